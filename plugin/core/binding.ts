@@ -1,0 +1,159 @@
+/**
+ * The record: what we know of the push bindings of one account. One record per AOR, one key, one atomic write.
+ * This file holds the shapes and the codec; what may change a record is decided in `lifecycle.ts` alone.
+ */
+import type { Aor } from './aor.ts';
+import { type DurationMs, type Instant, instant } from './time.ts';
+import { Token } from './token.ts';
+
+/** Random, given once. Never derived from evidence: evidence may later merge two bindings into one. */
+export type BindingId = string & { readonly __bindingId: unique symbol };
+
+/** Where a push goes: service, app, token. */
+export interface Target {
+  /** RFC 8599 `pn-provider` in lower case: `apns`, `fcm`, `webpush`, … */
+  readonly provider: string;
+  /** The app as the provider names it: APNs `TEAMID.bundle.id` or `bundle.id`, FCM project, web push origin. Chooses the key. */
+  readonly app: string;
+  /** APNs only: which of Apple's two worlds the token is from. Absent: production. */
+  readonly environment?: 'production' | 'sandbox';
+  readonly token: Token;
+}
+
+/** A binding has up to two targets: `call` (on iOS the VoIP token) and `other` (refreshes, notices, cancels). */
+export interface Targets {
+  readonly call?: Target;
+  readonly other?: Target;
+}
+
+/** A contact this device was seen at. The PBX owns contacts; we remember them to recognise the device and to tidy up. */
+export interface KnownContact {
+  /** Name of the PBX link in the configuration. */
+  readonly pbx: string;
+  /** Exactly as the PBX stores it. */
+  readonly uri: string;
+  /** When a REGISTER of it was last seen or proved. */
+  readonly seenAt: Instant;
+  /** SIP `Expires` granted, where known. */
+  readonly grantedMs?: DurationMs;
+}
+
+/** One thing already sent in this lifetime. */
+export interface SentPush {
+  /** `refresh`, or the notice's name (`soon-43200000` is the one due 12 h before the end). */
+  readonly kind: string;
+  readonly at: Instant;
+}
+
+export type EndReason = 'age' | 'unregistered' | 'token-dead' | 'unreachable' | 'aor-deleted' | 'dropped' | 'never-registered';
+
+/** Stored, because a crash, a late REGISTER or a dead push service may fall between any two of its steps. */
+export interface Ending {
+  readonly reason: EndReason;
+  readonly since: Instant;
+  readonly notice: 'due' | 'done';
+  readonly contact: 'due' | 'gone';
+}
+
+/** One app install of one AOR that can be woken by push. Outlives its contacts on purpose. */
+export interface Binding {
+  readonly id: BindingId;
+  readonly createdAt: Instant;
+  readonly evidence: {
+    /** `+sip.instance` (RFC 5626), by HEP, or the install id an app reported. */
+    readonly instanceId?: string;
+  };
+  readonly targets: Targets;
+  readonly contacts: readonly KnownContact[];
+  /** The latest instant at which a REGISTER is proved. Never later than what is proved. */
+  readonly renewedAt: Instant;
+  /** The end of OUR lifetime, not of the SIP registration. */
+  readonly endsAt: Instant;
+  /** What was sent in this lifetime, oldest first. Emptied by a renewal. */
+  readonly sent: readonly SentPush[];
+  /** Accepted call pushes in a row that no REGISTER followed. */
+  readonly unansweredWakes: number;
+  /** Due work is put off until then (the PBX could not be asked). */
+  readonly notBefore?: Instant;
+  /** How often in a row it was put off. */
+  readonly putOff?: number;
+  readonly ending?: Ending;
+}
+
+/** What remains of a binding that ended, for `explain`. */
+export interface Tombstone {
+  readonly id: BindingId;
+  readonly reason: EndReason;
+  readonly endedAt: Instant;
+  readonly renewedAt: Instant;
+  /** Fingerprints only; the tokens are gone. */
+  readonly tokens: readonly string[];
+}
+
+/** All bindings of one account. */
+export interface AorRecord {
+  readonly aor: Aor;
+  /** Compare-and-set counter; 0 is "not stored yet". */
+  readonly version: number;
+  /** The earliest instant at which anything must happen for this record. */
+  readonly dueAt?: Instant;
+  readonly bindings: readonly Binding[];
+  readonly tombstones: readonly Tombstone[];
+}
+
+/** Version of the stored form. Raise it with a migration in `decodeRecord`. */
+export const RECORD_FORMAT = 1;
+
+export function emptyRecord(aor: Aor): AorRecord {
+  return { aor, version: 0, bindings: [], tombstones: [] };
+}
+
+/** The stored form: JSON with the tokens in it. For the store only; everything else prints fingerprints. */
+export function encodeRecord(record: AorRecord): string {
+  const target = (t: Target | undefined) => t && { ...t, token: t.token.reveal() };
+  return JSON.stringify({
+    format: RECORD_FORMAT,
+    ...record,
+    bindings: record.bindings.map((b) => ({
+      ...b,
+      targets: { call: target(b.targets.call), other: target(b.targets.other) },
+    })),
+  });
+}
+
+type StoredTarget = Omit<Target, 'token'> & { token: string };
+type StoredBinding = Omit<Binding, 'targets'> & { targets: { call?: StoredTarget; other?: StoredTarget } };
+
+/**
+ * Reads the stored form back. Throws `RecordError` when the text is not a record of a format we know: damaged or
+ * newer data must be seen by a person, never taken for "no binding".
+ */
+export function decodeRecord(text: string): AorRecord {
+  let raw: { format?: unknown; bindings?: StoredBinding[]; tombstones?: Tombstone[] } & Omit<AorRecord, 'bindings'>;
+  try {
+    raw = JSON.parse(text);
+  } catch (cause) {
+    throw new RecordError('stored record is not JSON', { cause });
+  }
+  if (raw === null || typeof raw !== 'object' || raw.format !== RECORD_FORMAT || !Array.isArray(raw.bindings)) {
+    const found = raw && typeof raw === 'object' ? String(raw.format) : typeof raw;
+    throw new RecordError(`stored record has format ${found}, this program reads format ${RECORD_FORMAT}`);
+  }
+  const target = (t: StoredTarget | undefined): Target | undefined => t && { ...t, token: new Token(t.token) };
+  return {
+    aor: raw.aor,
+    version: raw.version,
+    ...(raw.dueAt === undefined ? {} : { dueAt: instant(raw.dueAt) }),
+    tombstones: raw.tombstones ?? [],
+    bindings: raw.bindings.map((b) => {
+      const call = target(b.targets.call);
+      const other = target(b.targets.other);
+      return { ...b, targets: { ...(call ? { call } : {}), ...(other ? { other } : {}) } };
+    }),
+  };
+}
+
+/** A stored record that cannot be read. The message names the form, never the content. */
+export class RecordError extends Error {
+  override name = 'RecordError';
+}

@@ -1,0 +1,41 @@
+/**
+ * A push token (RFC 8599 PRID). A secret: whoever holds it can push to the phone, so it never shows in a log, an error or
+ * a page. Every accidental way out (`JSON.stringify`, template strings, `console.log`, pino) yields the fingerprint.
+ */
+import { createHash } from 'node:crypto';
+
+/** Twelve hex digits of SHA-256: enough to tell tokens of one site apart, useless to push with. */
+export function fingerprint(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 12);
+}
+
+export class Token {
+  readonly #value: string;
+  readonly fingerprint: string;
+
+  constructor(value: string) {
+    this.#value = value;
+    this.fingerprint = fingerprint(value);
+  }
+
+  /** The token itself. Only payload builders and the record codec call this. */
+  reveal(): string {
+    return this.#value;
+  }
+
+  equals(other: Token | undefined): boolean {
+    return other !== undefined && other.#value === this.#value;
+  }
+
+  toJSON(): string {
+    return this.toString();
+  }
+
+  toString(): string {
+    return `token:${this.fingerprint}`;
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString();
+  }
+}

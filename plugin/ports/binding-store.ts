@@ -1,0 +1,41 @@
+/** Where records live. The store is also the schedule: `claimDue` reads its due index. */
+import type { Aor } from '../core/aor.ts';
+import type { AorRecord } from '../core/binding.ts';
+import type { Instant } from '../core/time.ts';
+
+/** The record was changed by somebody else since it was read: load again and decide again. */
+export type PutOutcome = { readonly ok: true; readonly version: number } | { readonly ok: false; readonly reason: 'conflict' };
+
+/**
+ * Every method may reject with `StoreError`: that means *unknown*, never *absent*.
+ */
+export interface BindingStore {
+  readonly name: string;
+  /** Opens the store. Rejects with a `StoreError` that says what to do (in use by another process, unreadable, newer format). */
+  open(): Promise<void>;
+  /** The record of an AOR, or undefined when there is none. */
+  get(aor: Aor): Promise<AorRecord | undefined>;
+  /**
+   * Stores `record` durably if the stored version still is `expectedVersion` (0: must not exist yet) and gives it version
+   * `expectedVersion + 1`. Resolves only when the bytes would survive a power cut. `record.dueAt` moves the due index.
+   */
+  put(record: AorRecord, expectedVersion: number): Promise<PutOutcome>;
+  /**
+   * AORs whose `dueAt` is at or before `now`, earliest first, at most `limit`. A store shared by several processes leases
+   * them; a store with one writer just reads them.
+   */
+  claimDue(now: Instant, limit: number): Promise<readonly Aor[]>;
+  /** Deletes the record if its version still is `expectedVersion`. Deleting what is not there is success. */
+  remove(aor: Aor, expectedVersion: number): Promise<PutOutcome>;
+  /** All records, in key order, paged inside; safe while writes go on (each record as of its own reading). */
+  scan(): AsyncIterable<AorRecord>;
+  /** How many AORs are due in the hour buckets to come, for the brake: counts of `dueAt` in [from, to). */
+  countDue(from: Instant, to: Instant): Promise<number>;
+  /** Finishes what was begun, then closes. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** The store could not answer. Callers treat it as unknown and go on (calls) or try again later (everything else). */
+export class StoreError extends Error {
+  override name = 'StoreError';
+}

@@ -1,0 +1,124 @@
+/**
+ * One PBX. A link translates the PBX's own events into the facts below and carries out what the core decided; it decides
+ * nothing itself. It reconnects by itself, for ever; `start` resolves when it is subscribed for the first time or when
+ * the first attempt failed (calls then take the plain path until the link is up).
+ */
+import type { Aor } from '../core/aor.ts';
+import type { DurationMs, Instant } from '../core/time.ts';
+
+/** A contact as the PBX holds it now. */
+export interface HeldContact {
+  readonly pbx: string;
+  readonly aor: Aor;
+  /** Exactly as stored, `pn-*` and all. Written by a stranger: never dialled without passing `contact-uri.ts`. */
+  readonly uri: string;
+  /** End of the SIP registration, where the PBX tells. */
+  readonly expiresAt?: Instant;
+  readonly userAgent?: string;
+  /** RFC 3327 Path: dial by endpoint name, a stripped URI would lose the route. */
+  readonly path?: string;
+  /** `+sip.instance`, where the sensor sees header parameters (HEP). */
+  readonly instanceId?: string;
+}
+
+/** How a REGISTER came to be known, for the trace. */
+export type Sensor = 'event' | 'hep' | 'ask' | 'watch' | 'sweep';
+
+/** The AOR's own part of the dial string. Its arrival is a call. */
+export interface WakeLeg {
+  readonly legId: string;
+  readonly aor: Aor;
+  /** The PBX's id for the whole call; equal for all legs and queue rounds of one call. */
+  readonly linkedId: string;
+}
+
+/**
+ * One device's part. `stored` rings the contact the PBX still holds (dead or alive, nobody knows), `device` waits for a
+ * fresh REGISTER. `ref` is unique per wake, device and attempt.
+ */
+export interface DeviceLeg {
+  readonly legId: string;
+  readonly kind: 'stored' | 'device';
+  readonly ref: string;
+  readonly aor: Aor;
+  readonly callId: string;
+}
+
+export type PbxEvent =
+  | { readonly type: 'linkUp'; readonly pbx: string }
+  | { readonly type: 'linkDown'; readonly pbx: string; readonly reason: string }
+  /** A REGISTER proved at `at`, or (`ask`, `sweep`) a contact that is merely held: then `at` is what its expiry proves, if anything. */
+  | {
+      readonly type: 'contactSeen';
+      readonly contact: HeldContact;
+      readonly how: Sensor;
+      readonly at: Instant;
+      /** SIP `Expires` granted to this REGISTER, where known. */
+      readonly grantedMs?: DurationMs;
+      /** HEP only: the exact text on the wire, escapes kept. Absent values were not on the wire. */
+      readonly wire?: { readonly contact: string; readonly source: string };
+    }
+  /** Log-out, expiry or a closed socket: the PBX cannot tell, so it ends no binding. It proves a REGISTER no earlier than `at − granted`. */
+  | { readonly type: 'contactRemoved'; readonly pbx: string; readonly aor: Aor; readonly uri: string; readonly at: Instant }
+  /** A REGISTER with Expires 0, seen on the wire and confirmed by the contact store. `uri` absent: `Contact: *`. */
+  | { readonly type: 'unregistered'; readonly pbx: string; readonly aor: Aor; readonly uri?: string; readonly at: Instant }
+  | { readonly type: 'wakeLegArrived'; readonly pbx: string; readonly leg: WakeLeg; readonly startedAt: Instant }
+  /** `takenUp`: it waited already when the link came up (we or the link were away); `startedAt` is the PBX's. */
+  | {
+      readonly type: 'deviceLegArrived';
+      readonly pbx: string;
+      readonly leg: DeviceLeg;
+      readonly startedAt: Instant;
+      readonly takenUp: boolean;
+    }
+  /** 180 from the contact this leg dialled. */
+  | { readonly type: 'legRinging'; readonly pbx: string; readonly ref: string }
+  | { readonly type: 'legAnswered'; readonly pbx: string; readonly legId: string }
+  /** `cause`: Q.850; 26 somebody else answered, 127 the caller is gone. */
+  | { readonly type: 'legEnded'; readonly pbx: string; readonly legId: string; readonly cause: number };
+
+/** What a wake leg shall dial. */
+export type RingTarget =
+  | { readonly kind: 'contact'; readonly contact: HeldContact }
+  /** A device that sleeps. `stored`: a contact the PBX still holds for it, to be rung by the leg `stored.ref`. */
+  | { readonly kind: 'device'; readonly ref: string }
+  | { readonly kind: 'stored'; readonly ref: string; readonly contact: HeldContact };
+
+/** `gone`: the leg had ended meanwhile; that is no error, its end was or will be told. */
+export type LegOutcome = 'done' | 'gone';
+
+export interface PbxLink {
+  /** Name in the configuration. */
+  readonly name: string;
+  /** After `stop` resolved, `emit` is never called again. */
+  start(emit: (event: PbxEvent) => void): Promise<void>;
+  /** What the PBX holds for this AOR now. Rejects with `LinkError`: unknown, not absent. */
+  ask(aor: Aor): Promise<AskAnswer>;
+  /** Every contact the PBX holds, for the resync after a reconnect. */
+  list(): AsyncIterable<HeldContact>;
+  /** Lets a wake leg dial these. An empty list lets it take the plain path (every contact the PBX holds). */
+  compose(legId: string, callId: string, ring: readonly RingTarget[]): Promise<LegOutcome>;
+  /** Lets a device leg dial `contact`; a stored leg rings the contact it was composed with. */
+  ring(leg: DeviceLeg, contact?: HeldContact): Promise<LegOutcome>;
+  /** Ends one leg; the rest of the call rings on. `cause`: Q.850, what the caller's dial shall see of it. */
+  giveUp(legId: string, cause: number): Promise<LegOutcome>;
+  /** Removes a contact. One that is not there any more is success. Rejects with `LinkError`. */
+  removeContact(contact: Pick<HeldContact, 'aor' | 'uri'>): Promise<'gone'>;
+  /** While a call waits: look closely at this AOR's contacts, report each REGISTER as `watch`. */
+  watch(aor: Aor, on: boolean): void;
+  /** Tells the PBX whether a live binding makes this AOR reachable (BLF, queues). */
+  setReachable(aor: Aor, reachable: boolean): Promise<void>;
+  readonly up: boolean;
+  stop(): Promise<void>;
+}
+
+/** `aorExists: false`: the PBX answered that it knows no such AOR. */
+export interface AskAnswer {
+  readonly aorExists: boolean;
+  readonly contacts: readonly HeldContact[];
+}
+
+/** The PBX could not be reached or did not answer in time. Always worth another try; never means "absent". */
+export class LinkError extends Error {
+  override name = 'LinkError';
+}

@@ -1,0 +1,79 @@
+/** A push service. Providers turn a request into one HTTP exchange and its answer into an outcome; retry lies outside. */
+import type { Target, Targets } from '../core/binding.ts';
+import type { DurationMs, Instant } from '../core/time.ts';
+
+/**
+ * Why a push is sent. `call`: a call waits. `cancel`: the closing word of a call (elsewhere, cancelled, gave up).
+ * `refresh`: silent, asks the app to REGISTER. `notice`: visible, tells the user.
+ */
+export type PushPurpose = 'call' | 'cancel' | 'refresh' | 'notice';
+
+/** How a call ended for a device that did not get it. */
+export type ClosingWord = 'elsewhere' | 'cancelled' | 'gave-up';
+
+interface Common {
+  readonly target: Target;
+  /** Our own id of this push, stable over its retries: the app and the service drop repeats by it. UUID. */
+  readonly pushId: string;
+  /** After this instant the push is useless: neither we nor the service try again. */
+  readonly expiresAt: Instant;
+  readonly sentAt: Instant;
+  /** At most 64 bytes; a later push with the same id replaces the earlier one at the service. */
+  readonly collapseId?: string;
+}
+
+export interface CallPush extends Common {
+  readonly purpose: 'call';
+  /** Also the INVITE's `X-Push-ID`. */
+  readonly callId: string;
+  /** The AOR the call is for, so that an app with several accounts knows which one to register. */
+  readonly aor: string;
+  /** Only when the administrator turned `calls.showCaller` on. */
+  readonly caller?: { readonly name?: string; readonly number?: string };
+}
+
+export interface CancelPush extends Common {
+  readonly purpose: 'cancel';
+  readonly callId: string;
+  readonly aor: string;
+  readonly word: ClosingWord;
+}
+
+export interface RefreshPush extends Common {
+  readonly purpose: 'refresh';
+  readonly aor: string;
+}
+
+export interface NoticePush extends Common {
+  readonly purpose: 'notice';
+  readonly aor: string;
+  /** `soon` or `expired`. */
+  readonly notice: 'soon' | 'expired';
+  readonly title?: string;
+  readonly body: string;
+}
+
+export type PushRequest = CallPush | CancelPush | RefreshPush | NoticePush;
+
+/** What the service's answer means for us. Answers never throw. */
+export type PushOutcome =
+  /** The service took it. `id` is the service's own, where it gives one. */
+  | { readonly kind: 'accepted'; readonly id?: string }
+  /** The token is dead by a row of the verdict table that says so. `since`: the service knows it since then (APNs 410 `timestamp`). */
+  | { readonly kind: 'tokenDead'; readonly reason: string; readonly since?: Instant }
+  /** Worth another try inside the push's own deadline. */
+  | { readonly kind: 'retryLater'; readonly reason: string; readonly afterMs?: DurationMs }
+  /** Our topic, key, environment or project is wrong: alarm, keep every binding. `hint` says what to do. */
+  | { readonly kind: 'misconfigured'; readonly reason: string; readonly hint: string }
+  /** This push is lost, nothing follows from it (our bug, an unreadable answer). */
+  | { readonly kind: 'failed'; readonly reason: string };
+
+export interface PushProvider {
+  /** `apns`, `fcm`, …: the RFC 8599 value where there is one. */
+  readonly name: string;
+  /** Whether a push of this purpose can be sent, and to which of the binding's targets it goes. */
+  targetFor(purpose: PushPurpose, targets: Targets): Target | undefined;
+  /** One attempt. Resolves with an outcome for every answer, also none (`retryLater`); aborts at once with `signal`. */
+  send(request: PushRequest, signal: AbortSignal): Promise<PushOutcome>;
+  close(): Promise<void>;
+}
