@@ -1,0 +1,93 @@
+/**
+ * What may be done with a contact: the strict form in which it may be dialled, and when two of them are the same place.
+ * A Contact is text written by a stranger; read tolerantly (`sip-contact.ts`), dial strictly. Knows nothing of our own
+ * addresses: whether a host is one we may call is for the PBX adapter and the network.
+ */
+import { stripPushParams } from './push-params.ts';
+import { parseSipUri, type SipUri, unescapeUri } from './sip-contact.ts';
+
+export {
+  type ContactList,
+  MAX_CONTACT,
+  parseContacts,
+  parseSipUri,
+  type SipContact,
+  type SipUri,
+  type UriParam,
+} from './sip-contact.ts';
+
+/** A URI that holds nothing a dial string could take for its own: no `& , | ( ) { } [ ] ^ $ " ' \` space` and no `pn-*`. */
+export type DialableUri = string & { readonly __dialable: unique symbol };
+
+export type Dialable =
+  | { readonly ok: true; readonly uri: DialableUri }
+  | { readonly ok: false; readonly reason: string };
+
+/** pjsip refuses longer ones with 400 (tried: 511 passes, 512 does not). */
+const MAX_DIALLED = 511;
+
+// An escape may not hide a control character: `%0d%0a` would be a new header line once some party decodes it.
+const CHARACTER = '(?:[A-Za-z0-9._~+=-]|%(?![01]|7f)[0-9A-Fa-f]{2})';
+const NAME = '(?:[A-Za-z0-9._~+-]|%(?![01]|7f)[0-9A-Fa-f]{2})';
+const HOST = String.raw`(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])`;
+// The same set as the FILTER line of the dialplan's fallback, so that both leave out the same contacts.
+const STRICT = new RegExp(
+  `^sips?:(?:${CHARACTER}{1,200}@)?${HOST}(?::(\\d{1,5}))?(?:;${NAME}+(?:=(?:${CHARACTER}|:)*)?)*$`,
+  'i',
+);
+
+/**
+ * The URI as it may be dialled: without push parameters, everything else (`transport`, `line`, `rinstance`, …) as it was.
+ * Anything outside the strict form is refused, not repaired: a repaired URI is one nobody registered.
+ */
+export function dialableUri(uri: string): Dialable {
+  const stripped = stripPushParams(uri);
+  if (stripped.length > MAX_DIALLED) return { ok: false, reason: `longer than ${MAX_DIALLED} characters` };
+  const strict = STRICT.exec(stripped);
+  if (!strict) return { ok: false, reason: whyNot(stripped) };
+  const port = strict[1];
+  if (port !== undefined && (Number(port) < 1 || Number(port) > 65_535))
+    return { ok: false, reason: 'port out of range' };
+  return { ok: true, uri: stripped as DialableUri };
+}
+
+/** For the trace. Names the kind of trouble and never repeats the text. */
+function whyNot(uri: string): string {
+  const read = parseSipUri(uri);
+  if (!read) return 'not a SIP URI';
+  if (/%(?:[01][0-9a-f]|7f)/i.test(uri)) return 'an escaped control character';
+  const forbidden = /[^-A-Za-z0-9.:@=_+~%;[\]]/.exec(uri)?.[0];
+  if (forbidden === undefined) return 'malformed';
+  const code = forbidden.codePointAt(0) ?? 0;
+  return code > 0x20 && code < 0x7f ? `the character ${forbidden}` : 'a character outside printable ASCII';
+}
+
+/**
+ * Whether two URIs are one contact, as Asterisk compares them (RFC 3261 §19.1.4): user with case, host without, default
+ * ports filled in, a parameter that only one of them has is ignored, values compare without case and after decoding.
+ * Two tokens on one host and port are therefore two contacts.
+ */
+export function sameContact(a: string, b: string): boolean {
+  const left = parseSipUri(a);
+  const right = parseSipUri(b);
+  if (!left || !right || left.scheme !== right.scheme || place(left) !== place(right)) return false;
+  if (unescapeUri(left.user ?? '') !== unescapeUri(right.user ?? '')) return false;
+  const values = new Map(right.params.map((p) => [key(p.name), key(p.value ?? '')]));
+  return left.params.every((p) => (values.get(key(p.name)) ?? key(p.value ?? '')) === key(p.value ?? ''));
+}
+
+/** `host:port`, where its packets come from: with `rewrite_contact` or a phone that knows its address. */
+export function sourceOf(uri: string): string | undefined {
+  const read = parseSipUri(uri);
+  return read && place(read);
+}
+
+function place(uri: SipUri): string {
+  const host = uri.host.toLowerCase();
+  const port = uri.port ?? (uri.transport === 'tls' ? 5061 : 5060);
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function key(text: string): string {
+  return unescapeUri(text).toLowerCase();
+}
