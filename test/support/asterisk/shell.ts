@@ -1,0 +1,55 @@
+/** Running programs: what came out, and an error that shows the end of it. Knows nothing of Asterisk. */
+import { spawn } from 'node:child_process';
+import { appendFileSync } from 'node:fs';
+
+export interface RunOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** Also append everything the program writes to this file. */
+  readonly logFile?: string;
+  /** After this many ms the program is killed and the run fails. Default: no limit. */
+  readonly timeoutMs?: number;
+}
+
+export interface RunResult {
+  /** Exit code; -1 when the program could not be started or was killed. */
+  readonly code: number;
+  /** Standard output and standard error in the order of arrival. */
+  readonly output: string;
+}
+
+/** Runs a program and answers how it ended. Never throws. */
+export function tryRun(program: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+  return new Promise((resolve) => {
+    const child = spawn(program, args, {
+      // Root by plain "su" has no sbin in its PATH, and chroot hands ours on.
+      env: {
+        ...process.env,
+        PATH: `${process.env.PATH ?? ''}:/usr/sbin:/usr/bin:/sbin:/bin`,
+        LC_ALL: 'C.UTF-8',
+        ...options.env,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs, killSignal: 'SIGKILL' as const }),
+    });
+    let output = '';
+    const take = (chunk: Buffer): void => {
+      output += chunk.toString();
+      if (options.logFile) appendFileSync(options.logFile, chunk);
+    };
+    child.stdout.on('data', take);
+    child.stderr.on('data', take);
+    child.on('error', (error) => resolve({ code: -1, output: `${output}${error.message}\n` }));
+    child.on('close', (code) => resolve({ code: code ?? -1, output }));
+  });
+}
+
+/** Runs a program that must succeed; the error names the program and shows its last lines. */
+export async function run(program: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
+  const { code, output } = await tryRun(program, args, options);
+  if (code === 0) return output;
+  throw new Error(`${program} ${args.join(' ')} ended with code ${code}:\n${lastLines(output, 12)}`);
+}
+
+export function lastLines(text: string, count: number): string {
+  return text.trimEnd().split('\n').slice(-count).join('\n');
+}

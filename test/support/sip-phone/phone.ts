@@ -1,0 +1,306 @@
+/**
+ * A small but real SIP phone for tests: registers, sleeps as a mobile app does, wakes, calls and is called, with audio.
+ * Everything it sent and received stays readable afterwards. Instants are those of `performance.now()`.
+ */
+import { randomBytes } from 'node:crypto';
+import { sendAuthenticated } from './authenticated.ts';
+import { ALLOW, type Call, type CallContext } from './call.ts';
+import { IncomingCall, type ReceivedInvite } from './incoming-call.ts';
+import type { LogEntry, PhoneLog } from './log.ts';
+import { branchOf, type HeaderLine, paramOf, type SipRequest, type SipResponse, splitList } from './message.ts';
+import { OutgoingCall } from './outgoing-call.ts';
+import type { ServerAddress, TransportKind } from './transport.ts';
+import { Wire } from './wire.ts';
+
+/** What the phone does with a call. `silent`: nothing at all, as an app the system has frozen. */
+export type AnswerPolicy =
+  | { readonly kind: 'auto'; readonly afterMs?: number }
+  | { readonly kind: 'ring' }
+  | { readonly kind: 'reject'; readonly code: number }
+  | { readonly kind: 'silent' };
+
+export interface SipPhoneOptions {
+  /** For messages of failing tests. Default: the user. */
+  readonly name?: string;
+  readonly user: string;
+  readonly password: string;
+  readonly server: ServerAddress;
+  readonly transport: TransportKind;
+  /** Default: any free port. */
+  readonly localPort?: number;
+  /** Sent as `+sip.instance` with each REGISTER. */
+  readonly instanceId?: string;
+  /** Default: rings until the test answers. */
+  readonly answer?: AnswerPolicy;
+  readonly userAgent?: string;
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+}
+
+export interface RegisterOptions {
+  /** Appended to the Contact URI, with its semicolon: `;pn-provider=apns;pn-prid=…`. */
+  readonly contactParams?: string;
+  /** Appended after the angle bracket, with its semicolon. */
+  readonly headerParams?: string;
+  /** The whole Contact value instead of the phone's own. Empty: no Contact, a query. */
+  readonly contact?: string;
+  /** Seconds. Default 3600. */
+  readonly expires?: number;
+  /** As after a new start of the app. */
+  readonly newCallId?: boolean;
+  readonly headers?: readonly HeaderLine[];
+  /** Default 5000. */
+  readonly timeoutMs?: number;
+}
+
+export interface RegisterResult {
+  readonly status: number;
+  readonly reason: string;
+  /** Contact values of the response. */
+  readonly contacts: readonly string[];
+  /** When the last REGISTER went out, and when its answer came. */
+  readonly sentAt: number;
+  readonly at: number;
+  readonly message: SipResponse;
+}
+
+export interface SleepOptions {
+  /**
+   * How the app goes: `reset` (default) and `end` close the socket; `deaf` keeps it and hears nothing, as when the
+   * network went away.
+   */
+  readonly how?: 'reset' | 'end' | 'deaf';
+}
+
+export class SipPhone {
+  readonly name: string;
+  readonly user: string;
+  /** May be changed at any time; holds for the next call. */
+  answer: AnswerPolicy;
+  /** Calls that came, one per Call-ID and branch, in order. */
+  readonly incoming: IncomingCall[] = [];
+  readonly outgoing: OutgoingCall[] = [];
+  /** Every INVITE outside a dialog, each retransmission included. */
+  readonly invites: ReceivedInvite[] = [];
+  readonly #options: SipPhoneOptions;
+  readonly #host: string;
+  readonly #wire: Wire;
+  #registerCallId = randomBytes(10).toString('hex');
+  #registerNumber = 0;
+  #lastRegister: RegisterOptions = {};
+
+  constructor(options: SipPhoneOptions) {
+    this.#options = options;
+    this.name = options.name ?? options.user;
+    this.user = options.user;
+    this.answer = options.answer ?? { kind: 'ring' };
+    this.#host = options.host ?? '127.0.0.1';
+    this.#wire = new Wire(
+      { server: options.server, host: this.#host, kind: options.transport },
+      {
+        onRequest: (request, at) => this.#takeRequest(request, at),
+        onRepeated: (request, at) => this.#takeRepeated(request, at),
+      },
+    );
+  }
+
+  /** Everything sent and received: `phone.log.find('secret')`, `phone.log.text()`. */
+  get log(): PhoneLog {
+    return this.#wire.log;
+  }
+
+  /** Port of its socket; the last one while asleep. */
+  get localPort(): number {
+    return this.#wire.localPort;
+  }
+
+  /** False while asleep, and after the server closed the connection. */
+  get isOpen(): boolean {
+    return this.#wire.isOpen;
+  }
+
+  /** Its own Contact URI, without the parameters given to `register`. */
+  get contactUri(): string {
+    const { transport } = this.#options;
+    return `sip:${this.user}@${this.#host}:${this.localPort}${transport === 'udp' ? '' : `;transport=${transport}`}`;
+  }
+
+  /** All calls, both directions. */
+  get calls(): readonly Call[] {
+    return [...this.incoming, ...this.outgoing];
+  }
+
+  /** Opens the socket. Over TLS register soon: Asterisk closes a connection without a request after 32 s. */
+  async open(): Promise<this> {
+    await this.#wire.open(this.#options.localPort ?? 0);
+    return this;
+  }
+
+  async register(options: RegisterOptions = {}): Promise<RegisterResult> {
+    this.#lastRegister = options;
+    if (options.newCallId) {
+      this.#registerCallId = randomBytes(10).toString('hex');
+      this.#registerNumber = 0;
+    }
+    const { credentials, wire } = { credentials: this.#options, wire: this.#wire };
+    const tag = wire.newTag();
+    let answer: { response: SipResponse; at: number } | undefined;
+    const request = sendAuthenticated(
+      wire,
+      credentials,
+      (auth) => this.#registerDraft(options, tag, auth),
+      (response, at) => {
+        if (response.status >= 200) answer ??= { response, at };
+      },
+    );
+    const timeoutMs = options.timeoutMs ?? 5000;
+    const { response, at } = await this.waitFor(() => answer, timeoutMs, 'an answer to REGISTER');
+    const contacts = response.headers.all('Contact').flatMap(splitList);
+    return {
+      status: response.status,
+      reason: response.reason,
+      contacts,
+      sentAt: request.latest.at,
+      at,
+      message: response,
+    };
+  }
+
+  /** Takes back the last registration, or with `all` every contact of the account. */
+  unregister({ all = false } = {}): Promise<RegisterResult> {
+    const last = this.#lastRegister;
+    return this.register({ ...last, ...(all ? { contact: '*' } : {}), newCallId: false, expires: 0 });
+  }
+
+  /** The app is put to sleep: no word to the PBX, calls are forgotten. */
+  async sleep({ how = 'reset' }: SleepOptions = {}): Promise<void> {
+    for (const call of this.calls) call.drop();
+    if (how === 'deaf') this.#wire.goDeaf();
+    else await this.#wire.close(how);
+  }
+
+  /** Opens a socket again, by default on another port, as most systems give it. */
+  async wake({ samePort = false } = {}): Promise<void> {
+    const port = samePort ? this.localPort : 0;
+    await this.#wire.open(port);
+  }
+
+  /** For the end of a test. */
+  async close(): Promise<void> {
+    await this.sleep();
+  }
+
+  /** Places a call to an extension or a whole `sip:` URI. The INVITE is out when this resolves. */
+  async call(target: string, options: { readonly headers?: readonly HeaderLine[] } = {}): Promise<OutgoingCall> {
+    const call = new OutgoingCall(this.#context(), {
+      uri: target.startsWith('sip:') ? target : `sip:${target}@${this.#serverAddress()}`,
+      from: this.#addressOfRecord(),
+      credentials: this.#options,
+      headers: options.headers ?? [],
+    });
+    this.outgoing.push(call);
+    return call.start();
+  }
+
+  /** Resolves with the first truthy answer of `check`, looked at after every message, state change and audio packet. */
+  waitFor<T>(check: () => T | undefined | null | false, timeoutMs = 5000, what = 'the condition'): Promise<T> {
+    return this.#wire.waiters.waitFor(
+      check,
+      timeoutMs,
+      () => `phone ${this.name}: ${what} did not come within ${timeoutMs} ms\n${this.log.timeline()}`,
+    );
+  }
+
+  /** The n-th call that comes (the first is 1), at once if it is there already. */
+  waitForCall(timeoutMs = 5000, nth = 1): Promise<IncomingCall> {
+    return this.waitFor(() => this.incoming[nth - 1], timeoutMs, `call no. ${nth}`);
+  }
+
+  /** Log entries of calls only: what must not hold a token. */
+  inviteEntries(): LogEntry[] {
+    return this.log.find(/^INVITE /);
+  }
+
+  #context(): CallContext {
+    return { wire: this.#wire, host: this.#host, contact: () => ['Contact', `<${this.contactUri}>`] };
+  }
+
+  #serverAddress(): string {
+    const { server, transport } = this.#options;
+    return `${server.host}:${server[transport]}${transport === 'udp' ? '' : `;transport=${transport}`}`;
+  }
+
+  #addressOfRecord(): string {
+    return `<sip:${this.user}@${this.#options.server.host}>`;
+  }
+
+  #registerDraft(options: RegisterOptions, tag: string, auth: readonly HeaderLine[]) {
+    const { instanceId, userAgent = 'pushwake-test-phone' } = this.#options;
+    const instance = instanceId === undefined ? '' : `;+sip.instance="<${instanceId}>"`;
+    const own = `<${this.contactUri}${options.contactParams ?? ''}>${instance}${options.headerParams ?? ''}`;
+    const contact = options.contact ?? own;
+    const headers: HeaderLine[] = [
+      ['From', `${this.#addressOfRecord()};tag=${tag}`],
+      ['To', this.#addressOfRecord()],
+      ['Call-ID', this.#registerCallId],
+      ['CSeq', `${++this.#registerNumber} REGISTER`],
+      ...(contact === '' ? [] : [['Contact', contact] as const]),
+      ['Expires', String(options.expires ?? 3600)],
+      ['User-Agent', userAgent],
+      ...(options.headers ?? []),
+      ...auth,
+    ];
+    return { method: 'REGISTER', uri: `sip:${this.#serverAddress()}`, headers };
+  }
+
+  #takeRequest(request: SipRequest, at: number): void {
+    const inDialog = paramOf(request.headers.get('To') ?? '', 'tag') !== undefined;
+    const callId = request.headers.get('Call-ID');
+    const call = inDialog ? this.calls.find((one) => one.callId === callId && !one.isOver) : undefined;
+    if (request.method === 'CANCEL') this.#takeCancel(request, at);
+    else if (call) call.takeRequest(request, at);
+    // The ACK of a refusal comes with our tag, too; no ACK is ever answered.
+    else if (request.method === 'ACK') return;
+    // RFC 3261 §12.2.2: a request for a dialog we do not have.
+    else if (inDialog) this.#wire.respond(request, { status: 481 });
+    else if (request.method === 'INVITE') this.#takeCall(request, at);
+    else this.#wire.respond(request, { status: 200, tag: this.#wire.newTag(), headers: [ALLOW] });
+  }
+
+  #takeCall(invite: SipRequest, at: number): void {
+    const call = new IncomingCall(this.#context(), invite, at);
+    this.incoming.push(call);
+    this.invites.push(...call.invites);
+    const policy = this.answer;
+    switch (policy.kind) {
+      case 'silent':
+        break;
+      case 'reject':
+        call.reject(policy.code);
+        break;
+      case 'ring':
+        call.ring();
+        break;
+      case 'auto':
+        call.ring();
+        setTimeout(() => void call.answer(), policy.afterMs ?? 0).unref();
+        break;
+      default: {
+        const never: never = policy;
+        throw new Error(`unknown answer ${JSON.stringify(never)}`);
+      }
+    }
+  }
+
+  #takeCancel(cancel: SipRequest, at: number): void {
+    const call = this.incoming.find(({ branch }) => branch === branchOf(cancel));
+    if (call) call.takeCancel(cancel, at, this.answer.kind === 'silent');
+    else this.#wire.respond(cancel, { status: 481, tag: this.#wire.newTag() });
+  }
+
+  #takeRepeated(request: SipRequest, at: number): void {
+    if (request.method !== 'INVITE') return;
+    const call = this.incoming.find(({ branch }) => branch === branchOf(request));
+    if (call) this.invites.push(call.noteInvite(request, at));
+  }
+}
