@@ -1,0 +1,72 @@
+/**
+ * The files around the store: directory 0700, file 0600 (it holds device tokens), and the lock that keeps a second process
+ * away. The lock is one of the kernel's (fcntl, by way of SQLite), so it ends with the process however it ends.
+ */
+import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, realpathSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { StoreError } from '../../../plugin/ports/binding-store.ts';
+import { inWords } from './trouble.ts';
+
+export interface Claimed {
+  /** Absolute, links followed: two names of one file are one store. */
+  readonly path: string;
+  release(): void;
+}
+
+/** Makes the file ours. Throws `StoreError`. SQLite gives `-wal` and `-shm` the mode of the file itself. */
+export function claim(configured: string): Claimed {
+  const path = existing(resolve(configured));
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    create(`${path}.lock`);
+  } catch (cause) {
+    throw new StoreError(inWords(path, cause).replace('cannot be used', 'cannot be created; check its directory'), {
+      cause,
+    });
+  }
+  const release = lock(path);
+  try {
+    create(path);
+    return { path, release };
+  } catch (cause) {
+    release();
+    throw new StoreError(inWords(path, cause), { cause });
+  }
+}
+
+function existing(path: string): string {
+  return existsSync(path) ? realpathSync(path) : path;
+}
+
+/** Never opens a file that exists: closing it again would drop every fcntl lock this process holds on it. */
+function create(path: string): void {
+  if (!existsSync(path)) {
+    closeSync(openSync(path, 'wx', 0o600));
+    const directory = openSync(dirname(path), 'r');
+    // The name must survive a power cut as well as the bytes.
+    fsyncSync(directory);
+    closeSync(directory);
+  }
+  chmodSync(path, 0o600);
+}
+
+/** A lock file of its own: an exclusive lock on the store itself would shut out our own reading connection. */
+function lock(path: string): () => void {
+  let db: DatabaseSync | undefined;
+  try {
+    db = new DatabaseSync(`${path}.lock`, { timeout: 0 });
+    db.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
+    const held = db;
+    return () => held.close();
+  } catch (cause) {
+    db?.close();
+    const busy = cause instanceof Error && 'errcode' in cause && cause.errcode === 5;
+    throw new StoreError(
+      busy
+        ? `store file ${path} is in use by another pushwake; stop that one, or give this one a path of its own`
+        : inWords(`${path}.lock`, cause),
+      { cause },
+    );
+  }
+}

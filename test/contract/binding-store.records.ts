@@ -1,0 +1,36 @@
+/** Records for the store's tests, with everything in them that a codec could lose. */
+import type { Aor } from '../../plugin/core/aor.ts';
+import type { AorRecord, BindingId } from '../../plugin/core/binding.ts';
+import { DAY, HOUR, type Instant, instant, plus } from '../../plugin/core/time.ts';
+import { Token } from '../../plugin/core/token.ts';
+
+export const NOW = instant(Date.UTC(2026, 0, 5, 12));
+
+export function aorNo(n: number): Aor {
+  return `${String(n).padStart(5, '0')}@example.com` as Aor;
+}
+
+export function recordOf(aor: Aor, dueAt?: Instant): AorRecord {
+  const target = (token: string) => ({ provider: 'apns', app: 'TEAM.org.example', token: new Token(token) });
+  return {
+    aor,
+    version: 0,
+    ...(dueAt === undefined ? {} : { dueAt }),
+    bindings: [
+      {
+        id: 'b1' as BindingId,
+        createdAt: NOW,
+        evidence: { instanceId: 'urn:uuid:1' },
+        targets: { call: target(`voip-${aor}`), other: { ...target(`remote-${aor}`), environment: 'sandbox' } },
+        contacts: [{ pbx: 'pbx', uri: `sip:${aor};x="東京";pn-prid=a&b`, seenAt: NOW, grantedMs: HOUR }],
+        renewedAt: NOW,
+        endsAt: plus(NOW, 7 * DAY),
+        sent: [{ kind: 'refresh', at: NOW, done: true }],
+        unansweredWakes: 2,
+        notBefore: plus(NOW, 1),
+        ending: { reason: 'age', since: NOW, notice: 'due', contact: 'gone' },
+      },
+    ],
+    tombstones: [{ id: 'b0' as BindingId, reason: 'dropped', endedAt: NOW, renewedAt: NOW, tokens: ['0123456789ab'] }],
+  };
+}
