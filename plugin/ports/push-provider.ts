@@ -13,6 +13,8 @@ export type ClosingWord = 'elsewhere' | 'cancelled' | 'gave-up';
 
 interface Common {
   readonly target: Target;
+  /** Which of the binding's targets `target` is. Absent: `call` for a call, `other` for the rest. */
+  readonly via?: keyof Targets;
   /** Our own id of this push, stable over its retries: the app and the service drop repeats by it. UUID. */
   readonly pushId: string;
   /** After this instant the push is useless: neither we nor the service try again. */
@@ -61,16 +63,36 @@ export type PushOutcome =
   | { readonly kind: 'accepted'; readonly id?: string }
   /** The token is dead by a row of the verdict table that says so. `since`: the service knows it since then (APNs 410 `timestamp`). */
   | { readonly kind: 'tokenDead'; readonly reason: string; readonly since?: Instant }
-  /** Worth another try inside the push's own deadline. */
-  | { readonly kind: 'retryLater'; readonly reason: string; readonly afterMs?: DurationMs }
-  /** Our topic, key, environment or project is wrong: alarm, keep every binding. `hint` says what to do. */
-  | { readonly kind: 'misconfigured'; readonly reason: string; readonly hint: string }
+  /** Worth another try inside the push's own deadline. `scope: 'device'`: says nothing about the service as a whole. */
+  | { readonly kind: 'retryLater'; readonly reason: string; readonly afterMs?: DurationMs; readonly scope?: 'device' }
+  /**
+   * Our topic, key, environment or project is wrong: alarm, keep every binding. `hint` says what to do.
+   * `scope: 'device'`: other devices of the same app may be right.
+   */
+  | { readonly kind: 'misconfigured'; readonly reason: string; readonly hint: string; readonly scope?: 'device' }
   /** This push is lost, nothing follows from it (our bug, an unreadable answer). */
   | { readonly kind: 'failed'; readonly reason: string };
+
+/** One row of a provider's verdict table: what it does with one answer of its service. `docs/push-services.md` shows them. */
+export interface Verdict {
+  /** HTTP status; absent: there was no answer that could be read. */
+  readonly status?: number;
+  /** The service's own word, ours where there was no answer, `*` for any other of this status. */
+  readonly reason: string;
+  readonly outcome: PushOutcome['kind'];
+  readonly afterMs?: DurationMs;
+  readonly scope?: 'device';
+  /** What the administrator should do. Required for `misconfigured`. */
+  readonly hint?: string;
+  /** Why this outcome, and where that is known from. */
+  readonly why: string;
+}
 
 export interface PushProvider {
   /** `apns`, `fcm`, …: the RFC 8599 value where there is one. */
   readonly name: string;
+  /** How many pushes it bears in flight at once. Default 100. */
+  readonly maxInFlight?: number;
   /** Whether a push of this purpose can be sent, and to which of the binding's targets it goes. */
   targetFor(purpose: PushPurpose, targets: Targets): Target | undefined;
   /** One attempt. Resolves with an outcome for every answer, also none (`retryLater`); aborts at once with `signal`. */

@@ -1,0 +1,20 @@
+/** What every adapter is handed at its birth. Each adapter module exports `optionsSchema` and `create(options, deps)`. */
+import type { Clock } from './clock.ts';
+
+/**
+ * The part of a pino logger that adapters use. Messages are constant and lower case; what varies is a field.
+ * No token, key, payload or caller in either.
+ */
+export interface Logger {
+  debug(fields: Record<string, unknown>, message: string): void;
+  info(fields: Record<string, unknown>, message: string): void;
+  warn(fields: Record<string, unknown>, message: string): void;
+  error(fields: Record<string, unknown>, message: string): void;
+}
+
+export interface AdapterDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** The adapter's name in the configuration. A push provider answers for targets of this provider name. */
+  readonly name: string;
+}
