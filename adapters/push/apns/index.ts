@@ -1,0 +1,232 @@
+/**
+ * Apple Push Notification service: chooses app, environment and connection, makes one exchange, gives its outcome.
+ * Retry, deadlines and limits in flight lie outside (`plugin/runtime/delivery.ts`).
+ */
+import { statSync } from 'node:fs';
+import type { Target, Targets } from '../../../plugin/core/binding.ts';
+import { SECOND } from '../../../plugin/core/time.ts';
+import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
+import type { PushOutcome, PushProvider, PushPurpose, PushRequest } from '../../../plugin/ports/push-provider.ts';
+import { type ApnsConnection, connect } from './connection.ts';
+import { type ApnsApp, type ApnsOptions, ConfigError, isKeyText, optionsSchema, readKey } from './options.ts';
+import { type ApnsAnswer, outcomeOf } from './outcome.ts';
+import { buildMessage } from './payload.ts';
+
+export { ConfigError, optionsSchema } from './options.ts';
+
+type Environment = 'production' | 'sandbox';
+
+/** 64 hex digits today; Apple says not to rely on the length. It goes into the URL unchecked, so nothing else may pass. */
+const DEVICE_TOKEN = /^[0-9a-fA-F]{64,200}$/;
+
+/** More streams than this per connection run into Apple's limit of 1000 while its count lags behind ours. */
+const IN_FLIGHT_PER_CONNECTION = 500;
+
+const LOOK_AT_KEY_EVERY = 5 * SECOND;
+
+/** A signature refused as too old again after this: not the same batch, but a clock that is wrong. */
+const STILL_EXPIRED_AFTER = 2 * SECOND;
+
+/** Tokens whose environment was found out by trying. The oldest goes first. */
+const MAX_REMEMBERED = 10_000;
+
+/** Throws `ConfigError` when a key cannot be used: better at start than at the first call. */
+export function create(input: unknown, { clock, log, name }: AdapterDeps): PushProvider {
+  const options = optionsSchema.parse(input);
+  const keys = readKeys(options, name);
+  const foundOut = new Map<string, Environment>();
+  const mismatches = new Map<ApnsApp, number>();
+  let closed = false;
+
+  function targetFor(purpose: PushPurpose, targets: Targets): Target | undefined {
+    const ours = (target: Target | undefined) => (target?.provider === name ? target : undefined);
+    return purpose === 'call' ? (ours(targets.call) ?? ours(targets.other)) : ours(targets.other);
+  }
+
+  async function send(request: PushRequest, signal: AbortSignal): Promise<PushOutcome> {
+    if (closed) return { kind: 'failed', reason: 'closed' };
+    if (signal.aborted) return outcomeOf({ reason: 'aborted' });
+    const aborted = Promise.withResolvers<PushOutcome>();
+    const onAbort = () => aborted.resolve(outcomeOf({ reason: 'aborted' }));
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      // node-apn cannot take a push back: its answer, should one come, is dropped.
+      return await Promise.race([exchange(request), aborted.promise]);
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  async function exchange(request: PushRequest): Promise<PushOutcome> {
+    const { target } = request;
+    const app = findApp(options.apps, target.app);
+    if (!app) {
+      const hint = `no app of push.${name}.apps has the bundleId (and teamId) of "${printable(target.app)}"`;
+      return { kind: 'misconfigured', reason: 'unknown app', hint, scope: 'device' };
+    }
+    // Not `tokenDead`: what is no token at all was garbled on its way to us, and says nothing about the app.
+    const token = target.token.reveal();
+    if (!DEVICE_TOKEN.test(token)) return { kind: 'failed', reason: 'token is not hex' };
+    const message = buildMessage(request, app);
+    if (!message) return { kind: 'failed', reason: 'payload too large' };
+
+    const key = keys.get(keyOf(app));
+    if (!key) return { kind: 'failed', reason: 'closed' };
+    refresh(key);
+    const { first, other } = environments(app, target);
+    const outcome = await ask(key, first, (connection) => connection.exchange(message, token));
+    if (outcome.kind !== 'failed' || outcome.reason !== 'BadDeviceToken' || !other || closed) return outcome;
+
+    const second = await ask(key, other, (connection) => connection.exchange(message, token));
+    if (second.kind !== 'accepted' && second.kind !== 'tokenDead') return outcome;
+    remember(target.token.fingerprint, other, app);
+    return second;
+  }
+
+  /** Which of Apple's two worlds to ask first, and whether the other may be tried. */
+  function environments(app: ApnsApp, target: Target): { first: Environment; other?: Environment } {
+    if (app.environment !== 'auto') return { first: app.environment };
+    const first = foundOut.get(target.token.fingerprint) ?? target.environment ?? 'production';
+    // A stand-in in place of one of the two must not send the other push to the real Apple.
+    if (!options.endpoint !== !options.sandboxEndpoint) return { first };
+    return { first, other: first === 'production' ? 'sandbox' : 'production' };
+  }
+
+  function remember(fingerprint: string, environment: Environment, app: ApnsApp): void {
+    foundOut.set(fingerprint, environment);
+    const oldest = foundOut.keys().next().value;
+    if (foundOut.size > MAX_REMEMBERED && oldest !== undefined) foundOut.delete(oldest);
+    const count = (mismatches.get(app) ?? 0) + 1;
+    mismatches.set(app, count);
+    const fields = { provider: name, app: app.bundleId, environment, token: fingerprint, count };
+    if (count === 1) log.warn(fields, 'token is of the other apns environment; the app reports the wrong one');
+    else log.debug(fields, 'token is of the other apns environment');
+  }
+
+  async function ask(key: Key, at: Environment, exchange: (connection: ApnsConnection) => Promise<ApnsAnswer>) {
+    const answer = await exchange(connectionOf(key, at));
+    const expired = answer.reason === 'ExpiredProviderToken';
+    if (!expired) {
+      // Only an answer of Apple's says that the signature was good; a lost connection says nothing.
+      if (answer.status !== undefined) key.expiredSinceMs = undefined;
+      return outcomeOf(answer);
+    }
+    const now = clock.monotonicMs();
+    key.expiredSinceMs ??= now;
+    if (now - key.expiredSinceMs < STILL_EXPIRED_AFTER) return outcomeOf(answer);
+    const hint = 'Apple finds a signature made just now too old: set the clock of this machine (NTP)';
+    return { kind: 'misconfigured', reason: 'ExpiredProviderToken', hint } as const;
+  }
+
+  function connectionOf(key: Key, at: Environment): ApnsConnection {
+    let connection = key.connections.get(at);
+    if (!connection) {
+      connection = connect({
+        key: key.text,
+        keyId: key.app.keyId,
+        teamId: key.app.teamId,
+        production: at === 'production',
+        connections: options.connections,
+        requestTimeoutMs: options.requestTimeoutMs,
+        endpoint: at === 'production' ? options.endpoint : (options.sandboxEndpoint ?? options.endpoint),
+      });
+      key.connections.set(at, connection);
+    }
+    return connection;
+  }
+
+  /** Takes up a key file that was replaced. A bad one changes nothing: the old key may still be good. */
+  function refresh(key: Key): void {
+    const now = clock.monotonicMs();
+    if (key.path === undefined || now - key.lookedAtMs < LOOK_AT_KEY_EVERY) return;
+    key.lookedAtMs = now;
+    const stamp = stampOf(key.path);
+    if (stamp === key.stamp) return;
+    key.stamp = stamp;
+    try {
+      const text = readKey(key.path, key.setting);
+      if (text === key.text) return;
+      key.text = text;
+      for (const connection of key.connections.values()) connection.retire();
+      key.connections.clear();
+      log.info(
+        { provider: name, app: key.app.bundleId, keyId: key.app.keyId, file: key.path },
+        'apns key file taken up',
+      );
+    } catch (error) {
+      const problem = error instanceof ConfigError ? error.message : 'unknown error';
+      log.error(
+        { provider: name, app: key.app.bundleId, file: key.path, problem },
+        'apns key file not usable, old key kept',
+      );
+    }
+  }
+
+  return {
+    name,
+    maxInFlight: IN_FLIGHT_PER_CONNECTION * options.connections,
+    targetFor,
+    send,
+    async close() {
+      closed = true;
+      for (const key of keys.values()) for (const connection of key.connections.values()) connection.close();
+      keys.clear();
+    },
+  };
+}
+
+/** One key of one team: apps that share it share its connections, because Apple counts signatures by key. */
+interface Key {
+  readonly app: ApnsApp;
+  readonly setting: string;
+  readonly path: string | undefined;
+  readonly connections: Map<Environment, ApnsConnection>;
+  text: string;
+  stamp: string;
+  lookedAtMs: number;
+  expiredSinceMs: number | undefined;
+}
+
+function keyOf(app: ApnsApp): string {
+  return JSON.stringify([app.teamId, app.keyId, app.key]);
+}
+
+function readKeys(options: ApnsOptions, name: string): Map<string, Key> {
+  const keys = new Map<string, Key>();
+  const mistakes: string[] = [];
+  for (const [index, app] of options.apps.entries()) {
+    if (keys.has(keyOf(app))) continue;
+    const setting = `push.${name}.apps[${index}].key`;
+    const path = isKeyText(app.key) ? undefined : app.key;
+    try {
+      const stamp = path === undefined ? '' : stampOf(path);
+      const text = readKey(app.key, setting);
+      const state = { lookedAtMs: Number.NEGATIVE_INFINITY, expiredSinceMs: undefined };
+      keys.set(keyOf(app), { app, setting, path, text, stamp, connections: new Map(), ...state });
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      mistakes.push(error.message);
+    }
+  }
+  if (mistakes.length > 0) throw new ConfigError(mistakes.join('\n'));
+  return keys;
+}
+
+/** Changes when the file does. Follows links, as a rotation by swapping a link needs. */
+function stampOf(path: string): string {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat ? `${stat.ino} ${stat.size} ${stat.mtimeMs}` : 'missing';
+}
+
+/** `TEAMID.bundle.id` names one app; `bundle.id` alone too, unless two teams have it. */
+function findApp(apps: readonly ApnsApp[], named: string): ApnsApp | undefined {
+  const full = apps.find((app) => `${app.teamId}.${app.bundleId}` === named);
+  if (full) return full;
+  const byBundle = apps.filter((app) => app.bundleId === named);
+  return byBundle.length === 1 ? byBundle[0] : undefined;
+}
+
+/** The app's name comes from a REGISTER: text written by a stranger. */
+function printable(text: string): string {
+  return text.replace(/[^\w.-]/g, '?').slice(0, 80);
+}

@@ -1,0 +1,157 @@
+/**
+ * What goes to Apple for each purpose: headers and JSON. Pure. `docs/app-payloads.md` says what the app finds in it.
+ * Knows nothing of connections, keys and answers.
+ */
+import { createHash } from 'node:crypto';
+import { type Instant, MINUTE, plus } from '../../../plugin/core/time.ts';
+import type { CallPush, PushRequest } from '../../../plugin/ports/push-provider.ts';
+
+export interface ApnsMessage {
+  readonly pushType: 'voip' | 'background' | 'alert';
+  readonly topic: string;
+  readonly priority: 5 | 10;
+  /** Epoch seconds. */
+  readonly expiration: number;
+  readonly collapseId?: string;
+  readonly id: string;
+  readonly payload: Payload;
+}
+
+type Payload = Readonly<Record<string, unknown>>;
+
+/** Apple's limits of the JSON text, in bytes. */
+export const LIMIT_BYTES = { voip: 5_120, background: 4_096, alert: 4_096 } as const;
+
+/** A closing word that comes later than this is of no use: the phone has stopped ringing by itself. */
+const CANCEL_USEFUL_FOR = MINUTE;
+
+export interface AppTexts {
+  readonly bundleId: string;
+  readonly incomingCallText: string;
+}
+
+/** Undefined when it cannot be brought under Apple's limit, even with every text cut that may be cut. */
+export function buildMessage(request: PushRequest, app: AppTexts): ApnsMessage | undefined {
+  switch (request.purpose) {
+    case 'call': {
+      // iOS 13 and later end an app that gets a VoIP push and reports no call: `voip` is for calls and nothing else.
+      const voip = request.via !== 'other';
+      const type = voip ? 'voip' : 'alert';
+      const payload = callPayload(request, app, type);
+      const topic = voip ? `${app.bundleId}.voip` : app.bundleId;
+      return payload && { ...common(request), pushType: type, topic, priority: 10, payload };
+    }
+    case 'cancel': {
+      const { callId, aor, word } = request;
+      const payload = { aps: SILENT, pushwake: body(request, { callId, aor, ended: word }) };
+      const expiration = seconds(earlier(request.expiresAt, plus(request.sentAt, CANCEL_USEFUL_FOR)));
+      return fits(payload, 'background') ? { ...background(request, app, payload), expiration } : undefined;
+    }
+    case 'refresh': {
+      const payload = { aps: SILENT, pushwake: body(request, { aor: request.aor }) };
+      return fits(payload, 'background') ? background(request, app, payload) : undefined;
+    }
+    case 'notice': {
+      const { aor, notice } = request;
+      const payload = cutToFit(
+        'alert',
+        (text, title) => ({
+          aps: { alert: { ...(title && { title }), body: text }, sound: 'default' },
+          pushwake: body(request, { aor, notice }),
+        }),
+        request.body,
+        request.title,
+      );
+      return payload && { ...common(request), pushType: 'alert', topic: app.bundleId, priority: 10, payload };
+    }
+  }
+}
+
+/** "To perform a silent background update, … don't include the alert, badge, or sound keys" (Apple). */
+const SILENT = { 'content-available': 1 };
+
+function callPayload(request: CallPush, app: AppTexts, type: 'voip' | 'alert'): Payload | undefined {
+  const { callId, aor } = request;
+  return cutToFit(
+    type,
+    (name, number) => {
+      const caller = name || number ? { caller: { ...(name && { name }), ...(number && { number }) } } : {};
+      const ours = { pushwake: body(request, { callId, aor, ...caller }) };
+      if (type === 'voip') return ours;
+      // Without a VoIP token a visible push is the only one iOS delivers at once, also to an app that was swiped away.
+      // `mutable-content` lets the app's extension reword or drop it, `content-available` wakes an app that still runs.
+      const shown = name || number;
+      const alert = { title: app.incomingCallText, ...(shown && { body: shown }) };
+      return { aps: { alert, sound: 'default', 'mutable-content': 1, 'content-available': 1 }, ...ours };
+    },
+    request.caller?.name,
+    request.caller?.number,
+  );
+}
+
+/** Ours, the same for every service. Instants are epoch milliseconds. */
+function body(request: PushRequest, what: Payload): Payload {
+  const { purpose, pushId, sentAt, expiresAt } = request;
+  return { v: 1, type: purpose, pushId, ...what, sentAt, expiresAt };
+}
+
+function common(request: PushRequest) {
+  const { collapseId } = request;
+  return {
+    id: request.pushId,
+    expiration: seconds(request.expiresAt),
+    ...(collapseId === undefined ? {} : { collapseId: asHeader(collapseId) }),
+  };
+}
+
+function background(request: PushRequest, app: AppTexts, payload: Payload): ApnsMessage {
+  return { ...common(request), pushType: 'background', topic: app.bundleId, priority: 5, payload };
+}
+
+function seconds(at: Instant): number {
+  return Math.max(0, Math.floor(at / 1_000));
+}
+
+function earlier(a: Instant, b: Instant): Instant {
+  return a < b ? a : b;
+}
+
+/** `apns-collapse-id` holds 64 bytes and must be plain text; what does not fit is hashed, so that equals stay equal. */
+function asHeader(collapseId: string): string {
+  return /^[\x21-\x7e]{1,64}$/.test(collapseId) ? collapseId : createHash('sha256').update(collapseId).digest('hex');
+}
+
+type Render = (first: string | undefined, second: string | undefined) => Payload;
+
+/** Cuts the first text, then the second, as little as needed; either may vanish. Undefined when that is not enough. */
+function cutToFit(type: keyof typeof LIMIT_BYTES, render: Render, a?: string, b?: string): Payload | undefined {
+  const first = a?.toWellFormed();
+  const second = b?.toWellFormed();
+  const inFirst = longest(first, (text) => fits(render(text, second), type));
+  if (inFirst) return render(inFirst.text, second);
+  const inSecond = longest(second, (text) => fits(render(undefined, text), type));
+  return inSecond && render(undefined, inSecond.text);
+}
+
+/** The longest beginning of `text` that fits, cut between code points (never inside a surrogate pair), marked by `…`. */
+function longest(
+  text: string | undefined,
+  passes: (text: string | undefined) => boolean,
+): { text: string | undefined } | undefined {
+  if (passes(text)) return { text };
+  if (!passes(undefined)) return undefined;
+  const points = Array.from(text ?? '');
+  const cut = (length: number) => (length === 0 ? undefined : `${points.slice(0, length).join('')}…`);
+  let good = 0;
+  let bad = points.length;
+  while (bad - good > 1) {
+    const middle = (good + bad) >> 1;
+    if (passes(cut(middle))) good = middle;
+    else bad = middle;
+  }
+  return { text: cut(good) };
+}
+
+function fits(payload: Payload, type: keyof typeof LIMIT_BYTES): boolean {
+  return Buffer.byteLength(JSON.stringify(payload)) <= LIMIT_BYTES[type];
+}

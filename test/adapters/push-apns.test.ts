@@ -1,0 +1,448 @@
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { create } from '../../adapters/push/apns/index.ts';
+import { outcomeOf, readFailure, VERDICTS } from '../../adapters/push/apns/outcome.ts';
+import { instant, SECOND } from '../../plugin/core/time.ts';
+import { Token } from '../../plugin/core/token.ts';
+import type { PushOutcome, PushProvider } from '../../plugin/ports/push-provider.ts';
+import { pushProviderContract, requestFor } from '../contract/push-provider.contract.ts';
+import { type ApnsStandIn, makeP8Key, startApnsStandIn } from '../support/apns-stand-in/index.ts';
+import { FakeClock, NOON } from '../support/fake-clock.ts';
+import { RecordedLog } from '../support/recorded-log.ts';
+import { selfSignedCertificate } from '../support/tls.ts';
+
+const VOIP = 'a'.repeat(64);
+const OTHER = 'b'.repeat(64);
+const never = new AbortController().signal;
+const target = (token: string, app = 'TEAM123456.com.example.phone') => ({
+  provider: 'apns',
+  app,
+  token: new Token(token),
+});
+const TARGETS = { call: target(VOIP), other: target(OTHER) };
+
+function registered(apns: ApnsStandIn): ApnsStandIn {
+  apns.register(VOIP, { voip: true });
+  apns.register(OTHER);
+  return apns;
+}
+
+pushProviderContract('apns', {
+  verdicts: VERDICTS,
+  limitBytes: { call: 5_120, cancel: 4_096, refresh: 4_096, notice: 4_096 },
+  // Each has its own test below.
+  cannotProvoke: ['cannot connect', 'certificate not trusted'],
+  async start() {
+    const apns = registered(await startApnsStandIn());
+    const log = new RecordedLog();
+    const options = { apps: apns.apps, endpoint: apns.endpoint, connections: 1 };
+    const provider = create(options, { clock: new FakeClock(), log, name: 'apns' });
+    // A short patience for the one row that is about it.
+    const hasty = create({ ...options, requestTimeoutMs: 50 }, { clock: new FakeClock(), log, name: 'apns' });
+    let inUse = provider;
+    return {
+      log,
+      targets: TARGETS,
+      get provider() {
+        return inUse;
+      },
+      provoke({ status, reason }) {
+        if (status !== undefined) apns.next(reason === '*' ? { status, reason: 'SomethingNew' } : { status, reason });
+        else if (reason === 'connection lost') apns.next('reset');
+        else if (reason === 'unreadable answer') apns.next({ status: 502, body: `<html>${VOIP}</html>` });
+        else if (reason === 'no answer in time') {
+          inUse = hasty;
+          apns.next('hang');
+        } else return false;
+        return true;
+      },
+      hang() {
+        apns.next('hang');
+        return true;
+      },
+      received: (count) => apns.received(count),
+      bodies: () => apns.pushes.map(({ json }) => json),
+      async stop() {
+        await provider.close();
+        await hasty.close();
+        await apns.close();
+      },
+    };
+  },
+});
+
+describe('apns', () => {
+  let apns: ApnsStandIn;
+  let clock: FakeClock;
+  let log: RecordedLog;
+  let provider: PushProvider;
+  const more: { close(): unknown }[] = [];
+
+  const make = (options: object = {}) => {
+    const made = create({ apps: apns.apps, endpoint: apns.endpoint, ...options }, { clock, log, name: 'apns' });
+    more.push(made);
+    return made;
+  };
+  const send = (purpose: 'call' | 'cancel' | 'refresh' | 'notice', targets: object = TARGETS, by = provider) => {
+    const request = requestFor(by, purpose, targets);
+    if (!request) throw new Error('no target');
+    return by.send(request, never);
+  };
+
+  beforeEach(async () => {
+    apns = registered(await startApnsStandIn());
+    clock = new FakeClock();
+    log = new RecordedLog();
+    provider = make();
+  });
+  afterEach(async () => {
+    for (const one of more.splice(0)) await one.close();
+    await apns.close();
+  });
+
+  it('sends each purpose as Apple wants it', async () => {
+    for (const purpose of ['call', 'cancel', 'refresh', 'notice'] as const) await send(purpose);
+    const at = NOON / 1_000 + 60;
+    const common = { expiration: at, collapseId: 'collapse-1', apnsId: '11111111-2222-4333-8444-555555555555' };
+    expect(apns.pushes).toMatchObject([
+      { ...common, pushType: 'voip', topic: 'com.example.phone.voip', priority: 10, token: VOIP },
+      { ...common, pushType: 'background', topic: 'com.example.phone', priority: 5, token: OTHER },
+      { ...common, pushType: 'background', topic: 'com.example.phone', priority: 5, token: OTHER },
+      { ...common, pushType: 'alert', topic: 'com.example.phone', priority: 10, token: OTHER },
+    ]);
+    expect(apns.complaints).toEqual([]);
+  });
+
+  it('gives the id Apple gave', async () => {
+    expect(await send('call')).toEqual({ kind: 'accepted', id: '11111111-2222-4333-8444-555555555555' });
+  });
+
+  it('rings by a visible push where there is no VoIP token', async () => {
+    expect(await send('call', { other: TARGETS.other })).toMatchObject({ kind: 'accepted' });
+    expect(apns.pushes).toMatchObject([{ pushType: 'alert', topic: 'com.example.phone', priority: 10, token: OTHER }]);
+  });
+
+  it('says since when a token is dead', async () => {
+    apns.unregister(VOIP, NOON);
+    expect(await send('call')).toEqual({ kind: 'tokenDead', reason: 'Unregistered', since: NOON });
+  });
+
+  it('takes a token of another topic for our mistake, not for a dead one', async () => {
+    expect(await send('call', { call: TARGETS.other })).toMatchObject({ kind: 'misconfigured', scope: 'device' });
+  });
+
+  it('finds the app by team and bundle, by bundle alone, and says when it has none', async () => {
+    expect(await send('call', { call: target(VOIP, 'com.example.phone') })).toMatchObject({ kind: 'accepted' });
+    for (const app of ['OTHERTEAM1.com.example.phone', 'com.example', 'com.example.phone.voip', 'a\r\nb"<script>']) {
+      const outcome = await send('call', { call: target(VOIP, app) });
+      expect(outcome).toMatchObject({ kind: 'misconfigured', reason: 'unknown app' });
+      expect(JSON.stringify(outcome)).not.toContain('<');
+    }
+  });
+
+  it('does not guess between two teams with the same bundle', async () => {
+    const [app] = apns.apps;
+    const two = make({ apps: [app, { ...app, teamId: 'OTHERTEAM1' }] });
+    expect(await send('call', { call: target(VOIP, 'com.example.phone') }, two)).toMatchObject({
+      reason: 'unknown app',
+    });
+    expect(await send('call', TARGETS, two)).toMatchObject({ kind: 'accepted' });
+  });
+
+  it('sends nothing to a token that is no token: it would be part of the URL', async () => {
+    const bad = ['../../x', 'zz'.repeat(32), 'a'.repeat(63), 'a'.repeat(201), `${VOIP}?x=${'a'.repeat(20)}`, ''];
+    for (const token of bad) {
+      expect(await send('call', { call: target(token) })).toEqual({ kind: 'failed', reason: 'token is not hex' });
+    }
+    expect(apns.requests).toBe(0);
+  });
+
+  it('makes exactly one request, whatever comes back', async () => {
+    apns.next({ status: 503, reason: 'ServiceUnavailable' }, 5);
+    await send('call');
+    expect(apns.requests).toBe(1);
+  });
+
+  it('reuses its connections and its signature', async () => {
+    for (let i = 0; i < 10; i++) expect(await send('call')).toMatchObject({ kind: 'accepted' });
+    expect(apns.connectionsEver).toBe(2);
+    expect(apns.complaints).toEqual([]);
+  });
+
+  describe('the connection', () => {
+    it('loses no answer when Apple says goodbye gracefully, and goes on with a new one', async () => {
+      const one = make({ connections: 1 });
+      const gate = Promise.withResolvers<void>();
+      apns.next({ until: gate.promise }, 20);
+      const pushes = Array.from({ length: 20 }, () => send('call', TARGETS, one));
+      await apns.received(20);
+      apns.goAway();
+      // May cross the GOAWAY on its way, is refused then, and safe to send again.
+      expect(['accepted', 'retryLater']).toContain((await send('call', TARGETS, one)).kind);
+      expect(await send('call', TARGETS, one)).toMatchObject({ kind: 'accepted' });
+      gate.resolve();
+      expect((await Promise.all(pushes)).map(({ kind }) => kind)).toEqual(Array(20).fill('accepted'));
+      expect(apns.connectionsEver).toBe(2);
+    });
+
+    it('that is cut costs what was in flight, and the next push opens another', async () => {
+      const one = make({ connections: 1 });
+      apns.next('hang', 3);
+      const pushes = [1, 2, 3].map(() => send('call', TARGETS, one));
+      await apns.received(3);
+      apns.reset();
+      const lost = { kind: 'retryLater', reason: 'connection lost' };
+      expect(await Promise.all(pushes)).toEqual([lost, lost, lost]);
+      expect(await send('call', TARGETS, one)).toMatchObject({ kind: 'accepted' });
+    });
+
+    it('that has gone silent is replaced after the first push it swallowed', async () => {
+      const hasty = make({ connections: 1, requestTimeoutMs: 50 });
+      apns.next('hang');
+      expect(await send('call', TARGETS, hasty)).toMatchObject({ kind: 'retryLater', reason: 'no answer in time' });
+      expect(await send('call', TARGETS, hasty)).toMatchObject({ kind: 'accepted' });
+      expect(apns.connectionsEver).toBe(2);
+    });
+
+    it('a refused stream may be tried again', async () => {
+      apns.next('refuse-stream');
+      expect(await send('call')).toEqual({ kind: 'retryLater', reason: 'connection lost' });
+    });
+
+    it('that cannot be made is said so', async () => {
+      const port = await unusedPort();
+      const nowhere = make({ endpoint: { ...apns.endpoint, port } });
+      expect(await send('call', TARGETS, nowhere)).toEqual({ kind: 'retryLater', reason: 'cannot connect' });
+    });
+
+    it('to somebody whose certificate is not trusted is a misconfiguration', async () => {
+      const stranger = make({ endpoint: { ...apns.endpoint, ca: selfSignedCertificate().cert } });
+      expect(await send('call', TARGETS, stranger)).toMatchObject({
+        kind: 'misconfigured',
+        reason: 'certificate not trusted',
+      });
+      const otherName = make({ endpoint: { ...apns.endpoint, address: '127.0.0.2' } });
+      expect(['certificate not trusted', 'cannot connect']).toContain(
+        ((await send('call', TARGETS, otherName)) as { reason?: string }).reason,
+      );
+    });
+  });
+
+  describe('the signature', () => {
+    it('that is refused as too old is made anew at once', async () => {
+      const one = make({ connections: 1 });
+      apns.next({ status: 403, reason: 'ExpiredProviderToken' });
+      expect(await send('call', TARGETS, one)).toEqual({
+        kind: 'retryLater',
+        reason: 'ExpiredProviderToken',
+        afterMs: 0,
+      });
+      expect(await send('call', TARGETS, one)).toMatchObject({ kind: 'accepted' });
+    });
+
+    it('that is refused again and again means that our clock is wrong', async () => {
+      apns.next({ status: 403, reason: 'ExpiredProviderToken' }, 4);
+      expect(await send('call')).toMatchObject({ kind: 'retryLater' });
+      await clock.advance(2 * SECOND - 1);
+      expect(await send('call')).toMatchObject({ kind: 'retryLater' });
+      await clock.advance(1);
+      expect(await send('call')).toMatchObject({ kind: 'misconfigured', hint: expect.stringContaining('clock') });
+    });
+
+    it('by a key Apple does not know is a misconfiguration', async () => {
+      apns.rotateKey();
+      expect(await send('call')).toMatchObject({ kind: 'misconfigured', reason: 'InvalidProviderToken' });
+      expect(apns.complaints).toEqual(['403 InvalidProviderToken: the signature is not by this key']);
+    });
+  });
+
+  describe('the environment', () => {
+    let sandbox: ApnsStandIn;
+    const DEVELOPERS = 'c'.repeat(64);
+    beforeEach(async () => {
+      sandbox = await startApnsStandIn();
+      sandbox.trust(apns.apps);
+      more.push(sandbox);
+    });
+    const both = (environment?: string) => {
+      const [app] = apns.apps;
+      return make({ apps: [{ ...app, ...(environment && { environment }) }], sandboxEndpoint: sandbox.endpoint });
+    };
+    it('is tried out once when Apple does not know the token, and remembered', async () => {
+      sandbox.register(DEVELOPERS, { voip: true });
+      const auto = both();
+      const targets = { call: target(DEVELOPERS) };
+      for (let i = 0; i < 3; i++) expect(await send('call', targets, auto)).toMatchObject({ kind: 'accepted' });
+      expect([apns.requests, sandbox.requests]).toEqual([1, 3]);
+      expect(log.at('warn')).toHaveLength(1);
+      expect(log.text()).not.toContain(DEVELOPERS);
+    });
+
+    it('a token neither knows is not dead but failed', async () => {
+      const outcome = await send('call', { call: target('d'.repeat(64)) }, both());
+      expect(outcome).toEqual({ kind: 'failed', reason: 'BadDeviceToken' });
+      expect([apns.requests, sandbox.requests]).toEqual([1, 1]);
+    });
+
+    it('is the one the phone named, when it named one', async () => {
+      sandbox.register(DEVELOPERS, { voip: true });
+      const call = { ...target(DEVELOPERS), environment: 'sandbox' as const };
+      expect(await send('call', { call }, both())).toMatchObject({ kind: 'accepted' });
+      expect([apns.requests, sandbox.requests]).toEqual([0, 1]);
+    });
+
+    it('is the configured one, when that is fixed', async () => {
+      sandbox.register(DEVELOPERS, { voip: true });
+      const fixed = both('production');
+      const call = { ...target(DEVELOPERS), environment: 'sandbox' as const };
+      expect(await send('call', { call }, fixed)).toEqual({ kind: 'failed', reason: 'BadDeviceToken' });
+      expect([apns.requests, sandbox.requests]).toEqual([1, 0]);
+    });
+
+    it('with a stand-in for only one of the two, the other is left alone', async () => {
+      expect(await send('call', { call: target('d'.repeat(64)) })).toEqual({
+        kind: 'failed',
+        reason: 'BadDeviceToken',
+      });
+    });
+  });
+
+  describe('the key', () => {
+    let dir: string;
+    let file: string;
+    beforeEach(() => {
+      dir = mkdtempSync(join(tmpdir(), 'pushwake-'));
+      file = join(dir, 'AuthKey_KEY1234567.p8');
+      writeFileSync(file, apns.apps[0]?.key ?? '');
+    });
+    afterEach(() => rmSync(dir, { recursive: true }));
+
+    const withFile = (key = file) => make({ apps: [{ ...apns.apps[0], key }] });
+    /** As tools that rotate keys do it: a new file takes the old one's place. */
+    const replace = (text: string) => {
+      writeFileSync(`${file}.new`, text);
+      renameSync(`${file}.new`, file);
+    };
+
+    it('is read from a file, and read again when the file changes', async () => {
+      const rotating = withFile();
+      expect(await send('call', TARGETS, rotating)).toMatchObject({ kind: 'accepted' });
+      replace(apns.rotateKey());
+      await clock.advance(5 * SECOND);
+      expect(await send('call', TARGETS, rotating)).toMatchObject({ kind: 'accepted' });
+      expect(log.at('info').map(({ message }) => message)).toEqual(['apns key file taken up']);
+    });
+
+    it('that is bad changes nothing, and is told once', async () => {
+      const rotating = withFile();
+      await send('call', TARGETS, rotating);
+      replace('-----BEGIN PRIVATE KEY-----\nc2VjcmV0IHdvcmRz\n-----END PRIVATE KEY-----\n');
+      for (let i = 0; i < 3; i++) {
+        await clock.advance(5 * SECOND);
+        expect(await send('call', TARGETS, rotating)).toMatchObject({ kind: 'accepted' });
+      }
+      rmSync(file);
+      await clock.advance(5 * SECOND);
+      expect(await send('call', TARGETS, rotating)).toMatchObject({ kind: 'accepted' });
+      expect(log.at('error').map(({ fields }) => fields.problem)).toEqual([
+        expect.stringContaining('is not a private key'),
+        expect.stringContaining('cannot be read (ENOENT)'),
+      ]);
+      expect(log.text()).not.toContain('c2VjcmV0');
+      writeFileSync(file, apns.rotateKey());
+      await clock.advance(5 * SECOND);
+      expect(await send('call', TARGETS, rotating)).toMatchObject({ kind: 'accepted' });
+    });
+
+    it('is checked at start, all of them at once, by setting and file', () => {
+      const [app] = apns.apps;
+      const missing = join(dir, 'missing.p8');
+      const apps = [
+        { ...app, key: missing },
+        { ...app, bundleId: 'com.example.two', key: '-----BEGIN PRIVATE KEY-----\nSECRET\n-----END PRIVATE KEY-----' },
+        { ...app, bundleId: 'com.example.three', key: selfSignedCertificate().cert },
+      ];
+      const attempt = () => make({ apps });
+      expect(attempt).toThrow(expect.objectContaining({ name: 'ConfigError' }));
+      expect(attempt).toThrow(
+        `push.apns.apps[0].key: ${missing} cannot be read (ENOENT); expected the .p8 file from Apple`,
+      );
+      expect(attempt).toThrow('push.apns.apps[1].key is not a private key');
+      expect(attempt).toThrow('push.apns.apps[2].key is not a private key');
+      expect(attempt).not.toThrow(/SECRET/);
+    });
+
+    it('without its first line is not taken for a path and shown', () => {
+      const body = makeP8Key().split('\n').slice(1, -2).join('');
+      const attempt = () => withFile(body);
+      expect(attempt).toThrow('push.apns.apps[0].key is not a private key');
+      expect(attempt).not.toThrow(body.slice(0, 20));
+    });
+  });
+
+  it('refuses options it does not know, and an app given twice', () => {
+    const [app] = apns.apps;
+    expect(() => make({ apps: [app, app] })).toThrow(/given twice/);
+    expect(() => make({ apps: [{ ...app, bundelId: 'x' }] })).toThrow(/bundelId/);
+    expect(() => make({ apps: [] })).toThrow();
+    expect(() => make({ apps: [{ ...app, bundleId: 'com.example.phone.voip' }] })).toThrow(/without .voip/);
+  });
+});
+
+describe("reading node-apn's failures", () => {
+  const cases: readonly [string, unknown, PushOutcome][] = [
+    [
+      'status and reason',
+      { status: 410, response: { reason: 'Unregistered', timestamp: 1_700_000_000_000 } },
+      { kind: 'tokenDead', reason: 'Unregistered', since: instant(1_700_000_000_000) },
+    ],
+    [
+      'a timestamp as text',
+      { status: 410, response: { reason: 'Unregistered', timestamp: '1700000000000' } },
+      { kind: 'tokenDead', reason: 'Unregistered', since: instant(1_700_000_000_000) },
+    ],
+    [
+      'a timestamp that is none',
+      { status: 410, response: { reason: 'Unregistered', timestamp: 'soon' } },
+      { kind: 'tokenDead', reason: 'Unregistered' },
+    ],
+    [
+      'a reason nobody knows is not repeated',
+      { status: 400, response: { reason: `<b>${VOIP}` } },
+      { kind: 'failed', reason: 'status 400' },
+    ],
+    ['a 5xx nobody knows', { status: 599, response: {} }, { kind: 'retryLater', reason: 'status 599' }],
+    ['a redirect', { status: 302, response: {} }, { kind: 'failed', reason: 'status 302' }],
+    [
+      '500 without its reason',
+      { status: 500, error: new Error('Error 500, stream ended unexpectedly') },
+      { kind: 'retryLater', reason: 'InternalServerError' },
+    ],
+    ['nothing', undefined, { kind: 'retryLater', reason: 'connection lost' }],
+    ['a bare error', new Error('apn write failed: read ECONNRESET'), { kind: 'retryLater', reason: 'connection lost' }],
+    [
+      'a name that does not resolve',
+      { error: new Error('apn write failed: getaddrinfo ENOTFOUND api.push.apple.com') },
+      { kind: 'retryLater', reason: 'cannot connect' },
+    ],
+    [
+      'a proxy that opens TLS',
+      { error: new Error('apn write failed: self-signed certificate in certificate chain') },
+      expect.objectContaining({ kind: 'misconfigured', reason: 'certificate not trusted' }),
+    ],
+  ];
+  it.each(cases)('%s', (_, failure, expected) => {
+    expect(outcomeOf(readFailure(failure))).toEqual(expected);
+  });
+});
+
+async function unusedPort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const address = server.address();
+  await new Promise((done) => server.close(done));
+  return typeof address === 'object' && address ? address.port : 1;
+}
