@@ -1,0 +1,54 @@
+/**
+ * Keeps a service that does not answer from being asked by every push at once. closed → open → half-open (one push asks)
+ * → closed, or open for longer. Knows nothing of pushes; monotonic time and chance are handed in.
+ */
+import { type DurationMs, MINUTE, SECOND } from '../core/time.ts';
+
+export type BreakerState = 'closed' | 'open' | 'half-open';
+
+/** So many failures in a row open it. */
+const OPENS_AFTER = 5;
+const FIRST_PAUSE = 2 * SECOND;
+const LONGEST_PAUSE = MINUTE;
+/** What has to wait while another push asks looks again after this. */
+const WHILE_ASKING: DurationMs = SECOND;
+
+export class Breaker {
+  #failures = 0;
+  #pauses = 0;
+  #openUntilMs: number | undefined;
+  #asking = false;
+
+  state(nowMs: number): BreakerState {
+    if (this.#openUntilMs === undefined) return 'closed';
+    return nowMs < this.#openUntilMs ? 'open' : 'half-open';
+  }
+
+  /** 0: go ahead, and tell with `report` what came of it. Else how long to wait before asking again. */
+  waitMs(nowMs: number): DurationMs {
+    if (this.#openUntilMs === undefined) return 0;
+    if (nowMs < this.#openUntilMs) return this.#openUntilMs - nowMs;
+    if (this.#asking) return WHILE_ASKING;
+    this.#asking = true;
+    return 0;
+  }
+
+  /** What came of an attempt. `unknown`: it was given up before the service could answer. */
+  report(result: 'answered' | 'unreachable' | 'unknown', nowMs: number, random: number): void {
+    const wasHalfOpen = this.state(nowMs) === 'half-open';
+    if (result === 'answered') {
+      this.#failures = 0;
+      this.#pauses = 0;
+      this.#openUntilMs = undefined;
+    }
+    if (result === 'unreachable') {
+      this.#failures++;
+      const opens = this.#openUntilMs === undefined ? this.#failures >= OPENS_AFTER : wasHalfOpen;
+      if (opens) {
+        const pause = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** this.#pauses++);
+        this.#openUntilMs = nowMs + pause * (0.75 + 0.25 * random);
+      }
+    }
+    if (wasHalfOpen || result === 'answered') this.#asking = false;
+  }
+}

@@ -1,0 +1,294 @@
+/**
+ * The way of a push to its service: target, priority, limits, breaker, retry inside the push's own deadline. Providers make
+ * one attempt; everything that goes over more than one lies here. Knows nothing of bindings, calls or HTTP.
+ */
+import { randomUUID } from 'node:crypto';
+import PQueue from 'p-queue';
+import type { Target, Targets } from '../core/binding.ts';
+import { between, type DurationMs, HOUR, type Instant, SECOND } from '../core/time.ts';
+import type { Logger } from '../ports/adapter.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { PushOutcome, PushProvider, PushPurpose, PushRequest } from '../ports/push-provider.ts';
+import { type Alarm, Alarms } from './alarms.ts';
+import { retryInMs } from './backoff.ts';
+import { Breaker, type BreakerState } from './breaker.ts';
+
+type Draft<R> = R extends PushRequest
+  ? Omit<R, 'target' | 'via' | 'pushId' | 'sentAt'> & { readonly pushId?: string; readonly sentAt?: Instant }
+  : never;
+
+/** A push whose target is still to be chosen. `pushId` and `sentAt` are filled in where absent. */
+export type PushDraft = Draft<PushRequest>;
+
+export interface DeliveryOptions {
+  readonly providers: readonly PushProvider[];
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** 0 ≤ x < 1. For the spread of retries only. */
+  readonly random: () => number;
+  /** Most pushes of a kind to one device within an hour. Calls have no limit. */
+  readonly perDeviceHourly?: Partial<Record<Exclude<PushPurpose, 'call'>, number>>;
+}
+
+export interface DeliveryStats {
+  /** Pushes that came to an end, by how. */
+  readonly ended: readonly { provider: string; purpose: PushPurpose; outcome: PushOutcome['kind']; count: number }[];
+  readonly providers: readonly { provider: string; queued: number; inFlight: number; breaker: BreakerState }[];
+  /** Attempts beyond the first of each push. */
+  readonly retries: number;
+  /** Misconfigurations that hold now. */
+  readonly alarms: readonly Alarm[];
+}
+
+export interface Delivery {
+  /** Where a push of this purpose would go; undefined: the binding cannot be told this. */
+  targetFor(purpose: PushPurpose, targets: Targets): Target | undefined;
+  /** Never rejects. Resolves with the last outcome: `retryLater` means the time was up, or `signal` was aborted. */
+  send(draft: PushDraft, targets: Targets, signal?: AbortSignal): Promise<PushOutcome>;
+  stats(): DeliveryStats;
+  /** Gives up what is under way, then closes the providers. */
+  close(): Promise<void>;
+}
+
+/** Higher goes first. */
+const PRIORITY = { call: 3, cancel: 2, notice: 1, refresh: 0 } as const;
+
+/** A brake against loops, far above what a lifecycle sends: several accounts of one app share a device. */
+const PER_DEVICE_HOURLY = { cancel: 120, notice: 30, refresh: 12 } as const;
+
+/** The rest is free for calls at any moment. */
+const SHARE_OF_OTHERS = 0.8;
+const MAX_IN_FLIGHT = 100;
+
+/** Above every provider's own limit: for one that never answers. */
+const ATTEMPT_LASTS_AT_MOST = 15 * SECOND;
+
+const ABORTED: PushOutcome = { kind: 'retryLater', reason: 'aborted' };
+const CLOSED: PushOutcome = { kind: 'failed', reason: 'closed' };
+
+interface Lane {
+  readonly provider: PushProvider;
+  readonly breaker: Breaker;
+  /** Everything passes here; its size is what the provider bears. */
+  readonly all: PQueue;
+  /** Everything but calls passes here first, so that it never fills `all`. */
+  readonly others: PQueue;
+  /** Why the service last could not be reached: the reason of what the breaker holds back. */
+  trouble: string;
+}
+
+export function createDelivery(options: DeliveryOptions): Delivery {
+  const { clock, log, random } = options;
+  const limits = { ...PER_DEVICE_HOURLY, ...options.perDeviceHourly };
+  const lanes = new Map(options.providers.map((provider) => [provider.name, laneOf(provider)]));
+  const closing = new AbortController();
+  const ended = new Map<
+    string,
+    { provider: string; purpose: PushPurpose; outcome: PushOutcome['kind']; count: number }
+  >();
+  const alarms = new Alarms();
+  const underWay = new Set<Promise<PushOutcome>>();
+  let sentThisHour = new Map<string, number>();
+  let hourEndsMs = 0;
+  let retries = 0;
+  let closed: Promise<void> | undefined;
+
+  function choose(purpose: PushPurpose, targets: Targets): { lane: Lane; target: Target } | undefined {
+    const order = purpose === 'call' ? [targets.call, targets.other] : [targets.other, targets.call];
+    for (const candidate of order) {
+      const lane = candidate && lanes.get(candidate.provider);
+      const target = lane?.provider.targetFor(purpose, targets);
+      if (lane && target) return { lane, target };
+    }
+    return undefined;
+  }
+
+  async function send(draft: PushDraft, targets: Targets, signal?: AbortSignal): Promise<PushOutcome> {
+    if (closed) return CLOSED;
+    const chosen = choose(draft.purpose, targets);
+    if (!chosen) return { kind: 'failed', reason: 'no target for this purpose' };
+    const request: PushRequest = {
+      ...draft,
+      pushId: draft.pushId ?? randomUUID(),
+      sentAt: draft.sentAt ?? clock.now(),
+      target: chosen.target,
+      via: chosen.target === targets.other && chosen.target !== targets.call ? 'other' : 'call',
+    };
+    const push = deliver(request, chosen.lane, signal ? AbortSignal.any([signal, closing.signal]) : closing.signal);
+    underWay.add(push);
+    try {
+      return await push;
+    } finally {
+      underWay.delete(push);
+    }
+  }
+
+  async function deliver(request: PushRequest, lane: Lane, signal: AbortSignal): Promise<PushOutcome> {
+    // The wall clock is looked at once: it may jump while we try.
+    const deadlineMs = clock.monotonicMs() + between(clock.now(), request.expiresAt);
+    if (overBudget(request)) return settle(request, { kind: 'failed', reason: 'device budget used up' }, 0);
+    for (let attempts = 1; ; attempts++) {
+      const outcome = await attempt(request, lane, attempts, deadlineMs, signal);
+      const leftMs = deadlineMs - clock.monotonicMs();
+      const waitMs = retryInMs({ purpose: request.purpose, attempts, outcome, leftMs, random: random() });
+      if (waitMs === undefined || signal.aborted) return settle(request, outcome, attempts);
+      retries++;
+      await pause(waitMs, signal);
+      if (signal.aborted) return settle(request, ABORTED, attempts);
+    }
+  }
+
+  /** Waits for its turn and makes one attempt, unless breaker, alarm or deadline forbid it. Never rejects. */
+  async function attempt(
+    request: PushRequest,
+    lane: Lane,
+    attempts: number,
+    deadlineMs: number,
+    signal: AbortSignal,
+  ): Promise<PushOutcome> {
+    const isCall = request.purpose === 'call';
+    const turn = async (): Promise<PushOutcome> => {
+      const nowMs = clock.monotonicMs();
+      if (signal.aborted) return ABORTED;
+      if (nowMs >= deadlineMs) return { kind: 'retryLater', reason: 'too late' };
+      const refused = isCall ? undefined : alarms.paused(request, nowMs);
+      if (refused) return refused;
+      const waitMs = lane.breaker.waitMs(nowMs);
+      // A call may always try once: the breaker may be wrong, and the caller is waiting now.
+      if (waitMs > 0 && !(isCall && attempts === 1)) {
+        return { kind: 'retryLater', reason: lane.trouble, afterMs: waitMs };
+      }
+      const outcome = await ask(lane.provider, request, Math.min(ATTEMPT_LASTS_AT_MOST, deadlineMs - nowMs), signal);
+      const seen = seenByBreaker(outcome);
+      lane.breaker.report(seen, clock.monotonicMs(), random());
+      if (seen === 'unreachable' && 'reason' in outcome) lane.trouble = outcome.reason;
+      return outcome;
+    };
+    const priority = PRIORITY[request.purpose];
+    try {
+      const inAll = () => lane.all.add(turn, { priority, signal });
+      return await (isCall ? inAll() : lane.others.add(inAll, { priority, signal }));
+    } catch {
+      // A queue rejects for one reason: the signal was aborted while the push waited.
+      return ABORTED;
+    }
+  }
+
+  /** One attempt of the provider, whatever it does: throw, hang, ignore the signal. */
+  async function ask(provider: PushProvider, request: PushRequest, limitMs: DurationMs, signal: AbortSignal) {
+    const stop = new AbortController();
+    const over = Promise.withResolvers<PushOutcome>();
+    const end = (outcome: PushOutcome) => {
+      over.resolve(outcome);
+      stop.abort();
+    };
+    const onAbort = () => end(ABORTED);
+    const cancelTimer = clock.after(limitMs, () => end({ kind: 'retryLater', reason: 'no answer in time' }));
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      return await Promise.race([over.promise, provider.send(request, stop.signal)]);
+    } catch {
+      // The error's text is left out: it was written by code that holds the token.
+      return { kind: 'failed', reason: 'provider threw' } as const;
+    } finally {
+      cancelTimer();
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  function overBudget({ purpose, target }: PushRequest): boolean {
+    if (purpose === 'call') return false;
+    const nowMs = clock.monotonicMs();
+    if (nowMs >= hourEndsMs) {
+      sentThisHour = new Map();
+      hourEndsMs = nowMs + HOUR;
+    }
+    const key = `${purpose} ${target.token.fingerprint}`;
+    const count = (sentThisHour.get(key) ?? 0) + 1;
+    sentThisHour.set(key, count);
+    return count > limits[purpose];
+  }
+
+  function settle(request: PushRequest, outcome: PushOutcome, attempts: number): PushOutcome {
+    const { purpose, target, aor, pushId } = request;
+    const { provider, app } = target;
+    const key = `${provider} ${purpose} ${outcome.kind}`;
+    const entry = ended.get(key) ?? { provider, purpose, outcome: outcome.kind, count: 0 };
+    ended.set(key, { ...entry, count: entry.count + 1 });
+
+    const reason = 'reason' in outcome ? { reason: outcome.reason } : {};
+    const token = target.token.fingerprint;
+    const fields = { provider, app, purpose, aor, pushId, token, outcome: outcome.kind, ...reason, attempts };
+    if (outcome.kind === 'misconfigured' && alarms.raise(request, outcome, clock.monotonicMs())) {
+      log.error(
+        { provider, app, purpose, reason: outcome.reason, hint: outcome.hint },
+        'push service is misconfigured',
+      );
+    }
+    if (outcome.kind === 'accepted' && alarms.clear(request)) {
+      log.info({ provider, app, purpose }, 'push service accepts this app again');
+    }
+    const aborted = outcome.kind === 'retryLater' && outcome.reason === 'aborted';
+    if (outcome.kind === 'failed' || (outcome.kind === 'retryLater' && !aborted)) log.warn(fields, 'push given up');
+    else if (outcome.kind === 'tokenDead') log.info(fields, 'push token is dead');
+    else log.debug(fields, 'push ended');
+    return outcome;
+  }
+
+  function pause(ms: DurationMs, signal: AbortSignal): Promise<void> {
+    return new Promise((done) => {
+      const wake = () => {
+        cancel();
+        signal.removeEventListener('abort', wake);
+        done();
+      };
+      const cancel = clock.after(ms, wake);
+      signal.addEventListener('abort', wake, { once: true });
+    });
+  }
+
+  async function shut(): Promise<void> {
+    closing.abort();
+    await Promise.all(underWay);
+    await Promise.all([...lanes.values()].map(({ provider }) => provider.close()));
+  }
+
+  return {
+    targetFor: (purpose, targets) => choose(purpose, targets)?.target,
+    send,
+    stats: () => ({
+      ended: [...ended.values()],
+      retries,
+      providers: [...lanes.values()].map(({ provider, breaker, all, others }) => ({
+        provider: provider.name,
+        queued: all.size + others.size,
+        inFlight: all.pending,
+        breaker: breaker.state(clock.monotonicMs()),
+      })),
+      alarms: alarms.list(clock.monotonicMs()),
+    }),
+    close() {
+      closed ??= shut();
+      return closed;
+    },
+  };
+}
+
+function laneOf(provider: PushProvider): Lane {
+  const most = provider.maxInFlight ?? MAX_IN_FLIGHT;
+  return {
+    provider,
+    breaker: new Breaker(),
+    trouble: 'service not answering',
+    all: new PQueue({ concurrency: most }),
+    others: new PQueue({ concurrency: Math.max(1, Math.floor(most * SHARE_OF_OTHERS)) }),
+  };
+}
+
+/** Only what says something about the service as a whole counts. */
+function seenByBreaker(outcome: PushOutcome): 'answered' | 'unreachable' | 'unknown' {
+  if (outcome.kind === 'failed') return 'unknown';
+  if (outcome.kind !== 'retryLater') return 'answered';
+  if (outcome.scope === 'device') return 'answered';
+  return outcome.reason === 'aborted' ? 'unknown' : 'unreachable';
+}

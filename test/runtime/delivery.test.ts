@@ -1,0 +1,361 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { parseAor } from '../../plugin/core/aor.ts';
+import { HOUR, MINUTE, plus, SECOND } from '../../plugin/core/time.ts';
+import type { PushOutcome, PushPurpose } from '../../plugin/ports/push-provider.ts';
+import { retryInMs } from '../../plugin/runtime/backoff.ts';
+import { createDelivery, type Delivery, type PushDraft } from '../../plugin/runtime/delivery.ts';
+import { FakeClock, NOON, settle } from '../support/fake-clock.ts';
+import { RecordedLog } from '../support/recorded-log.ts';
+import { ScriptedPushProvider } from '../support/scripted-push-provider.ts';
+
+const aor = parseAor('1001@example.com') as string;
+const later: PushOutcome = { kind: 'retryLater', reason: 'ServiceUnavailable' };
+
+let clock: FakeClock;
+let log: RecordedLog;
+let provider: ScriptedPushProvider;
+let delivery: Delivery;
+
+beforeEach(() => {
+  clock = new FakeClock();
+  log = new RecordedLog();
+  provider = new ScriptedPushProvider();
+  delivery = createDelivery({ providers: [provider], clock, log, random: () => 0.5 });
+});
+
+afterEach(async () => {
+  await delivery.close();
+  expect(clock.pending(), 'timers left behind').toBe(0);
+});
+
+const call = (lasts = 30 * SECOND): PushDraft => {
+  return { purpose: 'call', callId: 'call-1', aor, expiresAt: plus(clock.now(), lasts) };
+};
+const refresh = (lasts = HOUR): PushDraft => ({ purpose: 'refresh', aor, expiresAt: plus(clock.now(), lasts) });
+const notice = (lasts = 12 * HOUR): PushDraft => {
+  return {
+    purpose: 'notice',
+    notice: 'soon',
+    body: 'soon',
+    aor,
+    collapseId: 'c1',
+    expiresAt: plus(clock.now(), lasts),
+  };
+};
+
+/** Sends, lets `ms` pass, and gives the outcome if there is one by then. */
+async function outcomeAfter(ms: number, push: Promise<PushOutcome>): Promise<PushOutcome | 'under way'> {
+  let result: PushOutcome | 'under way' = 'under way';
+  void push.then((outcome) => {
+    result = outcome;
+  });
+  await clock.advance(ms);
+  return result;
+}
+
+describe('whether and when a push is tried again', () => {
+  const cases: readonly [string, PushPurpose, number, PushOutcome, number, number | undefined][] = [
+    ['a call comes again within a moment', 'call', 1, later, 30 * SECOND, 112.5],
+    ['and doubles the wait', 'call', 2, later, 30 * SECOND, 225],
+    ['up to two seconds', 'call', 20, later, 30 * SECOND, 1_500],
+    ['but not when it would start at its end', 'call', 20, later, 1_500, undefined],
+    ['one millisecond more and it does', 'call', 20, later, 1_501, 1_500],
+    ['a refresh has time', 'refresh', 1, later, HOUR, 3_750],
+    ['a notice is in between', 'notice', 1, later, HOUR, 1_500],
+    ['what the service asks for is honoured', 'call', 1, { ...later, afterMs: 3_000 }, 30 * SECOND, 3_300],
+    ['with at most 10 s of spread', 'refresh', 1, { ...later, afterMs: 20 * MINUTE }, HOUR, 20 * MINUTE + 5_000],
+    ['and given up when it is too long', 'call', 1, { ...later, afterMs: 20 * MINUTE }, 30 * SECOND, undefined],
+    ['at once means at once', 'call', 1, { ...later, afterMs: 0 }, 30 * SECOND, 0],
+    ['but only the first time', 'call', 2, { ...later, afterMs: 0 }, 30 * SECOND, 225],
+    ['aborted stays aborted', 'call', 1, { kind: 'retryLater', reason: 'aborted' }, 30 * SECOND, undefined],
+    ['accepted is the end', 'call', 1, { kind: 'accepted' }, 30 * SECOND, undefined],
+    ['dead is the end', 'call', 1, { kind: 'tokenDead', reason: 'x' }, 30 * SECOND, undefined],
+    ['misconfigured is the end', 'call', 1, { kind: 'misconfigured', reason: 'x', hint: 'y' }, 30 * SECOND, undefined],
+    ['failed is the end', 'call', 1, { kind: 'failed', reason: 'x' }, 30 * SECOND, undefined],
+  ];
+  it.each(cases)('%s', (_, purpose, attempts, outcome, leftMs, expected) => {
+    expect(retryInMs({ purpose, attempts, outcome, leftMs, random: 0.5 })).toBe(expected);
+  });
+});
+
+describe('delivery', () => {
+  it('fills in id and time, chooses the target and says which of the two it is', async () => {
+    const targets = provider.targets();
+    expect(await delivery.send(call(), targets)).toEqual({ kind: 'accepted', id: 'id-1' });
+    expect(await delivery.send(refresh(), targets)).toMatchObject({ kind: 'accepted' });
+    const { other } = targets;
+    expect(await delivery.send(call(), other ? { other } : {})).toMatchObject({ kind: 'accepted' });
+    expect(provider.requests.map(({ target, via }) => [target.token.reveal(), via])).toEqual([
+      ['tok-healthy', 'call'],
+      ['tok-healthy-other', 'other'],
+      ['tok-healthy-other', 'other'],
+    ]);
+    expect(provider.requests[0]).toMatchObject({ sentAt: NOON, pushId: expect.stringMatching(/^[0-9a-f-]{36}$/) });
+  });
+
+  it('says so when the binding cannot be told, or nobody knows its service', async () => {
+    const { call: only } = provider.targets();
+    expect(delivery.targetFor('notice', only ? { call: only } : {})).toBeUndefined();
+    expect(await delivery.send(notice(), only ? { call: only } : {})).toEqual({
+      kind: 'failed',
+      reason: 'no target for this purpose',
+    });
+    const foreign = new ScriptedPushProvider('fcm').targets();
+    expect(delivery.targetFor('call', foreign)).toBeUndefined();
+    expect(provider.requests).toEqual([]);
+  });
+
+  it('tries again with the same ids until it is accepted', async () => {
+    provider.next(later, 2);
+    const push = delivery.send({ ...call(), collapseId: 'c1' } as PushDraft, provider.targets());
+    expect(await outcomeAfter(112, push)).toBe('under way');
+    expect(provider.requests).toHaveLength(1);
+    expect(await outcomeAfter(1 + 225, push)).toMatchObject({ kind: 'accepted' });
+    expect(new Set(provider.requests.map(({ pushId, collapseId }) => `${pushId} ${collapseId}`)).size).toBe(1);
+    expect(delivery.stats()).toMatchObject({
+      retries: 2,
+      ended: [{ provider: 'scripted', purpose: 'call', outcome: 'accepted', count: 1 }],
+    });
+  });
+
+  it('waits as long as the service asks, and not less', async () => {
+    provider.next({ ...later, afterMs: 3 * SECOND });
+    const push = delivery.send(call(), provider.targets());
+    expect(await outcomeAfter(3 * SECOND, push)).toBe('under way');
+    expect(provider.requests).toHaveLength(1);
+    expect(await outcomeAfter(SECOND, push)).toMatchObject({ kind: 'accepted' });
+  });
+
+  it("stops at the push's own deadline, also when the wall clock is set back", async () => {
+    const push = delivery.send(call(5 * SECOND), provider.targets('tok-later'));
+    await clock.advance(SECOND);
+    clock.jump(-HOUR);
+    expect(await outcomeAfter(4 * SECOND, push)).toMatchObject(later);
+    const tried = provider.requests.length;
+    await clock.advance(HOUR);
+    expect(provider.requests).toHaveLength(tried);
+    expect(log.at('warn')).toHaveLength(1);
+  });
+
+  it('does not send what is already useless', async () => {
+    expect(await delivery.send(call(0), provider.targets())).toEqual({ kind: 'retryLater', reason: 'too late' });
+    expect(provider.requests).toEqual([]);
+  });
+
+  it('ends at once when the call does: in flight, between attempts, and in the queue', async () => {
+    const ends = new AbortController();
+    provider.maxInFlight = 2;
+    delivery = createDelivery({ providers: [provider], clock, log, random: () => 0.5 });
+    provider.next(later);
+    const pausing = delivery.send(call(), provider.targets(), ends.signal);
+    await settle();
+    const flying = [1, 2].map(() => delivery.send(call(), provider.targets('tok-deaf'), ends.signal));
+    await settle();
+    const queued = delivery.send(call(), provider.targets(), ends.signal);
+    await settle();
+    expect(delivery.stats().providers).toMatchObject([{ inFlight: 2, queued: 1 }]);
+    ends.abort();
+    const aborted = { kind: 'retryLater', reason: 'aborted' };
+    expect(await Promise.all([pausing, ...flying, queued])).toEqual([aborted, aborted, aborted, aborted]);
+    await settle();
+    expect(delivery.stats().providers).toMatchObject([{ inFlight: 0, queued: 0 }]);
+    expect(provider.requests).toHaveLength(3);
+  });
+
+  it('gives up on a provider that never answers, and counts it as a failure', async () => {
+    const push = delivery.send(call(MINUTE), provider.targets('tok-deaf'));
+    expect(await outcomeAfter(15 * SECOND - 1, push)).toBe('under way');
+    expect(provider.requests).toHaveLength(1);
+    await clock.advance(SECOND);
+    expect(provider.requests).toHaveLength(2);
+    await clock.advance(MINUTE);
+    expect(await push).toMatchObject({ kind: 'retryLater', reason: 'no answer in time' });
+  });
+
+  it('turns what a provider throws into an outcome, without its text', async () => {
+    const outcome = await delivery.send(call(), provider.targets('tok-throw'));
+    expect(outcome).toEqual({ kind: 'failed', reason: 'provider threw' });
+    expect(log.text()).not.toContain('tok-throw');
+  });
+
+  it('shows no token in any line', async () => {
+    for (const token of ['tok-healthy', 'tok-dead', 'tok-failed', 'tok-misconfigured', 'tok-throw']) {
+      await delivery.send(call(), provider.targets(token));
+    }
+    expect(log.lines.length).toBeGreaterThanOrEqual(5);
+    expect(log.text()).not.toMatch(/tok-/);
+  });
+});
+
+describe('priority', () => {
+  it('lets calls overtake everything that waits, then closing words, notices, refreshes', async () => {
+    provider.maxInFlight = 1;
+    delivery = createDelivery({ providers: [provider], clock, log, random: () => 0.5 });
+    const first = Promise.withResolvers<PushOutcome>();
+    provider.next(first.promise);
+    const cancel: PushDraft = { purpose: 'cancel', callId: 'c', word: 'elsewhere', aor, expiresAt: plus(NOON, MINUTE) };
+    const all = [call(), refresh(), refresh(), notice(), cancel, call()].map((d) =>
+      delivery.send(d, provider.targets()),
+    );
+    await settle();
+    expect(provider.requests.map((r) => r.purpose)).toEqual(['call']);
+    first.resolve({ kind: 'accepted' });
+    await Promise.all(all);
+    // The second is whichever of the others already stood in the narrow place.
+    expect(provider.requests.map((r) => r.purpose)).toEqual(['call', 'call', 'refresh', 'cancel', 'notice', 'refresh']);
+  });
+
+  it('keeps a fifth of the places free for calls', async () => {
+    provider.maxInFlight = 10;
+    delivery = createDelivery({
+      providers: [provider],
+      clock,
+      log,
+      random: () => 0.5,
+      perDeviceHourly: { refresh: 100 },
+    });
+    const refreshes = Array.from({ length: 50 }, () => delivery.send(refresh(), provider.targets('tok-hang')));
+    await settle();
+    expect(provider.requests).toHaveLength(8);
+    expect(await delivery.send(call(), provider.targets())).toMatchObject({ kind: 'accepted' });
+    await delivery.close();
+    expect((await Promise.all(refreshes)).every(({ kind }) => kind === 'retryLater')).toBe(true);
+  });
+});
+
+describe('the breaker', () => {
+  /** Five failures in a row. */
+  async function open(): Promise<void> {
+    provider.next(later, 5);
+    await Promise.all([1, 2, 3, 4, 5].map((i) => delivery.send(call(1), provider.targets(`tok-${i}`))));
+    expect(delivery.stats().providers[0]?.breaker).toBe('open');
+    provider.requests.length = 0;
+  }
+
+  it('holds back everything but the first attempt of a call', async () => {
+    await open();
+    provider.next(later);
+    const waiting = delivery.send(refresh(), provider.targets());
+    const tried = delivery.send(call(SECOND), provider.targets());
+    await settle();
+    expect(provider.requests.map((r) => r.purpose)).toEqual(['call']);
+    // The call's second attempt has to wait for the breaker, which is longer than the call.
+    expect(await outcomeAfter(SECOND, tried)).toMatchObject({ kind: 'retryLater' });
+    expect(provider.requests).toHaveLength(1);
+    await clock.advance(5 * SECOND);
+    expect(await waiting).toMatchObject({ kind: 'accepted' });
+  });
+
+  it('closes when a call gets through', async () => {
+    await open();
+    expect(await delivery.send(call(), provider.targets())).toMatchObject({ kind: 'accepted' });
+    expect(delivery.stats().providers[0]?.breaker).toBe('closed');
+  });
+
+  it('half open, lets one push ask and the others wait for its answer', async () => {
+    await open();
+    const probe = Promise.withResolvers<PushOutcome>();
+    provider.next(probe.promise);
+    const pushes = [1, 2, 3].map((i) => delivery.send(refresh(), provider.targets(`tok-r${i}`)));
+    await clock.advance(4 * SECOND);
+    expect(provider.requests).toHaveLength(1);
+    probe.resolve({ kind: 'accepted' });
+    await clock.advance(10 * SECOND);
+    expect((await Promise.all(pushes)).map(({ kind }) => kind)).toEqual(['accepted', 'accepted', 'accepted']);
+  });
+
+  it('waits longer after each probe that fails', async () => {
+    await open();
+    const pushed = delivery.send(refresh(), provider.targets('tok-later'));
+    const gaps: number[] = [];
+    let last = clock.monotonicMs();
+    for (let seen = 0; seen < 4; ) {
+      await clock.advance(100);
+      if (provider.requests.length === seen) continue;
+      seen = provider.requests.length;
+      gaps.push(clock.monotonicMs() - last);
+      last = clock.monotonicMs();
+    }
+    expect(gaps.every((gap, i) => i === 0 || gap > (gaps[i - 1] ?? 0))).toBe(true);
+    await delivery.close();
+    await pushed;
+  });
+
+  it('is not opened by one slow device, a dead token or a call that ended', async () => {
+    const slow: PushOutcome = { kind: 'retryLater', reason: 'TooManyRequests', scope: 'device' };
+    for (const answer of [
+      slow,
+      { kind: 'tokenDead', reason: 'x' },
+      { kind: 'retryLater', reason: 'aborted' },
+    ] as const) {
+      provider.next(answer, 10);
+      for (let i = 0; i < 10; i++) await delivery.send(call(1), provider.targets());
+    }
+    expect(delivery.stats().providers[0]?.breaker).toBe('closed');
+  });
+});
+
+describe('alarms', () => {
+  it('are told once, stop the others of that app for a while, and never a call', async () => {
+    for (let i = 0; i < 20; i++) await delivery.send(refresh(), provider.targets(`tok-misconfigured`));
+    expect(provider.requests).toHaveLength(1);
+    expect(log.at('error')).toHaveLength(1);
+    expect(delivery.stats().alarms).toMatchObject([{ app: 'com.example.phone', outcome: { hint: 'check the key' } }]);
+    for (let i = 0; i < 3; i++) await delivery.send(call(), provider.targets('tok-misconfigured'));
+    expect(provider.requests).toHaveLength(4);
+    // One line for the refreshes' topic, one for the calls'.
+    expect(log.at('error')).toHaveLength(2);
+  });
+
+  it('end with the first push that is accepted, and are told again when they come back', async () => {
+    await delivery.send(refresh(), provider.targets('tok-misconfigured'));
+    await clock.advance(30 * SECOND);
+    expect(await delivery.send(refresh(), provider.targets())).toMatchObject({ kind: 'accepted' });
+    expect(delivery.stats().alarms).toEqual([]);
+    await delivery.send(refresh(), provider.targets('tok-misconfigured'));
+    expect(log.at('error')).toHaveLength(2);
+  });
+
+  it('that concern one device stop nobody else and are told once an hour', async () => {
+    const wrongApp: PushOutcome = {
+      kind: 'misconfigured',
+      reason: 'DeviceTokenNotForTopic',
+      hint: 'x',
+      scope: 'device',
+    };
+    for (let i = 0; i < 5; i++) {
+      provider.next(wrongApp);
+      await delivery.send(notice(), provider.targets('tok-wrong'));
+      expect(await delivery.send(notice(), provider.targets())).toMatchObject({ kind: 'accepted' });
+    }
+    expect(log.at('error')).toHaveLength(1);
+    await clock.advance(HOUR);
+    expect(delivery.stats().alarms).toEqual([]);
+  });
+});
+
+describe('the budget of a device', () => {
+  it('is a brake against loops: not for calls, by the hour, for each device', async () => {
+    for (let i = 0; i < 12; i++)
+      expect(await delivery.send(refresh(), provider.targets())).toMatchObject({ kind: 'accepted' });
+    const over = { kind: 'failed', reason: 'device budget used up' };
+    expect(await delivery.send(refresh(), provider.targets())).toEqual(over);
+    expect(await delivery.send(refresh(), provider.targets('tok-b'))).toMatchObject({ kind: 'accepted' });
+    expect(await delivery.send(notice(), provider.targets())).toMatchObject({ kind: 'accepted' });
+    for (let i = 0; i < 50; i++)
+      expect(await delivery.send(call(), provider.targets())).toMatchObject({ kind: 'accepted' });
+    await clock.advance(HOUR);
+    expect(await delivery.send(refresh(), provider.targets())).toMatchObject({ kind: 'accepted' });
+  });
+});
+
+describe('close', () => {
+  it('gives up what is under way, closes the providers once, and takes nothing more', async () => {
+    const push = delivery.send(call(), provider.targets('tok-hang'));
+    await settle();
+    await Promise.all([delivery.close(), delivery.close()]);
+    expect(await push).toEqual({ kind: 'retryLater', reason: 'aborted' });
+    expect(provider.closed).toBe(1);
+    expect(await delivery.send(call(), provider.targets())).toEqual({ kind: 'failed', reason: 'closed' });
+  });
+});
