@@ -32,7 +32,7 @@ describe('the system clock', () => {
     const ring = vi.fn();
     systemClock().after(ms, ring);
     vi.advanceTimersByTime(Math.max(0, expected - 1));
-    expect(ring).toHaveBeenCalledTimes(0);
+    if (expected > 0) expect(ring).not.toHaveBeenCalled();
     vi.advanceTimersByTime(1);
     expect(ring).toHaveBeenCalledOnce();
   });
