@@ -1,0 +1,164 @@
+/**
+ * Payloads and verdict tables as the documentation shows them. `UPDATE_DOCS=1` writes them anew: look at the difference
+ * before you commit it, apps depend on it.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { VERDICTS as APNS } from '../../adapters/push/apns/outcome.ts';
+import { buildMessage, LIMIT_BYTES } from '../../adapters/push/apns/payload.ts';
+import { VERDICTS as LOG } from '../../adapters/push/log/outcome.ts';
+import type { Aor } from '../../plugin/core/aor.ts';
+import { HOUR, MINUTE, plus, SECOND } from '../../plugin/core/time.ts';
+import { Token } from '../../plugin/core/token.ts';
+import type { PushRequest, Verdict } from '../../plugin/ports/push-provider.ts';
+import { NOON } from '../support/fake-clock.ts';
+
+const UPDATE = process.env.UPDATE_DOCS === '1';
+const docs = new URL('../../docs/', import.meta.url);
+
+/** The file holds this text, or is made to with UPDATE_DOCS=1. */
+function expectFile(name: string, text: string): void {
+  const file = new URL(name, docs);
+  if (UPDATE) writeFileSync(file, text);
+  expect(existsSync(file) ? readFileSync(file, 'utf8') : '', `docs/${name}; UPDATE_DOCS=1 writes it anew`).toBe(text);
+}
+
+const app = { bundleId: 'com.example.phone', incomingCallText: 'Incoming call' };
+const common = {
+  target: { provider: 'apns', app: 'TEAM123456.com.example.phone', token: new Token('a'.repeat(64)) },
+  pushId: '7a1d1f3e-5a3c-4f0e-9a55-0d6f1c2b3a49',
+  aor: '1001@example.com' as Aor,
+  sentAt: NOON,
+};
+const soon = plus(NOON, 45 * SECOND);
+const caller = { name: 'Zoë "Z" Nováková', number: '+420123456789' };
+
+const GOLDEN: Readonly<Record<string, PushRequest>> = {
+  'apns-call': { ...common, purpose: 'call', callId: 'c0ffee', expiresAt: soon },
+  'apns-call-with-caller': { ...common, purpose: 'call', callId: 'c0ffee', expiresAt: soon, caller },
+  'apns-call-without-voip-token': {
+    ...common,
+    via: 'other',
+    purpose: 'call',
+    callId: 'c0ffee',
+    expiresAt: soon,
+    caller,
+  },
+  'apns-cancel': { ...common, purpose: 'cancel', callId: 'c0ffee', word: 'elsewhere', expiresAt: plus(NOON, HOUR) },
+  'apns-refresh': { ...common, purpose: 'refresh', expiresAt: plus(NOON, HOUR) },
+  'apns-notice': {
+    ...common,
+    purpose: 'notice',
+    notice: 'soon',
+    title: 'Example Phone',
+    body: 'Your account is still receiving calls, but will expire soon.',
+    collapseId: 'soon-1001',
+    expiresAt: plus(NOON, 12 * HOUR),
+  },
+};
+
+const readSchema = (name: string) =>
+  z.fromJSONSchema(JSON.parse(readFileSync(new URL(`payloads/${name}`, docs), 'utf8')));
+
+describe('the payloads of the documentation', () => {
+  const ours = readSchema('pushwake-v1.schema.json');
+  const apple = readSchema('apns.schema.json');
+
+  it.each(Object.entries(GOLDEN))('%s is what is sent, to the letter', (name, request) => {
+    const message = buildMessage(request, app);
+    if (!message) throw new Error('too large');
+    const { payload, id: _, ...headers } = message;
+    expectFile(`payloads/${name}.json`, `${JSON.stringify({ headers, payload }, null, 2)}\n`);
+    expect(apple.parse(payload)).toBeTruthy();
+    expect(ours.parse(payload.pushwake)).toBeTruthy();
+  });
+
+  it('the schemas refuse what they should (control)', () => {
+    const good = { v: 1, type: 'call', callId: 'c', pushId: 'p', aor: 'a', sentAt: 1, expiresAt: 2 };
+    expect(ours.safeParse(good).success).toBe(true);
+    for (const bad of [{ v: 2 }, { type: 'cancel' }, { type: 'other' }, { sentAt: '2026' }, { callId: undefined }]) {
+      expect(ours.safeParse({ ...good, ...bad }).success, JSON.stringify(bad)).toBe(false);
+    }
+    expect(apple.safeParse({ pushwake: {}, token: 'x' }).success).toBe(false);
+  });
+});
+
+describe('what is cut when a payload is too large', () => {
+  const built = (request: PushRequest) => {
+    const message = buildMessage(request, app);
+    return message && { bytes: Buffer.byteLength(JSON.stringify(message.payload)), payload: message.payload };
+  };
+  const call = { ...common, purpose: 'call' as const, callId: 'c0ffee', expiresAt: soon };
+  const notice = { ...common, purpose: 'notice' as const, notice: 'soon' as const, expiresAt: soon };
+
+  it("the caller's name, as little as needed, between characters", () => {
+    const result = built({ ...call, caller: { name: '😀'.repeat(3_000), number: '+420' } });
+    const caller = { name: expect.stringMatching(/^(?:😀)+…$/u), number: '+420' };
+    expect(result?.payload).toMatchObject({ pushwake: { caller } });
+    // One emoji is four bytes: nothing more would have fitted.
+    expect(result?.bytes).toBeGreaterThan(LIMIT_BYTES.voip - 4);
+    expect(result?.bytes).toBeLessThanOrEqual(LIMIT_BYTES.voip);
+  });
+
+  it('one byte decides: at the limit nothing is cut, above it something is', () => {
+    const empty = built({ ...call, caller: { name: 'x' } })?.bytes ?? 0;
+    const room = LIMIT_BYTES.voip - empty + 1;
+    expect(built({ ...call, caller: { name: 'x'.repeat(room) } })?.bytes).toBe(LIMIT_BYTES.voip);
+    const cut = built({ ...call, caller: { name: 'x'.repeat(room + 1) } });
+    expect(JSON.stringify(cut?.payload)).toContain('x…');
+  });
+
+  it('the body of a notice, then its title', () => {
+    const cutBody = built({ ...notice, title: 'Phone', body: '"'.repeat(5_000) });
+    expect(cutBody?.payload).toMatchObject({
+      aps: { alert: { title: 'Phone', body: expect.stringMatching(/^"+…$/) } },
+    });
+    const cutTitle = built({ ...notice, title: 't'.repeat(5_000), body: 'b' });
+    expect(cutTitle?.payload).toMatchObject({ aps: { alert: { title: expect.stringMatching(/^t+…$/) } } });
+    expect(Math.max(cutBody?.bytes ?? 0, cutTitle?.bytes ?? 0)).toBeLessThanOrEqual(LIMIT_BYTES.alert);
+  });
+
+  it('nothing else: what is still too large is not sent', () => {
+    expect(built({ ...call, aor: `${'1'.repeat(6_000)}@x` as Aor })).toBeUndefined();
+    expect(
+      built({ ...common, purpose: 'refresh', expiresAt: soon, aor: `${'1'.repeat(6_000)}@x` as Aor }),
+    ).toBeUndefined();
+  });
+
+  it('a collapse id that is no header, or too long, is replaced by its hash', () => {
+    const of = (collapseId: string) => buildMessage({ ...notice, body: 'b', collapseId }, app)?.collapseId;
+    expect(of('x'.repeat(64))).toBe('x'.repeat(64));
+    for (const bad of ['x'.repeat(65), 'a\r\nb', 'ž', '']) expect(of(bad)).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  it('a closing word is not kept longer than it is of use', () => {
+    const cancel = { ...common, purpose: 'cancel' as const, callId: 'c', word: 'elsewhere' as const };
+    const expiry = (ms: number) => buildMessage({ ...cancel, expiresAt: plus(NOON, ms) }, app)?.expiration;
+    expect([expiry(MINUTE - 1_000), expiry(MINUTE), expiry(HOUR)]).toEqual([59, 60, 60].map((s) => NOON / 1_000 + s));
+  });
+});
+
+describe('the verdict tables of the documentation', () => {
+  it('are those of the code', () => {
+    const text = readFileSync(new URL('push-services.md', docs), 'utf8');
+    let expected = text;
+    for (const [name, rows] of Object.entries({ apns: APNS, log: LOG })) {
+      const parts = new RegExp(`(<!-- verdicts ${name} -->\n)[^]*?(\n<!-- end -->)`);
+      expect(text).toMatch(parts);
+      expected = expected.replace(parts, (_, start: string, end: string) => `${start}\n${tableOf(rows)}${end}`);
+    }
+    expectFile('push-services.md', expected);
+  });
+});
+
+function tableOf(rows: readonly Verdict[]): string {
+  const lines = rows.map((row) => {
+    const reason = row.reason === '*' ? 'any other' : row.reason;
+    const extra = [row.afterMs && `after ${row.afterMs / SECOND} s`, row.scope && 'this device only'].filter(Boolean);
+    const outcome = [`\`${row.outcome}\``, ...extra].join(', ');
+    const why = row.hint ? `${row.why} *Do:* ${row.hint}.` : row.why;
+    return `| ${row.status ?? '–'} | ${reason} | ${outcome} | ${why.replaceAll('|', '\\|')} |`;
+  });
+  return ['| status | reason | outcome | why |', '|---|---|---|---|', ...lines, ''].join('\n');
+}
