@@ -1,4 +1,7 @@
 /** The test tools themselves, on a real Asterisk: a green test elsewhere is worth what these are worth. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import {
   difference,
@@ -244,7 +247,32 @@ describe('instances', () => {
     await expect(broken).rejects.toThrow(/"tools-broken" (ended|did not boot)[\s\S]*res_nonsense/);
   });
 
+  it('die with the process that started them, even when it is killed', async () => {
+    const index = new URL('../support/asterisk/index.ts', import.meta.url).href;
+    const script = `
+      const { startAsterisk } = await import('${index}');
+      console.log((await startAsterisk({ name: 'tools-orphan' })).pid);
+      setInterval(() => undefined, 1000);`;
+    const owner = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [line] = (await once(owner.stdout, 'data')) as [Buffer];
+    const pid = Number(line.toString());
+    expect(isAlive(pid)).toBe(true);
+    owner.kill('SIGKILL');
+    await expect.poll(() => isAlive(pid), { timeout: 5000 }).toBe(false);
+  });
+
   it('leave no trace outside the cache folder', () => {
     expect(difference(before, machineFingerprint())).toEqual([]);
   });
 });
+
+/** A process that has ended but was not collected yet (state Z) does not count. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}

@@ -3,13 +3,14 @@
  * own Asterisk, if there is one, is never touched: apart from the package `debootstrap` nothing outside the folder changes.
  * The first time takes a minute or two and about 700 MB, later ones a few milliseconds.
  */
-import { spawn } from 'node:child_process';
 import {
   accessSync,
+  closeSync,
   constants,
   copyFileSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -63,20 +64,20 @@ export async function bringAsterisk(progress: Progress = () => undefined): Promi
   if (ready) return { ...ready, root, built: false };
 
   makeFolder(cache);
-  const unlock = await lock(join(cache, 'asterisk-22.lock'), () =>
+  const lockFile = await lock(join(cache, 'asterisk-22.lock'), () =>
     progress('waiting: another process builds Asterisk'),
   );
   try {
     // Whoever held the lock may have done the work meanwhile.
     const done = readMarker(root);
     if (done) return { ...done, root, built: false };
-    return await build(root, join(cache, 'asterisk-22.build.log'), progress);
+    return await build(root, join(cache, 'asterisk-22.build.log'), lockFile, progress);
   } finally {
-    unlock();
+    closeSync(lockFile);
   }
 }
 
-async function build(root: string, logFile: string, progress: Progress): Promise<AsteriskHome> {
+async function build(root: string, logFile: string, lockFile: number, progress: Progress): Promise<AsteriskHome> {
   const codename = debianCodename();
   if (!codename)
     throw new CannotBringAsterisk('a real Asterisk for the tests needs Debian: /etc/os-release names another system');
@@ -89,7 +90,7 @@ async function build(root: string, logFile: string, progress: Progress): Promise
   const env = { DEBIAN_FRONTEND: 'noninteractive', ...(await aptProxy()) };
   const step = async (what: string, program: string, args: readonly string[]): Promise<void> => {
     progress(what);
-    const { code, output } = await tryRun(program, args, { env, logFile });
+    const { code, output } = await tryRun(program, args, { env, logFile, holdFile: lockFile });
     if (code !== 0) {
       throw new CannotBringAsterisk(
         `${what}: ${program} failed (code ${code}); ${adviceFor(output)}. Whole log: ${logFile}`,
@@ -208,21 +209,16 @@ function findProgram(name: string): boolean {
 }
 
 /**
- * A lock that dies with its owner, whatever kills it: `flock` (util-linux, part of every Debian) holds it while our end
- * of its input pipe is open. A file with a pid in it would have to be judged stale by guesswork.
+ * A lock the kernel frees when its last holder dies, whatever kills it: `flock` (util-linux, part of every Debian) locks
+ * our open file, and each program of the build holds that file as well. So an installation that outlives us by a minute
+ * is waited for, and none is deleted from under it. A file with a pid in it would have to be judged stale by guesswork.
  */
-function lock(path: string, onWait: () => void): Promise<() => void> {
-  const holder = spawn('flock', ['--exclusive', path, 'sh', '-c', 'echo locked; read -r _'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
+async function lock(path: string, onWait: () => void): Promise<number> {
+  const file = openSync(path, 'a');
   const slow = setTimeout(onWait, 500);
-  return new Promise((resolve, reject) => {
-    holder.once('error', (cause) =>
-      reject(new CannotBringAsterisk('the program "flock" (package util-linux) is missing', { cause })),
-    );
-    holder.stdout.once('data', () => resolve(() => void holder.stdin.end()));
-    holder.once('exit', (code) =>
-      reject(new CannotBringAsterisk(`cannot lock ${path}: flock ended with code ${code}`)),
-    );
-  }).finally(() => clearTimeout(slow)) as Promise<() => void>;
+  const { code, output } = await tryRun('flock', ['--exclusive', '8'], { holdFile: file });
+  clearTimeout(slow);
+  if (code === 0) return file;
+  closeSync(file);
+  throw new CannotBringAsterisk(`cannot lock ${path} with "flock" of package util-linux: ${output.trim()}`);
 }

@@ -48,7 +48,7 @@ export interface ConfigInput {
   readonly ports: AsteriskPorts;
   readonly users: readonly SipUser[];
   readonly ariUsers: readonly AriUser[];
-  /** Text for extensions.conf, after the includes. */
+  /** Text for extensions.conf, before the includes: the product's snippets ask to stand at the end. */
   readonly extensions: string;
   /** Text for queues.conf. */
   readonly queues: string;
@@ -100,7 +100,7 @@ export function configFiles(input: ConfigInput): Map<string, string> {
     ['indications.conf', INDICATIONS],
     [
       'extensions.conf',
-      section('general', 'static=yes', 'writeprotect=yes') + included('extensions.conf') + input.extensions,
+      section('general', 'static=yes', 'writeprotect=yes') + input.extensions + included('extensions.conf'),
     ],
   ]);
   const hep = input.hep;

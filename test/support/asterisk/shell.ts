@@ -6,6 +6,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Also append everything the program writes to this file. */
   readonly logFile?: string;
+  /** An open file the program holds, too, and with it any lock on that file, even if we die before it. */
+  readonly holdFile?: number;
   /** After this many ms the program is killed and the run fails. Default: no limit. */
   readonly timeoutMs?: number;
 }
@@ -28,7 +30,7 @@ export function tryRun(program: string, args: readonly string[], options: RunOpt
         LC_ALL: 'C.UTF-8',
         ...options.env,
       },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', ...(options.holdFile === undefined ? [] : heldAt8(options.holdFile))],
       ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs, killSignal: 'SIGKILL' as const }),
     });
     let output = '';
@@ -36,11 +38,16 @@ export function tryRun(program: string, args: readonly string[], options: RunOpt
       output += chunk.toString();
       if (options.logFile) appendFileSync(options.logFile, chunk);
     };
-    child.stdout.on('data', take);
-    child.stderr.on('data', take);
+    child.stdout?.on('data', take);
+    child.stderr?.on('data', take);
     child.on('error', (error) => resolve({ code: -1, output: `${output}${error.message}\n` }));
     child.on('close', (code) => resolve({ code: code ?? -1, output }));
   });
+}
+
+/** Descriptor 8: shell scripts, debconf among them, like to use the low ones themselves. */
+function heldAt8(fd: number): ('ignore' | number)[] {
+  return ['ignore', 'ignore', 'ignore', 'ignore', 'ignore', fd];
 }
 
 /** Runs a program that must succeed; the error names the program and shows its last lines. */
