@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
+import { programEnv } from './shell.ts';
 
 export interface GuardedProcess {
   readonly pid: number;
@@ -35,7 +36,11 @@ export async function startGuarded(command: readonly string[], outputFile: strin
   const output = openSync(outputFile, 'w');
   // Detached: Ctrl-C reaches the whole foreground group, and the guard must live to do its work.
   const redirected = ['sh', '-c', `exec "$@" >&2`, 'sh', ...command];
-  const shell = spawn('sh', ['-c', GUARD, 'sh', ...redirected], { stdio: ['pipe', 'pipe', output], detached: true });
+  const shell = spawn('sh', ['-c', GUARD, 'sh', ...redirected], {
+    stdio: ['pipe', 'pipe', output],
+    detached: true,
+    env: programEnv(),
+  });
   closeSync(output);
   let exitCode: number | undefined;
   const exited = new Promise<void>((resolve) => {

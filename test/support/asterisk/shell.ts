@@ -19,17 +19,16 @@ export interface RunResult {
   readonly output: string;
 }
 
+/** Our environment for programs of the system: root by plain "su" has no sbin in its PATH, and chroot hands ours on. */
+export function programEnv(): NodeJS.ProcessEnv {
+  return { ...process.env, PATH: `${process.env.PATH ?? ''}:/usr/sbin:/usr/bin:/sbin:/bin`, LC_ALL: 'C.UTF-8' };
+}
+
 /** Runs a program and answers how it ended. Never throws. */
 export function tryRun(program: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   return new Promise((resolve) => {
     const child = spawn(program, args, {
-      // Root by plain "su" has no sbin in its PATH, and chroot hands ours on.
-      env: {
-        ...process.env,
-        PATH: `${process.env.PATH ?? ''}:/usr/sbin:/usr/bin:/sbin:/bin`,
-        LC_ALL: 'C.UTF-8',
-        ...options.env,
-      },
+      env: { ...programEnv(), ...options.env },
       stdio: ['ignore', 'pipe', 'pipe', ...(options.holdFile === undefined ? [] : heldAt8(options.holdFile))],
       ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs, killSignal: 'SIGKILL' as const }),
     });
