@@ -3,6 +3,7 @@ import { parseAor } from '../../plugin/core/aor.ts';
 import { HOUR, MINUTE, plus, SECOND } from '../../plugin/core/time.ts';
 import type { PushOutcome, PushPurpose } from '../../plugin/ports/push-provider.ts';
 import { retryInMs } from '../../plugin/runtime/backoff.ts';
+import { Breaker } from '../../plugin/runtime/breaker.ts';
 import { createDelivery, type Delivery, type PushDraft } from '../../plugin/runtime/delivery.ts';
 import { FakeClock, NOON, settle } from '../support/fake-clock.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
@@ -264,21 +265,34 @@ describe('the breaker', () => {
     expect((await Promise.all(pushes)).map(({ kind }) => kind)).toEqual(['accepted', 'accepted', 'accepted']);
   });
 
-  it('waits longer after each probe that fails', async () => {
-    await open();
-    const pushed = delivery.send(refresh(), provider.targets('tok-later'));
-    const gaps: number[] = [];
-    let last = clock.monotonicMs();
-    for (let seen = 0; seen < 4; ) {
-      await clock.advance(100);
-      if (provider.requests.length === seen) continue;
-      seen = provider.requests.length;
-      gaps.push(clock.monotonicMs() - last);
-      last = clock.monotonicMs();
+  it('waits longer after each probe that fails, up to a minute', () => {
+    const breaker = new Breaker();
+    let nowMs = 0;
+    for (let i = 0; i < 5; i++) {
+      expect(breaker.waitMs(nowMs)).toBe(0);
+      breaker.report('unreachable', nowMs, 0);
     }
-    expect(gaps.every((gap, i) => i === 0 || gap > (gaps[i - 1] ?? 0))).toBe(true);
-    await delivery.close();
-    await pushed;
+    const waits: number[] = [];
+    for (let i = 0; i < 7; i++) {
+      const waitMs = breaker.waitMs(nowMs);
+      waits.push(waitMs);
+      expect(breaker.waitMs(nowMs + waitMs - 1)).toBe(1);
+      nowMs += waitMs;
+      expect(breaker.waitMs(nowMs)).toBe(0);
+      breaker.report('unreachable', nowMs, 0);
+    }
+    expect(waits).toEqual([1_500, 3_000, 6_000, 12_000, 24_000, 45_000, 45_000]);
+    nowMs += breaker.waitMs(nowMs);
+    breaker.report('answered', nowMs, 0);
+    expect([breaker.state(nowMs), breaker.waitMs(nowMs)]).toEqual(['closed', 0]);
+  });
+
+  it('lets the next one ask when the one that asked was given up', () => {
+    const breaker = new Breaker();
+    for (let i = 0; i < 5; i++) breaker.report('unreachable', 0, 0);
+    expect([breaker.waitMs(1_500), breaker.waitMs(1_500)]).toEqual([0, SECOND]);
+    breaker.report('unknown', 1_600, 0);
+    expect(breaker.waitMs(1_600)).toBe(0);
   });
 
   it('is not opened by one slow device, a dead token or a call that ended', async () => {
