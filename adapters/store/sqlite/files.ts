@@ -2,7 +2,7 @@
  * The files around the store: directory 0700, file 0600 (it holds device tokens), and the lock that keeps a second process
  * away. The lock is one of the kernel's (fcntl, by way of SQLite), so it ends with the process however it ends.
  */
-import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, realpathSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, realpathSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { StoreError } from '../../../plugin/ports/binding-store.ts';
@@ -17,6 +17,8 @@ export interface Claimed {
 /** Makes the file ours. Throws `StoreError`. SQLite gives `-wal` and `-shm` the mode of the file itself. */
 export function claim(configured: string): Claimed {
   const path = existing(resolve(configured));
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory())
+    throw new StoreError(`store file ${path} is a directory; name a file in it`);
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     create(`${path}.lock`);
