@@ -81,13 +81,12 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   const { clock, log, random } = options;
   const limits = { ...PER_DEVICE_HOURLY, ...options.perDeviceHourly };
   const lanes = new Map(options.providers.map((provider) => [provider.name, laneOf(provider)]));
-  const closing = new AbortController();
   const ended = new Map<
     string,
     { provider: string; purpose: PushPurpose; outcome: PushOutcome['kind']; count: number }
   >();
   const alarms = new Alarms();
-  const underWay = new Set<Promise<PushOutcome>>();
+  const underWay = new Map<AbortController, Promise<PushOutcome>>();
   let sentThisHour = new Map<string, number>();
   let hourEndsMs = 0;
   let retries = 0;
@@ -114,12 +113,18 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       target: chosen.target,
       via: chosen.target === targets.other && chosen.target !== targets.call ? 'other' : 'call',
     };
-    const push = deliver(request, chosen.lane, signal ? AbortSignal.any([signal, closing.signal]) : closing.signal);
-    underWay.add(push);
+    // One of its own for each push: a signal shared by thousands is searched through for each listener it gets.
+    const stop = new AbortController();
+    const onAbort = () => stop.abort();
+    if (signal?.aborted) stop.abort();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    const push = deliver(request, chosen.lane, stop.signal);
+    underWay.set(stop, push);
     try {
       return await push;
     } finally {
-      underWay.delete(push);
+      underWay.delete(stop);
+      signal?.removeEventListener('abort', onAbort);
     }
   }
 
@@ -248,8 +253,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   }
 
   async function shut(): Promise<void> {
-    closing.abort();
-    await Promise.all(underWay);
+    const pushes = [...underWay.values()];
+    for (const stop of underWay.keys()) stop.abort();
+    await Promise.all(pushes);
     await Promise.all([...lanes.values()].map(({ provider }) => provider.close()));
   }
 

@@ -163,6 +163,12 @@ describe('delivery', () => {
     expect(provider.requests).toHaveLength(3);
   });
 
+  it('sends nothing when the call is already over', async () => {
+    const outcome = await delivery.send(call(), provider.targets(), AbortSignal.abort());
+    expect(outcome).toEqual({ kind: 'retryLater', reason: 'aborted' });
+    expect(provider.requests).toEqual([]);
+  });
+
   it('gives up on a provider that never answers, and counts it as a failure', async () => {
     const push = delivery.send(call(MINUTE), provider.targets('tok-deaf'));
     expect(await outcomeAfter(15 * SECOND - 1, push)).toBe('under way');
