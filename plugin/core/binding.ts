@@ -43,9 +43,18 @@ export interface SentPush {
   /** `refresh`, or the notice's name (`soon-43200000` is the one due 12 h before the end). */
   readonly kind: string;
   readonly at: Instant;
+  /** The service took it, or the push is lost for good. Not done: saved before sending, the outcome is not known yet. */
+  readonly done: boolean;
 }
 
-export type EndReason = 'age' | 'unregistered' | 'token-dead' | 'unreachable' | 'aor-deleted' | 'dropped' | 'never-registered';
+export type EndReason =
+  | 'age'
+  | 'unregistered'
+  | 'token-dead'
+  | 'unreachable'
+  | 'aor-deleted'
+  | 'dropped'
+  | 'never-registered';
 
 /** Stored, because a crash, a late REGISTER or a dead push service may fall between any two of its steps. */
 export interface Ending {
@@ -99,6 +108,8 @@ export interface AorRecord {
   readonly dueAt?: Instant;
   readonly bindings: readonly Binding[];
   readonly tombstones: readonly Tombstone[];
+  /** Since when every PBX that owns the AOR says it knows no such AOR. */
+  readonly missingSince?: Instant;
 }
 
 /** Version of the stored form. Raise it with a migration in `decodeRecord`. */
@@ -144,6 +155,7 @@ export function decodeRecord(text: string): AorRecord {
     aor: raw.aor,
     version: raw.version,
     ...(raw.dueAt === undefined ? {} : { dueAt: instant(raw.dueAt) }),
+    ...(raw.missingSince === undefined ? {} : { missingSince: instant(raw.missingSince) }),
     tombstones: raw.tombstones ?? [],
     bindings: raw.bindings.map((b) => {
       const call = target(b.targets.call);

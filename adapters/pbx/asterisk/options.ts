@@ -1,0 +1,31 @@
+/** The options of one Asterisk in `pushwake.yaml`, under `pbx.<name>`. */
+import { z } from 'zod';
+
+const hostPort = z
+  .string()
+  .regex(/^(\[[0-9A-Fa-f:]+\]|[^:\s]+):\d{1,5}$/, 'expected host:port, for example 127.0.0.1:9060');
+
+export const optionsSchema = z.strictObject({
+  url: z.url({ protocol: /^https?$/ }).describe('Base address of ARI, for example http://127.0.0.1:8088'),
+  username: z.string().min(1).default('pushwake').describe('User in ari.conf'),
+  password: z.string().min(1).describe('Password of that user; use ${file:…} or ${ENV} rather than the text itself'),
+  app: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,64}$/, 'expected letters, digits, "-" or "_"')
+    .default('pushwake')
+    .describe('Stasis application; must be the one in the dialplan. Two nodes beside one PBX need two names'),
+  realm: z
+    .string()
+    .regex(/^[A-Za-z0-9.-]+$/, 'expected a host name, for example example.com')
+    .describe('The realm of this PBX’s accounts: AOR 1001 becomes 1001@realm'),
+  hep: z
+    .strictObject({
+      listen: hostPort.default('127.0.0.1:9060').describe('Where hep.conf’s capture_address points'),
+      password: z.string().min(1).optional().describe('capture_password of hep.conf'),
+      forward: hostPort.optional().describe('Passes every datagram on as received, so that Homer keeps working'),
+    })
+    .optional()
+    .describe('Recommended: see every REGISTER as it was on the wire'),
+});
+
+export type AsteriskOptions = z.infer<typeof optionsSchema>;

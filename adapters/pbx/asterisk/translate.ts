@@ -1,0 +1,115 @@
+/**
+ * ARI events into facts. Pure: what a channel is to us is looked up, never kept here. Unknown types, missing fields and
+ * channels that are none of ours yield nothing; nothing here throws, whatever Asterisk or a stranger's Contact says.
+ */
+import { parseRef } from '../../../plugin/core/wake.ts';
+
+/** What an ARI event says, before the AOR is mapped to a realm and the contact is read. */
+export type AriFact =
+  | { readonly fact: 'contactNew'; readonly aorId: string; readonly uri: string; readonly atEpochMs: number }
+  /** A qualified contact answers again: it exists, but no REGISTER is proved. */
+  | { readonly fact: 'contactHeld'; readonly aorId: string; readonly uri: string; readonly atEpochMs: number }
+  | { readonly fact: 'contactRemoved'; readonly aorId: string; readonly uri: string; readonly atEpochMs: number }
+  | {
+      readonly fact: 'wakeLeg';
+      readonly channelId: string;
+      readonly aorId: string;
+      readonly linkedId: string;
+      readonly startedEpochMs: number;
+    }
+  | {
+      readonly fact: 'deviceLeg';
+      readonly kind: 'stored' | 'device';
+      readonly channelId: string;
+      readonly ref: string;
+      readonly callId: string;
+      readonly aorId: string;
+      readonly startedEpochMs: number;
+    }
+  | { readonly fact: 'leftStasis'; readonly channelId: string }
+  | { readonly fact: 'ringing'; readonly ref: string }
+  | { readonly fact: 'answered'; readonly channelId: string }
+  | { readonly fact: 'ended'; readonly channelId: string; readonly cause: number }
+  /** Another process connected with our application's name: we hear nothing any more. */
+  | { readonly fact: 'replaced' };
+
+type Json = Record<string, unknown>;
+
+const text = (v: unknown): string | undefined => (typeof v === 'string' && v !== '' ? v : undefined);
+const object = (v: unknown): Json => (v !== null && typeof v === 'object' ? (v as Json) : {});
+
+export function translate(event: unknown): AriFact | undefined {
+  const e = object(event);
+  const channel = object(e.channel);
+  const channelId = text(channel.id);
+  switch (e.type) {
+    case 'ContactStatusChange':
+      return contact(object(e.contact_info), epoch(e.timestamp));
+    case 'StasisStart':
+      return Array.isArray(e.args) && channelId
+        ? leg(e.args.map(String), channel, channelId, epoch(e.timestamp))
+        : undefined;
+    case 'StasisEnd':
+      return channelId ? { fact: 'leftStasis', channelId } : undefined;
+    case 'ChannelStateChange': {
+      if (channel.state === 'Up' && channelId) return { fact: 'answered', channelId };
+      const ref = text(object(channel.dialplan).exten);
+      // The PJSIP channel that a leg dialled carries the leg's extension: this is the 180 of that very leg.
+      return channel.state === 'Ringing' && ref && parseRef(ref) ? { fact: 'ringing', ref } : undefined;
+    }
+    case 'ChannelDestroyed':
+      return channelId ? { fact: 'ended', channelId, cause: Number(e.cause) || 0 } : undefined;
+    case 'ApplicationReplaced':
+      return { fact: 'replaced' };
+    default:
+      return undefined;
+  }
+}
+
+function contact(info: Json, atEpochMs: number): AriFact | undefined {
+  const aorId = text(info.aor);
+  const uri = text(info.uri);
+  if (!aorId || !uri) return undefined;
+  switch (info.contact_status) {
+    case 'NonQualified':
+    case 'Created':
+      return { fact: 'contactNew', aorId, uri, atEpochMs };
+    case 'Reachable':
+      return { fact: 'contactHeld', aorId, uri, atEpochMs };
+    case 'Removed':
+      return { fact: 'contactRemoved', aorId, uri, atEpochMs };
+    default:
+      return undefined;
+  }
+}
+
+/** Our legs by the arguments the shipped dialplan gives Stasis. */
+function leg(args: readonly string[], channel: Json, channelId: string, seenEpochMs: number): AriFact | undefined {
+  const created = epoch(channel.creationtime);
+  const startedEpochMs = Number.isFinite(created) ? created : seenEpochMs;
+  const [kind, first, second, third] = args;
+  if (kind === 'compose' && first) {
+    return { fact: 'wakeLeg', channelId, aorId: first, linkedId: second ?? channelId, startedEpochMs };
+  }
+  if ((kind === 'device' || kind === 'stored') && first && parseRef(first) && third) {
+    return { fact: 'deviceLeg', kind, channelId, ref: first, callId: second ?? '', aorId: third, startedEpochMs };
+  }
+  return undefined;
+}
+
+/** Channels that waited in our application while we were away: the same facts as their StasisStart would have told. */
+export function translateWaiting(channel: unknown, app: string): AriFact | undefined {
+  const c = object(channel);
+  const plan = object(c.dialplan);
+  const data = text(plan.app_data);
+  const channelId = text(c.id);
+  if (plan.app_name !== 'Stasis' || !data || !channelId) return undefined;
+  const [name, ...args] = data.split(',');
+  return name === app ? leg(args, c, channelId, epoch(c.creationtime)) : undefined;
+}
+
+/** Asterisk writes `2026-11-22T04:13:20.123+0000`, which is ISO 8601 but for the missing colon. */
+function epoch(timestamp: unknown): number {
+  if (typeof timestamp !== 'string') return Number.NaN;
+  return Date.parse(timestamp.replace(/([+-]\d{2})(\d{2})$/, '$1:$2'));
+}

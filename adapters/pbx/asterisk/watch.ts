@@ -1,0 +1,79 @@
+/**
+ * Without HEP, Asterisk says nothing of a plain refresh, which is what a woken app usually sends. While a call waits, the
+ * contacts of its AOR are looked at closely; a moved expiry or a contact that was not there is a REGISTER. Only AORs with
+ * a waiting call are watched, so the cost is about a millisecond of Asterisk per look and call.
+ *
+ * Expiry has a resolution of one second: a refresh within the second of the one before moves nothing. Such a contact is
+ * younger than `freshContactMs` and was rung at once, so nothing is missed.
+ */
+import type { Aor } from '../../../plugin/core/aor.ts';
+import type { DurationMs } from '../../../plugin/core/time.ts';
+import type { Clock } from '../../../plugin/ports/clock.ts';
+import type { HeldContact } from '../../../plugin/ports/pbx-link.ts';
+
+/** Long enough to cost nothing, short enough that a woken phone does not notice. */
+export const LOOK_EVERY_MS: DurationMs = 100;
+
+interface Watched {
+  calls: number;
+  /** Expiry by URI at the last look; undefined before the first. */
+  known?: Map<string, number>;
+  cancel: () => void;
+}
+
+export interface WatchIo {
+  readonly read: (aor: Aor) => Promise<readonly HeldContact[]>;
+  readonly seen: (contact: HeldContact) => void;
+}
+
+export class ContactWatch {
+  readonly #clock: Clock;
+  readonly #io: WatchIo;
+  readonly #watched = new Map<Aor, Watched>();
+
+  constructor(clock: Clock, io: WatchIo) {
+    this.#clock = clock;
+    this.#io = io;
+  }
+
+  add(aor: Aor): void {
+    const watched = this.#watched.get(aor);
+    if (watched) watched.calls++;
+    else {
+      const fresh: Watched = { calls: 1, cancel: () => undefined };
+      this.#watched.set(aor, fresh);
+      void this.#look(aor, fresh);
+    }
+  }
+
+  remove(aor: Aor): void {
+    const watched = this.#watched.get(aor);
+    if (!watched || --watched.calls > 0) return;
+    watched.cancel();
+    this.#watched.delete(aor);
+  }
+
+  stop(): void {
+    for (const watched of this.#watched.values()) watched.cancel();
+    this.#watched.clear();
+  }
+
+  async #look(aor: Aor, watched: Watched): Promise<void> {
+    try {
+      const contacts = await this.#io.read(aor);
+      if (this.#watched.get(aor) !== watched) return;
+      const now = new Map(contacts.map((c) => [c.uri, c.expiresAt ?? 0]));
+      for (const contact of contacts) {
+        const before = watched.known?.get(contact.uri);
+        // The first look only takes stock: a contact that is merely still stored proves nothing.
+        if (watched.known && (before === undefined || (contact.expiresAt ?? 0) > before)) this.#io.seen(contact);
+      }
+      watched.known = now;
+    } catch {
+      // The link is down or slow; the next look may do better, and the wake has its own end.
+    }
+    if (this.#watched.get(aor) === watched) {
+      watched.cancel = this.#clock.after(LOOK_EVERY_MS, () => void this.#look(aor, watched));
+    }
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * Reads `pushwake.yaml`. All mistakes at once, each with file, line, column and the expected form; nothing is taken from a
+ * file with a mistake in it. The only place that reads the environment: `${NAME}` and `${file:path}` stand for a whole
+ * scalar or a part of one, and are put in after parsing, so that no value can break the YAML.
+ */
+import { readFileSync } from 'node:fs';
+import { type Document, isNode, isPair, isScalar, LineCounter, parseDocument, visit } from 'yaml';
+import type { z } from 'zod';
+import { type Config, configSchema } from './schema.ts';
+
+export interface Mistake {
+  readonly line: number;
+  readonly column: number;
+  /** `pbx.office.url` */
+  readonly path: string;
+  readonly message: string;
+}
+
+/** Lists every mistake of the file. Holds no value of it: a value may be a password. */
+export class ConfigError extends Error {
+  override name = 'ConfigError';
+  readonly mistakes: readonly Mistake[];
+
+  constructor(file: string, mistakes: readonly Mistake[]) {
+    const lines = mistakes.map((m) => `${file}:${m.line}:${m.column} ${m.path ? `${m.path}: ` : ''}${m.message}`);
+    super(lines.join('\n'));
+    this.mistakes = mistakes;
+  }
+}
+
+/** The schema of one adapter's options, or undefined when there is no adapter of that type. */
+export type SchemaOf = (kind: 'pbx' | 'push' | 'store', type: string) => z.ZodType | undefined;
+
+export interface LoadedConfig extends Omit<Config, 'store' | 'pbx' | 'push'> {
+  readonly store: AdapterConfig;
+  readonly pbx: Readonly<Record<string, AdapterConfig>>;
+  readonly push: Readonly<Record<string, AdapterConfig>>;
+}
+
+export interface AdapterConfig {
+  readonly type: string;
+  readonly options: unknown;
+}
+
+export function loadConfig(file: string, schemaOf: SchemaOf, env: NodeJS.ProcessEnv = process.env): LoadedConfig {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
+    throw new ConfigError(file, [{ line: 1, column: 1, path: '', message: `cannot read the file (${code})` }]);
+  }
+  return parseConfig(file, text, schemaOf, env);
+}
+
+export function parseConfig(file: string, text: string, schemaOf: SchemaOf, env: NodeJS.ProcessEnv = {}): LoadedConfig {
+  const counter = new LineCounter();
+  const doc = parseDocument(text, { lineCounter: counter, uniqueKeys: true });
+  const mistakes: Mistake[] = doc.errors.map((e) => ({
+    ...lineColumn(counter, e.pos[0]),
+    path: '',
+    message: (e.message.split('\n')[0] ?? e.message).replace(/ at line \d+.*$/, ''),
+  }));
+  if (mistakes.length > 0) throw new ConfigError(file, mistakes);
+  substitute(doc, counter, mistakes, env);
+  const root = configSchema.safeParse(doc.toJS() ?? {});
+  if (!root.success) mistakes.push(...issues(root.error, [], doc, counter));
+  const raw = (root.success ? root.data : (doc.toJS() ?? {})) as Partial<Record<'store' | 'pbx' | 'push', unknown>>;
+  const adapters = {
+    store: one('store', ['store'], raw.store, 'sqlite'),
+    pbx: many('pbx', raw.pbx),
+    push: many('push', raw.push),
+  };
+  if (mistakes.length > 0 || !root.success)
+    throw new ConfigError(
+      file,
+      mistakes.sort((a, b) => a.line - b.line || a.column - b.column),
+    );
+  return { ...root.data, ...adapters };
+
+  function many(kind: 'pbx' | 'push', entries: unknown): Record<string, AdapterConfig> {
+    if (entries === null || typeof entries !== 'object') return {};
+    return Object.fromEntries(
+      Object.entries(entries).map(([name, value]) => [name, one(kind, [kind, name], value, name)]),
+    );
+  }
+
+  function one(kind: 'pbx' | 'push' | 'store', path: string[], value: unknown, fallback: string): AdapterConfig {
+    if (value === null || typeof value !== 'object') return { type: fallback, options: {} };
+    const { type = fallback, ...options } = value as { type?: string };
+    const schema = schemaOf(kind, type);
+    if (!schema) {
+      const at = position(doc, counter, [...path, 'type']);
+      mistakes.push({
+        ...at,
+        path: path.join('.'),
+        message: `there is no ${kind} adapter "${type}"; \`type\` must name one`,
+      });
+      return { type, options };
+    }
+    const parsed = schema.safeParse(options);
+    if (!parsed.success) mistakes.push(...issues(parsed.error, path, doc, counter));
+    return { type, options: parsed.success ? parsed.data : options };
+  }
+}
+
+const PLACEHOLDER = /\$\{([^}]*)\}/g;
+
+function substitute(doc: Document, counter: LineCounter, mistakes: Mistake[], env: NodeJS.ProcessEnv): void {
+  visit(doc, {
+    Scalar(key, node) {
+      if (key === 'key' || typeof node.value !== 'string' || !node.value.includes('${')) return;
+      node.value = node.value.replace(PLACEHOLDER, (whole, inner: string) => {
+        const fail = (message: string): string => {
+          mistakes.push({ ...lineColumn(counter, node.range?.[0] ?? 0), path: '', message });
+          return whole;
+        };
+        if (!inner.startsWith('file:')) {
+          return env[inner] ?? fail(`environment variable ${inner} is not set`);
+        }
+        try {
+          return readFileSync(inner.slice('file:'.length), 'utf8').replace(/\r?\n$/, '');
+        } catch (error) {
+          return fail(
+            `cannot read ${inner.slice('file:'.length)} (${(error as NodeJS.ErrnoException).code ?? 'unreadable'})`,
+          );
+        }
+      });
+    },
+  });
+}
+
+function issues(error: z.ZodError, prefix: readonly string[], doc: Document, counter: LineCounter): Mistake[] {
+  return error.issues.flatMap((issue) => {
+    const path = [...prefix, ...issue.path.map(String)];
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((key) => ({
+        ...keyPosition(doc, counter, path, key),
+        path: [...path, key].join('.'),
+        message: 'unknown key',
+      }));
+    }
+    return [{ ...position(doc, counter, path), path: path.join('.'), message: issue.message }];
+  });
+}
+
+/** Where the value at `path` stands; where there is none, its nearest parent. */
+function position(doc: Document, counter: LineCounter, path: readonly string[]): { line: number; column: number } {
+  for (let n = path.length; n > 0; n--) {
+    const node = doc.getIn(path.slice(0, n).map(step), true);
+    if (isNode(node) && node.range) return lineColumn(counter, node.range[0]);
+  }
+  return { line: 1, column: 1 };
+}
+
+function keyPosition(
+  doc: Document,
+  counter: LineCounter,
+  path: readonly string[],
+  key: string,
+): { line: number; column: number } {
+  const map = path.length === 0 ? doc.contents : doc.getIn(path.map(step), true);
+  const items = map && typeof map === 'object' && 'items' in map ? (map.items as unknown[]) : [];
+  const pair = items.find((item) => isPair(item) && isScalar(item.key) && item.key.value === key);
+  const range = isPair(pair) && isScalar(pair.key) ? pair.key.range : undefined;
+  return range ? lineColumn(counter, range[0]) : position(doc, counter, path);
+}
+
+const step = (part: string): string | number => (/^\d+$/.test(part) ? Number(part) : part);
+
+function lineColumn(counter: LineCounter, offset: number): { line: number; column: number } {
+  const { line, col } = counter.linePos(offset);
+  return { line, column: col };
+}

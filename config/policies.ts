@@ -1,0 +1,44 @@
+/** From the YAML's policies to the core's numbers. Checks what only makes sense together. */
+import type { Aor } from '../plugin/core/aor.ts';
+import type { Targets } from '../plugin/core/binding.ts';
+import { DEFAULT_POLICY, type Policy } from '../plugin/core/policy.ts';
+import type { Config, PolicyConfig } from './schema.ts';
+
+/** `*` stands for any text; everything else for itself. */
+export function matches(pattern: string, text: string): boolean {
+  const source = pattern
+    .split('*')
+    .map((s) => s.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
+    .join('.*');
+  return new RegExp(`^${source}$`, 'i').test(text);
+}
+
+export function toPolicy(base: Policy, c: PolicyConfig): Policy {
+  return {
+    ...base,
+    ...(c.ttl === undefined ? {} : { ttlMs: c.ttl }),
+    ...(c.unnotifiableTtl === undefined ? {} : { unnotifiableTtlMs: c.unnotifiableTtl }),
+    ...(c.refreshFrom === undefined ? {} : { refreshFromMs: c.refreshFrom }),
+    ...(c.refreshEvery === undefined ? {} : { refreshEveryMs: c.refreshEvery }),
+    ...(c.refreshSpread === undefined ? {} : { refreshSpreadMs: c.refreshSpread }),
+    ...(c.quietBeforeNotice === undefined ? {} : { quietBeforeNoticeMs: c.quietBeforeNotice }),
+    ...(c.notices === undefined ? {} : { noticeOffsetsMs: [...c.notices].sort((a, b) => b - a) }),
+    ...(c.onUnregister === undefined ? {} : { onUnregister: c.onUnregister }),
+    ...(c.maxUnansweredWakes === undefined ? {} : { maxUnansweredWakes: c.maxUnansweredWakes }),
+    ...(c.maxDevicesPerAor === undefined ? {} : { maxDevicesPerAor: c.maxDevicesPerAor }),
+    ...(c.ringTime === undefined ? {} : { ringTimeMs: c.ringTime }),
+    ...(c.freshContact === undefined ? {} : { freshContactMs: c.freshContact }),
+  };
+}
+
+/** The policy of a binding: the defaults, the file's `policy`, then every exception that fits, later ones winning. */
+export function policyChooser(config: Pick<Config, 'policy' | 'policies'>): (aor: Aor) => (targets: Targets) => Policy {
+  const base = toPolicy(DEFAULT_POLICY, config.policy);
+  if (config.policies.length === 0) return () => () => base;
+  return (aor) => (targets) => {
+    const app = (targets.call ?? targets.other)?.app ?? '';
+    return config.policies
+      .filter((p) => (p.aor === undefined || matches(p.aor, aor)) && (p.app === undefined || matches(p.app, app)))
+      .reduce((policy, p) => toPolicy(policy, p.policy), base);
+  };
+}

@@ -1,0 +1,62 @@
+/**
+ * The form of `pushwake.yaml`, apart from the options of each adapter, which lie beside the adapter. Defaults stand in
+ * `core/policy.ts`; the file only says what differs.
+ */
+import { z } from 'zod';
+import { duration } from './duration.ts';
+
+/** What may be set per app and per AOR pattern; see DESIGN.md §4 for what each number does. */
+const policy = z.strictObject({
+  ttl: duration.optional().describe('Lifetime of a binding after a REGISTER. Default 7d'),
+  unnotifiableTtl: duration.optional().describe('The same where the user cannot be told anything. Default 30d'),
+  refreshFrom: duration.optional().describe('First silent push this long before the end; 0 for none. Default 24h'),
+  refreshEvery: duration.optional().describe('Then one per this. Default 1h'),
+  refreshSpread: duration.optional().describe('Spreads the first ones of many phones. Default 2h'),
+  quietBeforeNotice: duration.optional().describe('No silent push this long before a notice. Default 10min'),
+  notices: z.array(duration).optional().describe('"Expires soon" this long before the end. Default [12h, 1h]'),
+  onUnregister: z.enum(['end', 'keep']).optional().describe('What a log-out does to the binding. Default end'),
+  maxUnansweredWakes: z.int().min(0).max(100).optional().describe('Calls nobody woke up for before it ends. Default 3'),
+  maxDevicesPerAor: z.int().min(1).max(100).optional().describe('Default 10'),
+  ringTime: duration.optional().describe('How long a phone may ring. Default 45s'),
+  freshContact: duration.optional().describe('A UDP contact younger than this counts as awake. Default 30s'),
+});
+
+const name = z.string().regex(/^[A-Za-z0-9_-]{1,32}$/, 'expected a short name of letters, digits, "-" or "_"');
+/** Adapter options are checked by the adapter's own schema in the second step. */
+const adapter = z.looseObject({ type: z.string().optional() });
+
+export const configSchema = z.strictObject({
+  mode: z
+    .enum(['observe', 'full'])
+    .default('observe')
+    .describe('observe: log what would be sent, rung and removed, and do nothing. full: do it'),
+  store: adapter.default({ type: 'sqlite', path: '/var/lib/pushwake/bindings.db' }),
+  pbx: z.record(name, adapter).refine((pbx) => Object.keys(pbx).length > 0, 'expected at least one PBX'),
+  push: z.record(name, adapter).default({}),
+  policy: policy.default({}),
+  policies: z
+    .array(
+      z.strictObject({
+        aor: z.string().optional().describe('Pattern with *, for example 10*@example.com'),
+        app: z.string().optional().describe('Pattern of the app, for example *.com.example.phone'),
+        policy,
+      }),
+    )
+    .default([])
+    .describe('Exceptions; every one that fits is applied, later ones win'),
+  locale: z
+    .string()
+    .regex(/^[a-z]{2}(-[A-Z]{2})?$/, 'expected a locale such as en or de')
+    .default('en'),
+  locales: z
+    .array(z.strictObject({ aor: z.string(), locale: z.string() }))
+    .default([])
+    .describe('Locale per AOR pattern; the first that fits counts'),
+  forgetAfter: duration
+    .default(24 * 3_600_000)
+    .describe('A PBX unseen for this long no longer holds up the end of bindings'),
+  log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).default({ level: 'info' }),
+});
+
+export type Config = z.output<typeof configSchema>;
+export type PolicyConfig = z.output<typeof policy>;

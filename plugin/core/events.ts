@@ -1,0 +1,106 @@
+/** What reaches the lifecycle (facts, past tense) and what it asks for (effects, imperative). */
+import type { BindingId, EndReason, Target } from './binding.ts';
+import type { DurationMs, Instant } from './time.ts';
+
+/** A contact as a sensor saw it, reduced to what the lifecycle decides on. */
+export interface SeenContact {
+  readonly pbx: string;
+  /** As the PBX stores it. */
+  readonly uri: string;
+  /** The URI as it was on the wire (HEP), where that is known: it shows push switched on or off, which the stored one may hide. */
+  readonly wireUri?: string;
+  readonly instanceId?: string;
+  readonly grantedMs?: DurationMs;
+  /** End of the SIP registration, where the PBX told. */
+  readonly expiresAt?: Instant;
+}
+
+export type LifecycleEvent =
+  /**
+   * A contact was seen. `live`: a REGISTER happened at `at` (event, HEP, watch). Otherwise the PBX merely holds it (ask,
+   * sweep), which proves a REGISTER no later than `expiresAt − granted`.
+   */
+  | {
+      readonly type: 'ContactSeen';
+      readonly contact: SeenContact;
+      readonly live: boolean;
+      readonly at: Instant;
+      readonly newId: BindingId;
+    }
+  | {
+      readonly type: 'ContactRemoved';
+      readonly pbx: string;
+      readonly uri: string;
+      readonly at: Instant;
+      readonly maximumMs: DurationMs;
+    }
+  | { readonly type: 'Unregistered'; readonly pbx: string; readonly uri?: string; readonly at: Instant }
+  /**
+   * Something is due. `held`: the PBXs that own the AOR were asked and their contacts were told as `ContactSeen` just
+   * before; `unknown`: one could not be asked; `missing`: all answered that they know no such AOR.
+   */
+  | { readonly type: 'Ticked'; readonly asked: 'held' | 'unknown' | 'missing'; readonly braked: boolean }
+  | {
+      readonly type: 'NoticeSettled';
+      readonly bindingId: BindingId;
+      readonly kind: string;
+      readonly outcome: 'sent' | 'later' | 'misconfigured' | 'lost';
+    }
+  | { readonly type: 'TokenDied'; readonly bindingId: BindingId; readonly token: string; readonly since?: Instant }
+  | { readonly type: 'ContactGone'; readonly bindingId: BindingId; readonly pbx: string; readonly uri: string }
+  /** A call push was accepted and the call is over; `registered`: the phone came. */
+  | { readonly type: 'WakeSettled'; readonly bindingId: BindingId; readonly registered: boolean }
+  | { readonly type: 'DropRequested'; readonly bindingId: BindingId };
+
+/** Why the user is told something; the texts are data. */
+export type NoticeName = 'soon' | 'expired';
+
+export type Effect =
+  | {
+      readonly type: 'sendRefresh';
+      readonly bindingId: BindingId;
+      readonly target: Target;
+      readonly collapseId: string;
+      readonly expiresAt: Instant;
+    }
+  | {
+      readonly type: 'sendNotice';
+      readonly bindingId: BindingId;
+      readonly target: Target;
+      readonly notice: NoticeName;
+      /** Names this notice in `NoticeSettled`. */
+      readonly kind: string;
+      readonly endsAt: Instant;
+      readonly collapseId: string;
+      readonly expiresAt: Instant;
+    }
+  /** Only if the contact, read again right before, still carries one of these tokens (fingerprints). */
+  | {
+      readonly type: 'removeContact';
+      readonly bindingId: BindingId;
+      readonly pbx: string;
+      readonly uri: string;
+      readonly tokens: readonly string[];
+      readonly why: 'replaced' | 'ended';
+    }
+  /** Something a person or a CRM may want to know. One stage change, one log line. */
+  | {
+      readonly type: 'report';
+      readonly what: Report;
+      readonly bindingId: BindingId;
+      readonly reason?: string;
+      readonly at: Instant;
+    };
+
+export type Report =
+  | 'bound'
+  | 'renewed'
+  | 'token-changed'
+  | 'merged'
+  | 'warned'
+  | 'put-off'
+  | 'ending'
+  | 'ended'
+  | 'revived';
+
+export type { EndReason };

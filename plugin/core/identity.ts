@@ -1,0 +1,44 @@
+/**
+ * Is this the same device? Instance id, or any token in common, or the same host and port at the moment of the change.
+ * Later evidence may show that two bindings are one device; `lifecycle.ts` then merges them.
+ */
+import type { Binding, Target, Targets } from './binding.ts';
+import { sourceOf } from './contact-uri.ts';
+
+export interface Evidence {
+  readonly pbx: string;
+  readonly uri: string;
+  readonly instanceId?: string;
+  readonly targets?: Targets;
+}
+
+/** Whether the evidence points at this binding. */
+export function isSameDevice(binding: Binding, evidence: Evidence): boolean {
+  // A token is given to one install of one app: sharing it settles the matter, whatever else differs.
+  if (evidence.targets && shareToken(binding.targets, evidence.targets)) return true;
+  const known = binding.evidence.instanceId;
+  if (evidence.instanceId !== undefined && known !== undefined) {
+    // Two instance ids that differ are two installs (RFC 5626 §4.1), even on one socket; equal ones are one.
+    return evidence.instanceId === known;
+  }
+  const source = sourceOf(evidence.uri);
+  return source !== undefined && binding.contacts.some((c) => c.pbx === evidence.pbx && sourceOf(c.uri) === source);
+}
+
+export function shareToken(a: Targets, b: Targets): boolean {
+  const tokens = targetList(b);
+  return targetList(a).some((t) => tokens.some((u) => t.token.equals(u.token)));
+}
+
+export function targetList(targets: Targets): readonly Target[] {
+  return [targets.call, targets.other].filter((t) => t !== undefined);
+}
+
+/** Same service, app, world and tokens: nothing to write. */
+export function sameTargets(a: Targets, b: Targets): boolean {
+  const same = (x: Target | undefined, y: Target | undefined) =>
+    x === undefined || y === undefined
+      ? x === y
+      : x.provider === y.provider && x.app === y.app && x.environment === y.environment && x.token.equals(y.token);
+  return same(a.call, b.call) && same(a.other, b.other);
+}

@@ -1,0 +1,630 @@
+/**
+ * The life of a binding: bound, renewed, refreshed, warned, ended. One pure function from (record, fact, now) to
+ * (record, effects). It knows no PBX, no push service and no clock; `schedule.ts` says when it must be asked again.
+ *
+ *        REGISTER ──▶ live ──24 h──▶ refreshed hourly ──12 h──▶ warned ──1 h──▶ warned ──0──▶ ending ──▶ gone
+ *                      ▲                                                                        │
+ *                      └───────────────── REGISTER at any time, also in *ending* ◀──────────────┘
+ *
+ * Ordering everywhere: the record that comes back is saved first, the effects are carried out after. So an effect may be
+ * repeated after a crash, never lost.
+ */
+import type { AorRecord, Binding, BindingId, EndReason, KnownContact, Target, Targets, Tombstone } from './binding.ts';
+import type { Effect, LifecycleEvent, SeenContact } from './events.ts';
+import { isSameDevice, sameTargets, shareToken, targetList } from './identity.ts';
+import type { Policy } from './policy.ts';
+import { pushParamsOf } from './push-params.ts';
+import { bindingDueAt, isNotifiable, lifetimeOf, nextNotice, nextRefresh, noticeKind } from './schedule.ts';
+import { between, DAY, type DurationMs, earliest, HOUR, type Instant, latest, MINUTE, plus, SECOND } from './time.ts';
+import { fingerprint } from './token.ts';
+
+/** Chooses the numbers for a binding by its app; the AOR is fixed by the caller. */
+export type PolicyFor = (targets: Targets) => Policy;
+
+export interface Transition {
+  readonly record: AorRecord;
+  /** False when nothing worth a write happened; `record` then is the one that came in. */
+  readonly changed: boolean;
+  readonly effects: readonly Effect[];
+}
+
+/** Asterisk notices an expiry up to 18.6 s late (sweep every 30 s): a `Removed` proves that much less. */
+const REMOVED_SLACK: DurationMs = 30 * SECOND;
+/** How long a tombstone is kept for `explain`. */
+const TOMBSTONE_KEPT: DurationMs = 30 * DAY;
+const TOMBSTONES_MAX = 20;
+/** A proof must lie this much later than the last to be worth a write: 1 % of the lifetime, at most an hour. */
+const worthWriting = (lifetime: DurationMs) => Math.min(lifetime / 100, HOUR);
+
+export function transition(record: AorRecord, event: LifecycleEvent, now: Instant, policyFor: PolicyFor): Transition {
+  const draft = new Draft(record, now, policyFor);
+  switch (event.type) {
+    case 'ContactSeen':
+      contactSeen(draft, event);
+      break;
+    case 'ContactRemoved':
+      contactRemoved(draft, event);
+      break;
+    case 'Unregistered':
+      unregistered(draft, event);
+      break;
+    case 'Ticked':
+      ticked(draft, event);
+      break;
+    case 'NoticeSettled':
+      noticeSettled(draft, event);
+      break;
+    case 'TokenDied':
+      tokenDied(draft, event);
+      break;
+    case 'ContactGone':
+      contactGone(draft, event);
+      break;
+    case 'WakeSettled':
+      wakeSettled(draft, event);
+      break;
+    case 'DropRequested': {
+      const b = draft.find(event.bindingId);
+      if (b) beginEnding(draft, b, 'dropped', { silent: true });
+      break;
+    }
+    default:
+      return event satisfies never;
+  }
+  return draft.finish();
+}
+
+/** The record being changed, with the effects asked for so far. Lives for one transition. */
+class Draft {
+  bindings: Binding[];
+  tombstones: readonly Tombstone[];
+  missingSince: Instant | undefined;
+  readonly effects: Effect[] = [];
+  readonly before: AorRecord;
+  readonly now: Instant;
+  readonly policyFor: PolicyFor;
+  /** Set by whatever must reach the disk. A later proof alone may not be worth it. */
+  dirty = false;
+
+  constructor(before: AorRecord, now: Instant, policyFor: PolicyFor) {
+    this.before = before;
+    this.now = now;
+    this.policyFor = policyFor;
+    this.bindings = [...before.bindings];
+    this.tombstones = before.tombstones;
+    this.missingSince = before.missingSince;
+  }
+
+  find(id: BindingId): Binding | undefined {
+    return this.bindings.find((b) => b.id === id);
+  }
+
+  policy(b: Pick<Binding, 'targets'>): Policy {
+    return this.policyFor(b.targets);
+  }
+
+  replace(next: Binding): Binding {
+    this.bindings = this.bindings.map((b) => (b.id === next.id ? next : b));
+    this.dirty = true;
+    return next;
+  }
+
+  bury(b: Binding, reason: EndReason): void {
+    this.bindings = this.bindings.filter((x) => x.id !== b.id);
+    const kept = this.tombstones.filter((t) => between(t.endedAt, this.now) < TOMBSTONE_KEPT);
+    const tokens = targetList(b.targets).map((t) => t.token.fingerprint);
+    this.tombstones = [...kept, { id: b.id, reason, endedAt: this.now, renewedAt: b.renewedAt, tokens }].slice(
+      -TOMBSTONES_MAX,
+    );
+    this.dirty = true;
+    this.report('ended', b.id, reason);
+  }
+
+  report(what: Extract<Effect, { type: 'report' }>['what'], bindingId: BindingId, reason?: string): void {
+    this.effects.push({ type: 'report', what, bindingId, at: this.now, ...(reason === undefined ? {} : { reason }) });
+  }
+
+  finish(): Transition {
+    if (!this.dirty) return { record: this.before, changed: false, effects: this.effects };
+    const dueAt = earliest(...this.bindings.map((b) => bindingDueAt(b, this.policy(b))));
+    const { dueAt: _, missingSince: __, ...rest } = this.before;
+    const record: AorRecord = {
+      ...rest,
+      bindings: this.bindings,
+      tombstones: this.tombstones,
+      ...(dueAt === undefined ? {} : { dueAt }),
+      ...(this.missingSince === undefined ? {} : { missingSince: this.missingSince }),
+    };
+    return { record, changed: true, effects: this.effects };
+  }
+}
+
+// ── A REGISTER, or a contact that is held ────────────────────────────────────────────────────────────────────────────
+
+function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type: 'ContactSeen' }>): void {
+  const { contact, live } = event;
+  if (draft.missingSince !== undefined) {
+    draft.missingSince = undefined;
+    draft.dirty = true;
+  }
+  // What the phone wrote counts; the stored URI may hide that push was switched on or off (asterisk.md §0.5).
+  const params = pushParamsOf(contact.wireUri ?? contact.uri);
+  if (params.kind !== 'push') {
+    // RFC 8599 §4.1.2: a REGISTER of this contact without pn-prid means "stop pushing". Only the wire proves it.
+    if (params.kind === 'none' && live && contact.wireUri !== undefined) pushSwitchedOff(draft, contact);
+    // `query`: pn-provider without pn-prid asks what the server supports and creates nothing (RFC 8599 §4.1.5).
+    return;
+  }
+  const evidence = {
+    pbx: contact.pbx,
+    uri: contact.uri,
+    targets: params.targets,
+    ...(contact.instanceId === undefined ? {} : { instanceId: contact.instanceId }),
+  };
+  const matches = draft.bindings.filter((b) => isSameDevice(b, evidence));
+  const provedAt = live ? event.at : provedBy(contact, matches);
+  if (matches.length === 0) {
+    if (provedAt === undefined && !live) return bindNew(draft, event, params.targets, plusHeld(event.at, contact));
+    return bindNew(draft, event, params.targets, provedAt ?? event.at);
+  }
+  const binding = matches.length > 1 ? merge(draft, matches) : (matches[0] as Binding);
+  if (live) return renew(draft, binding, contact, params.targets, event.at);
+  heldContact(draft, binding, contact, params.targets, provedAt);
+}
+
+/** A contact that is merely held, of a device we never saw, and nobody knows what was granted: it was alive no earlier than now. */
+function plusHeld(at: Instant, contact: SeenContact): Instant {
+  return contact.expiresAt !== undefined && contact.expiresAt < at ? contact.expiresAt : at;
+}
+
+/** What a held contact proves: a REGISTER at `expiresAt − granted`. Undefined where the granted time is not known. */
+function provedBy(contact: SeenContact, candidates: readonly Binding[]): Instant | undefined {
+  if (contact.expiresAt === undefined) return undefined;
+  const known = candidates.flatMap((b) => b.contacts).find((c) => c.pbx === contact.pbx && c.uri === contact.uri);
+  const grantedMs = contact.grantedMs ?? known?.grantedMs;
+  return grantedMs === undefined ? undefined : plus(contact.expiresAt, -grantedMs);
+}
+
+function bindNew(
+  draft: Draft,
+  event: Extract<LifecycleEvent, { type: 'ContactSeen' }>,
+  targets: Targets,
+  renewedAt: Instant,
+): void {
+  const { contact } = event;
+  const policy = draft.policyFor(targets);
+  const binding: Binding = {
+    id: event.newId,
+    createdAt: draft.now,
+    evidence: contact.instanceId === undefined ? {} : { instanceId: contact.instanceId },
+    targets,
+    contacts: [knownContact(contact, renewedAt)],
+    renewedAt,
+    endsAt: plus(renewedAt, lifetimeOf({ targets }, policy)),
+    sent: [],
+    unansweredWakes: 0,
+  };
+  draft.bindings.push(binding);
+  draft.dirty = true;
+  draft.report('bound', binding.id);
+  // The longest silent device goes: somebody registers with ever new tokens, or has given away many phones.
+  while (draft.bindings.length > policy.maxDevicesPerAor) {
+    const oldest = draft.bindings.reduce((a, b) => (b.renewedAt < a.renewedAt ? b : a));
+    draft.bury(oldest, 'dropped');
+  }
+}
+
+function knownContact(contact: SeenContact, seenAt: Instant, before?: KnownContact): KnownContact {
+  const grantedMs = contact.grantedMs ?? before?.grantedMs;
+  return { pbx: contact.pbx, uri: contact.uri, seenAt, ...(grantedMs === undefined ? {} : { grantedMs }) };
+}
+
+/** A REGISTER of a known device: a new lifetime, whatever was planned. */
+function renew(draft: Draft, binding: Binding, contact: SeenContact, targets: Targets, at: Instant): void {
+  const policy = draft.policyFor(targets);
+  const same = binding.contacts.find((c) => c.pbx === contact.pbx && c.uri === contact.uri);
+  const others = binding.contacts.filter((c) => c.pbx === contact.pbx && c.uri !== contact.uri);
+  const elsewhere = binding.contacts.filter((c) => c.pbx !== contact.pbx);
+  const renewedAt = latest(binding.renewedAt, at);
+  const tokensSame = sameTargets(binding.targets, targets);
+  const instanceLearned = contact.instanceId !== undefined && binding.evidence.instanceId !== contact.instanceId;
+  // PBXs tell expiry in whole seconds: less than two of them is no news.
+  const grantedLearned =
+    contact.grantedMs !== undefined && Math.abs((same?.grantedMs ?? 0) - contact.grantedMs) >= 2 * SECOND;
+  const advance = between(binding.renewedAt, renewedAt);
+  const significant =
+    !tokensSame ||
+    instanceLearned ||
+    grantedLearned ||
+    same === undefined ||
+    others.length > 0 ||
+    binding.sent.length > 0 ||
+    binding.ending !== undefined ||
+    binding.unansweredWakes > 0 ||
+    binding.notBefore !== undefined ||
+    advance >= worthWriting(lifetimeOf({ targets }, policy));
+  if (!significant) return;
+
+  const revived = binding.ending !== undefined;
+  draft.replace({
+    id: binding.id,
+    createdAt: binding.createdAt,
+    evidence: contact.instanceId === undefined ? binding.evidence : { instanceId: contact.instanceId },
+    targets,
+    contacts: [...elsewhere, knownContact(contact, at, same)],
+    renewedAt,
+    endsAt: latest(plus(renewedAt, lifetimeOf({ targets }, policy)), revived ? undefined : sameEnd(binding, targets)),
+    sent: [],
+    unansweredWakes: 0,
+  });
+  if (revived) draft.report('revived', binding.id);
+  else if (!tokensSame) draft.report('token-changed', binding.id);
+  else draft.report('renewed', binding.id);
+  // Each start of a killed app leaves its contact behind, and at max_contacts the phone is locked out with 403.
+  for (const old of others) removeContact(draft, binding, old.uri, old.pbx, 'replaced', targets);
+}
+
+/** Only a contact that carries a token this binding has, or had until this change, is ever removed. */
+function removeContact(
+  draft: Draft,
+  b: Binding,
+  uri: string,
+  pbx: string,
+  why: 'replaced' | 'ended',
+  now?: Targets,
+): void {
+  const tokens = [...targetList(b.targets), ...(now ? targetList(now) : [])].map((t) => t.token.fingerprint);
+  draft.effects.push({ type: 'removeContact', bindingId: b.id, pbx, uri, tokens: [...new Set(tokens)], why });
+}
+
+/** An end that was moved out (a notice was late) does not move back by a proof that is older. */
+function sameEnd(binding: Binding, targets: Targets): Instant | undefined {
+  return isNotifiable(binding) === (targets.other !== undefined) ? binding.endsAt : undefined;
+}
+
+/** A held contact may prove a later REGISTER than we knew of; or be one the device has long left behind. */
+function heldContact(
+  draft: Draft,
+  binding: Binding,
+  contact: SeenContact,
+  targets: Targets,
+  provedAt: Instant | undefined,
+): void {
+  const same = binding.contacts.find((c) => c.pbx === contact.pbx && c.uri === contact.uri);
+  if (provedAt !== undefined && between(binding.renewedAt, provedAt) > 0) {
+    return renew(draft, binding, contact, targets, provedAt);
+  }
+  if (same) {
+    if (contact.grantedMs !== undefined && same.grantedMs === undefined) {
+      const contacts = binding.contacts.map((c) => (c === same ? knownContact(contact, c.seenAt) : c));
+      draft.replace({ ...binding, contacts });
+    }
+    return;
+  }
+  const newest = binding.contacts.filter((c) => c.pbx === contact.pbx).at(-1);
+  if (newest && provedAt !== undefined && provedAt < newest.seenAt && shareToken(binding.targets, targets)) {
+    // We had asked for its removal once, or were away when the device moved on.
+    removeContact(draft, binding, contact.uri, contact.pbx, 'replaced');
+  } else if (!newest) {
+    draft.replace({
+      ...binding,
+      contacts: [...binding.contacts, knownContact(contact, provedAt ?? binding.renewedAt)],
+    });
+  }
+}
+
+/** Two bindings turn out to be one device: the older id lives on, with the later proof. */
+function merge(draft: Draft, matches: readonly Binding[]): Binding {
+  const [first, ...rest] = [...matches].sort((a, b) => a.createdAt - b.createdAt) as [Binding, ...Binding[]];
+  const newest = matches.reduce((a, b) => (b.renewedAt > a.renewedAt ? b : a));
+  draft.bindings = draft.bindings.filter((b) => !rest.includes(b));
+  const { ending: _, ...living } = first;
+  const merged = draft.replace({
+    ...living,
+    ...(matches.every((b) => b.ending) && first.ending ? { ending: first.ending } : {}),
+    evidence: { ...newest.evidence, ...first.evidence },
+    targets: newest.targets,
+    contacts: matches.flatMap((b) => b.contacts),
+    renewedAt: newest.renewedAt,
+    endsAt: latest(first.endsAt, ...rest.map((b) => b.endsAt)),
+    sent: newest.sent,
+  });
+  draft.report('merged', merged.id);
+  return merged;
+}
+
+function pushSwitchedOff(draft: Draft, contact: SeenContact): void {
+  const evidence = {
+    pbx: contact.pbx,
+    uri: contact.uri,
+    ...(contact.instanceId === undefined ? {} : { instanceId: contact.instanceId }),
+  };
+  for (const b of draft.bindings.filter((x) => isSameDevice(x, evidence))) {
+    if (draft.policy(b).onUnregister === 'end') draft.bury(b, 'unregistered');
+  }
+}
+
+// ── A contact went away ──────────────────────────────────────────────────────────────────────────────────────────────
+
+/**
+ * "Removed" may be log-out, expiry or a closed socket; we cannot tell, so it never ends a binding. But a contact that
+ * lived until t proves a REGISTER no earlier than t − granted.
+ */
+function contactRemoved(draft: Draft, event: Extract<LifecycleEvent, { type: 'ContactRemoved' }>): void {
+  for (const b of [...draft.bindings]) {
+    const gone = b.contacts.find((c) => c.pbx === event.pbx && c.uri === event.uri);
+    if (!gone) continue;
+    const provedAt = plus(event.at, -(gone.grantedMs ?? event.maximumMs) - REMOVED_SLACK);
+    const contacts = b.contacts.filter((c) => c !== gone);
+    const ending = b.ending && contacts.length === 0 ? { ...b.ending, contact: 'gone' as const } : b.ending;
+    const advance = between(b.renewedAt, provedAt);
+    const renewed = advance > 0 && b.ending === undefined;
+    const lifetime = lifetimeOf(b, draft.policy(b));
+    const next = draft.replace({
+      ...b,
+      contacts,
+      ...(ending ? { ending } : {}),
+      ...(renewed
+        ? {
+            renewedAt: provedAt,
+            endsAt: latest(b.endsAt, plus(provedAt, lifetime)),
+            // Only a proof that makes a new lifetime forgets what was sent in the old one.
+            sent: advance >= worthWriting(lifetime) ? [] : b.sent,
+          }
+        : {}),
+    });
+    finishEnding(draft, next);
+  }
+}
+
+function unregistered(draft: Draft, event: Extract<LifecycleEvent, { type: 'Unregistered' }>): void {
+  for (const b of [...draft.bindings]) {
+    const named = b.contacts.some((c) => c.pbx === event.pbx && (event.uri === undefined || c.uri === event.uri));
+    if (!named) continue;
+    if (draft.policy(b).onUnregister === 'end') draft.bury(b, 'unregistered');
+    else
+      draft.replace({
+        ...b,
+        contacts: b.contacts.filter((c) => c.pbx !== event.pbx || (event.uri !== undefined && c.uri !== event.uri)),
+      });
+  }
+}
+
+function contactGone(draft: Draft, event: Extract<LifecycleEvent, { type: 'ContactGone' }>): void {
+  const b = draft.find(event.bindingId);
+  if (!b) return;
+  const contacts = b.contacts.filter((c) => c.pbx !== event.pbx || c.uri !== event.uri);
+  if (contacts.length === b.contacts.length && !b.ending) return;
+  const ending = b.ending && contacts.length === 0 ? { ...b.ending, contact: 'gone' as const } : b.ending;
+  finishEnding(draft, draft.replace({ ...b, contacts, ...(ending ? { ending } : {}) }));
+}
+
+// ── Time ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function ticked(draft: Draft, event: Extract<LifecycleEvent, { type: 'Ticked' }>): void {
+  if (event.asked === 'missing') return aorMissing(draft);
+  if (draft.missingSince !== undefined && event.asked === 'held') {
+    draft.missingSince = undefined;
+    draft.dirty = true;
+  }
+  for (const b of [...draft.bindings]) {
+    if (bindingDueAt(b, draft.policy(b)) > draft.now) continue;
+    if (event.asked === 'unknown' || event.braked) putOff(draft, b, event.braked ? 'brake' : 'pbx unknown');
+    else if (b.ending) continueEnding(draft, b);
+    else actOnTime(draft, b);
+  }
+}
+
+/** Unknown is never absent: nothing is sent and nothing ends on it. */
+function putOff(draft: Draft, b: Binding, reason: string): void {
+  const policy = draft.policy(b);
+  const times = b.putOff ?? 0;
+  const delay = Math.min(policy.putOffMs * 2 ** Math.min(times, 10), policy.putOffMaxMs);
+  draft.replace({ ...b, notBefore: plus(draft.now, delay), putOff: times + 1 });
+  draft.report('put-off', b.id, reason);
+}
+
+function actOnTime(draft: Draft, before: Binding): void {
+  const policy = draft.policy(before);
+  const { notBefore: _, putOff: __, ...b } = before;
+  const notice = nextNotice(b, policy);
+  if (notice && notice.at <= draft.now) return warn(draft, b, notice.offset);
+  if (b.endsAt <= draft.now && !notice) return beginEnding(draft, b, 'age', { silent: false });
+  const refreshAt = nextRefresh(b, policy);
+  if (refreshAt !== undefined && refreshAt <= draft.now && b.targets.other) {
+    const target = b.targets.other;
+    draft.replace({
+      ...b,
+      sent: [...b.sent.filter((s) => s.kind !== 'refresh'), { kind: 'refresh', at: draft.now, done: true }],
+    });
+    draft.effects.push({
+      type: 'sendRefresh',
+      bindingId: b.id,
+      target,
+      collapseId: collapseId(target, 'refresh', b.renewedAt),
+      // A stored silent push could displace a stored notice: it is not worth keeping beyond the next thing due.
+      expiresAt: earliest(plus(draft.now, policy.refreshEveryMs / 2), quietFrom(b, policy, draft.now)) as Instant,
+    });
+    return;
+  }
+  draft.replace(b);
+}
+
+/** The start of the quiet time before the next notice, if that lies ahead. */
+function quietFrom(b: Binding, policy: Policy, now: Instant): Instant | undefined {
+  const notice = nextNotice(b, policy);
+  if (!notice) return undefined;
+  const quiet = plus(notice.at, -policy.quietBeforeNoticeMs);
+  return quiet > now ? quiet : plus(now, MINUTE);
+}
+
+/**
+ * *Expires soon.* Where blindness, downtime or a clock jump made it late, the end moves out, so that nobody is cut off
+ * with less than eleven twelfths of the time the notice promises.
+ */
+function warn(draft: Draft, b: Binding, offset: DurationMs): void {
+  const target = b.targets.other;
+  if (!target) return;
+  const policy = draft.policy(b);
+  const left = between(draft.now, b.endsAt);
+  const endsAt = left < offset - offset / 12 ? plus(draft.now, offset) : b.endsAt;
+  const kind = noticeKind(offset);
+  draft.replace({
+    ...b,
+    endsAt,
+    sent: [...b.sent.filter((s) => s.kind !== kind), { kind, at: draft.now, done: false }],
+  });
+  draft.effects.push({
+    type: 'sendNotice',
+    bindingId: b.id,
+    target,
+    notice: 'soon',
+    kind,
+    endsAt,
+    collapseId: collapseId(target, 'notice', b.renewedAt),
+    expiresAt: latest(endsAt, plus(draft.now, policy.resendAfterMs)),
+  });
+  draft.report('warned', b.id, kind);
+}
+
+/** One banner for the three accounts of one app, and one for a push that had to be repeated. At most 64 bytes. */
+export function collapseId(target: Target, kind: string, lifetime: Instant): string {
+  return fingerprint(`${target.token.reveal()} ${kind} ${Math.floor(lifetime / DAY)}`);
+}
+
+// ── The end ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** *Ending* is stored, because a crash, a late REGISTER and a dead push service may fall between any two of its steps. */
+function beginEnding(draft: Draft, b: Binding, reason: EndReason, how: { silent: boolean }): void {
+  if (b.ending) return;
+  const { notBefore: _, putOff: __, ...rest } = b;
+  const next = draft.replace({
+    ...rest,
+    ending: {
+      reason,
+      since: draft.now,
+      notice: how.silent || !isNotifiable(b) ? 'done' : 'due',
+      contact: b.contacts.length === 0 ? 'gone' : 'due',
+    },
+  });
+  draft.report('ending', b.id, reason);
+  continueEnding(draft, next);
+}
+
+/** Asks for what is still due of an ending. Safe to repeat: the collapse id replaces the banner, 404 is success. */
+function continueEnding(draft: Draft, b: Binding): void {
+  const ending = b.ending;
+  if (!ending) return;
+  const policy = draft.policy(b);
+  const times = b.putOff ?? 0;
+  const retryAt = plus(draft.now, Math.min(policy.resendAfterMs * 2 ** Math.min(times, 10), policy.putOffMaxMs));
+  const giveUp =
+    between(ending.since, draft.now) > policy.endingPatienceMs && !b.sent.some((s) => s.kind === 'misconfigured');
+  const next = draft.replace({
+    ...b,
+    notBefore: retryAt,
+    putOff: times + 1,
+    ending: giveUp ? { ...ending, notice: 'done' } : ending,
+  });
+  const target = b.targets.other;
+  if (next.ending?.notice === 'due' && target) {
+    draft.effects.push({
+      type: 'sendNotice',
+      bindingId: b.id,
+      target,
+      notice: 'expired',
+      kind: 'expired',
+      endsAt: b.endsAt,
+      collapseId: collapseId(target, 'notice', b.renewedAt),
+      expiresAt: plus(draft.now, DAY),
+    });
+  }
+  if (ending.contact === 'due') {
+    for (const c of b.contacts) removeContact(draft, b, c.uri, c.pbx, 'ended');
+  }
+  finishEnding(draft, next);
+}
+
+function finishEnding(draft: Draft, b: Binding): void {
+  if (b.ending?.notice === 'done' && b.ending.contact === 'gone') draft.bury(b, b.ending.reason);
+}
+
+function aorMissing(draft: Draft): void {
+  if (draft.missingSince === undefined) {
+    draft.missingSince = draft.now;
+    draft.dirty = true;
+  } else {
+    const since = draft.missingSince;
+    const gone = draft.bindings.filter((b) => between(since, draft.now) >= draft.policy(b).aorMissingMs);
+    for (const b of gone) draft.bury(b, 'aor-deleted');
+  }
+  for (const b of draft.bindings) {
+    if (bindingDueAt(b, draft.policy(b)) <= draft.now) {
+      draft.replace({ ...b, notBefore: plus(draft.now, draft.policy(b).aorMissingMs) });
+    }
+  }
+}
+
+// ── What the services answered ───────────────────────────────────────────────────────────────────────────────────────
+
+function noticeSettled(draft: Draft, event: Extract<LifecycleEvent, { type: 'NoticeSettled' }>): void {
+  const b = draft.find(event.bindingId);
+  if (!b) return;
+  const policy = draft.policy(b);
+  const delivered = event.outcome === 'sent' || event.outcome === 'lost';
+  if (event.kind === 'expired') {
+    if (!b.ending || b.ending.notice === 'done') return;
+    if (delivered) finishEnding(draft, draft.replace({ ...b, ending: { ...b.ending, notice: 'done' } }));
+    else if (event.outcome === 'misconfigured' && !b.sent.some((s) => s.kind === 'misconfigured')) {
+      // Our own mistake must not cost the user the last word: keep trying until it is mended.
+      draft.replace({ ...b, sent: [...b.sent, { kind: 'misconfigured', at: draft.now, done: true }] });
+    }
+    return;
+  }
+  const mark = b.sent.find((s) => s.kind === event.kind);
+  if (!mark || mark.done || b.ending) return;
+  if (delivered) {
+    draft.replace({ ...b, sent: b.sent.map((s) => (s === mark ? { ...s, done: true } : s)) });
+    return;
+  }
+  // The user was not told. The mark goes, the notice is due again, and when it goes out late the end moves out.
+  const times = b.putOff ?? 0;
+  const delay = Math.min(policy.putOffMs * 2 ** Math.min(times, 10), policy.putOffMaxMs);
+  draft.replace({ ...b, sent: b.sent.filter((s) => s !== mark), notBefore: plus(draft.now, delay), putOff: times + 1 });
+  draft.report('put-off', b.id, `push service: ${event.outcome}`);
+}
+
+function tokenDied(draft: Draft, event: Extract<LifecycleEvent, { type: 'TokenDied' }>): void {
+  const b = draft.find(event.bindingId);
+  if (!b) return;
+  // A verdict about a token that was replaced meanwhile, or that registered again after it is said to have died.
+  if (!targetList(b.targets).some((t) => t.token.fingerprint === event.token)) return;
+  if (event.since !== undefined && b.renewedAt > event.since) return;
+  const alive = (t: Target | undefined) => (t && t.token.fingerprint !== event.token ? t : undefined);
+  const call = alive(b.targets.call);
+  const other = alive(b.targets.other);
+  if (call) {
+    // Calls still reach it; only the notices' token is dead.
+    draft.replace({
+      ...b,
+      targets: { call },
+      endsAt: latest(b.endsAt, plus(b.renewedAt, lifetimeOf({ targets: { call } }, draft.policy(b)))),
+    });
+    return;
+  }
+  const next = draft.replace({ ...b, targets: other ? { other } : {} });
+  beginEnding(draft, next, 'token-dead', { silent: other === undefined });
+}
+
+function wakeSettled(draft: Draft, event: Extract<LifecycleEvent, { type: 'WakeSettled' }>): void {
+  const b = draft.find(event.bindingId);
+  if (!b || b.ending) return;
+  if (event.registered) {
+    if (b.unansweredWakes > 0) draft.replace({ ...b, unansweredWakes: 0 });
+    return;
+  }
+  const unansweredWakes = b.unansweredWakes + 1;
+  const max = draft.policy(b).maxUnansweredWakes;
+  const next = draft.replace({ ...b, unansweredWakes });
+  if (max > 0 && unansweredWakes >= max) beginEnding(draft, next, 'unreachable', { silent: false });
+}

@@ -1,0 +1,62 @@
+/** Every number the core decides with. The YAML sets them per app and per AOR pattern; these are the defaults of DESIGN.md §4 and §5. */
+import { DAY, type DurationMs, HOUR, MINUTE, SECOND } from './time.ts';
+
+/** Policy of one binding: chosen by its app and its AOR. */
+export interface Policy {
+  /** Lifetime after a renewal. */
+  readonly ttlMs: DurationMs;
+  /** Lifetime of a binding whose user cannot be told anything (VoIP token only). */
+  readonly unnotifiableTtlMs: DurationMs;
+  /** First refresh push this long before the end; 0 turns refreshes off. Must exceed the largest notice offset. */
+  readonly refreshFromMs: DurationMs;
+  /** Then one per this. */
+  readonly refreshEveryMs: DurationMs;
+  /** The first refresh of each binding is put off by up to this, by a hash, so that a site's phones do not wake together. */
+  readonly refreshSpreadMs: DurationMs;
+  /** No refresh push this long before a notice: APNs keeps one stored push per app, a silent one would displace the notice. */
+  readonly quietBeforeNoticeMs: DurationMs;
+  /** *Expires soon* notices, each this long before the end. Largest first. */
+  readonly noticeOffsetsMs: readonly DurationMs[];
+  /** A REGISTER with Expires 0 from an RFC 8599 device: `end` ends the binding, `keep` leaves it (apps that log out in the background). */
+  readonly onUnregister: 'end' | 'keep';
+  /** Accepted call pushes in a row without a REGISTER after which the binding ends with a notice; 0 turns the rule off. */
+  readonly maxUnansweredWakes: number;
+  /** First delay when the PBX could not be asked or the service did not take a notice; doubles up to `putOffMaxMs`. */
+  readonly putOffMs: DurationMs;
+  readonly putOffMaxMs: DurationMs;
+  /** A notice that was saved but whose outcome is unknown (crash) is sent again after this. */
+  readonly resendAfterMs: DurationMs;
+  /** What an unreachable push service may delay an *expired* notice before the binding ends without it. */
+  readonly endingPatienceMs: DurationMs;
+  /** An AOR that the PBX no longer knows must be missing this long, asked twice, before its bindings end. */
+  readonly aorMissingMs: DurationMs;
+  /** More devices than this and the longest silent one goes. */
+  readonly maxDevicesPerAor: number;
+  /** How long a phone may ring, which is how long a call push is worth delivering. */
+  readonly ringTimeMs: DurationMs;
+  /** A stored UDP contact younger than this counts as awake and is rung at once. */
+  readonly freshContactMs: DurationMs;
+}
+
+export const DEFAULT_POLICY: Policy = {
+  ttlMs: 7 * DAY,
+  unnotifiableTtlMs: 30 * DAY,
+  refreshFromMs: 24 * HOUR,
+  refreshEveryMs: 1 * HOUR,
+  refreshSpreadMs: 2 * HOUR,
+  quietBeforeNoticeMs: 10 * MINUTE,
+  noticeOffsetsMs: [12 * HOUR, 1 * HOUR],
+  onUnregister: 'end',
+  maxUnansweredWakes: 3,
+  putOffMs: 5 * MINUTE,
+  putOffMaxMs: 1 * HOUR,
+  resendAfterMs: 2 * MINUTE,
+  endingPatienceMs: 24 * HOUR,
+  aorMissingMs: 10 * MINUTE,
+  maxDevicesPerAor: 10,
+  ringTimeMs: 45 * SECOND,
+  freshContactMs: 30 * SECOND,
+};
+
+/** `observe` decides and logs, and does nothing: the way to trust it for a week first. */
+export type Mode = 'observe' | 'full';

@@ -1,0 +1,66 @@
+/**
+ * When something must happen next for a binding. A function of the time left and of what was sent, so that a restart
+ * needs no rebuild and a clock that jumps harms nothing. What then happens is `lifecycle.ts`'s.
+ */
+import { createHash } from 'node:crypto';
+import type { Binding } from './binding.ts';
+import type { Policy } from './policy.ts';
+import { between, type DurationMs, earliest, type Instant, latest, plus } from './time.ts';
+
+/** A fraction in [0, 1) that is the same whenever it is asked for the same words. Jitter without randomness. */
+export function hashFraction(...words: readonly (string | number)[]): number {
+  return createHash('sha256').update(words.join(' ')).digest().readUInt32BE(0) / 2 ** 32;
+}
+
+/** The name of the notice that is due `offset` before the end, as kept in `Binding.sent`. */
+export function noticeKind(offset: DurationMs): string {
+  return `soon-${offset}`;
+}
+
+/** A binding whose user cannot be told anything: only a VoIP token, which by Apple's rule may carry calls alone. */
+export function isNotifiable(binding: Binding): boolean {
+  return binding.targets.other !== undefined;
+}
+
+export function lifetimeOf(binding: Pick<Binding, 'targets'>, policy: Policy): DurationMs {
+  return binding.targets.other === undefined ? policy.unnotifiableTtlMs : policy.ttlMs;
+}
+
+/** Notices that still lie before the end, largest offset first. Empty for who cannot be told. */
+export function pendingNotices(binding: Binding, policy: Policy): readonly DurationMs[] {
+  if (!isNotifiable(binding)) return [];
+  return policy.noticeOffsetsMs.filter((o) => !binding.sent.some((s) => s.kind === noticeKind(o) && s.done));
+}
+
+/** When the next *expires soon* notice is due, and which. They go out in order: the 1 h one never before the 12 h one. */
+export function nextNotice(binding: Binding, policy: Policy): { offset: DurationMs; at: Instant } | undefined {
+  const offset = pendingNotices(binding, policy)[0];
+  if (offset === undefined) return undefined;
+  const begun = binding.sent.find((s) => s.kind === noticeKind(offset));
+  // Saved before it was sent, and nobody told how it went: a crash lies between. Sent again, under the same collapse id.
+  const at = begun ? plus(begun.at, policy.resendAfterMs) : plus(binding.endsAt, -offset);
+  return { offset, at };
+}
+
+/** When the next silent refresh push is due, or undefined when there is none before the end. */
+export function nextRefresh(binding: Binding, policy: Policy): Instant | undefined {
+  if (policy.refreshFromMs <= 0 || !isNotifiable(binding)) return undefined;
+  const last = binding.sent.find((s) => s.kind === 'refresh');
+  const start = plus(
+    binding.endsAt,
+    -policy.refreshFromMs + Math.floor(hashFraction(binding.id, binding.renewedAt) * policy.refreshSpreadMs),
+  );
+  let at = last ? latest(start, plus(last.at, policy.refreshEveryMs)) : start;
+  for (const offset of policy.noticeOffsetsMs) {
+    const notice = plus(binding.endsAt, -offset);
+    if (between(at, notice) > 0 && between(at, notice) <= policy.quietBeforeNoticeMs) at = notice;
+  }
+  return at < binding.endsAt ? at : undefined;
+}
+
+/** The earliest instant at which anything must happen for this binding. Always defined: every binding ends one day. */
+export function bindingDueAt(binding: Binding, policy: Policy): Instant {
+  if (binding.ending) return binding.notBefore ?? binding.ending.since;
+  const due = earliest(nextRefresh(binding, policy), nextNotice(binding, policy)?.at, binding.endsAt) ?? binding.endsAt;
+  return binding.notBefore === undefined ? due : latest(due, binding.notBefore);
+}

@@ -1,0 +1,141 @@
+/**
+ * Composition root: the only file that wires, and the only one that exits the process. Reads the configuration, loads the
+ * adapters the manifest names, starts the runtime, and stops it in order on SIGTERM and SIGINT.
+ */
+import { pino } from 'pino';
+import { random, randomId, systemClock } from '../adapters/clock/system/index.ts';
+import { ConfigError, type LoadedConfig, loadConfig, type SchemaOf } from '../config/load.ts';
+import { loadMessages, localeChooser } from '../config/messages.ts';
+import { policyChooser } from '../config/policies.ts';
+import { type AdapterModule, loadAdapters, readManifest } from './manifest.ts';
+import type { AdapterDeps, Logger } from './ports/adapter.ts';
+import type { BindingStore } from './ports/binding-store.ts';
+import type { Clock } from './ports/clock.ts';
+import type { PbxLink } from './ports/pbx-link.ts';
+import type { PushProvider } from './ports/push-provider.ts';
+import { createDelivery } from './runtime/delivery.ts';
+import { Runtime } from './runtime/runtime.ts';
+
+/** Everything a person may have pasted into a log call by mistake; the second net below `Token.toJSON`. */
+const REDACT = [
+  'password',
+  '*.password',
+  'key',
+  '*.key',
+  'authorization',
+  '*.authorization',
+  'uri',
+  'contact',
+  '*.uri',
+];
+/** How long an orderly stop may take before the process ends anyway. */
+const STOP_WITHIN_MS = 10_000;
+
+export interface Adapters {
+  readonly pbx: Map<string, AdapterModule<PbxLink>>;
+  readonly push: Map<string, AdapterModule<PushProvider>>;
+  readonly store: Map<string, AdapterModule<BindingStore>>;
+}
+
+export async function adapters(): Promise<Adapters> {
+  const manifest = readManifest();
+  return {
+    pbx: await loadAdapters(manifest, 'pbx'),
+    push: await loadAdapters(manifest, 'push'),
+    store: await loadAdapters(manifest, 'store'),
+  };
+}
+
+export function schemasOf(found: Adapters): SchemaOf {
+  return (kind, type) => found[kind].get(type)?.optionsSchema;
+}
+
+/** Builds a runtime from a checked configuration. Throws `ConfigError` for what only an adapter can find (an unreadable key). */
+export function compose(config: LoadedConfig, found: Adapters, log: Logger, clock: Clock = systemClock()): Runtime {
+  const make = <T>(
+    modules: Map<string, AdapterModule<T>>,
+    name: string,
+    entry: { type: string; options: unknown },
+  ): T => {
+    const module = modules.get(entry.type) as AdapterModule<T>;
+    return module.create(entry.options, { clock, log, name } satisfies AdapterDeps);
+  };
+  const providers = Object.entries(config.push).map(([name, entry]) => make(found.push, name, entry));
+  const links = Object.entries(config.pbx).map(([name, entry]) => make(found.pbx, name, entry));
+  const realms = new Map(Object.entries(config.pbx).map(([name, e]) => [name, (e.options as { realm: string }).realm]));
+  const messages = loadMessages();
+  const localeOf = localeChooser(config, messages);
+  return new Runtime({
+    mode: config.mode,
+    clock,
+    log,
+    store: make(found.store, config.store.type, config.store),
+    links,
+    delivery: createDelivery({ providers, clock, log, random }),
+    policyFor: policyChooser(config),
+    noticeText: (aor, notice) => messages.text(localeOf(aor), notice),
+    realmOf: (link) => realms.get(link) ?? '',
+    randomHex: randomId,
+    forgetAfterMs: config.forgetAfter,
+  });
+}
+
+export function createLogger(level: string): pino.Logger {
+  return pino({
+    level,
+    base: { service: 'pushwake' },
+    redact: { paths: REDACT, censor: '…' },
+    timestamp: pino.stdTimeFunctions.isoTime,
+  });
+}
+
+/** `pushwake start`. Exit code 0 after an orderly stop, 2 for a mistake in the configuration, 1 for everything else. */
+export async function start(configFile: string, clock?: Clock): Promise<void> {
+  let config: LoadedConfig;
+  let runtime: Runtime;
+  let log: pino.Logger;
+  try {
+    const found = await adapters();
+    config = loadConfig(configFile, schemasOf(found));
+    log = createLogger(config.log.level);
+    runtime = compose(config, found, log, clock);
+  } catch (error) {
+    if (error instanceof ConfigError || (error instanceof Error && error.name === 'ConfigError')) {
+      process.stderr.write(`${error.message}\n`);
+      process.exit(2);
+    }
+    throw error;
+  }
+  let stopping = false;
+  const stop = (signal: string) => {
+    if (stopping) return;
+    stopping = true;
+    log.info({ signal }, 'stopping');
+    const late = setTimeout(() => process.exit(1), STOP_WITHIN_MS);
+    runtime.stop().then(
+      () => {
+        clearTimeout(late);
+        log.info('stopped');
+        process.exit(0);
+      },
+      (error: unknown) => {
+        log.error({ reason: String(error) }, 'did not stop in order');
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', () => stop('SIGTERM'));
+  process.on('SIGINT', () => stop('SIGINT'));
+  process.on('uncaughtException', (error) => {
+    // A bug of ours. Ending is right: Asterisk rings by itself meanwhile, and a supervisor starts us again.
+    log.fatal({ reason: error.message, stack: error.stack }, 'unexpected error, ending');
+    process.exit(1);
+  });
+  try {
+    await runtime.start();
+  } catch (error) {
+    log.fatal({ reason: error instanceof Error ? error.message : String(error) }, 'cannot start');
+    process.exit(1);
+  }
+  log.info({ mode: config.mode, links: runtime.status().links }, 'ready');
+}

@@ -1,0 +1,45 @@
+/**
+ * How the program finds its adapters: `plugin.manifest.json` names a module for each. A third party adds one by naming its
+ * module there. Modules are given as in the sources; in the compiled package the same path ends in `.js`.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { z } from 'zod';
+
+export type AdapterKind = 'clock' | 'pbx' | 'push' | 'store';
+
+export interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly adapters: Readonly<Record<AdapterKind, Readonly<Record<string, string>>>>;
+}
+
+/** What every adapter module exports. */
+export interface AdapterModule<T> {
+  readonly optionsSchema: z.ZodType;
+  create(options: unknown, deps: unknown): T;
+}
+
+/** The folder of the package: where `plugin.manifest.json` lies. */
+export const PACKAGE_ROOT = (() => {
+  for (let dir = dirname(fileURLToPath(import.meta.url)); ; dir = dirname(dir)) {
+    if (existsSync(join(dir, 'plugin.manifest.json'))) return dir;
+    if (dirname(dir) === dir) throw new Error('plugin.manifest.json is missing from the package');
+  }
+})();
+
+export function readManifest(): Manifest {
+  return JSON.parse(readFileSync(join(PACKAGE_ROOT, 'plugin.manifest.json'), 'utf8')) as Manifest;
+}
+
+/** Loads every module of a kind that the manifest names. */
+export async function loadAdapters<T>(manifest: Manifest, kind: AdapterKind): Promise<Map<string, AdapterModule<T>>> {
+  const compiled = import.meta.url.endsWith('.js');
+  const modules = new Map<string, AdapterModule<T>>();
+  for (const [name, path] of Object.entries(manifest.adapters[kind])) {
+    const file = compiled && path.endsWith('.ts') ? join('dist', path.replace(/\.ts$/, '.js')) : path;
+    modules.set(name, (await import(pathToFileURL(join(PACKAGE_ROOT, file)).href)) as AdapterModule<T>);
+  }
+  return modules;
+}

@@ -1,0 +1,162 @@
+/**
+ * Where facts meet records: load, decide (`core/lifecycle.ts`), save, and only then hand the effects on. One queue per
+ * AOR. A store that cannot answer means *unknown*: the fact is kept and tried again, and calls go on from what was seen
+ * last.
+ */
+import type { Aor } from '../core/aor.ts';
+import { type AorRecord, emptyRecord } from '../core/binding.ts';
+import type { Effect, LifecycleEvent } from '../core/events.ts';
+import { type PolicyFor, transition } from '../core/lifecycle.ts';
+import { type DurationMs, SECOND } from '../core/time.ts';
+import type { Logger } from '../ports/adapter.ts';
+import type { BindingStore } from '../ports/binding-store.ts';
+import type { Clock } from '../ports/clock.ts';
+import { KeyedQueue } from './keyed-queue.ts';
+
+/** Records kept for calls while the store is away. About 2 kB each. */
+const REMEMBERED = 5_000;
+/** Facts kept while the store is away; beyond it the oldest are lost and the sweep finds them again. */
+const KEPT_FACTS = 20_000;
+const RETRY_EVERY: DurationMs = 1 * SECOND;
+/** A conflict means somebody else wrote: one reload settles it, unless they write all the time. */
+const CONFLICTS_MAX = 20;
+/** A call does not wait longer for a record. */
+const READ_WITHIN: DurationMs = 250;
+
+export interface BindingsOptions {
+  readonly store: BindingStore;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly policyFor: (aor: Aor) => PolicyFor;
+  readonly onEffects: (aor: Aor, record: AorRecord, effects: readonly Effect[]) => void;
+}
+
+export class Bindings {
+  readonly #o: BindingsOptions;
+  readonly #queue = new KeyedQueue<Aor>();
+  readonly #remembered = new Map<Aor, AorRecord>();
+  readonly #kept = new Map<Aor, LifecycleEvent[]>();
+  #storeDown = false;
+  #retry: (() => void) | undefined;
+  #stopped = false;
+
+  constructor(options: BindingsOptions) {
+    this.#o = options;
+  }
+
+  /** Applies facts to one AOR's record, in order, as one write. Never rejects; what the store refuses is tried again. */
+  async apply(aor: Aor, ...events: readonly LifecycleEvent[]): Promise<void> {
+    if (this.#stopped) return;
+    await this.#queue.run(aor, async () => {
+      if (this.#kept.has(aor)) return this.#keep(aor, events);
+      try {
+        await this.#applyNow(aor, events);
+      } catch (error) {
+        this.#keep(aor, events);
+        this.#complain(error);
+      }
+    });
+  }
+
+  /** For a call: the record as stored, or as last seen when the store does not answer in time. */
+  async read(aor: Aor): Promise<AorRecord | undefined> {
+    try {
+      return this.#remember(aor, await this.#within(this.#o.store.get(aor)));
+    } catch (error) {
+      this.#complain(error);
+      return this.#remembered.get(aor);
+    }
+  }
+
+  /** Waits for what is under way. Facts that the store still refuses are lost here; the next resync finds them. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#retry?.();
+    await this.#queue.idle();
+  }
+
+  async #applyNow(aor: Aor, events: readonly LifecycleEvent[]): Promise<void> {
+    for (let tries = 0; tries < CONFLICTS_MAX; tries++) {
+      const before = (await this.#o.store.get(aor)) ?? emptyRecord(aor);
+      const now = this.#o.clock.now();
+      let record = before;
+      let changed = false;
+      const effects: Effect[] = [];
+      for (const event of events) {
+        const t = transition(record, event, now, this.#o.policyFor(aor));
+        record = t.record;
+        changed ||= t.changed;
+        effects.push(...t.effects);
+      }
+      if (changed) {
+        const isEmpty = record.bindings.length === 0 && record.tombstones.length === 0;
+        const put = isEmpty
+          ? await this.#o.store.remove(aor, before.version)
+          : await this.#o.store.put(record, before.version);
+        if (!put.ok) continue;
+        record = { ...record, version: put.version };
+      }
+      this.#recovered();
+      this.#remember(aor, record);
+      // Save first, then send: a crash here repeats a push, it never loses one.
+      if (effects.length > 0) this.#o.onEffects(aor, record, effects);
+      return;
+    }
+    throw new Error(`record of ${aor} changed ${CONFLICTS_MAX} times while it was being decided`);
+  }
+
+  #remember(aor: Aor, record: AorRecord | undefined): AorRecord | undefined {
+    this.#remembered.delete(aor);
+    if (record) this.#remembered.set(aor, record);
+    if (this.#remembered.size > REMEMBERED) {
+      const oldest = this.#remembered.keys().next().value;
+      if (oldest !== undefined) this.#remembered.delete(oldest);
+    }
+    return record;
+  }
+
+  #within<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const cancel = this.#o.clock.after(READ_WITHIN, () =>
+        reject(new Error(`the store did not answer within ${READ_WITHIN} ms`)),
+      );
+      work.then(resolve, reject).finally(cancel);
+    });
+  }
+
+  #keep(aor: Aor, events: readonly LifecycleEvent[]): void {
+    const kept = this.#kept.get(aor) ?? [];
+    this.#kept.set(aor, [...kept, ...events].slice(-50));
+    while (this.#kept.size > KEPT_FACTS) {
+      const oldest = this.#kept.keys().next().value;
+      if (oldest === undefined) break;
+      this.#kept.delete(oldest);
+    }
+    this.#retry ??= this.#o.clock.after(RETRY_EVERY, () => {
+      this.#retry = undefined;
+      void this.#tryAgain();
+    });
+  }
+
+  async #tryAgain(): Promise<void> {
+    for (const [aor, events] of [...this.#kept]) {
+      if (this.#stopped) return;
+      this.#kept.delete(aor);
+      await this.apply(aor, ...events);
+      if (this.#kept.has(aor)) return; // still away: leave the others for the next round
+    }
+  }
+
+  #complain(error: unknown): void {
+    if (this.#storeDown) return;
+    this.#storeDown = true;
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#o.log.error({ store: this.#o.store.name, reason }, 'store does not answer, calls go on from memory');
+  }
+
+  #recovered(): void {
+    if (!this.#storeDown) return;
+    this.#storeDown = false;
+    this.#o.log.info({ store: this.#o.store.name }, 'store answers again');
+  }
+}

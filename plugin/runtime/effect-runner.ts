@@ -1,0 +1,171 @@
+/**
+ * Carries out what the lifecycle asked for, after it was saved. Outcomes go back as facts. In `observe` mode it logs what
+ * it would have done and answers as if it had worked, so that a week of observing shows a week of the product.
+ */
+import type { Aor } from '../core/aor.ts';
+import type { AorRecord, Binding } from '../core/binding.ts';
+import type { Effect, LifecycleEvent, NoticeName } from '../core/events.ts';
+import { targetList } from '../core/identity.ts';
+import type { Mode } from '../core/policy.ts';
+import { pushParamsOf } from '../core/push-params.ts';
+import type { Logger } from '../ports/adapter.ts';
+import type { PbxLink } from '../ports/pbx-link.ts';
+import type { PushOutcome } from '../ports/push-provider.ts';
+import type { Delivery } from './delivery.ts';
+
+export interface NoticeText {
+  readonly title?: string;
+  readonly body: string;
+}
+
+export interface EffectRunnerOptions {
+  readonly mode: Mode;
+  readonly log: Logger;
+  readonly delivery: Delivery;
+  readonly links: ReadonlyMap<string, PbxLink>;
+  readonly apply: (aor: Aor, event: LifecycleEvent) => Promise<void>;
+  readonly noticeText: (aor: Aor, notice: NoticeName) => NoticeText;
+  /** Tells the PBXs whether the AOR is reachable, after its bindings changed. */
+  readonly onReport?: (aor: Aor, record: AorRecord, effect: Extract<Effect, { type: 'report' }>) => void;
+}
+
+export class EffectRunner {
+  readonly #o: EffectRunnerOptions;
+  readonly #running = new Set<Promise<void>>();
+
+  constructor(options: EffectRunnerOptions) {
+    this.#o = options;
+  }
+
+  run(aor: Aor, record: AorRecord, effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      const work = this.#one(aor, record, effect).catch((error: unknown) => {
+        // Nothing here may end the process; the next tick asks for whatever is still due.
+        this.#o.log.error({ aor, effect: effect.type, reason: String(error) }, 'effect failed');
+      });
+      this.#running.add(work);
+      void work.finally(() => this.#running.delete(work));
+    }
+  }
+
+  async idle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
+  async #one(aor: Aor, record: AorRecord, effect: Effect): Promise<void> {
+    const observing = this.#o.mode === 'observe';
+    const binding = record.bindings.find((b) => b.id === effect.bindingId);
+    switch (effect.type) {
+      case 'report':
+        this.#o.log.info(
+          { aor, bindingId: effect.bindingId, ...(effect.reason ? { reason: effect.reason } : {}), ...facts(binding) },
+          `binding ${effect.what}`,
+        );
+        this.#o.onReport?.(aor, record, effect);
+        return;
+      case 'removeContact':
+        if (observing) {
+          this.#o.log.info({ aor, bindingId: effect.bindingId, pbx: effect.pbx }, 'observe: would remove a contact');
+          return this.#gone(aor, effect);
+        }
+        return this.#removeContact(aor, effect);
+      case 'sendRefresh':
+      case 'sendNotice': {
+        if (observing) {
+          const purpose = effect.type === 'sendRefresh' ? 'refresh' : 'notice';
+          this.#o.log.info(
+            { aor, bindingId: effect.bindingId, purpose, token: effect.target.token.fingerprint },
+            'observe: would push',
+          );
+          return effect.type === 'sendNotice' ? this.#settle(aor, effect, { kind: 'accepted' }) : undefined;
+        }
+        const outcome = await this.#push(aor, effect);
+        await this.#tokenVerdict(aor, effect.bindingId, effect.target.token.fingerprint, outcome);
+        if (effect.type === 'sendNotice') await this.#settle(aor, effect, outcome);
+        return;
+      }
+      default:
+        effect satisfies never;
+    }
+  }
+
+  #push(aor: Aor, effect: Extract<Effect, { type: 'sendRefresh' | 'sendNotice' }>): Promise<PushOutcome> {
+    const { collapseId, expiresAt, target } = effect;
+    const common = { aor, collapseId, expiresAt };
+    const draft =
+      effect.type === 'sendRefresh'
+        ? { purpose: 'refresh' as const, ...common }
+        : { purpose: 'notice' as const, ...common, notice: effect.notice, ...this.#o.noticeText(aor, effect.notice) };
+    return this.#o.delivery.send(draft, { other: target });
+  }
+
+  async #tokenVerdict(aor: Aor, bindingId: Binding['id'], token: string, outcome: PushOutcome): Promise<void> {
+    if (outcome.kind !== 'tokenDead') return;
+    await this.#o.apply(aor, {
+      type: 'TokenDied',
+      bindingId,
+      token,
+      ...(outcome.since === undefined ? {} : { since: outcome.since }),
+    });
+  }
+
+  async #settle(aor: Aor, effect: Extract<Effect, { type: 'sendNotice' }>, outcome: PushOutcome): Promise<void> {
+    const result = (
+      {
+        accepted: 'sent',
+        tokenDead: 'lost',
+        failed: 'lost',
+        retryLater: 'later',
+        misconfigured: 'misconfigured',
+      } as const
+    )[outcome.kind];
+    await this.#o.apply(aor, {
+      type: 'NoticeSettled',
+      bindingId: effect.bindingId,
+      kind: effect.kind,
+      outcome: result,
+    });
+  }
+
+  /** Read again right before: only a contact that still carries one of this binding's tokens is removed. */
+  async #removeContact(aor: Aor, effect: Extract<Effect, { type: 'removeContact' }>): Promise<void> {
+    const link = this.#o.links.get(effect.pbx);
+    // A PBX that left the configuration cannot be asked and holds nothing of ours.
+    if (!link) return this.#gone(aor, effect);
+    try {
+      const held = (await link.ask(aor)).contacts.find((c) => c.uri === effect.uri);
+      if (held) {
+        const params = pushParamsOf(held.uri);
+        const tokens = params.kind === 'push' ? targetList(params.targets).map((t) => t.token.fingerprint) : [];
+        if (tokens.some((t) => effect.tokens.includes(t))) {
+          await link.removeContact(held);
+          this.#o.log.info(
+            { aor, bindingId: effect.bindingId, pbx: effect.pbx, reason: effect.why },
+            'contact removed',
+          );
+        } else
+          this.#o.log.info(
+            { aor, bindingId: effect.bindingId, pbx: effect.pbx },
+            'contact kept, it is another device’s now',
+          );
+      }
+      await this.#gone(aor, effect);
+    } catch (error) {
+      // Still due: an ending asks again, a replaced contact is found by the next sweep.
+      this.#o.log.debug({ aor, pbx: effect.pbx, reason: String(error) }, 'contact not removed yet');
+    }
+  }
+
+  #gone(aor: Aor, effect: Extract<Effect, { type: 'removeContact' }>): Promise<void> {
+    return this.#o.apply(aor, { type: 'ContactGone', bindingId: effect.bindingId, pbx: effect.pbx, uri: effect.uri });
+  }
+}
+
+/** What a log line says of a binding: never a token, never a whole Contact. */
+function facts(binding: Binding | undefined): Record<string, unknown> {
+  if (!binding) return {};
+  return {
+    endsAt: new Date(binding.endsAt).toISOString(),
+    tokens: targetList(binding.targets).map((t) => `${t.provider}:${t.token.fingerprint}`),
+  };
+}

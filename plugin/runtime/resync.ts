@@ -1,0 +1,136 @@
+/**
+ * What was missed: after each (re)connect, and slowly all the time, the PBX is asked what it holds. Known bindings first;
+ * then contacts nobody told us about. Calls and readiness never wait for this.
+ */
+import type { Aor } from '../core/aor.ts';
+import type { BindingId } from '../core/binding.ts';
+import type { LifecycleEvent } from '../core/events.ts';
+import { type DurationMs, type Instant, MINUTE } from '../core/time.ts';
+import type { Logger } from '../ports/adapter.ts';
+import type { BindingStore } from '../ports/binding-store.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { HeldContact, PbxLink } from '../ports/pbx-link.ts';
+import type { Bindings } from './bindings.ts';
+
+/** How often everything is looked at again: bounds what a lost event can cost. */
+const SWEEP_EVERY: DurationMs = 15 * MINUTE;
+const AT_ONCE = 8;
+
+export function heldEvent(contact: HeldContact, at: Instant, newId: string): LifecycleEvent {
+  const { pbx, uri, expiresAt, instanceId } = contact;
+  return {
+    type: 'ContactSeen',
+    live: false,
+    at,
+    newId: newId as BindingId,
+    contact: {
+      pbx,
+      uri,
+      ...(expiresAt === undefined ? {} : { expiresAt }),
+      ...(instanceId === undefined ? {} : { instanceId }),
+    },
+  };
+}
+
+export interface ResyncOptions {
+  readonly store: BindingStore;
+  readonly bindings: Bindings;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly newId: () => string;
+  readonly owns: (link: PbxLink, aor: Aor) => boolean;
+}
+
+export class Resync {
+  readonly #o: ResyncOptions;
+  readonly #running = new Map<string, Promise<void>>();
+  readonly #again = new Set<string>();
+  #cancels: (() => void)[] = [];
+  #stopped = false;
+
+  constructor(options: ResyncOptions) {
+    this.#o = options;
+  }
+
+  /** Sweeps each link every 15 min, the links spread over that time. */
+  start(links: readonly PbxLink[]): void {
+    links.forEach((link, i) => {
+      const sweep = () => {
+        if (this.#stopped) return;
+        if (link.up) void this.run(link, 'sweep');
+        this.#cancels[i] = this.#o.clock.after(SWEEP_EVERY, sweep);
+      };
+      this.#cancels[i] = this.#o.clock.after(SWEEP_EVERY * (1 + i / links.length), sweep);
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const cancel of this.#cancels) cancel();
+    await Promise.all(this.#running.values());
+  }
+
+  /** Runs one resync of a link; a second request while one runs is done after it. Never rejects. */
+  async run(link: PbxLink, why: 'connect' | 'sweep'): Promise<void> {
+    if (this.#running.has(link.name)) {
+      if (why === 'connect') this.#again.add(link.name);
+      return this.#running.get(link.name);
+    }
+    const work = this.#run(link, why).finally(() => {
+      this.#running.delete(link.name);
+      if (this.#again.delete(link.name) && !this.#stopped) void this.run(link, 'connect');
+    });
+    this.#running.set(link.name, work);
+    return work;
+  }
+
+  async #run(link: PbxLink, why: string): Promise<void> {
+    const startedMs = this.#o.clock.monotonicMs();
+    const seen = new Set<Aor>();
+    let contacts = 0;
+    try {
+      await eachAtOnce(AT_ONCE, this.#o.store.scan(), async (record) => {
+        if (this.#stopped || !this.#o.owns(link, record.aor) || record.bindings.length === 0) return;
+        seen.add(record.aor);
+        const { contacts: held } = await link.ask(record.aor);
+        contacts += held.length;
+        const at = this.#o.clock.now();
+        if (held.length > 0) {
+          await this.#o.bindings.apply(record.aor, ...held.map((c) => heldEvent(c, at, this.#o.newId())));
+        }
+      });
+      await eachAtOnce(AT_ONCE, link.list(), async (contact) => {
+        if (this.#stopped || seen.has(contact.aor)) return;
+        contacts++;
+        await this.#o.bindings.apply(contact.aor, heldEvent(contact, this.#o.clock.now(), this.#o.newId()));
+      });
+      const ms = Math.round(this.#o.clock.monotonicMs() - startedMs);
+      this.#o.log[why === 'sweep' ? 'debug' : 'info']({ pbx: link.name, aors: seen.size, contacts, ms }, 'resync done');
+    } catch (error) {
+      this.#o.log.info(
+        { pbx: link.name, reason: String(error) },
+        'resync broken off, it is done again at the next connect or sweep',
+      );
+    }
+  }
+}
+
+/** Works on what comes, at most `limit` at a time. Rejects with the first failure. */
+async function eachAtOnce<T>(limit: number, source: AsyncIterable<T>, work: (item: T) => Promise<void>): Promise<void> {
+  const running = new Set<Promise<void>>();
+  let failed: { error: unknown } | undefined;
+  for await (const item of source) {
+    const p: Promise<void> = work(item).then(
+      () => void running.delete(p),
+      (error: unknown) => {
+        running.delete(p);
+        failed ??= { error };
+      },
+    );
+    running.add(p);
+    if (running.size >= limit) await Promise.race(running);
+    if (failed) break;
+  }
+  await Promise.all(running);
+  if (failed) throw failed.error;
+}

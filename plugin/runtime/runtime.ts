@@ -1,0 +1,238 @@
+/**
+ * The heart between the adapters: events in, effects out. Wires the parts of this folder; knows no SDK, no file, no port
+ * number. Order of closing: PBX links (no new events), wakes, ticker and resync, the queue of records, effects under way,
+ * push services, store.
+ */
+import type { Aor } from '../core/aor.ts';
+import { aorRealm } from '../core/aor.ts';
+import type { AorRecord, BindingId, Targets } from '../core/binding.ts';
+import type { LifecycleEvent, NoticeName } from '../core/events.ts';
+import type { Mode, Policy } from '../core/policy.ts';
+import { type DurationMs, type Instant, MINUTE } from '../core/time.ts';
+import type { Logger } from '../ports/adapter.ts';
+import type { BindingStore } from '../ports/binding-store.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { PbxEvent, PbxLink } from '../ports/pbx-link.ts';
+import { Bindings } from './bindings.ts';
+import { Brake } from './brake.ts';
+import type { Delivery } from './delivery.ts';
+import { EffectRunner, type NoticeText } from './effect-runner.ts';
+import { Resync } from './resync.ts';
+import { Ticker } from './ticker.ts';
+import { TraceBook } from './trace.ts';
+import { Wakes } from './wakes.ts';
+
+export interface RuntimeOptions {
+  readonly mode: Mode;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly store: BindingStore;
+  readonly links: readonly PbxLink[];
+  readonly delivery: Delivery;
+  readonly policyFor: (aor: Aor) => (targets: Targets) => Policy;
+  readonly noticeText: (aor: Aor, notice: NoticeName) => NoticeText;
+  /** The realm each link serves. */
+  readonly realmOf: (link: string) => string;
+  /** Lower-case hex, `bytes` long before encoding. */
+  readonly randomHex: (bytes: number) => string;
+  readonly forgetAfterMs: DurationMs;
+  /** Off for a clock that runs faster than the machine's. */
+  readonly brake?: boolean;
+}
+
+/** Asterisk's own default; used only where neither the contact nor the AOR says what was granted. */
+const DEFAULT_MAXIMUM_EXPIRES: DurationMs = 120 * MINUTE;
+
+export class Runtime {
+  readonly traces = new TraceBook();
+  readonly #o: RuntimeOptions;
+  readonly #links: ReadonlyMap<string, PbxLink>;
+  readonly #downSince = new Map<string, Instant>();
+  readonly #reachable = new Map<Aor, boolean>();
+  readonly #bindings: Bindings;
+  readonly #effects: EffectRunner;
+  readonly #wakes: Wakes;
+  readonly #ticker: Ticker;
+  readonly #resync: Resync;
+  readonly #brake: Brake;
+
+  constructor(options: RuntimeOptions) {
+    this.#o = options;
+    const { clock, log, store, delivery, mode, policyFor } = options;
+    this.#links = new Map(options.links.map((link) => [link.name, link]));
+    for (const link of options.links) this.#downSince.set(link.name, clock.now());
+    const newId = () => options.randomHex(8);
+    this.#brake = new Brake({ store, clock, log, ...(options.brake === undefined ? {} : { enabled: options.brake }) });
+    this.#bindings = new Bindings({
+      store,
+      clock,
+      log,
+      policyFor,
+      onEffects: (aor, record, effects) => {
+        this.#effects.run(aor, record, effects);
+        this.#tellReachable(aor, record);
+      },
+    });
+    this.#effects = new EffectRunner({
+      mode,
+      log,
+      delivery,
+      links: this.#links,
+      apply: (aor, event) => this.#apply(aor, event),
+      noticeText: options.noticeText,
+    });
+    this.#wakes = new Wakes({
+      mode,
+      clock,
+      log,
+      bindings: this.#bindings,
+      delivery,
+      links: this.#links,
+      policyFor,
+      traces: this.traces,
+      newStem: () => options.randomHex(4),
+    });
+    this.#ticker = new Ticker({
+      store,
+      bindings: this.#bindings,
+      clock,
+      log,
+      brake: this.#brake,
+      newId,
+      linksOf: (aor) => options.links.filter((link) => this.#owns(link, aor)),
+      downSince: (link) => this.#downSince.get(link.name),
+      forgetAfterMs: options.forgetAfterMs,
+    });
+    this.#resync = new Resync({
+      store,
+      bindings: this.#bindings,
+      clock,
+      log,
+      newId,
+      owns: (link, aor) => this.#owns(link, aor),
+    });
+  }
+
+  /** Resolves when calls can be woken, or would be if their PBX were up. Rejects when the store cannot be opened. */
+  async start(): Promise<void> {
+    await this.#o.store.open();
+    await Promise.all(this.#o.links.map((link) => link.start((event) => this.#onPbxEvent(event))));
+    this.#ticker.start();
+    this.#resync.start(this.#o.links);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#o.links.map((link) => link.stop()));
+    this.#wakes.stop();
+    await this.#ticker.stop();
+    await this.#resync.stop();
+    await this.#effects.idle();
+    await this.#bindings.stop();
+    await this.#o.delivery.close();
+    await this.#o.store.close();
+  }
+
+  /** Links that are up, calls that wait, the brake: for health and the status command. */
+  status(): { links: Record<string, boolean>; waiting: number; brake?: string } {
+    return {
+      links: Object.fromEntries(this.#o.links.map((link) => [link.name, link.up])),
+      waiting: this.#wakes.waiting,
+      ...(this.#brake.on ? { brake: this.#brake.reason } : {}),
+    };
+  }
+
+  #owns(link: PbxLink, aor: Aor): boolean {
+    return this.#o.realmOf(link.name).toLowerCase() === aorRealm(aor);
+  }
+
+  #onPbxEvent(event: PbxEvent): void {
+    // Calls first: they never wait for a record to be written.
+    this.#wakes.onPbxEvent(event).catch((error: unknown) => {
+      this.#o.log.error({ event: event.type, reason: String(error) }, 'call event failed');
+    });
+    this.#record(event).catch((error: unknown) => {
+      this.#o.log.error({ event: event.type, reason: String(error) }, 'registration event failed');
+    });
+  }
+
+  async #record(event: PbxEvent): Promise<void> {
+    switch (event.type) {
+      case 'linkUp': {
+        this.#downSince.delete(event.pbx);
+        this.#reachable.clear();
+        const link = this.#links.get(event.pbx);
+        if (link) await this.#resync.run(link, 'connect');
+        return;
+      }
+      case 'linkDown':
+        this.#downSince.set(event.pbx, this.#o.clock.now());
+        return;
+      case 'contactSeen': {
+        const { contact, how, at, grantedMs, wire } = event;
+        const live = how === 'event' || how === 'hep' || how === 'watch';
+        return this.#apply(contact.aor, {
+          type: 'ContactSeen',
+          live,
+          at,
+          newId: this.#o.randomHex(8) as BindingId,
+          contact: {
+            pbx: contact.pbx,
+            uri: contact.uri,
+            ...(wire ? { wireUri: wire.contact } : {}),
+            ...(contact.instanceId === undefined ? {} : { instanceId: contact.instanceId }),
+            ...(grantedMs === undefined ? {} : { grantedMs }),
+            ...(contact.expiresAt === undefined ? {} : { expiresAt: contact.expiresAt }),
+          },
+        });
+      }
+      case 'contactRemoved':
+        return this.#apply(event.aor, {
+          type: 'ContactRemoved',
+          pbx: event.pbx,
+          uri: event.uri,
+          at: event.at,
+          maximumMs: await this.#maximumExpires(event.pbx, event.aor, event.uri),
+        });
+      case 'unregistered':
+        return this.#apply(event.aor, {
+          type: 'Unregistered',
+          pbx: event.pbx,
+          at: event.at,
+          ...(event.uri === undefined ? {} : { uri: event.uri }),
+        });
+      default:
+        return;
+    }
+  }
+
+  /** Asked only where the granted time of this very contact is not known. */
+  async #maximumExpires(pbx: string, aor: Aor, uri: string): Promise<DurationMs> {
+    const record = await this.#bindings.read(aor);
+    const known = record?.bindings.flatMap((b) => b.contacts).find((c) => c.uri === uri);
+    if (!known || known.grantedMs !== undefined) return DEFAULT_MAXIMUM_EXPIRES;
+    try {
+      return (await this.#links.get(pbx)?.ask(aor))?.maximumExpiresMs ?? DEFAULT_MAXIMUM_EXPIRES;
+    } catch {
+      return DEFAULT_MAXIMUM_EXPIRES;
+    }
+  }
+
+  async #apply(aor: Aor, event: LifecycleEvent): Promise<void> {
+    if (event.type === 'TokenDied') this.#brake.tokenDied(this.#o.clock.now());
+    await this.#bindings.apply(aor, event);
+  }
+
+  /** BLF and queues see a sleeping phone as reachable while a live binding exists. */
+  #tellReachable(aor: Aor, record: AorRecord): void {
+    if (this.#o.mode === 'observe') return;
+    const reachable = record.bindings.some((b) => b.ending === undefined);
+    if (this.#reachable.get(aor) === reachable) return;
+    // Only saves repeated orders; bounded, because a million accounts must not live in memory.
+    if (this.#reachable.size > 50_000) this.#reachable.clear();
+    this.#reachable.set(aor, reachable);
+    for (const link of this.#o.links) {
+      if (!link.up || !this.#owns(link, aor)) continue;
+      link.setReachable(aor, reachable).catch(() => this.#reachable.delete(aor));
+    }
+  }
+}

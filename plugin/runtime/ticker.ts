@@ -1,0 +1,110 @@
+/**
+ * Time. Asks the store what is due and hands each AOR to the same queue as live events; the core decides. A ring is only a
+ * hint: nothing depends on when exactly it comes, so clocks may jump and the process may sleep.
+ *
+ * Ask before you act: the PBXs that own the AOR are asked what they hold, and their answers are facts like any other,
+ * applied before `Ticked`. One that cannot be asked makes the answer *unknown*: nothing is sent and nothing ends.
+ */
+import type { Aor } from '../core/aor.ts';
+import type { LifecycleEvent } from '../core/events.ts';
+import { between, type DurationMs, type Instant, MINUTE } from '../core/time.ts';
+import type { Logger } from '../ports/adapter.ts';
+import type { BindingStore } from '../ports/binding-store.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { PbxLink } from '../ports/pbx-link.ts';
+import type { Bindings } from './bindings.ts';
+import type { Brake } from './brake.ts';
+import { heldEvent } from './resync.ts';
+
+/** How often the store is asked, at most. Also heals whatever a clock jump did. */
+const LOOK_EVERY: DurationMs = 1 * MINUTE;
+const CLAIM = 500;
+/** Asks in flight: enough to do 100,000 a minute, few enough that calls are not felt. */
+const AT_ONCE = 32;
+
+export interface TickerOptions {
+  readonly store: BindingStore;
+  readonly bindings: Bindings;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly brake: Brake;
+  readonly newId: () => string;
+  /** The PBXs that own an AOR. */
+  readonly linksOf: (aor: Aor) => readonly PbxLink[];
+  /** Since when a link is down; undefined while it is up. */
+  readonly downSince: (link: PbxLink) => Instant | undefined;
+  /** A PBX unseen for this long no longer counts. */
+  readonly forgetAfterMs: DurationMs;
+}
+
+export class Ticker {
+  readonly #o: TickerOptions;
+  #cancel: () => void = () => undefined;
+  #stopped = false;
+  #round: Promise<void> | undefined;
+
+  constructor(options: TickerOptions) {
+    this.#o = options;
+  }
+
+  start(): void {
+    this.#next(0);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancel();
+    await this.#round;
+  }
+
+  #next(afterMs: DurationMs): void {
+    if (this.#stopped) return;
+    this.#cancel = this.#o.clock.after(afterMs, () => {
+      this.#round = this.#look()
+        .catch((error: unknown) => {
+          this.#o.log.warn({ reason: String(error) }, 'cannot read what is due, looking again');
+          return false;
+        })
+        .then((more) => this.#next(more ? 0 : LOOK_EVERY));
+    });
+  }
+
+  /** One round. True when there may be more at once. */
+  async #look(): Promise<boolean> {
+    const due = await this.#o.store.claimDue(this.#o.clock.now(), CLAIM);
+    await this.#o.brake.look(this.#o.clock.now(), due.length);
+    let next = 0;
+    const worker = async () => {
+      while (next < due.length && !this.#stopped) {
+        const aor = due[next++];
+        if (aor !== undefined) await this.tick(aor);
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(AT_ONCE, due.length) }, worker));
+    return due.length === CLAIM;
+  }
+
+  /** Asks the PBXs and tells the core that time has passed for this AOR. */
+  async tick(aor: Aor): Promise<void> {
+    const links = this.#o.linksOf(aor).filter((link) => !this.#forgotten(link));
+    const answers = await Promise.allSettled(links.map((link) => link.ask(aor)));
+    const events: LifecycleEvent[] = [];
+    let exists = 0;
+    let unknown = links.length === 0;
+    for (const answer of answers) {
+      if (answer.status === 'rejected') {
+        unknown = true;
+        continue;
+      }
+      if (answer.value.aorExists) exists++;
+      events.push(...answer.value.contacts.map((c) => heldEvent(c, this.#o.clock.now(), this.#o.newId())));
+    }
+    const asked = unknown ? 'unknown' : exists > 0 ? 'held' : 'missing';
+    await this.#o.bindings.apply(aor, ...events, { type: 'Ticked', asked, braked: this.#o.brake.on });
+  }
+
+  #forgotten(link: PbxLink): boolean {
+    const since = this.#o.downSince(link);
+    return since !== undefined && between(since, this.#o.clock.now()) > this.#o.forgetAfterMs;
+  }
+}
