@@ -1,0 +1,77 @@
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { breaches, readSources, type SourceFile } from './support/architecture.ts';
+
+const file = (path: string, text: string): SourceFile => ({ path, text });
+
+describe('the dependency rule', () => {
+  test('holds for the sources', () => {
+    expect(breaches(readSources(fileURLToPath(new URL('..', import.meta.url))))).toEqual([]);
+  });
+
+  const wrong: [string, SourceFile[], RegExp][] = [
+    ['the core takes an npm package', [file('plugin/core/a.ts', "import { z } from 'zod';")], /must not import zod/],
+    [
+      'the core reads a file',
+      [file('plugin/core/a.ts', "import { readFileSync } from 'node:fs';")],
+      /must not import node:fs/,
+    ],
+    [
+      'the core takes more of crypto',
+      [file('plugin/core/a.ts', "import { randomBytes } from 'node:crypto';")],
+      /createHash/,
+    ],
+    ['the core reads the clock', [file('plugin/core/a.ts', 'export const t = Date.now();')], /Date\.now belongs/],
+    [
+      'the runtime takes an adapter',
+      [
+        file('plugin/runtime/a.ts', "import { x } from '../../adapters/push/log/index.ts';"),
+        file('adapters/push/log/index.ts', ''),
+      ],
+      /must not import adapters/,
+    ],
+    [
+      'one adapter takes another',
+      [file('adapters/push/apns/a.ts', "import { x } from '../log/index.ts';"), file('adapters/push/log/index.ts', '')],
+      /must not import adapters\/push\/log/,
+    ],
+    [
+      'an SDK outside its folder',
+      [file('adapters/push/log/a.ts', "import ari from 'ari-client';")],
+      /known to adapters\/pbx\/asterisk/,
+    ],
+    [
+      'a port takes a value of the core',
+      [file('plugin/ports/a.ts', "import { x } from '../core/b.ts';"), file('plugin/core/b.ts', '')],
+      /types of the core only/,
+    ],
+    [
+      'a cycle',
+      [
+        file('plugin/core/a.ts', "import { b } from './b.ts';"),
+        file('plugin/core/b.ts', "import { a } from './a.ts';"),
+      ],
+      /cycle/,
+    ],
+    [
+      'somebody imports main',
+      [file('plugin/runtime/a.ts', "import { x } from '../main.ts';"), file('plugin/main.ts', '')],
+      /nothing imports/,
+    ],
+    [
+      'the environment is read elsewhere',
+      [file('plugin/runtime/a.ts', 'export const e = process.env.HOME;')],
+      /process\.env/,
+    ],
+    ['somebody else ends the process', [file('plugin/runtime/a.ts', 'process.exit(1);')], /ends the process/],
+    ['a file without a place', [file('plugin/helpers/a.ts', '')], /no rule says/],
+    ['an import of nothing', [file('plugin/core/a.ts', "import { b } from './gone.ts';")], /does not exist/],
+  ];
+  test.each(wrong)('is broken when %s', (_what, files, message) => {
+    expect(breaches(files).join('\n')).toMatch(message);
+  });
+
+  test('does not take a comment for code', () => {
+    expect(breaches([file('plugin/core/a.ts', '// Date.now is not for us\nexport const a = 1;')])).toEqual([]);
+  });
+});
