@@ -30,6 +30,8 @@ export interface Transition {
 
 /** Asterisk notices an expiry up to 18.6 s late (sweep every 30 s): a `Removed` proves that much less. */
 const REMOVED_SLACK: DurationMs = 30 * SECOND;
+/** PBXs tell expiry in whole seconds: what it proves may be wrong by so much, and must not pass for a renewal. */
+const ROUNDING: DurationMs = 5 * SECOND;
 /** How long a tombstone is kept for `explain`. */
 const TOMBSTONE_KEPT: DurationMs = 30 * DAY;
 const TOMBSTONES_MAX = 20;
@@ -164,12 +166,21 @@ function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type: 'Conta
   const matches = draft.bindings.filter((b) => isSameDevice(b, evidence));
   const provedAt = live ? event.at : provedBy(contact, matches);
   if (matches.length === 0) {
+    if (!live && wasBuried(draft, params.targets, provedAt)) return;
     if (provedAt === undefined && !live) return bindNew(draft, event, params.targets, plusHeld(event.at, contact));
     return bindNew(draft, event, params.targets, provedAt ?? event.at);
   }
   const binding = matches.length > 1 ? merge(draft, matches) : (matches[0] as Binding);
   if (live) return renew(draft, binding, contact, params.targets, event.at);
   heldContact(draft, binding, contact, params.targets, provedAt);
+}
+
+/** What a device that ended has left at the PBX must not bring it back to life; a REGISTER since then does. */
+function wasBuried(draft: Draft, targets: Targets, provedAt: Instant | undefined): boolean {
+  const tokens = targetList(targets).map((t) => t.token.fingerprint);
+  return draft.tombstones.some(
+    (t) => t.tokens.some((token) => tokens.includes(token)) && (provedAt === undefined || provedAt <= t.endedAt),
+  );
 }
 
 /** A contact that is merely held, of a device we never saw, and nobody knows what was granted: it was alive no earlier than now. */
@@ -208,9 +219,9 @@ function bindNew(
   draft.dirty = true;
   draft.report('bound', binding.id);
   // The longest silent device goes: somebody registers with ever new tokens, or has given away many phones.
-  while (draft.bindings.length > policy.maxDevicesPerAor) {
-    const oldest = draft.bindings.reduce((a, b) => (b.renewedAt < a.renewedAt ? b : a));
-    draft.bury(oldest, 'dropped');
+  const living = draft.bindings.filter((b) => !b.ending).sort((a, b) => a.renewedAt - b.renewedAt);
+  for (const oldest of living.slice(0, Math.max(0, living.length - policy.maxDevicesPerAor))) {
+    beginEnding(draft, oldest, 'dropped', { silent: true });
   }
 }
 
@@ -291,7 +302,7 @@ function heldContact(
   provedAt: Instant | undefined,
 ): void {
   const same = binding.contacts.find((c) => c.pbx === contact.pbx && c.uri === contact.uri);
-  if (provedAt !== undefined && between(binding.renewedAt, provedAt) > 0) {
+  if (provedAt !== undefined && between(binding.renewedAt, provedAt) > ROUNDING) {
     return renew(draft, binding, contact, targets, provedAt);
   }
   if (same) {
@@ -518,13 +529,15 @@ function continueEnding(draft: Draft, b: Binding): void {
   const policy = draft.policy(b);
   const times = b.putOff ?? 0;
   const retryAt = plus(draft.now, Math.min(policy.resendAfterMs * 2 ** Math.min(times, 10), policy.putOffMaxMs));
-  const giveUp =
-    between(ending.since, draft.now) > policy.endingPatienceMs && !b.sent.some((s) => s.kind === 'misconfigured');
+  const patient = between(ending.since, draft.now) <= policy.endingPatienceMs;
+  // Our own mistake (a wrong key) must not cost the user the last word; a contact nobody can remove expires by itself.
+  const notice = patient || b.sent.some((s) => s.kind === 'misconfigured') ? ending.notice : 'done';
+  const contact = patient ? ending.contact : 'gone';
   const next = draft.replace({
     ...b,
     notBefore: retryAt,
     putOff: times + 1,
-    ending: giveUp ? { ...ending, notice: 'done' } : ending,
+    ending: { ...ending, notice, contact },
   });
   const target = b.targets.other;
   if (next.ending?.notice === 'due' && target) {
@@ -539,7 +552,7 @@ function continueEnding(draft: Draft, b: Binding): void {
       expiresAt: plus(draft.now, DAY),
     });
   }
-  if (ending.contact === 'due') {
+  if (contact === 'due') {
     for (const c of b.contacts) removeContact(draft, b, c.uri, c.pbx, 'ended');
   }
   finishEnding(draft, next);

@@ -9,9 +9,11 @@ import { targetList } from '../core/identity.ts';
 import type { Mode } from '../core/policy.ts';
 import { pushParamsOf } from '../core/push-params.ts';
 import type { Logger } from '../ports/adapter.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { PbxLink } from '../ports/pbx-link.ts';
 import type { PushOutcome } from '../ports/push-provider.ts';
 import type { Delivery } from './delivery.ts';
+import { heldEvent } from './resync.ts';
 
 export interface NoticeText {
   readonly title?: string;
@@ -24,6 +26,9 @@ export interface EffectRunnerOptions {
   readonly delivery: Delivery;
   readonly links: ReadonlyMap<string, PbxLink>;
   readonly apply: (aor: Aor, event: LifecycleEvent) => Promise<void>;
+  readonly read: (aor: Aor) => Promise<AorRecord | undefined>;
+  readonly clock: Clock;
+  readonly newId: () => string;
   readonly noticeText: (aor: Aor, notice: NoticeName) => NoticeText;
   /** Tells the PBXs whether the AOR is reachable, after its bindings changed. */
   readonly onReport?: (aor: Aor, record: AorRecord, effect: Extract<Effect, { type: 'report' }>) => void;
@@ -127,7 +132,10 @@ export class EffectRunner {
     });
   }
 
-  /** Read again right before: only a contact that still carries one of this binding's tokens is removed. */
+  /**
+   * Read again right before: only a contact that still carries one of this binding's tokens is removed, and only if the
+   * record, after what the PBX holds now was told, still wants it gone. A phone that came back meanwhile stays.
+   */
   async #removeContact(aor: Aor, effect: Extract<Effect, { type: 'removeContact' }>): Promise<void> {
     const link = this.#o.links.get(effect.pbx);
     // A PBX that left the configuration cannot be asked and holds nothing of ours.
@@ -135,25 +143,27 @@ export class EffectRunner {
     try {
       const held = (await link.ask(aor)).contacts.find((c) => c.uri === effect.uri);
       if (held) {
+        await this.#o.apply(aor, heldEvent(held, this.#o.clock.now(), this.#o.newId()));
+        if (!(await this.#stillWanted(aor, effect))) return;
         const params = pushParamsOf(held.uri);
         const tokens = params.kind === 'push' ? targetList(params.targets).map((t) => t.token.fingerprint) : [];
         if (tokens.some((t) => effect.tokens.includes(t))) {
           await link.removeContact(held);
-          this.#o.log.info(
-            { aor, bindingId: effect.bindingId, pbx: effect.pbx, reason: effect.why },
-            'contact removed',
-          );
-        } else
-          this.#o.log.info(
-            { aor, bindingId: effect.bindingId, pbx: effect.pbx },
-            'contact kept, it is another device’s now',
-          );
+          const { bindingId, pbx, why } = effect;
+          this.#o.log.info({ aor, bindingId, pbx, reason: why }, 'contact removed');
+        } else this.#o.log.info({ aor, pbx: effect.pbx }, 'contact kept, it is another device’s now');
       }
       await this.#gone(aor, effect);
     } catch (error) {
       // Still due: an ending asks again, a replaced contact is found by the next sweep.
       this.#o.log.debug({ aor, pbx: effect.pbx, reason: String(error) }, 'contact not removed yet');
     }
+  }
+
+  async #stillWanted(aor: Aor, effect: Extract<Effect, { type: 'removeContact' }>): Promise<boolean> {
+    const binding = (await this.#o.read(aor))?.bindings.find((b) => b.id === effect.bindingId);
+    if (effect.why === 'ended') return binding?.ending !== undefined;
+    return !binding?.contacts.some((c) => c.pbx === effect.pbx && c.uri === effect.uri);
   }
 
   #gone(aor: Aor, effect: Extract<Effect, { type: 'removeContact' }>): Promise<void> {

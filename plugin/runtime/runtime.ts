@@ -79,6 +79,9 @@ export class Runtime {
       delivery,
       links: this.#links,
       apply: (aor, event) => this.#apply(aor, event),
+      read: (aor) => this.#bindings.read(aor),
+      clock,
+      newId,
       noticeText: options.noticeText,
     });
     this.#wakes = new Wakes({

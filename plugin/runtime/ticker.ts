@@ -90,7 +90,7 @@ export class Ticker {
     const answers = await Promise.allSettled(links.map((link) => link.ask(aor)));
     const events: LifecycleEvent[] = [];
     let exists = 0;
-    let unknown = links.length === 0;
+    let unknown = false;
     for (const answer of answers) {
       if (answer.status === 'rejected') {
         unknown = true;
@@ -99,7 +99,8 @@ export class Ticker {
       if (answer.value.aorExists) exists++;
       events.push(...answer.value.contacts.map((c) => heldEvent(c, this.#o.clock.now(), this.#o.newId())));
     }
-    const asked = unknown ? 'unknown' : exists > 0 ? 'held' : 'missing';
+    // Nobody left to ask (the PBX is gone from the configuration, or unseen for `forgetAfter`): nothing is held up by it.
+    const asked = unknown ? 'unknown' : exists > 0 || links.length === 0 ? 'held' : 'missing';
     await this.#o.bindings.apply(aor, ...events, { type: 'Ticked', asked, braked: this.#o.brake.on });
   }
 
