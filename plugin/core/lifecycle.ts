@@ -453,20 +453,22 @@ function actOnTime(draft: Draft, before: Binding): void {
       bindingId: b.id,
       target,
       collapseId: collapseId(target, 'refresh', b.renewedAt),
-      // A stored silent push could displace a stored notice: it is not worth keeping beyond the next thing due.
-      expiresAt: earliest(plus(draft.now, policy.refreshEveryMs / 2), quietFrom(b, policy, draft.now)) as Instant,
+      expiresAt: plus(draft.now, refreshLasts(b, policy, draft.now)),
     });
     return;
   }
   draft.replace(b);
 }
 
-/** The start of the quiet time before the next notice, if that lies ahead. */
-function quietFrom(b: Binding, policy: Policy, now: Instant): Instant | undefined {
-  const notice = nextNotice(b, policy);
-  if (!notice) return undefined;
-  const quiet = plus(notice.at, -policy.quietBeforeNoticeMs);
-  return quiet > now ? quiet : plus(now, MINUTE);
+/**
+ * How long the service may keep a refresh for a phone that is off. Apple keeps one push per app: a stored silent one would
+ * displace a notice that waits there already, or the one that comes next.
+ */
+function refreshLasts(b: Binding, policy: Policy, now: Instant): DurationMs {
+  if (b.sent.some((s) => s.kind !== 'refresh')) return MINUTE;
+  const next = nextNotice(b, policy);
+  const untilQuiet = next ? between(now, next.at) - policy.quietBeforeNoticeMs : HOUR;
+  return Math.max(MINUTE, Math.min(policy.refreshEveryMs / 2, untilQuiet));
 }
 
 /**

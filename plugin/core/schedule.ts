@@ -3,7 +3,7 @@
  * needs no rebuild and a clock that jumps harms nothing. What then happens is `lifecycle.ts`'s.
  */
 import { createHash } from 'node:crypto';
-import type { Binding } from './binding.ts';
+import type { Binding, SentPush } from './binding.ts';
 import type { Policy } from './policy.ts';
 import { between, type DurationMs, earliest, type Instant, latest, plus } from './time.ts';
 
@@ -45,7 +45,8 @@ export function nextNotice(binding: Binding, policy: Policy): { offset: Duration
 /** When the next silent refresh push is due, or undefined when there is none before the end. */
 export function nextRefresh(binding: Binding, policy: Policy): Instant | undefined {
   if (policy.refreshFromMs <= 0 || !isNotifiable(binding)) return undefined;
-  const last = binding.sent.find((s) => s.kind === 'refresh');
+  // A notice asks the user to open the app: an hour's rest for that, too, before the app is asked silently again.
+  const last = binding.sent.reduce<SentPush | undefined>((a, b) => (a && a.at >= b.at ? a : b), undefined);
   const start = plus(
     binding.endsAt,
     -policy.refreshFromMs + Math.floor(hashFraction(binding.id, binding.renewedAt) * policy.refreshSpreadMs),

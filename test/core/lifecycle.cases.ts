@@ -1,0 +1,545 @@
+/**
+ * The life of a binding as a table: one plain sentence per row, boundaries in threes. `docs/lifecycle.md` is generated from
+ * these rows (`UPDATE_DOCS=1 npm test -- lifecycle`); the test fails when they differ.
+ */
+import type { AorRecord, BindingId } from '../../plugin/core/binding.ts';
+import type { LifecycleEvent } from '../../plugin/core/events.ts';
+import { DEFAULT_POLICY, type Policy } from '../../plugin/core/policy.ts';
+import { DAY, HOUR, type Instant, MINUTE, plus, SECOND } from '../../plugin/core/time.ts';
+import { fingerprint } from '../../plugin/core/token.ts';
+import {
+  apnsPair,
+  BINDING,
+  bindingEndingIn,
+  contactUri,
+  MONDAY,
+  OTHER,
+  recordOf,
+  refreshed,
+  VOIP,
+  voipOnly,
+  warned,
+} from '../support/builders.ts';
+
+export interface LifecycleCase {
+  readonly group: string;
+  readonly sentence: string;
+  readonly record: AorRecord;
+  readonly event: LifecycleEvent;
+  readonly policy?: Partial<Policy>;
+  /** Effects in words, in order. Empty: nothing happens. */
+  readonly does: readonly string[];
+  /** What is left: `live`, `ending`, `gone`, or nothing written at all. */
+  readonly left: 'live' | 'ending' | 'gone' | 'unchanged';
+}
+
+const NOW: Instant = MONDAY;
+const tick: LifecycleEvent = { type: 'Ticked', asked: 'held', braked: false };
+const unknown: LifecycleEvent = { type: 'Ticked', asked: 'unknown', braked: false };
+const missing: LifecycleEvent = { type: 'Ticked', asked: 'missing', braked: false };
+const newId = '00000000000000b2' as BindingId;
+const NO_JITTER = { refreshSpreadMs: 0 };
+const h12 = 12 * HOUR;
+const at12 = (left: number): Instant => plus(NOW, left - h12);
+
+const register = (o: { port?: number; voip?: string; other?: string } = {}, at = NOW): LifecycleEvent => ({
+  type: 'ContactSeen',
+  live: true,
+  at,
+  newId,
+  contact: { pbx: 'office', uri: contactUri(o), grantedMs: HOUR, expiresAt: plus(at, HOUR) },
+});
+const held = (expiresAt: Instant, o: { port?: number; grantedMs?: number } = {}): LifecycleEvent => ({
+  type: 'ContactSeen',
+  live: false,
+  at: NOW,
+  newId,
+  contact: {
+    pbx: 'office',
+    uri: contactUri(o),
+    expiresAt,
+    ...(o.grantedMs === undefined ? {} : { grantedMs: o.grantedMs }),
+  },
+});
+const ending = (change: { notice?: 'due' | 'done'; contact?: 'due' | 'gone'; since?: Instant } = {}) => ({
+  ending: {
+    reason: 'age' as const,
+    since: change.since ?? plus(NOW, -MINUTE),
+    notice: change.notice ?? 'due',
+    contact: change.contact ?? 'due',
+  },
+});
+
+const waiting: LifecycleCase[] = [
+  {
+    group: 'Waiting',
+    sentence: 'a day and a millisecond before the end',
+    record: recordOf(bindingEndingIn(DAY + 1, NOW)),
+    event: tick,
+    policy: NO_JITTER,
+    does: [],
+    left: 'unchanged',
+  },
+  {
+    group: 'Waiting',
+    sentence: 'just renewed',
+    record: recordOf(bindingEndingIn(7 * DAY, NOW)),
+    event: tick,
+    does: [],
+    left: 'unchanged',
+  },
+];
+
+const refreshes: LifecycleCase[] = [
+  {
+    group: 'Refresh pushes',
+    sentence: 'exactly 24 h before the end (this binding’s jitter being 0)',
+    record: recordOf(bindingEndingIn(DAY, NOW)),
+    event: tick,
+    policy: NO_JITTER,
+    does: ['refresh push'],
+    left: 'live',
+  },
+  {
+    group: 'Refresh pushes',
+    sentence: 'a millisecond less than an hour after the last one',
+    record: recordOf(bindingEndingIn(20 * HOUR, NOW, { sent: [refreshed(plus(NOW, -HOUR + 1))] })),
+    event: tick,
+    policy: NO_JITTER,
+    does: [],
+    left: 'unchanged',
+  },
+  {
+    group: 'Refresh pushes',
+    sentence: 'an hour after the last one',
+    record: recordOf(bindingEndingIn(20 * HOUR, NOW, { sent: [refreshed(plus(NOW, -HOUR))] })),
+    event: tick,
+    policy: NO_JITTER,
+    does: ['refresh push'],
+    left: 'live',
+  },
+  {
+    group: 'Refresh pushes',
+    sentence: 'one would be due 9 min before a notice: it waits, a silent push could displace the notice at Apple',
+    record: recordOf(bindingEndingIn(h12 + 9 * MINUTE, NOW, { sent: [refreshed(plus(NOW, -HOUR))] })),
+    event: tick,
+    policy: NO_JITTER,
+    does: [],
+    left: 'unchanged',
+  },
+  {
+    group: 'Refresh pushes',
+    sentence: 'one is due 11 min before a notice',
+    record: recordOf(bindingEndingIn(h12 + 11 * MINUTE, NOW, { sent: [refreshed(plus(NOW, -HOUR))] })),
+    event: tick,
+    policy: NO_JITTER,
+    does: ['refresh push'],
+    left: 'live',
+  },
+  {
+    group: 'Refresh pushes',
+    sentence: 'an app with a VoIP token only: Apple allows no silent push to that',
+    record: recordOf(bindingEndingIn(20 * HOUR, NOW, { targets: voipOnly() })),
+    event: tick,
+    policy: NO_JITTER,
+    does: [],
+    left: 'unchanged',
+  },
+];
+
+refreshes.push({
+  group: 'Refresh pushes',
+  sentence: '59 min after a notice: the user has an hour to open the app',
+  record: recordOf(bindingEndingIn(h12 - 59 * MINUTE, NOW, { sent: [warned(h12, plus(NOW, -59 * MINUTE))] })),
+  event: tick,
+  policy: NO_JITTER,
+  does: [],
+  left: 'unchanged',
+});
+
+const asRefreshed = { sent: [refreshed(plus(NOW, -MINUTE))] };
+const notices: LifecycleCase[] = [
+  {
+    group: 'Notices',
+    sentence: 'a millisecond before the 12 h notice',
+    record: recordOf(bindingEndingIn(h12 + 1, NOW, asRefreshed)),
+    event: tick,
+    does: [],
+    left: 'unchanged',
+  },
+  {
+    group: 'Notices',
+    sentence: 'exactly 12 h before the end',
+    record: recordOf(bindingEndingIn(h12, NOW, asRefreshed)),
+    event: tick,
+    does: ['notice *expires soon*, 12 h before the end', '(warned: soon-43200000)'],
+    left: 'live',
+  },
+  {
+    group: 'Notices',
+    sentence: '11 h 30 min before the end and not warned yet: late, but the promise (11 h) holds',
+    record: recordOf(bindingEndingIn(11.5 * HOUR, NOW, asRefreshed)),
+    event: tick,
+    does: ['notice *expires soon*, 11.5 h before the end', '(warned: soon-43200000)'],
+    left: 'live',
+  },
+  {
+    group: 'Notices',
+    sentence: '10 h before the end and not warned yet (we were away): the end moves out to 12 h from now',
+    record: recordOf(bindingEndingIn(10 * HOUR, NOW, asRefreshed)),
+    event: tick,
+    does: ['notice *expires soon*, 12 h before the end', '(warned: soon-43200000)'],
+    left: 'live',
+  },
+  {
+    group: 'Notices',
+    sentence:
+      'the end has passed and the user was never warned (three days of downtime): warned first, the end moves out',
+    record: recordOf(bindingEndingIn(-3 * DAY, NOW)),
+    event: tick,
+    does: ['notice *expires soon*, 12 h before the end', '(warned: soon-43200000)'],
+    left: 'live',
+  },
+  {
+    group: 'Notices',
+    sentence: 'the 12 h notice was saved a minute ago and nobody said how it went: wait',
+    record: recordOf(
+      bindingEndingIn(h12 - MINUTE, NOW, {
+        sent: [refreshed(plus(NOW, -2 * MINUTE)), warned(h12, plus(NOW, -MINUTE), false)],
+      }),
+    ),
+    event: tick,
+    does: [],
+    left: 'unchanged',
+  },
+  {
+    group: 'Notices',
+    sentence: 'it was saved two minutes ago (a crash lies between): sent again under the same collapse id',
+    record: recordOf(bindingEndingIn(h12 - 2 * MINUTE, NOW, { sent: [warned(h12, plus(NOW, -2 * MINUTE), false)] })),
+    event: tick,
+    does: ['notice *expires soon*, 11.97 h before the end', '(warned: soon-43200000)'],
+    left: 'live',
+  },
+  {
+    group: 'Notices',
+    sentence: 'exactly 1 h before the end, the 12 h notice sent',
+    record: recordOf(bindingEndingIn(HOUR, NOW, { sent: [refreshed(plus(NOW, -MINUTE)), warned(h12, at12(HOUR))] })),
+    event: tick,
+    does: ['notice *expires soon*, 1 h before the end', '(warned: soon-3600000)'],
+    left: 'live',
+  },
+  {
+    group: 'Notices',
+    sentence: '40 min before the end and the 1 h notice is missing: the end moves out to 1 h from now',
+    record: recordOf(
+      bindingEndingIn(40 * MINUTE, NOW, { sent: [refreshed(plus(NOW, -MINUTE)), warned(h12, at12(40 * MINUTE))] }),
+    ),
+    event: tick,
+    does: ['notice *expires soon*, 1 h before the end', '(warned: soon-3600000)'],
+    left: 'live',
+  },
+  {
+    group: 'Notices',
+    sentence: 'the PBX cannot be asked: nothing is sent, tried again in 5 min',
+    record: recordOf(bindingEndingIn(h12, NOW, asRefreshed)),
+    event: unknown,
+    does: ['(put-off: pbx unknown)'],
+    left: 'live',
+  },
+  {
+    group: 'Notices',
+    sentence: 'the brake is on: nothing is sent',
+    record: recordOf(bindingEndingIn(h12, NOW, asRefreshed)),
+    event: { type: 'Ticked', asked: 'held', braked: true },
+    does: ['(put-off: brake)'],
+    left: 'live',
+  },
+  {
+    group: 'Notices',
+    sentence: 'the push service was not to be had: the notice is due again',
+    record: recordOf(bindingEndingIn(h12, NOW, { sent: [warned(h12, NOW, false)] })),
+    event: { type: 'NoticeSettled', bindingId: BINDING, kind: 'soon-43200000', outcome: 'later' },
+    does: ['(put-off: push service: later)'],
+    left: 'live',
+  },
+  {
+    group: 'Notices',
+    sentence: 'our key is wrong: the notice is due again, no binding is lost by our mistake',
+    record: recordOf(bindingEndingIn(h12, NOW, { sent: [warned(h12, NOW, false)] })),
+    event: { type: 'NoticeSettled', bindingId: BINDING, kind: 'soon-43200000', outcome: 'misconfigured' },
+    does: ['(put-off: push service: misconfigured)'],
+    left: 'live',
+  },
+  {
+    group: 'Notices',
+    sentence: 'a VoIP token only: nobody can be told, so there is no notice and the lifetime is 30 days',
+    record: recordOf(bindingEndingIn(HOUR, NOW, { targets: voipOnly() })),
+    event: tick,
+    does: [],
+    left: 'unchanged',
+  },
+];
+
+const bothWarned = (left: number) => [warned(h12, at12(left)), warned(HOUR, plus(NOW, left - HOUR))];
+const ends: LifecycleCase[] = [
+  {
+    group: 'The end',
+    sentence: 'a millisecond before the end, warned twice',
+    record: recordOf(bindingEndingIn(1, NOW, { sent: [...bothWarned(1), refreshed(plus(NOW, -MINUTE))] })),
+    event: tick,
+    does: [],
+    left: 'unchanged',
+  },
+  {
+    group: 'The end',
+    sentence: 'at the end, warned twice',
+    record: recordOf(bindingEndingIn(0, NOW, { sent: bothWarned(0) })),
+    event: tick,
+    does: ['(ending: age)', 'notice *expired*', 'contact removed from the PBX'],
+    left: 'ending',
+  },
+  {
+    group: 'The end',
+    sentence: 'at the end, the PBX cannot be asked: nothing ends on what is unknown',
+    record: recordOf(bindingEndingIn(0, NOW, { sent: bothWarned(0) })),
+    event: unknown,
+    does: ['(put-off: pbx unknown)'],
+    left: 'live',
+  },
+  {
+    group: 'The end',
+    sentence: 'at the end of a binding with a VoIP token only',
+    record: recordOf(bindingEndingIn(0, NOW, { targets: voipOnly() })),
+    event: tick,
+    does: ['(ending: age)', 'contact removed from the PBX'],
+    left: 'ending',
+  },
+  {
+    group: 'The end',
+    sentence: 'the notice *expired* is out, the contact is still there',
+    record: recordOf(bindingEndingIn(-MINUTE, NOW, ending())),
+    event: { type: 'NoticeSettled', bindingId: BINDING, kind: 'expired', outcome: 'sent' },
+    does: [],
+    left: 'ending',
+  },
+  {
+    group: 'The end',
+    sentence: 'the contact is gone as well',
+    record: recordOf(bindingEndingIn(-MINUTE, NOW, ending({ notice: 'done' }))),
+    event: { type: 'ContactGone', bindingId: BINDING, pbx: 'office', uri: contactUri() },
+    does: ['(ended: age)'],
+    left: 'gone',
+  },
+  {
+    group: 'The end',
+    sentence: 'nobody said how the two steps went (a crash): both are asked for again',
+    record: recordOf(bindingEndingIn(-MINUTE, NOW, ending())),
+    event: tick,
+    does: ['notice *expired*', 'contact removed from the PBX'],
+    left: 'ending',
+  },
+  {
+    group: 'The end',
+    sentence: 'a REGISTER while it ends: it lives on',
+    record: recordOf(bindingEndingIn(-MINUTE, NOW, ending())),
+    event: register(),
+    does: ['(revived)'],
+    left: 'live',
+  },
+  {
+    group: 'The end',
+    sentence: 'neither step worked for more than a day: it ends without',
+    record: recordOf(bindingEndingIn(-2 * DAY, NOW, ending({ since: plus(NOW, -DAY - 1) }))),
+    event: tick,
+    does: ['(ended: age)'],
+    left: 'gone',
+  },
+];
+
+const renewals: LifecycleCase[] = [
+  {
+    group: 'Renewal',
+    sentence: 'first REGISTER with push parameters',
+    record: recordOf(),
+    event: register(),
+    does: ['(bound)'],
+    left: 'live',
+  },
+  {
+    group: 'Renewal',
+    sentence: 'REGISTER again half an hour later: known, not worth a write',
+    record: recordOf(bindingEndingIn(7 * DAY - 30 * MINUTE, NOW)),
+    event: register(),
+    does: [],
+    left: 'unchanged',
+  },
+  {
+    group: 'Renewal',
+    sentence: 'REGISTER after the 12 h notice: a new lifetime, nothing planned remains',
+    record: recordOf(bindingEndingIn(11 * HOUR, NOW, { sent: [warned(h12, at12(11 * HOUR))] })),
+    event: register(),
+    does: ['(renewed)'],
+    left: 'live',
+  },
+  {
+    group: 'Renewal',
+    sentence: 'the app was started again: same token, new contact',
+    record: recordOf(bindingEndingIn(5 * DAY, NOW)),
+    event: register({ port: 40002 }),
+    does: ['(renewed)', 'the contact it left behind removed from the PBX'],
+    left: 'live',
+  },
+  {
+    group: 'Renewal',
+    sentence: 'the app has a new token: same host and port',
+    record: recordOf(bindingEndingIn(5 * DAY, NOW)),
+    event: register({ voip: 'c'.repeat(64), other: 'd'.repeat(64) }),
+    does: ['(token-changed)', 'the contact it left behind removed from the PBX'],
+    left: 'live',
+  },
+  {
+    group: 'Renewal',
+    sentence: 'the PBX holds a contact whose expiry proves a REGISTER two days ago',
+    record: recordOf(bindingEndingIn(11 * HOUR, NOW, { sent: [warned(h12, at12(11 * HOUR))] })),
+    event: held(plus(NOW, -2 * DAY + HOUR)),
+    does: ['(renewed)'],
+    left: 'live',
+  },
+  {
+    group: 'Renewal',
+    sentence: 'the contact’s expiry proves nothing new (whole seconds, rounded)',
+    record: recordOf(bindingEndingIn(6 * DAY, NOW, { sent: [] })),
+    event: held(plus(NOW, -DAY + HOUR + 3 * SECOND)),
+    does: [],
+    left: 'unchanged',
+  },
+  {
+    group: 'Renewal',
+    sentence: 'a contact is removed now that was granted an hour: a REGISTER no earlier than an hour ago',
+    record: recordOf(bindingEndingIn(2 * DAY, NOW)),
+    event: { type: 'ContactRemoved', pbx: 'office', uri: contactUri(), at: NOW, maximumMs: 2 * HOUR },
+    does: [],
+    left: 'live',
+  },
+  {
+    group: 'Renewal',
+    sentence: 'a contact that an ended binding left behind is still held: it stays ended',
+    record: {
+      ...recordOf(),
+      tombstones: [
+        {
+          id: BINDING,
+          reason: 'unreachable',
+          endedAt: plus(NOW, -HOUR),
+          renewedAt: plus(NOW, -DAY),
+          tokens: [fingerprint(VOIP), fingerprint(OTHER)],
+        },
+      ],
+    },
+    event: held(plus(NOW, 10 * MINUTE)),
+    does: [],
+    left: 'unchanged',
+  },
+];
+
+const stops: LifecycleCase[] = [
+  {
+    group: 'Other ends',
+    sentence: 'the user logged out (seen on the wire)',
+    record: recordOf(bindingEndingIn(5 * DAY, NOW)),
+    event: { type: 'Unregistered', pbx: 'office', uri: contactUri(), at: NOW },
+    does: ['(ended: unregistered)'],
+    left: 'gone',
+  },
+  {
+    group: 'Other ends',
+    sentence: 'the same for an app that logs out when it goes to the background (policy keep)',
+    record: recordOf(bindingEndingIn(5 * DAY, NOW)),
+    event: { type: 'Unregistered', pbx: 'office', uri: contactUri(), at: NOW },
+    policy: { onUnregister: 'keep' },
+    does: [],
+    left: 'live',
+  },
+  {
+    group: 'Other ends',
+    sentence: 'push switched off in the app: a REGISTER without push parameters (seen on the wire)',
+    record: recordOf(bindingEndingIn(5 * DAY, NOW)),
+    event: {
+      type: 'ContactSeen',
+      live: true,
+      at: NOW,
+      newId,
+      contact: { pbx: 'office', uri: contactUri(), wireUri: 'sip:1001@192.0.2.7:40001;transport=tls' },
+    },
+    does: ['(ended: unregistered)'],
+    left: 'gone',
+  },
+  {
+    group: 'Other ends',
+    sentence: 'the service calls the call token dead: the user is told by the other one',
+    record: recordOf(bindingEndingIn(5 * DAY, NOW)),
+    event: { type: 'TokenDied', bindingId: BINDING, token: fingerprint(VOIP) },
+    does: ['(ending: token-dead)', 'notice *expired*', 'contact removed from the PBX'],
+    left: 'ending',
+  },
+  {
+    group: 'Other ends',
+    sentence: 'the service calls the notices’ token dead: calls still reach the phone',
+    record: recordOf(bindingEndingIn(5 * DAY, NOW)),
+    event: { type: 'TokenDied', bindingId: BINDING, token: fingerprint(OTHER) },
+    does: [],
+    left: 'live',
+  },
+  {
+    group: 'Other ends',
+    sentence: 'the service says dead since yesterday, but the phone has registered with the token since',
+    record: recordOf(bindingEndingIn(7 * DAY - HOUR, NOW)),
+    event: { type: 'TokenDied', bindingId: BINDING, token: fingerprint(VOIP), since: plus(NOW, -DAY) },
+    does: [],
+    left: 'unchanged',
+  },
+  {
+    group: 'Other ends',
+    sentence: 'a verdict about a token the device has not any more',
+    record: recordOf(bindingEndingIn(5 * DAY, NOW, { targets: apnsPair('e'.repeat(64), 'f'.repeat(64)) })),
+    event: { type: 'TokenDied', bindingId: BINDING, token: fingerprint(VOIP) },
+    does: [],
+    left: 'unchanged',
+  },
+  {
+    group: 'Other ends',
+    sentence: 'the second accepted call push that nobody woke up for',
+    record: recordOf(bindingEndingIn(5 * DAY, NOW, { unansweredWakes: 1 })),
+    event: { type: 'WakeSettled', bindingId: BINDING, registered: false },
+    does: [],
+    left: 'live',
+  },
+  {
+    group: 'Other ends',
+    sentence: 'the third',
+    record: recordOf(bindingEndingIn(5 * DAY, NOW, { unansweredWakes: 2 })),
+    event: { type: 'WakeSettled', bindingId: BINDING, registered: false },
+    does: ['(ending: unreachable)', 'notice *expired*', 'contact removed from the PBX'],
+    left: 'ending',
+  },
+  {
+    group: 'Other ends',
+    sentence: 'the PBX says that it knows no such account: asked again in 10 min',
+    record: recordOf(bindingEndingIn(h12, NOW, asRefreshed)),
+    event: missing,
+    does: [],
+    left: 'live',
+  },
+  {
+    group: 'Other ends',
+    sentence: 'the PBX said so ten minutes ago and says so again: ends silently',
+    record: { ...recordOf(bindingEndingIn(h12, NOW, asRefreshed)), missingSince: plus(NOW, -10 * MINUTE) },
+    event: missing,
+    does: ['(ended: aor-deleted)'],
+    left: 'gone',
+  },
+];
+
+export const CASES: readonly LifecycleCase[] = [...waiting, ...refreshes, ...notices, ...ends, ...renewals, ...stops];
+export const policyOf = (c: LifecycleCase): Policy => ({ ...DEFAULT_POLICY, ...c.policy });
+export { NOW };
