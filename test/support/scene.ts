@@ -226,8 +226,8 @@ log: { level: ${this.#options.debug === false ? 'info' : 'debug'} }
   words(identity: PushIdentity): string[] {
     return this.apns.pushes
       .filter((p) => p.token === identity.other)
-      .map((p) => (JSON.parse(p.json) as { pushwake?: { type?: string; word?: string } }).pushwake)
-      .flatMap((p) => (p?.type === 'cancel' && p.word ? [p.word] : []));
+      .map((p) => (JSON.parse(p.json) as { pushwake?: { type?: string; ended?: string } }).pushwake)
+      .flatMap((p) => (p?.type === 'cancel' && p.ended ? [p.ended] : []));
   }
 
   waitForLog(msg: string, from = 0, timeoutMs = 10_000): Promise<LogLine> {
