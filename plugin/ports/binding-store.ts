@@ -4,7 +4,9 @@ import type { AorRecord } from '../core/binding.ts';
 import type { Instant } from '../core/time.ts';
 
 /** The record was changed by somebody else since it was read: load again and decide again. */
-export type PutOutcome = { readonly ok: true; readonly version: number } | { readonly ok: false; readonly reason: 'conflict' };
+export type PutOutcome =
+  | { readonly ok: true; readonly version: number }
+  | { readonly ok: false; readonly reason: 'conflict' };
 
 /**
  * Every method may reject with `StoreError`: that means *unknown*, never *absent*.

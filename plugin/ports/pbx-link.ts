@@ -59,9 +59,21 @@ export type PbxEvent =
       readonly wire?: { readonly contact: string; readonly source: string };
     }
   /** Log-out, expiry or a closed socket: the PBX cannot tell, so it ends no binding. It proves a REGISTER no earlier than `at − granted`. */
-  | { readonly type: 'contactRemoved'; readonly pbx: string; readonly aor: Aor; readonly uri: string; readonly at: Instant }
+  | {
+      readonly type: 'contactRemoved';
+      readonly pbx: string;
+      readonly aor: Aor;
+      readonly uri: string;
+      readonly at: Instant;
+    }
   /** A REGISTER with Expires 0, seen on the wire and confirmed by the contact store. `uri` absent: `Contact: *`. */
-  | { readonly type: 'unregistered'; readonly pbx: string; readonly aor: Aor; readonly uri?: string; readonly at: Instant }
+  | {
+      readonly type: 'unregistered';
+      readonly pbx: string;
+      readonly aor: Aor;
+      readonly uri?: string;
+      readonly at: Instant;
+    }
   | { readonly type: 'wakeLegArrived'; readonly pbx: string; readonly leg: WakeLeg; readonly startedAt: Instant }
   /** `takenUp`: it waited already when the link came up (we or the link were away); `startedAt` is the PBX's. */
   | {
@@ -71,6 +83,8 @@ export type PbxEvent =
       readonly startedAt: Instant;
       readonly takenUp: boolean;
     }
+  /** The leg dials by itself now (its waiting time is over, or it was told to). */
+  | { readonly type: 'legDials'; readonly pbx: string; readonly legId: string }
   /** 180 from the contact this leg dialled. */
   | { readonly type: 'legRinging'; readonly pbx: string; readonly ref: string }
   | { readonly type: 'legAnswered'; readonly pbx: string; readonly legId: string }
@@ -115,6 +129,8 @@ export interface PbxLink {
 /** `aorExists: false`: the PBX answered that it knows no such AOR. */
 export interface AskAnswer {
   readonly aorExists: boolean;
+  /** The longest SIP `Expires` the PBX grants for this AOR, where it tells. */
+  readonly maximumExpiresMs?: DurationMs;
   readonly contacts: readonly HeldContact[];
 }
 

@@ -1,0 +1,238 @@
+/**
+ * Plays a story against the real core on a clock of its own: every push with its reason, in a second instead of a week.
+ * What the phone, the PBX and the push service do is told by the story; what we do is what `core/lifecycle.ts` decides.
+ */
+import { type Aor, parseAor } from '../core/aor.ts';
+import { type AorRecord, type BindingId, emptyRecord } from '../core/binding.ts';
+import type { Effect, LifecycleEvent } from '../core/events.ts';
+import { type PolicyFor, transition } from '../core/lifecycle.ts';
+import { between, DAY, HOUR, type Instant, MINUTE, plus, SECOND } from '../core/time.ts';
+import type { Span, Story } from './story.ts';
+
+export interface TimelineEntry {
+  readonly at: Instant;
+  /** Who does it. */
+  readonly who: 'phone' | 'PBX' | 'pushwake';
+  readonly what: string;
+  readonly why?: string;
+}
+
+/** Asterisk sweeps expired contacts every 30 s. */
+const SWEEP = 20 * SECOND;
+/** A phone that is on needs about this long to wake and register. */
+const WAKE_TAKES = 2 * SECOND;
+const STEPS_MAX = 100_000;
+
+export function simulate(
+  story: Story,
+  policyFor: PolicyFor,
+  aor: Aor = parseAor('1001@example.com') as Aor,
+): TimelineEntry[] {
+  const world = new World(story, policyFor, aor);
+  return world.play();
+}
+
+class World {
+  readonly #story: Story;
+  readonly #policyFor: PolicyFor;
+  readonly #timeline: TimelineEntry[] = [];
+  readonly #end: Instant;
+  #record: AorRecord;
+  #now: Instant;
+  #contact: { uri: string; expiresAt: Instant } | undefined;
+  /** What the phone will do, earliest first. */
+  #plans: { at: Instant; what: string; open: boolean }[] = [];
+  #starts = 0;
+  /** A refresh nobody asked for is happening: a hundred lines of "renewed" would hide the story. */
+  #quiet = false;
+
+  constructor(story: Story, policyFor: PolicyFor, aor: Aor) {
+    this.#story = story;
+    this.#policyFor = policyFor;
+    this.#record = emptyRecord(aor);
+    this.#now = story.registeredAt;
+    this.#end = plus(story.registeredAt, story.lastsMs);
+    this.#plan(story.registeredAt, 'REGISTER', true);
+    for (const at of story.opens) this.#plan(at, 'the app is opened: REGISTER', true);
+    const every = story.refreshesEveryMs;
+    if (every) {
+      const until = story.refreshesUntil ?? this.#end;
+      for (let at = plus(story.registeredAt, every); at <= until; at = plus(at, every))
+        this.#plan(at, 'quiet refresh', false);
+    }
+  }
+
+  play(): TimelineEntry[] {
+    for (let i = 0; i < STEPS_MAX; i++) {
+      const plan = this.#plans[0];
+      const due = this.#record.dueAt === undefined ? undefined : this.#awake(latestOf(this.#record.dueAt, this.#now));
+      const swept = this.#contact && plus(this.#contact.expiresAt, SWEEP);
+      const candidates: [Instant | undefined, () => void][] = [
+        [plan?.at, () => this.#register()],
+        [swept, () => this.#expire()],
+        [due, () => this.#tick()],
+      ];
+      const next = candidates
+        .filter((c): c is [Instant, () => void] => c[0] !== undefined)
+        .sort((a, b) => a[0] - b[0])[0];
+      if (!next || next[0] > this.#end) break;
+      this.#now = latestOf(this.#now, next[0]);
+      next[1]();
+    }
+    return this.#timeline;
+  }
+
+  #say(who: TimelineEntry['who'], what: string, why?: string): void {
+    this.#timeline.push({ at: this.#now, who, what, ...(why === undefined ? {} : { why }) });
+  }
+
+  #plan(at: Instant, what: string, open: boolean): void {
+    this.#plans.push({ at, what, open });
+    this.#plans.sort((a, b) => a.at - b.at);
+  }
+
+  /** The first instant at or after `at` when pushwake runs. */
+  #awake(at: Instant): Instant | undefined {
+    const span = this.#story.pushwakeDown.find((s) => isIn(s, at));
+    if (!span) return at;
+    return span.to;
+  }
+
+  #register(): void {
+    const plan = this.#plans.shift();
+    if (!plan) return;
+    if (this.#story.off.some((s) => isIn(s, this.#now))) {
+      if (plan.what !== 'quiet refresh') this.#say('phone', `${plan.what}: not now, it is off`);
+      return;
+    }
+    if (this.#story.pbxDown.some((s) => isIn(s, this.#now)))
+      return this.#say('phone', `${plan.what}: no answer, the PBX is down`);
+    if (plan.open || !this.#contact) this.#starts++;
+    const uri = this.#uri();
+    const left = this.#contact && this.#contact.uri !== uri;
+    this.#contact = { uri, expiresAt: plus(this.#now, this.#story.grantedMs) };
+    if (plan.what !== 'quiet refresh')
+      this.#say('phone', plan.what, left ? 'a new connection: the contact before it stays behind' : undefined);
+    if (this.#awake(this.#now) !== this.#now) return;
+    this.#quiet = plan.what === 'quiet refresh';
+    this.#apply({
+      type: 'ContactSeen',
+      live: true,
+      at: this.#now,
+      newId: this.#id(),
+      contact: { pbx: 'pbx', uri, grantedMs: this.#story.grantedMs, expiresAt: this.#contact.expiresAt },
+    });
+  }
+
+  #expire(): void {
+    this.#quiet = false;
+    const contact = this.#contact;
+    this.#contact = undefined;
+    if (!contact || this.#story.pbxDown.some((s) => isIn(s, this.#now))) return;
+    if (this.#awake(this.#now) !== this.#now) return;
+    this.#apply({ type: 'ContactRemoved', pbx: 'pbx', uri: contact.uri, at: this.#now, maximumMs: 2 * HOUR });
+  }
+
+  #tick(): void {
+    this.#quiet = false;
+    const unknown = this.#story.pbxDown.some((s) => isIn(s, this.#now));
+    const contact = this.#contact;
+    if (!unknown && contact && contact.expiresAt > this.#now) {
+      this.#apply({
+        type: 'ContactSeen',
+        live: false,
+        at: this.#now,
+        newId: this.#id(),
+        contact: { pbx: 'pbx', uri: contact.uri, expiresAt: contact.expiresAt },
+      });
+    }
+    this.#apply({ type: 'Ticked', asked: unknown ? 'unknown' : 'held', braked: false });
+  }
+
+  #apply(event: LifecycleEvent): void {
+    const t = transition(this.#record, event, this.#now, this.#policyFor);
+    this.#record = t.record;
+    for (const effect of t.effects) this.#carryOut(effect);
+  }
+
+  #carryOut(effect: Effect): void {
+    const binding = this.#record.bindings.find((b) => b.id === effect.bindingId);
+    const left = binding ? inDays(between(this.#now, binding.endsAt)) : '';
+    const pushDown = this.#story.pushDown.some((s) => isIn(s, this.#now));
+    switch (effect.type) {
+      case 'sendRefresh':
+        this.#say(
+          'pushwake',
+          'silent push: please register',
+          `${left} left${pushDown ? '; the push service is down' : ''}`,
+        );
+        if (!pushDown && this.#story.answersRefreshes && !this.#story.off.some((s) => isIn(s, this.#now))) {
+          this.#plan(plus(this.#now, WAKE_TAKES), 'woken by the silent push: REGISTER', true);
+        }
+        return;
+      case 'sendNotice':
+        this.#say(
+          'pushwake',
+          effect.notice === 'soon' ? 'notice to the user: expires soon' : 'notice to the user: expired',
+          `${effect.notice === 'soon' ? `${inDays(between(this.#now, effect.endsAt))} left` : 'the end has come'}${pushDown ? '; the push service is down' : ''}`,
+        );
+        return this.#apply({
+          type: 'NoticeSettled',
+          bindingId: effect.bindingId,
+          kind: effect.kind,
+          outcome: pushDown ? 'later' : 'sent',
+        });
+      case 'removeContact':
+        this.#say(
+          'pushwake',
+          'contact removed from the PBX',
+          effect.why === 'ended' ? 'the binding has ended' : 'the phone has left it behind',
+        );
+        if (this.#contact?.uri === effect.uri) this.#contact = undefined;
+        return this.#apply({ type: 'ContactGone', bindingId: effect.bindingId, pbx: 'pbx', uri: effect.uri });
+      case 'report':
+        if (effect.what === 'bound' && binding) this.#say('pushwake', 'binding made', `it lives for ${left}`);
+        else if (effect.what === 'renewed' && binding && !this.#quiet)
+          this.#say('pushwake', 'binding renewed', `it lives for ${left}`);
+        else if (effect.what === 'revived' && binding) this.#say('pushwake', 'binding lives on', `for ${left}`);
+        else if (effect.what === 'put-off') this.#say('pushwake', 'put off', effect.reason);
+        else if (effect.what === 'ended') this.#say('pushwake', 'binding gone', effect.reason);
+        return;
+      default:
+        effect satisfies never;
+    }
+  }
+
+  #id(): BindingId {
+    return 'simulated0000001' as BindingId;
+  }
+
+  /** Each start of the app is a new connection, so a new contact. */
+  #uri(): string {
+    const { app } = this.#story;
+    const voip = 'a'.repeat(64);
+    const other = 'b'.repeat(64);
+    const params =
+      app === 'android'
+        ? 'pn-provider=fcm;pn-param=project;pn-prid=c:d'
+        : app === 'voip'
+          ? `pn-provider=apns;pn-param=TEAM123456.com.example.phone.voip;pn-prid=${voip}`
+          : `pn-provider=apns;pn-param=TEAM123456.com.example.phone.voip&remote;pn-prid=${voip}:voip&${other}:remote`;
+    return `sip:1001@192.0.2.1:${40_000 + this.#starts};transport=tls;${params}`;
+  }
+}
+
+const isIn = (span: Span, at: Instant): boolean => at >= span.from && (span.to === undefined || at < span.to);
+const latestOf = (a: Instant, b: Instant): Instant => (a > b ? a : b);
+
+/** `day 7 Sun 21:00`, UTC, counted from the first day of the story. */
+export function stamp(at: Instant, first: Instant): string {
+  const day = Math.floor(at / DAY) - Math.floor(first / DAY);
+  return `day ${String(day).padStart(2)}  ${new Date(at).toLocaleDateString('en-GB', { weekday: 'short', timeZone: 'UTC' })} ${new Date(at).toISOString().slice(11, 16)}`;
+}
+
+function inDays(ms: number): string {
+  if (ms >= DAY) return `${+(ms / DAY).toFixed(1)} d`;
+  if (ms >= HOUR) return `${+(ms / HOUR).toFixed(1)} h`;
+  return `${Math.max(0, Math.round(ms / MINUTE))} min`;
+}
