@@ -13,6 +13,7 @@ import { passwordOf, type SipUser } from './asterisk/config.ts';
 import { type RunningAsterisk, startAsterisk } from './asterisk/index.ts';
 import { type LogLine, PushwakeProcess } from './pushwake-process.ts';
 import { SipPhone, type SipPhoneOptions } from './sip-phone/index.ts';
+import { StoredRecords } from './stored-records.ts';
 
 export const REALM = 'example.com';
 const ARI_PASSWORD = 'scene-ari-secret';
@@ -82,6 +83,8 @@ export class Scene {
   readonly folder: string;
   readonly phones: SipPhone[] = [];
   readonly tokens: string[] = [];
+  /** What pushwake has stored, read from outside. */
+  readonly stored: StoredRecords;
   readonly #options: SceneOptions;
   readonly #hepPort: number;
 
@@ -99,6 +102,11 @@ export class Scene {
     this.folder = parts.folder;
     this.#options = parts.options;
     this.#hepPort = parts.hepPort;
+    this.stored = new StoredRecords(this.storePath);
+  }
+
+  get storePath(): string {
+    return join(this.folder, 'bindings.db');
   }
 
   static async start(options: SceneOptions): Promise<Scene> {
@@ -143,23 +151,33 @@ export class Scene {
     await this.waitForLog('pbx link up', from);
   }
 
-  yaml(changes: { readonly pbx?: string; readonly password?: string; readonly mode?: string } = {}): string {
+  yaml(
+    changes: {
+      /** Base address of ARI, by default Asterisk's own. */
+      readonly url?: string;
+      readonly password?: string;
+      readonly mode?: string;
+      readonly storePath?: string;
+      /** The .p8 text of the stand-in's app. */
+      readonly key?: string;
+    } = {},
+  ): string {
     const { apps, endpoint } = this.apns;
     const app = apps[0];
     if (!app) throw new Error('the stand-in has no app');
     return `mode: ${changes.mode ?? this.#options.mode ?? 'full'}
-store: { type: sqlite, path: ${JSON.stringify(join(this.folder, 'bindings.db'))} }
+store: { type: sqlite, path: ${JSON.stringify(changes.storePath ?? this.storePath)} }
 pbx:
   office:
     type: asterisk
-    url: http://127.0.0.1:${this.asterisk.ports.ari}
+    url: ${changes.url ?? `http://127.0.0.1:${this.asterisk.ports.ari}`}
     username: pushwake
     password: ${changes.password ?? ARI_PASSWORD}
     realm: ${REALM}
 ${this.#hepPort ? `    hep: { listen: "127.0.0.1:${this.#hepPort}", password: ${HEP_PASSWORD} }\n` : ''}push:
   apns:
     apps:
-      - ${JSON.stringify(app)}
+      - ${JSON.stringify({ ...app, key: changes.key ?? app.key })}
     endpoint: ${JSON.stringify(endpoint)}
 policy:
   ringTime: 30s
@@ -245,6 +263,7 @@ log: { level: ${this.#options.debug === false ? 'info' : 'debug'} }
     await this.pushwake.stop();
     await this.asterisk.stop();
     await this.apns.close();
+    this.stored.close();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
