@@ -105,6 +105,11 @@ export class Scene {
     this.stored = new StoredRecords(this.storePath);
   }
 
+  /** Where Asterisk sends its copies of SIP messages, and with which password. */
+  get hepTarget(): { readonly port: number; readonly password: string } {
+    return { port: this.#hepPort, password: HEP_PASSWORD };
+  }
+
   get storePath(): string {
     return join(this.folder, 'bindings.db');
   }
@@ -252,10 +257,16 @@ log: { level: ${this.#options.debug === false ? 'info' : 'debug'} }
     return this.pushwake.waitForLog((l) => l.msg === msg, { from, timeoutMs, what: `"${msg}"` });
   }
 
-  /** Contacts Asterisk holds for an AOR. */
+  /** Contacts Asterisk holds for an AOR, exactly as stored. Asking makes it drop those that have expired. */
   async contacts(aor: string): Promise<string[]> {
-    const text = await this.asterisk.cli(`pjsip show aor ${aor}`);
-    return [...text.matchAll(/Contact:\s+\S*?\/(sips?:\S+)/g)].map((m) => m[1] as string);
+    const { url, user, password } = this.asterisk.ari;
+    const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+    const answer = await fetch(`${url}/ari/asterisk/config/dynamic/res_pjsip/aor/${encodeURIComponent(aor)}`, {
+      headers: { authorization },
+    });
+    if (!answer.ok) throw new Error(`Asterisk does not tell its contacts of ${aor}: ${answer.status}`);
+    const fields = (await answer.json()) as { attribute: string; value: string }[];
+    return fields.flatMap((f) => (f.attribute === 'contact' && f.value !== '' ? [f.value] : []));
   }
 
   async close(): Promise<void> {
