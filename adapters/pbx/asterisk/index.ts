@@ -41,7 +41,13 @@ interface Leg {
   readonly kind: 'wake' | 'device' | 'stored';
   readonly aorId: string;
   left: boolean;
+  /** It ended before we could follow it: its end comes without a ChannelDestroyed. */
+  unfollowed: boolean;
+  /** Cause of the last request to hang it up. */
+  cause: number;
 }
+
+const newLeg = (kind: Leg['kind'], aorId: string): Leg => ({ kind, aorId, left: false, unfollowed: false, cause: 0 });
 
 interface AorAnswer {
   readonly exists: boolean;
@@ -136,14 +142,14 @@ class AsteriskLink implements PbxLink {
       case 'wakeLeg': {
         const aor = this.#aor(fact.aorId);
         if (!aor) return void this.compose(fact.channelId, '', []).catch(() => undefined);
-        this.#legs.set(fact.channelId, { kind: 'wake', aorId: fact.aorId, left: false });
+        this.#legs.set(fact.channelId, newLeg('wake', fact.aorId));
         const leg = { legId: fact.channelId, aor, linkedId: fact.linkedId };
         return this.#say({ type: 'wakeLegArrived', pbx: this.name, leg, startedAt: this.#at(fact.startedEpochMs) });
       }
       case 'deviceLeg': {
         const aor = this.#aor(fact.aorId);
         if (!aor) return;
-        this.#legs.set(fact.channelId, { kind: fact.kind, aorId: fact.aorId, left: false });
+        this.#legs.set(fact.channelId, newLeg(fact.kind, fact.aorId));
         const leg: DeviceLeg = { legId: fact.channelId, kind: fact.kind, ref: fact.ref, aor, callId: fact.callId };
         this.#follow(fact.channelId);
         return this.#say({
@@ -158,6 +164,12 @@ class AsteriskLink implements PbxLink {
         const leg = this.#legs.get(fact.channelId);
         if (leg) leg.left = true;
         if (leg?.kind === 'stored') this.#say({ type: 'legDials', pbx: this.name, legId: fact.channelId });
+        if (leg?.unfollowed) this.#ended(fact.channelId, leg.cause);
+        return;
+      }
+      case 'hangupRequested': {
+        const leg = this.#legs.get(fact.channelId);
+        if (leg) leg.cause = fact.cause;
         return;
       }
       case 'ringing':
@@ -166,10 +178,7 @@ class AsteriskLink implements PbxLink {
         if (this.#legs.has(fact.channelId)) this.#say({ type: 'legAnswered', pbx: this.name, legId: fact.channelId });
         return;
       case 'ended':
-        if (this.#legs.delete(fact.channelId)) {
-          this.#say({ type: 'legEnded', pbx: this.name, legId: fact.channelId, cause: fact.cause });
-        }
-        return;
+        return this.#ended(fact.channelId, fact.cause);
       case 'replaced':
         this.#deps.log.error(
           { pbx: this.name, app: this.#o.app, hint: 'give each pushwake node its own `app`, here and in the dialplan' },
@@ -181,11 +190,22 @@ class AsteriskLink implements PbxLink {
     }
   }
 
+  #ended(channelId: string, cause: number): void {
+    if (this.#legs.delete(channelId)) this.#say({ type: 'legEnded', pbx: this.name, legId: channelId, cause });
+  }
+
   /** Keeps telling us about a leg after it left Stasis: how it ends is how the call ended. */
   #follow(channelId: string): void {
-    this.#worker.call('follow', { channelId }, CALL_DEADLINE).catch((error) => {
-      this.#deps.log.debug({ pbx: this.name, reason: String(error) }, 'cannot follow a leg');
-    });
+    this.#worker.call<LegOutcome>('follow', { channelId }, CALL_DEADLINE).then(
+      (outcome) => {
+        const leg = this.#legs.get(channelId);
+        if (outcome !== 'gone' || !leg) return;
+        // Answered or cancelled within the first milliseconds. Whichever comes last, this or StasisEnd, tells the end.
+        leg.unfollowed = true;
+        if (leg.left) this.#ended(channelId, leg.cause);
+      },
+      (error: unknown) => this.#deps.log.debug({ pbx: this.name, reason: String(error) }, 'cannot follow a leg'),
+    );
   }
 
   #at(epochMs: number): Instant {

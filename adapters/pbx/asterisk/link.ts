@@ -19,6 +19,7 @@ const EVENTS = [
   'StasisStart',
   'StasisEnd',
   'ChannelStateChange',
+  'ChannelHangupRequest',
   'ChannelDestroyed',
   'ApplicationReplaced',
 ] as const;
@@ -142,9 +143,14 @@ const operations: Record<string, (args: never) => Promise<unknown>> = {
   },
   async follow({ channelId }: { channelId: string }) {
     // Leaving Stasis ends the implicit subscription; this one lasts as long as the channel.
-    return onChannel(() =>
-      op('applications', 'subscribe')({ applicationName: options.app, eventSource: `channel:${channelId}` }),
-    );
+    try {
+      await op('applications', 'subscribe')({ applicationName: options.app, eventSource: `channel:${channelId}` });
+      return 'done';
+    } catch (error) {
+      // 422: the channel has ended this very moment.
+      if (error instanceof Error && /event source does not exist/i.test(error.message)) return 'gone';
+      throw error;
+    }
   },
   async waitingChannels() {
     const list = (await op('channels', 'list')({})) as unknown as AriChannel[];

@@ -29,6 +29,8 @@ export type AriFact =
   | { readonly fact: 'leftStasis'; readonly channelId: string }
   | { readonly fact: 'ringing'; readonly ref: string }
   | { readonly fact: 'answered'; readonly channelId: string }
+  /** The leg will end; why, if it ends now. */
+  | { readonly fact: 'hangupRequested'; readonly channelId: string; readonly cause: number }
   | { readonly fact: 'ended'; readonly channelId: string; readonly cause: number }
   /** Another process connected with our application's name: we hear nothing any more. */
   | { readonly fact: 'replaced' };
@@ -57,6 +59,8 @@ export function translate(event: unknown): AriFact | undefined {
       // The PJSIP channel that a leg dialled carries the leg's extension: this is the 180 of that very leg.
       return channel.state === 'Ringing' && ref && parseRef(ref) ? { fact: 'ringing', ref } : undefined;
     }
+    case 'ChannelHangupRequest':
+      return channelId ? { fact: 'hangupRequested', channelId, cause: Number(e.cause) || 0 } : undefined;
     case 'ChannelDestroyed':
       return channelId ? { fact: 'ended', channelId, cause: Number(e.cause) || 0 } : undefined;
     case 'ApplicationReplaced':
