@@ -1,14 +1,19 @@
 #!/usr/bin/env node
 /** The commands. Exit codes: 0 done, 1 failed, 2 a mistake in the configuration or in the arguments. */
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { Command } from 'commander';
+import { systemClock } from '../adapters/clock/system/index.ts';
 import { ConfigError, loadConfig } from '../config/load.ts';
 import { policyChooser } from '../config/policies.ts';
 import { parseAor } from './core/aor.ts';
+import { targetList } from './core/identity.ts';
 import { instant } from './core/time.ts';
-import { adapters, schemasOf, start } from './main.ts';
+import { adapters, createLogger, schemasOf, start } from './main.ts';
 import { readManifest } from './manifest.ts';
+import { type BindingStore, StoreError } from './ports/binding-store.ts';
 import { simulate, stamp } from './runtime/simulate.ts';
 import { CLAUSES, parseStory, StoryError } from './runtime/story.ts';
+import { exportLines, ImportError, importLines } from './runtime/transfer.ts';
 
 /** The Monday of every simulated story; any would do. */
 const MONDAY = instant(Date.UTC(2026, 2, 2));
@@ -66,6 +71,84 @@ program
     }
   });
 
+const bindings = program.command('bindings').description('Looks at what is stored; also while pushwake runs.');
+
+async function openStore(configFile: string, mode: 'read' | 'write'): Promise<BindingStore> {
+  const found = await adapters();
+  const { store } = loadConfig(configFile, schemasOf(found));
+  const log = createLogger('warn', process.stderr);
+  const opened = found.store.get(store.type)?.create(store.options, { clock: systemClock(), log, name: store.type });
+  if (!opened) throw new StoreError(`there is no store adapter "${store.type}"`);
+  await (mode === 'read' ? opened.openForReading() : opened.open());
+  return opened;
+}
+
+bindings
+  .command('list')
+  .description('One line per binding: account, when it ends, app, fingerprints of its tokens.')
+  .option('-c, --config <file>', 'configuration', DEFAULT_CONFIG)
+  .option('--json', 'one JSON object per line')
+  .action(async (o: { config: string; json?: boolean }) => {
+    const store = await openStore(o.config, 'read');
+    for await (const record of store.scan()) {
+      for (const b of record.bindings) {
+        const tokens = targetList(b.targets).map((t) => `${t.provider}:${t.token.fingerprint}`);
+        const app = targetList(b.targets)[0]?.app ?? '-';
+        const endsAt = new Date(b.endsAt).toISOString();
+        const state = b.ending ? `ending (${b.ending.reason})` : 'live';
+        const line = o.json
+          ? JSON.stringify({ aor: record.aor, bindingId: b.id, state, endsAt, app, tokens })
+          : `${record.aor}  ${b.id}  ${state}  ends ${endsAt}  ${app}  ${tokens.join(' ')}`;
+        process.stdout.write(`${line}\n`);
+      }
+    }
+    await store.close();
+  });
+
+bindings
+  .command('export')
+  .description('Writes all records as JSON lines, push tokens included: keep the file as secret as the store.')
+  .argument('<file>', 'new file, made with mode 0600')
+  .option('-c, --config <file>', 'configuration', DEFAULT_CONFIG)
+  .action(async (file: string, o: { config: string }) => {
+    const store = await openStore(o.config, 'read');
+    let out: number;
+    try {
+      out = openSync(file, 'wx', 0o600);
+    } catch (error) {
+      return fail(
+        `cannot create ${file} (${(error as NodeJS.ErrnoException).code}); an existing file is not overwritten`,
+      );
+    }
+    let records = -1;
+    for await (const line of exportLines(store, new Date(systemClock().now()).toISOString())) {
+      writeSync(out, `${line}\n`);
+      records++;
+    }
+    closeSync(out);
+    await store.close();
+    process.stdout.write(`${records} records written to ${file}\n`);
+  });
+
+bindings
+  .command('import')
+  .description('Reads such a file into the store. Stop pushwake first. A file with a mistake changes nothing.')
+  .argument('<file>')
+  .option('-c, --config <file>', 'configuration', DEFAULT_CONFIG)
+  .option('--replace', 'records that exist already give way; without it they are left as they are')
+  .action(async (file: string, o: { config: string; replace?: boolean }) => {
+    const store = await openStore(o.config, 'write');
+    try {
+      const { imported, kept } = await importLines(store, readFileSync(file, 'utf8'), { replace: o.replace ?? false });
+      process.stdout.write(`${imported} records imported, ${kept.length} left as they are\n`);
+    } catch (error) {
+      if (!(error instanceof ImportError)) throw error;
+      fail(`${file}: ${error.message}; nothing was imported`);
+    } finally {
+      await store.close();
+    }
+  });
+
 function fail(message: string): void {
   process.stderr.write(`${message}\n`);
   process.exitCode = 2;
@@ -75,6 +158,6 @@ try {
   await program.parseAsync();
 } catch (error) {
   // Every mistake of the file at once, as `check-config` prints them; anything else is a bug and shows its stack.
-  if (!(error instanceof ConfigError)) throw error;
+  if (!(error instanceof ConfigError || error instanceof StoreError)) throw error;
   fail(error.message);
 }

@@ -80,13 +80,15 @@ export function compose(config: LoadedConfig, found: Adapters, log: Logger, cloc
   });
 }
 
-export function createLogger(level: string): pino.Logger {
-  return pino({
+/** JSON lines to stdout, or to where a command keeps its own output apart. */
+export function createLogger(level: string, to: NodeJS.WritableStream = process.stdout): pino.Logger {
+  const options: pino.LoggerOptions = {
     level,
     base: { service: 'pushwake' },
     redact: { paths: REDACT, censor: '…' },
     timestamp: pino.stdTimeFunctions.isoTime,
-  });
+  };
+  return to === process.stdout ? pino(options) : pino(options, to);
 }
 
 /** `pushwake start`. Exit code 0 after an orderly stop, 2 for a mistake in the configuration, 1 for everything else. */

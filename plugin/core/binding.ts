@@ -112,8 +112,12 @@ export interface AorRecord {
   readonly missingSince?: Instant;
 }
 
-/** Version of the stored form. Raise it with a migration in `decodeRecord`. */
+/** Version of the stored form. Raise it together with a migration below; old files are read, never rewritten in bulk. */
 export const RECORD_FORMAT = 1;
+
+/** Each entry turns a stored record of its number into one of the next. */
+export type Migrations = Readonly<Record<number, (raw: Record<string, unknown>) => Record<string, unknown>>>;
+const MIGRATIONS: Migrations = {};
 
 export function emptyRecord(aor: Aor): AorRecord {
   return { aor, version: 0, bindings: [], tombstones: [] };
@@ -139,12 +143,18 @@ type StoredBinding = Omit<Binding, 'targets'> & { targets: { call?: StoredTarget
  * Reads the stored form back. Throws `RecordError` when the text is not a record of a format we know: damaged or
  * newer data must be seen by a person, never taken for "no binding".
  */
-export function decodeRecord(text: string): AorRecord {
+export function decodeRecord(text: string, migrations: Migrations = MIGRATIONS): AorRecord {
   let raw: { format?: unknown; bindings?: StoredBinding[]; tombstones?: Tombstone[] } & Omit<AorRecord, 'bindings'>;
   try {
     raw = JSON.parse(text);
   } catch (cause) {
     throw new RecordError('stored record is not JSON', { cause });
+  }
+  for (let step = migrations[Number(raw?.format)]; step; step = migrations[Number(raw.format)]) {
+    raw = {
+      ...step(raw as unknown as Record<string, unknown>),
+      format: Number(raw.format) + 1,
+    } as unknown as typeof raw;
   }
   if (raw === null || typeof raw !== 'object' || raw.format !== RECORD_FORMAT || !Array.isArray(raw.bindings)) {
     const found = raw && typeof raw === 'object' ? String(raw.format) : typeof raw;

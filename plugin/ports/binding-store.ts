@@ -15,6 +15,8 @@ export interface BindingStore {
   readonly name: string;
   /** Opens the store. Rejects with a `StoreError` that says what to do (in use by another process, unreadable, newer format). */
   open(): Promise<void>;
+  /** Instead of `open`: only `get`, `scan` and `claimDue`, beside a process that writes. For commands that look or export. */
+  openForReading(): Promise<void>;
   /** The record of an AOR, or undefined when there is none. */
   get(aor: Aor): Promise<AorRecord | undefined>;
   /**

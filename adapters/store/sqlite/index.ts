@@ -2,6 +2,7 @@
  * The embedded store: one SQLite file, one process. Records are stored and read through Keyv; the schedule is an index on the
  * same row, so the two cannot part. Any error means *unknown*, never *absent*.
  */
+import { existsSync } from 'node:fs';
 import { Keyv } from 'keyv';
 import { z } from 'zod';
 import type { Aor } from '../../../plugin/core/aor.ts';
@@ -11,6 +12,7 @@ import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
 import { type BindingStore, type PutOutcome, StoreError } from '../../../plugin/ports/binding-store.ts';
 import { type Claimed, claim } from './files.ts';
 import { rowText, SqliteKeyvAdapter } from './keyv-adapter.ts';
+import { inWords } from './trouble.ts';
 import { WORKER_URL, Writer } from './writer.ts';
 
 export const optionsSchema = z.strictObject({
@@ -58,9 +60,28 @@ class SqliteStore implements BindingStore {
     this.#internals = internals;
   }
 
-  async open(): Promise<void> {
+  open(): Promise<void> {
+    return this.#openBy(() => this.#doOpen());
+  }
+
+  openForReading(): Promise<void> {
+    return this.#openBy(async () => {
+      const path = this.#options.path;
+      if (!existsSync(path)) throw new StoreError(`store file ${path} does not exist`);
+      // Never opened for writing: whatever would change something is refused by the writer itself.
+      const writer = new Writer({ path, busyTimeoutMs: this.#internals.busyTimeoutMs }, this.#deps, WORKER_URL);
+      try {
+        const adapter = new SqliteKeyvAdapter(path, writer);
+        return { claimed: { path, release: () => undefined }, writer, adapter, keyv: keyvOver(adapter) };
+      } catch (cause) {
+        throw new StoreError(inWords(path, cause), { cause });
+      }
+    });
+  }
+
+  async #openBy(doOpen: () => Promise<Opened>): Promise<void> {
     if (this.#closing) throw new StoreError(`store file ${this.#options.path} was closed`);
-    this.#opening ??= this.#doOpen();
+    this.#opening ??= doOpen();
     try {
       this.#opened = await this.#opening;
     } catch (error) {
