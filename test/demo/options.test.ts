@@ -1,0 +1,37 @@
+/** The command line of the demo: what is refused, and what a sabotage plays. */
+import { describe, expect, it } from 'vitest';
+import { parseOptions } from './options.ts';
+import { PARTS, STEPS, stepNames } from './steps.ts';
+
+describe('the options of the demo', () => {
+  it('plays everything by default', () => {
+    expect(parseOptions([])).toEqual({ kind: 'run', options: { parts: PARTS, keep: false } });
+    expect(parseOptions(['--pbx', 'asterisk', '--keep'])).toMatchObject({ kind: 'run', options: { keep: true } });
+    expect(parseOptions(['--only=killed'])).toMatchObject({ kind: 'run', options: { parts: ['killed'] } });
+  });
+
+  it.each([
+    [['--nonsense'], 'unknown option --nonsense'],
+    [['extra'], 'unknown option extra'],
+    [['--sabotage'], '--sabotage needs a value'],
+    [['--sabotage', 'nothing'], 'there is no step "nothing"'],
+    [['--sabotage', 'toString'], 'there is no step "toString"'],
+    [['--only', 'lunch'], 'there is no part "lunch"'],
+    [['--pbx', 'freeswitch'], 'there is no demo for "freeswitch"'],
+  ])('%j is a mistake, told with the help', (args, message) => {
+    const parsed = parseOptions(args);
+    expect(parsed.kind).toBe('mistake');
+    expect(parsed).toMatchObject({ text: expect.stringContaining(message) });
+    expect(parsed).toMatchObject({ text: expect.stringContaining('npm run demo -- [options]') });
+  });
+
+  it('a sabotage plays the part of its step only', () => {
+    expect(parseOptions(['--sabotage', 'rings'])).toMatchObject({ options: { parts: ['wake'], sabotage: 'rings' } });
+    expect(parseOptions(['--sabotage', 'untouched'])).toMatchObject({ options: { parts: [] } });
+  });
+
+  it('lists how each step is broken', () => {
+    const list = parseOptions(['--sabotage', 'list']);
+    for (const name of stepNames) expect(list).toMatchObject({ text: expect.stringContaining(STEPS[name].sabotage) });
+  });
+});

@@ -1,0 +1,74 @@
+/** The command line of the demo. Pure: arguments in, what to do out. */
+import { isPart, isStep, PARTS, type Part, STEPS, type StepName, stepNames } from './steps.ts';
+
+export interface DemoOptions {
+  /** Which parts of the story are played. */
+  readonly parts: readonly Part[];
+  readonly sabotage?: StepName;
+  readonly keep: boolean;
+}
+
+export type Parsed =
+  | { readonly kind: 'run'; readonly options: DemoOptions }
+  | { readonly kind: 'print'; readonly text: string }
+  | { readonly kind: 'mistake'; readonly text: string };
+
+export const HELP = `npm run demo -- [options]
+
+A real Asterisk, pushwake, a stand-in for Apple's push service and three phones, all on 127.0.0.1: a sleeping phone
+rings, a caller gives up, a desk phone is faster, pushwake is killed in the middle of a call.
+
+  --keep               leave everything running afterwards, to play with; Ctrl-C ends it
+  --only <part>        play one part only: ${PARTS.join(', ')}
+  --sabotage <step>    break one step on purpose: the demo must then fail and name it
+  --sabotage list      list the steps and how each is broken
+  --pbx asterisk       the PBX to use (the only one so far)
+  --help               this text
+
+Exit code: 0 every step was observed, 1 a step was not, 2 a mistake on the command line,
+3 a sabotage that nobody noticed.
+`;
+
+export function parseOptions(args: readonly string[]): Parsed {
+  let only: Part | undefined;
+  let sabotage: StepName | undefined;
+  let keep = false;
+  const left = args.flatMap((arg) =>
+    /^--\w+=/.test(arg) ? [arg.slice(0, arg.indexOf('=')), arg.slice(arg.indexOf('=') + 1)] : [arg],
+  );
+  while (left.length > 0) {
+    const name = left.shift() as string;
+    if (name === '--help' || name === '-h') return { kind: 'print', text: HELP };
+    if (name === '--keep') {
+      keep = true;
+      continue;
+    }
+    if (name !== '--only' && name !== '--sabotage' && name !== '--pbx') return mistake(`unknown option ${name}`);
+    const value = left.shift();
+    if (value === undefined) return mistake(`${name} needs a value`);
+    if (name === '--pbx' && value !== 'asterisk') return mistake(`there is no demo for "${value}", only for asterisk`);
+    if (name === '--only') {
+      if (!isPart(value)) return mistake(`there is no part "${value}"`);
+      only = value;
+    }
+    if (name === '--sabotage') {
+      if (value === 'list') return { kind: 'print', text: sabotageList() };
+      if (!isStep(value)) return mistake(`there is no step "${value}"; --sabotage list names them`);
+      sabotage = value;
+    }
+  }
+  return { kind: 'run', options: { parts: partsFor(only, sabotage), keep, ...(sabotage ? { sabotage } : {}) } };
+}
+
+/** A sabotage plays the part its step is in and no other. */
+function partsFor(only: Part | undefined, sabotage: StepName | undefined): readonly Part[] {
+  const part = sabotage && STEPS[sabotage].part;
+  if (part !== undefined) return part === 'ready' || part === 'end' ? [] : [part];
+  return only ? [only] : PARTS;
+}
+
+function sabotageList(): string {
+  return stepNames.map((name) => `${name.padEnd(18)} ${STEPS[name].sabotage}\n`).join('');
+}
+
+const mistake = (text: string): Parsed => ({ kind: 'mistake', text: `${text}\n\n${HELP}` });

@@ -1,0 +1,46 @@
+/**
+ * The demo as its users run it: once as it is, and once per step with that step broken on purpose. Each run brings up a real
+ * Asterisk of its own.
+ */
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { STEPS, stepNames } from '../demo/steps.ts';
+
+const DEMO = fileURLToPath(new URL('../demo/demo.ts', import.meta.url));
+
+interface Run {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+function runDemo(...args: string[]): Promise<Run> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [DEMO, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, output }));
+  });
+}
+
+describe.concurrent('npm run demo', () => {
+  it('observes every step, shows the trace, and exits 0', async () => {
+    const { code, output } = await runDemo();
+    expect(code, output).toBe(0);
+    expect(output.match(/^ {2}✓ /gm)?.length, output).toBe(stepNames.length + 1);
+    expect(output).toContain(`All ${stepNames.length} steps observed`);
+    expect(output).toMatch(/Asterisk \d+\.\d+/);
+    expect(output).toMatch(/^ +\d+\.\d {2}push accepted$/m);
+  });
+
+  it.each(stepNames)('--sabotage %s fails at that step and exits 1', async (name) => {
+    const { code, output } = await runDemo('--sabotage', name);
+    expect(code, output).toBe(1);
+    expect(output).toContain(STEPS[name].sabotage);
+    expect(output.trimEnd().split('\n').at(-1)).toMatch(new RegExp(`^FAILED at step "${name}"; \\d+ steps before it`));
+    // Nothing was counted that came after it.
+    expect(output).toMatch(new RegExp(`✗ step "${name}": .*(expected|seen)`));
+  });
+});
