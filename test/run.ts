@@ -1,0 +1,145 @@
+/**
+ * `npm test [-- filter…]`: types, lint, dependency rule, then every suite; with filters only the suites whose path holds
+ * one of them. Brings the real Asterisk first when a suite needs it. The last line is `N passed, N failed`; the exit code says
+ * the same. With CI=true a suite that could not run is a failure, and so is a skipped test.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { bringAsterisk, CannotBringAsterisk } from './support/asterisk/index.ts';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const BIN = join(ROOT, 'node_modules/.bin');
+const CI = !['', '0', 'false'].includes(process.env.CI ?? '');
+const NEEDS_ASTERISK = ['test/asterisk/**/*.test.ts', 'test/e2e/**/*.test.ts'];
+
+interface Count {
+  passed: number;
+  failed: number;
+}
+
+const say = (line = '') => process.stdout.write(`${line}\n`);
+
+const filters = process.argv.slice(2);
+const option = filters.find((f) => f.startsWith('-'));
+if (option) {
+  process.stderr.write(`unknown option ${option}; give parts of file names, for example: npm test -- lifecycle\n`);
+  process.exit(2);
+}
+const count: Count = { passed: 0, failed: 0 };
+if (filters.length === 0) await checks(count);
+await suites(count);
+say(`${count.passed} passed, ${count.failed} failed`);
+process.exitCode = count.failed > 0 ? 1 : 0;
+
+// ── Checks ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+async function checks(into: Count): Promise<void> {
+  const architecture = 'test/support/architecture.ts';
+  const all: [name: string, command: string[]][] = [
+    ['types', [join(BIN, 'tsc'), '--noEmit']],
+    ['lint', [join(BIN, 'biome'), 'check', '.']],
+    ...(existsSync(join(ROOT, architecture))
+      ? [['dependency rule', [process.execPath, architecture]] as [string, string[]]]
+      : []),
+  ];
+  for (const [name, command] of all) {
+    const begun = performance.now();
+    const { code, output } = await run(command);
+    if (code !== 0) say(output.trimEnd());
+    say(`${code === 0 ? '✓' : '✗'} ${name}  ${Math.round(performance.now() - begun)} ms`);
+    if (code === 0) into.passed++;
+    else into.failed++;
+  }
+}
+
+// ── Suites ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+async function suites(into: Count): Promise<void> {
+  const real = globSync(NEEDS_ASTERISK, { cwd: ROOT }).filter(
+    (path) => filters.length === 0 || filters.some((f) => path.includes(f)),
+  );
+  const missing = real.length > 0 ? await bring() : undefined;
+  const fast = globSync('test/**/*.test.ts', { cwd: ROOT, exclude: ['test/asterisk/**', 'test/e2e/**'] });
+  const left =
+    missing === undefined || filters.length === 0 || fast.some((path) => filters.some((f) => path.includes(f)));
+  if (left) await vitest(into, missing === undefined ? [] : ['--project', 'fast']);
+  if (missing === undefined) return;
+  // Last, where it is read.
+  say();
+  say('!!! NOT TESTED: the suites that need a real Asterisk could not run.');
+  say(`!!! ${missing}`);
+  for (const path of real) say(`!!!   ${path}`);
+  say();
+  if (CI) into.failed += real.length;
+}
+
+/** Undefined when it is there, else why not. */
+async function bring(): Promise<string | undefined> {
+  const begun = performance.now();
+  try {
+    const home = await bringAsterisk((line) => {
+      say(
+        `${Math.round((performance.now() - begun) / 1000)
+          .toString()
+          .padStart(4)} s  ${line}`,
+      );
+    });
+    say(`✓ Asterisk ${home.version}`);
+    return undefined;
+  } catch (error) {
+    if (error instanceof CannotBringAsterisk) return error.message;
+    throw error;
+  }
+}
+
+interface VitestReport {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numPendingTests: number;
+  readonly numTodoTests: number;
+  readonly testResults: readonly { readonly status: string; readonly assertionResults: readonly unknown[] }[];
+}
+
+async function vitest(into: Count, more: readonly string[]): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'pushwake-test-'));
+  const file = join(folder, 'report.json');
+  try {
+    const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
+    const { code } = await run([join(BIN, 'vitest'), 'run', ...reporters, ...more, ...filters], { shown: true });
+    const report = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as VitestReport) : undefined;
+    const skipped = report ? report.numPendingTests + report.numTodoTests : 0;
+    // A file that cannot be loaded holds no test that could fail.
+    const broken =
+      report?.testResults.filter((r) => r.status === 'failed' && r.assertionResults.length === 0).length ?? 0;
+    const failed = (report?.numFailedTests ?? 0) + broken + (CI ? skipped : 0);
+    if (skipped > 0) say(`${skipped} skipped${CI ? ', which counts as failed in CI' : ''}`);
+    into.passed += report?.numPassedTests ?? 0;
+    // Nothing found, an error outside every test, a process that died: vitest says so by its exit code alone.
+    into.failed += failed > 0 ? failed : code === 0 ? 0 : 1;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function run(command: readonly string[], { shown = false } = {}): Promise<{ code: number; output: string }> {
+  return new Promise((resolve, reject) => {
+    const [program = '', ...args] = command;
+    const child = spawn(program, args, {
+      cwd: ROOT,
+      // Escape sequences are for terminals; a log that somebody reads later has none.
+      env: process.stdout.isTTY ? process.env : { ...process.env, NO_COLOR: '1', FORCE_COLOR: undefined },
+      stdio: ['ignore', shown ? 'inherit' : 'pipe', shown ? 'inherit' : 'pipe'],
+    });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        output += text;
+      });
+    }
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code: code ?? 1, output }));
+  });
+}
