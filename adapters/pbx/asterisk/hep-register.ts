@@ -210,13 +210,17 @@ export class RegisterPairs {
  * The wire contact among those the 200 shows: the same by RFC 3261, or the same device behind `rewrite_contact`, which puts
  * the source address in. Of several (an older one without `pn-*` on the same port) the one that agrees in most parameters.
  */
-function storedAs(wireUri: string, held: readonly SipContact[], source: string): SipContact | undefined {
+export function storedAs<C extends Pick<SipContact, 'uri'>>(
+  wireUri: string,
+  held: readonly C[],
+  source: string,
+): C | undefined {
   const candidates = held.filter(
     (h) => sameContact(wireUri, h.uri) || sameContact(moved(wireUri, source), moved(h.uri)),
   );
   const asked = new Set(pairs(wireUri));
-  const shared = (c: SipContact) => pairs(c.uri).filter((p) => asked.has(p)).length;
-  return candidates.reduce<SipContact | undefined>(
+  const shared = (c: C) => pairs(c.uri).filter((p) => asked.has(p)).length;
+  return candidates.reduce<C | undefined>(
     (best, c) => (best === undefined || shared(c) > shared(best) ? c : best),
     undefined,
   );

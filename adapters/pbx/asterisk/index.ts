@@ -19,8 +19,9 @@ import {
 import { SupervisedWorker } from '../supervised-worker.ts';
 import { compose, contactObjectId, dialText } from './dial.ts';
 import { HepSensor } from './hep.ts';
-import type { WireRegister } from './hep-register.ts';
+import { storedAs, type WireContact, type WireRegister } from './hep-register.ts';
 import type { AsteriskOptions } from './options.ts';
+import { type Removal, Removals } from './removals.ts';
 import { type AriFact, translate, translateWaiting } from './translate.ts';
 import { ContactWatch } from './watch.ts';
 
@@ -62,6 +63,7 @@ class AsteriskLink implements PbxLink {
   readonly #worker: SupervisedWorker;
   readonly #hep: HepSensor | undefined;
   readonly #watch: ContactWatch;
+  readonly #removals: Removals;
   readonly #legs = new Map<string, Leg>();
   #emit: (event: PbxEvent) => void = () => undefined;
   #stopped = false;
@@ -82,6 +84,7 @@ class AsteriskLink implements PbxLink {
       onEvent: (event) => this.#event(translate(event), false),
     });
     this.#hep = options.hep && new HepSensor(options.hep, deps, (register) => void this.#wireRegister(register));
+    this.#removals = new Removals(deps.clock, (removal) => this.#removed(removal));
     this.#watch = new ContactWatch(deps.clock, {
       read: (aor) => this.#contacts(aorIdOf(aor, this.#o.realm), CALL_DEADLINE),
       seen: (contact) => this.#seen(contact, 'watch', this.#deps.clock.now()),
@@ -101,6 +104,7 @@ class AsteriskLink implements PbxLink {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#watch.stop();
+    this.#removals.stop();
     await this.#hep?.stop();
     await this.#worker.stop();
   }
@@ -112,14 +116,27 @@ class AsteriskLink implements PbxLink {
   // ── Facts ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async #linkUp(): Promise<void> {
-    this.#legs.clear();
     this.#say({ type: 'linkUp', pbx: this.name });
     try {
       // Calls first: they wait; the resync can.
       const channels = await this.#worker.call<unknown[]>('waitingChannels', {}, CALL_DEADLINE);
-      for (const channel of channels) this.#event(translateWaiting(channel, this.#o.app), true);
+      const waiting = channels
+        .map((channel) => translateWaiting(channel, this.#o.app))
+        .filter((fact) => fact !== undefined);
+      this.#legsSince(channels, waiting);
+      for (const fact of waiting) this.#event(fact, true);
     } catch (error) {
       this.#deps.log.warn({ pbx: this.name, reason: String(error) }, 'could not look for calls that wait');
+    }
+  }
+
+  /** Legs we knew before the link went down: those that are gone have ended, those that ring are followed again. */
+  #legsSince(channels: readonly unknown[], waiting: readonly AriFact[]): void {
+    const there = new Set(channels.map((channel) => (channel as { id?: string }).id));
+    const held = new Set(waiting.map((fact) => ('channelId' in fact ? fact.channelId : undefined)));
+    for (const [channelId, leg] of this.#legs) {
+      if (!there.has(channelId)) this.#ended(channelId, leg.cause);
+      else if (!held.has(channelId)) this.#follow(channelId);
     }
   }
 
@@ -135,8 +152,10 @@ class AsteriskLink implements PbxLink {
         return void this.#contactNew(fact);
       case 'contactRemoved': {
         const aor = this.#aor(fact.aorId);
-        if (aor)
-          this.#say({ type: 'contactRemoved', pbx: this.name, aor, uri: fact.uri, at: this.#at(fact.atEpochMs) });
+        if (!aor) return;
+        const removal = { aor, uri: fact.uri, at: this.#at(fact.atEpochMs) };
+        if (this.#hep) this.#removals.hold(removal);
+        else this.#removed(removal);
         return;
       }
       case 'wakeLeg': {
@@ -216,6 +235,7 @@ class AsteriskLink implements PbxLink {
   async #contactNew(fact: Extract<AriFact, { fact: 'contactNew' | 'contactHeld' }>): Promise<void> {
     const aor = this.#aor(fact.aorId);
     if (!aor) return;
+    this.#removals.forget(aor, fact.uri);
     const at = this.#at(fact.atEpochMs);
     let contact: HeldContact = { pbx: this.name, aor, uri: fact.uri };
     try {
@@ -247,19 +267,10 @@ class AsteriskLink implements PbxLink {
     } catch {
       return; // the link is down: the resync will find out
     }
-    for (const c of r.contacts) {
+    // A phone that moved may log its old contact out in the same breath: what it has now must be known first.
+    for (const c of r.contacts.toSorted((x, y) => Number(x.unregister) - Number(y.unregister))) {
       if (c.unregister) {
-        // Confirmed only by its absence: a forged datagram cannot log anybody out.
-        const uri = c.storedUri;
-        if (c.star ? held.length === 0 : uri !== undefined && !held.some((h) => h.uri === uri)) {
-          this.#say({
-            type: 'unregistered',
-            pbx: this.name,
-            aor,
-            at: r.at,
-            ...(c.star || uri === undefined ? {} : { uri }),
-          });
-        }
+        this.#wireUnregister(aor, c, r, held);
         continue;
       }
       const contact = held.find((h) => h.uri === c.storedUri);
@@ -273,6 +284,24 @@ class AsteriskLink implements PbxLink {
         wire: { contact: c.wireUri, source: r.source },
       });
     }
+  }
+
+  /** Confirmed only by its absence: a forged datagram cannot log anybody out. */
+  #wireUnregister(aor: Aor, c: WireContact, r: WireRegister, held: readonly HeldContact[]): void {
+    const said = { type: 'unregistered', pbx: this.name, aor, at: r.at } as const;
+    if (c.star) {
+      if (held.length === 0) this.#say(said);
+      return;
+    }
+    if (storedAs(c.wireUri, held, r.source)) return;
+    // RFC 8599 §4.1.2 leaves pn-prid out of it: what Asterisk has just removed tells how it was stored.
+    const removed = this.#removals.of(aor).map((uri) => ({ uri }));
+    const uri = storedAs(c.wireUri, removed, r.source)?.uri ?? c.storedUri;
+    if (uri !== undefined && !held.some((h) => h.uri === uri)) this.#say({ ...said, uri });
+  }
+
+  #removed({ aor, uri, at }: Removal): void {
+    this.#say({ type: 'contactRemoved', pbx: this.name, aor, uri, at });
   }
 
   // ── Questions ──────────────────────────────────────────────────────────────────────────────────────────────────────
