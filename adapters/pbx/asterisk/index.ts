@@ -247,7 +247,11 @@ class AsteriskLink implements PbxLink {
   }
 
   #seen(contact: HeldContact, how: 'event' | 'ask' | 'watch', at: Instant): void {
-    const grantedMs = how !== 'ask' && contact.expiresAt !== undefined ? contact.expiresAt - at : undefined;
+    // Asterisk counts from the beginning of the second: rounded up, or the contact would later prove a second too much.
+    const grantedMs =
+      how !== 'ask' && contact.expiresAt !== undefined
+        ? Math.ceil((contact.expiresAt - at) / SECOND) * SECOND
+        : undefined;
     this.#say({
       type: 'contactSeen',
       contact,
