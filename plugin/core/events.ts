@@ -11,6 +11,8 @@ export interface SeenContact {
   readonly wireUri?: string;
   readonly instanceId?: string;
   readonly grantedMs?: DurationMs;
+  /** The most the PBX grants for this AOR, where it told. */
+  readonly maximumMs?: DurationMs;
   /** End of the SIP registration, where the PBX told. */
   readonly expiresAt?: Instant;
 }

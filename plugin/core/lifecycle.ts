@@ -10,6 +10,7 @@
  * repeated after a crash, never lost.
  */
 import type { AorRecord, Binding, BindingId, EndReason, KnownContact, Target, Targets, Tombstone } from './binding.ts';
+import { sameContact } from './contact-uri.ts';
 import type { Effect, LifecycleEvent, SeenContact } from './events.ts';
 import { isSameDevice, sameTargets, shareToken, targetList } from './identity.ts';
 import type { Policy } from './policy.ts';
@@ -171,7 +172,10 @@ function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type: 'Conta
     return bindNew(draft, event, params.targets, provedAt ?? event.at);
   }
   const binding = matches.length > 1 ? merge(draft, matches) : (matches[0] as Binding);
-  if (live) return renew(draft, binding, contact, params.targets, event.at);
+  if (live) {
+    const former = matches.map((b) => b.targets);
+    return renew(draft, binding, contact, params.targets, event.at, former);
+  }
   heldContact(draft, binding, contact, params.targets, provedAt);
 }
 
@@ -231,7 +235,15 @@ function knownContact(contact: SeenContact, seenAt: Instant, before?: KnownConta
 }
 
 /** A REGISTER of a known device: a new lifetime, whatever was planned. */
-function renew(draft: Draft, binding: Binding, contact: SeenContact, targets: Targets, at: Instant): void {
+function renew(
+  draft: Draft,
+  binding: Binding,
+  contact: SeenContact,
+  targets: Targets,
+  at: Instant,
+  /** What the device was known by until now: of each binding, where two turned out to be one. */
+  former: readonly Targets[] = [binding.targets],
+): void {
   const policy = draft.policyFor(targets);
   const same = binding.contacts.find((c) => c.pbx === contact.pbx && c.uri === contact.uri);
   const others = binding.contacts.filter((c) => c.pbx === contact.pbx && c.uri !== contact.uri);
@@ -272,7 +284,7 @@ function renew(draft: Draft, binding: Binding, contact: SeenContact, targets: Ta
   else if (!tokensSame) draft.report('token-changed', binding.id);
   else draft.report('renewed', binding.id);
   // Each start of a killed app leaves its contact behind, and at max_contacts the phone is locked out with 403.
-  for (const old of others) removeContact(draft, binding, old.uri, old.pbx, 'replaced', targets);
+  for (const old of others) removeContact(draft, binding, old.uri, old.pbx, 'replaced', [...former, targets]);
 }
 
 /** Only a contact that carries a token this binding has, or had until this change, is ever removed. */
@@ -282,9 +294,9 @@ function removeContact(
   uri: string,
   pbx: string,
   why: 'replaced' | 'ended',
-  now?: Targets,
+  known: readonly Targets[] = [b.targets],
 ): void {
-  const tokens = [...targetList(b.targets), ...(now ? targetList(now) : [])].map((t) => t.token.fingerprint);
+  const tokens = known.flatMap(targetList).map((t) => t.token.fingerprint);
   draft.effects.push({ type: 'removeContact', bindingId: b.id, pbx, uri, tokens: [...new Set(tokens)], why });
 }
 
@@ -302,8 +314,12 @@ function heldContact(
   provedAt: Instant | undefined,
 ): void {
   const same = binding.contacts.find((c) => c.pbx === contact.pbx && c.uri === contact.uri);
-  if (provedAt !== undefined && between(binding.renewedAt, provedAt) > ROUNDING) {
-    return renew(draft, binding, contact, targets, provedAt);
+  // Nobody knows what was granted, but no more than the AOR's maximum: that proves less, and still enough.
+  const { expiresAt, maximumMs } = contact;
+  const noEarlier = expiresAt === undefined || maximumMs === undefined ? undefined : plus(expiresAt, -maximumMs);
+  const at = provedAt ?? noEarlier;
+  if (at !== undefined && between(binding.renewedAt, at) > ROUNDING) {
+    return renew(draft, binding, contact, targets, at);
   }
   if (same) {
     if (contact.grantedMs !== undefined && same.grantedMs === undefined) {
@@ -313,15 +329,24 @@ function heldContact(
     return;
   }
   const newest = binding.contacts.filter((c) => c.pbx === contact.pbx).at(-1);
-  if (newest && provedAt !== undefined && provedAt < newest.seenAt && shareToken(binding.targets, targets)) {
+  const sameToken = shareToken(binding.targets, targets);
+  if (newest && provedAt !== undefined && provedAt < newest.seenAt && sameToken) {
     // We had asked for its removal once, or were away when the device moved on.
     removeContact(draft, binding, contact.uri, contact.pbx, 'replaced');
-  } else if (!newest) {
+  } else if (!newest || (sameToken && isLikelyNewer(contact, newest, draft.now))) {
+    // It moved while we were away. Its next REGISTER tidies up; until then both are remembered.
     draft.replace({
       ...binding,
       contacts: [...binding.contacts, knownContact(contact, provedAt ?? binding.renewedAt)],
     });
   }
+}
+
+/** An app asks for the same time at each start. No proof, so nothing is removed and nothing renewed by it. */
+function isLikelyNewer(contact: SeenContact, newest: KnownContact, now: Instant): boolean {
+  if (contact.expiresAt === undefined || newest.grantedMs === undefined) return false;
+  const registeredAt = plus(contact.expiresAt, -newest.grantedMs);
+  return registeredAt > newest.seenAt && registeredAt <= plus(now, ROUNDING);
 }
 
 /** Two bindings turn out to be one device: the older id lives on, with the later proof. */
@@ -389,15 +414,17 @@ function contactRemoved(draft: Draft, event: Extract<LifecycleEvent, { type: 'Co
 }
 
 function unregistered(draft: Draft, event: Extract<LifecycleEvent, { type: 'Unregistered' }>): void {
+  const { pbx, uri } = event;
+  const params = uri === undefined ? undefined : pushParamsOf(uri);
   for (const b of [...draft.bindings]) {
-    const named = b.contacts.some((c) => c.pbx === event.pbx && (event.uri === undefined || c.uri === event.uri));
-    if (!named) continue;
+    const here = b.contacts.filter((c) => c.pbx === pbx);
+    const named = here.filter((c) => uri === undefined || c.uri === uri || sameContact(c.uri, uri));
+    // Asleep for so long that its contact expired, and then logged out: its token names it. With another contact here it
+    // has only moved, and some apps log their old contact out, token and all.
+    const byToken = here.length === 0 && params?.kind === 'push' && shareToken(b.targets, params.targets);
+    if (named.length === 0 && !byToken) continue;
     if (draft.policy(b).onUnregister === 'end') draft.bury(b, 'unregistered');
-    else
-      draft.replace({
-        ...b,
-        contacts: b.contacts.filter((c) => c.pbx !== event.pbx || (event.uri !== undefined && c.uri !== event.uri)),
-      });
+    else draft.replace({ ...b, contacts: b.contacts.filter((c) => !named.includes(c)) });
   }
 }
 

@@ -16,7 +16,8 @@ import type { Bindings } from './bindings.ts';
 const SWEEP_EVERY: DurationMs = 15 * MINUTE;
 const AT_ONCE = 8;
 
-export function heldEvent(contact: HeldContact, at: Instant, newId: string): LifecycleEvent {
+/** `maximumMs`: the most the PBX grants for this AOR, where it told. */
+export function heldEvent(contact: HeldContact, at: Instant, newId: string, maximumMs?: DurationMs): LifecycleEvent {
   const { pbx, uri, expiresAt, instanceId } = contact;
   return {
     type: 'ContactSeen',
@@ -28,6 +29,7 @@ export function heldEvent(contact: HeldContact, at: Instant, newId: string): Lif
       uri,
       ...(expiresAt === undefined ? {} : { expiresAt }),
       ...(instanceId === undefined ? {} : { instanceId }),
+      ...(maximumMs === undefined ? {} : { maximumMs }),
     },
   };
 }
@@ -92,11 +94,12 @@ export class Resync {
       await eachAtOnce(AT_ONCE, this.#o.store.scan(), async (record) => {
         if (this.#stopped || !this.#o.owns(link, record.aor) || record.bindings.length === 0) return;
         seen.add(record.aor);
-        const { contacts: held } = await link.ask(record.aor);
+        const { contacts: held, maximumExpiresMs } = await link.ask(record.aor);
         contacts += held.length;
         const at = this.#o.clock.now();
         if (held.length > 0) {
-          await this.#o.bindings.apply(record.aor, ...held.map((c) => heldEvent(c, at, this.#o.newId())));
+          const facts = held.map((c) => heldEvent(c, at, this.#o.newId(), maximumExpiresMs));
+          await this.#o.bindings.apply(record.aor, ...facts);
         }
       });
       await eachAtOnce(AT_ONCE, link.list(), async (contact) => {

@@ -97,7 +97,8 @@ export class Ticker {
         continue;
       }
       if (answer.value.aorExists) exists++;
-      events.push(...answer.value.contacts.map((c) => heldEvent(c, this.#o.clock.now(), this.#o.newId())));
+      const { contacts, maximumExpiresMs } = answer.value;
+      events.push(...contacts.map((c) => heldEvent(c, this.#o.clock.now(), this.#o.newId(), maximumExpiresMs)));
     }
     // Nobody left to ask (the PBX is gone from the configuration, or unseen for `forgetAfter`): nothing is held up by it.
     const asked = unknown ? 'unknown' : exists > 0 || links.length === 0 ? 'held' : 'missing';
