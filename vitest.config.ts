@@ -11,7 +11,7 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/asterisk/**', 'test/e2e/**'],
+          exclude: ['test/asterisk/**', 'test/e2e/**', 'test/crash/**'],
           testTimeout: 20_000,
           sequence: { groupOrder: 0 },
         },
@@ -19,7 +19,7 @@ export default defineConfig({
       {
         test: {
           name: 'real',
-          include: ['test/asterisk/**/*.test.ts', 'test/e2e/**/*.test.ts'],
+          include: ['test/asterisk/**/*.test.ts', 'test/e2e/**/*.test.ts', 'test/crash/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 300_000,
           maxWorkers: 2,

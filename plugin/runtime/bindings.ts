@@ -11,6 +11,7 @@ import { type DurationMs, SECOND } from '../core/time.ts';
 import type { Logger } from '../ports/adapter.ts';
 import type { BindingStore } from '../ports/binding-store.ts';
 import type { Clock } from '../ports/clock.ts';
+import { atBoundary } from './boundaries.ts';
 import { KeyedQueue } from './keyed-queue.ts';
 
 /** Records kept for calls while the store is away. About 2 kB each. */
@@ -68,6 +69,14 @@ export class Bindings {
     }
   }
 
+  get busy(): boolean {
+    return this.#queue.size > 0;
+  }
+
+  idle(): Promise<void> {
+    return this.#queue.idle();
+  }
+
   /** Waits for what is under way. Facts that the store still refuses are lost here; the next resync finds them. */
   async stop(): Promise<void> {
     this.#stopped = true;
@@ -78,6 +87,7 @@ export class Bindings {
   async #applyNow(aor: Aor, events: readonly LifecycleEvent[]): Promise<void> {
     for (let tries = 0; tries < CONFLICTS_MAX; tries++) {
       const before = (await this.#o.store.get(aor)) ?? emptyRecord(aor);
+      atBoundary('record loaded');
       const now = this.#o.clock.now();
       let record = before;
       let changed = false;
@@ -89,12 +99,14 @@ export class Bindings {
         effects.push(...t.effects);
       }
       if (changed) {
+        atBoundary('change decided');
         const isEmpty = record.bindings.length === 0 && record.tombstones.length === 0;
         const put = isEmpty
           ? await this.#o.store.remove(aor, before.version)
           : await this.#o.store.put(record, before.version);
         if (!put.ok) continue;
         record = { ...record, version: put.version };
+        atBoundary('change saved');
       }
       this.#recovered();
       this.#remember(aor, record);

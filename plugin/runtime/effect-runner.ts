@@ -12,6 +12,7 @@ import type { Logger } from '../ports/adapter.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { PbxLink } from '../ports/pbx-link.ts';
 import type { PushOutcome } from '../ports/push-provider.ts';
+import { atBoundary } from './boundaries.ts';
 import type { Delivery } from './delivery.ts';
 import { heldEvent } from './resync.ts';
 
@@ -53,6 +54,10 @@ export class EffectRunner {
     }
   }
 
+  get busy(): boolean {
+    return this.#running.size > 0;
+  }
+
   async idle(): Promise<void> {
     while (this.#running.size > 0) await Promise.all(this.#running);
   }
@@ -84,9 +89,12 @@ export class EffectRunner {
           );
           return effect.type === 'sendNotice' ? this.#settle(aor, effect, { kind: 'accepted' }) : undefined;
         }
+        atBoundary('push to be sent');
         const outcome = await this.#push(aor, effect);
+        atBoundary('push answered');
         await this.#tokenVerdict(aor, effect.bindingId, effect.target.token.fingerprint, outcome);
         if (effect.type === 'sendNotice') await this.#settle(aor, effect, outcome);
+        atBoundary('answer saved');
         return;
       }
       default:
@@ -148,12 +156,15 @@ export class EffectRunner {
         const params = pushParamsOf(held.uri);
         const tokens = params.kind === 'push' ? targetList(params.targets).map((t) => t.token.fingerprint) : [];
         if (tokens.some((t) => effect.tokens.includes(t))) {
+          atBoundary('contact to be removed');
           await link.removeContact(held);
+          atBoundary('contact removed');
           const { bindingId, pbx, why } = effect;
           this.#o.log.info({ aor, bindingId, pbx, reason: why }, 'contact removed');
         } else this.#o.log.info({ aor, pbx: effect.pbx }, 'contact kept, it is another device’s now');
       }
       await this.#gone(aor, effect);
+      atBoundary('removal saved');
     } catch (error) {
       // Still due: an ending asks again, a replaced contact is found by the next sweep.
       this.#o.log.debug({ aor, pbx: effect.pbx, reason: String(error) }, 'contact not removed yet');

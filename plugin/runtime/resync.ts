@@ -72,6 +72,10 @@ export class Resync {
     await Promise.all(this.#running.values());
   }
 
+  async idle(): Promise<void> {
+    await Promise.all(this.#running.values());
+  }
+
   /** Runs one resync of a link; a second request while one runs is done after it. Never rejects. */
   async run(link: PbxLink, why: 'connect' | 'sweep'): Promise<void> {
     if (this.#running.has(link.name)) {

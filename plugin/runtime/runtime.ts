@@ -135,6 +135,16 @@ export class Runtime {
     await this.#o.store.close();
   }
 
+  /** Resolves when everything begun so far is done: records, effects, what their outcomes caused. */
+  async idle(): Promise<void> {
+    do {
+      await this.#ticker.idle();
+      await this.#resync.idle();
+      await this.#effects.idle();
+      await this.#bindings.idle();
+    } while (this.#effects.busy || this.#bindings.busy);
+  }
+
   /** Links that are up, calls that wait, the brake: for health and the status command. */
   status(): { links: Record<string, boolean>; waiting: number; brake?: string } {
     return {

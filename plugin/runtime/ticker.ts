@@ -57,6 +57,10 @@ export class Ticker {
     await this.#round;
   }
 
+  async idle(): Promise<void> {
+    await this.#round;
+  }
+
   #next(afterMs: DurationMs): void {
     if (this.#stopped) return;
     this.#cancel = this.#o.clock.after(afterMs, () => {
