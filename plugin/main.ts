@@ -37,6 +37,17 @@ export interface Adapters {
   readonly store: Map<string, AdapterModule<BindingStore>>;
 }
 
+/** The clock the bindings live by, and the one for disks and wires: one and the same but in demonstrations. */
+export interface Clocks {
+  readonly clock: Clock;
+  readonly wire: Clock;
+}
+
+function machineClocks(): Clocks {
+  const clock = systemClock();
+  return { clock, wire: clock };
+}
+
 export async function adapters(): Promise<Adapters> {
   const manifest = readManifest();
   return {
@@ -51,14 +62,15 @@ export function schemasOf(found: Adapters): SchemaOf {
 }
 
 /** Builds a runtime from a checked configuration. Throws `ConfigError` for what only an adapter can find (an unreadable key). */
-export function compose(config: LoadedConfig, found: Adapters, log: Logger, clock: Clock = systemClock()): Runtime {
+export function compose(config: LoadedConfig, found: Adapters, log: Logger, clocks: Clocks = machineClocks()): Runtime {
+  const { clock, wire } = clocks;
   const make = <T>(
     modules: Map<string, AdapterModule<T>>,
     name: string,
     entry: { type: string; options: unknown },
   ): T => {
     const module = modules.get(entry.type) as AdapterModule<T>;
-    return module.create(entry.options, { clock, log, name } satisfies AdapterDeps);
+    return module.create(entry.options, { clock: wire, log, name } satisfies AdapterDeps);
   };
   const providers = Object.entries(config.push).map(([name, entry]) => make(found.push, name, entry));
   const links = Object.entries(config.pbx).map(([name, entry]) => make(found.pbx, name, entry));
@@ -68,10 +80,11 @@ export function compose(config: LoadedConfig, found: Adapters, log: Logger, cloc
   return new Runtime({
     mode: config.mode,
     clock,
+    wire,
     log,
     store: make(found.store, config.store.type, config.store),
     links,
-    delivery: createDelivery({ providers, clock, log, random }),
+    delivery: createDelivery({ providers, clock: wire, log, random }),
     policyFor: policyChooser(config),
     noticeText: (aor, notice) => messages.text(localeOf(aor), notice),
     realmOf: (link) => realms.get(link) ?? '',
@@ -92,7 +105,7 @@ export function createLogger(level: string, to: NodeJS.WritableStream = process.
 }
 
 /** `pushwake start`. Exit code 0 after an orderly stop, 2 for a mistake in the configuration, 1 for everything else. */
-export async function start(configFile: string, clock?: Clock): Promise<void> {
+export async function start(configFile: string, clocks?: Clocks): Promise<void> {
   let config: LoadedConfig;
   let runtime: Runtime;
   let log: pino.Logger;
@@ -100,7 +113,7 @@ export async function start(configFile: string, clock?: Clock): Promise<void> {
     const found = await adapters();
     config = loadConfig(configFile, schemasOf(found));
     log = createLogger(config.log.level);
-    runtime = compose(config, found, log, clock);
+    runtime = compose(config, found, log, clocks);
   } catch (error) {
     if (error instanceof ConfigError || (error instanceof Error && error.name === 'ConfigError')) {
       process.stderr.write(`${error.message}\n`);

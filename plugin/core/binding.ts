@@ -34,8 +34,10 @@ export interface KnownContact {
   readonly uri: string;
   /** When a REGISTER of it was last seen or proved. */
   readonly seenAt: Instant;
-  /** SIP `Expires` granted, where known. */
+  /** SIP `Expires` granted, where known; never less than what was granted. */
   readonly grantedMs?: DurationMs;
+  /** While that is not known: the expiry last seen, and when. Once it moves, something was granted since then. */
+  readonly seenExpiry?: { readonly expiresAt: Instant; readonly lookedAt: Instant };
 }
 
 /** One thing already sent in this lifetime. */

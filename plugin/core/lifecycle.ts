@@ -213,7 +213,7 @@ function bindNew(
     createdAt: draft.now,
     evidence: contact.instanceId === undefined ? {} : { instanceId: contact.instanceId },
     targets,
-    contacts: [knownContact(contact, renewedAt)],
+    contacts: [knownContact(contact, renewedAt, draft.now)],
     renewedAt,
     endsAt: plus(renewedAt, lifetimeOf({ targets }, policy)),
     sent: [],
@@ -229,9 +229,27 @@ function bindNew(
   }
 }
 
-function knownContact(contact: SeenContact, seenAt: Instant, before?: KnownContact): KnownContact {
+function knownContact(contact: SeenContact, seenAt: Instant, lookedAt: Instant, before?: KnownContact): KnownContact {
   const grantedMs = contact.grantedMs ?? before?.grantedMs;
-  return { pbx: contact.pbx, uri: contact.uri, seenAt, ...(grantedMs === undefined ? {} : { grantedMs }) };
+  const { expiresAt } = contact;
+  return {
+    pbx: contact.pbx,
+    uri: contact.uri,
+    seenAt,
+    ...(grantedMs === undefined ? {} : { grantedMs }),
+    ...(grantedMs === undefined && expiresAt !== undefined ? { seenExpiry: { expiresAt, lookedAt } } : {}),
+  };
+}
+
+/**
+ * Nobody told what was granted, but the expiry has moved since we last looked: there was a REGISTER after that look, and it
+ * was granted no more than what lies between.
+ */
+function withGranted(contact: SeenContact, same: KnownContact | undefined): SeenContact {
+  const before = same?.seenExpiry;
+  if (contact.grantedMs !== undefined || !before || contact.expiresAt === undefined) return contact;
+  if (between(before.expiresAt, contact.expiresAt) <= ROUNDING) return contact;
+  return { ...contact, grantedMs: between(before.lookedAt, contact.expiresAt) };
 }
 
 /** A REGISTER of a known device: a new lifetime, whatever was planned. */
@@ -274,7 +292,7 @@ function renew(
     createdAt: binding.createdAt,
     evidence: contact.instanceId === undefined ? binding.evidence : { instanceId: contact.instanceId },
     targets,
-    contacts: [...elsewhere, knownContact(contact, at, same)],
+    contacts: [...elsewhere, knownContact(contact, at, draft.now, same)],
     renewedAt,
     endsAt: latest(plus(renewedAt, lifetimeOf({ targets }, policy)), revived ? undefined : sameEnd(binding, targets)),
     sent: [],
@@ -309,11 +327,12 @@ function sameEnd(binding: Binding, targets: Targets): Instant | undefined {
 function heldContact(
   draft: Draft,
   binding: Binding,
-  contact: SeenContact,
+  seen: SeenContact,
   targets: Targets,
   provedAt: Instant | undefined,
 ): void {
-  const same = binding.contacts.find((c) => c.pbx === contact.pbx && c.uri === contact.uri);
+  const same = binding.contacts.find((c) => c.pbx === seen.pbx && c.uri === seen.uri);
+  const contact = withGranted(seen, same);
   // Nobody knows what was granted, but no more than the AOR's maximum: that proves less, and still enough.
   const { expiresAt, maximumMs } = contact;
   const noEarlier = expiresAt === undefined || maximumMs === undefined ? undefined : plus(expiresAt, -maximumMs);
@@ -323,7 +342,7 @@ function heldContact(
   }
   if (same) {
     if (contact.grantedMs !== undefined && same.grantedMs === undefined) {
-      const contacts = binding.contacts.map((c) => (c === same ? knownContact(contact, c.seenAt) : c));
+      const contacts = binding.contacts.map((c) => (c === same ? knownContact(contact, c.seenAt, draft.now) : c));
       draft.replace({ ...binding, contacts });
     }
     return;
@@ -337,7 +356,7 @@ function heldContact(
     // It moved while we were away. Its next REGISTER tidies up; until then both are remembered.
     draft.replace({
       ...binding,
-      contacts: [...binding.contacts, knownContact(contact, provedAt ?? binding.renewedAt)],
+      contacts: [...binding.contacts, knownContact(contact, provedAt ?? binding.renewedAt, draft.now)],
     });
   }
 }

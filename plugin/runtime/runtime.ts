@@ -24,7 +24,13 @@ import { Wakes } from './wakes.ts';
 
 export interface RuntimeOptions {
   readonly mode: Mode;
+  /** What the bindings live by. */
   readonly clock: Clock;
+  /**
+   * The same wall clock with the machine's own timers, for whatever waits for a disk or a wire. Differs only where the
+   * bindings' clock runs faster than the machine's. Default: `clock`.
+   */
+  readonly wire?: Clock;
   readonly log: Logger;
   readonly store: BindingStore;
   readonly links: readonly PbxLink[];
@@ -59,13 +65,14 @@ export class Runtime {
   constructor(options: RuntimeOptions) {
     this.#o = options;
     const { clock, log, store, delivery, mode, policyFor } = options;
+    const wire = options.wire ?? clock;
     this.#links = new Map(options.links.map((link) => [link.name, link]));
     for (const link of options.links) this.#downSince.set(link.name, clock.now());
     const newId = () => options.randomHex(8);
     this.#brake = new Brake({ store, clock, log, ...(options.brake === undefined ? {} : { enabled: options.brake }) });
     this.#bindings = new Bindings({
       store,
-      clock,
+      clock: wire,
       log,
       policyFor,
       onEffects: (aor, record, effects) => {
@@ -86,7 +93,7 @@ export class Runtime {
     });
     this.#wakes = new Wakes({
       mode,
-      clock,
+      clock: wire,
       log,
       bindings: this.#bindings,
       delivery,

@@ -51,6 +51,12 @@ export function affineClock({ k, startAt, realStartMs = Date.now() }: AffineOpti
   };
 }
 
+/** The wall clock of `life` with the machine's own timers: for whatever waits for a disk or a wire while a week passes. */
+export function wireClock(life: Clock): Clock {
+  const machine = systemClock();
+  return { now: life.now, fromPbx: life.fromPbx, monotonicMs: machine.monotonicMs, after: machine.after };
+}
+
 /** Random bytes as lower-case hex, two digits each; fit for ids nobody may guess. */
 export function randomId(bytes: number): string {
   return randomBytes(bytes).toString('hex');
