@@ -43,8 +43,11 @@ export interface DeliveryStats {
 export interface Delivery {
   /** Where a push of this purpose would go; undefined: the binding cannot be told this. */
   targetFor(purpose: PushPurpose, targets: Targets): Target | undefined;
-  /** Never rejects. Resolves with the last outcome: `retryLater` means the time was up, or `signal` was aborted. */
-  send(draft: PushDraft, targets: Targets, signal?: AbortSignal): Promise<PushOutcome>;
+  /**
+   * Never rejects. Resolves with the last outcome: `retryLater` means the time was up, or `signal` was aborted.
+   * `onDelay` is called once, when the first attempt has failed and another follows.
+   */
+  send(draft: PushDraft, targets: Targets, signal?: AbortSignal, onDelay?: () => void): Promise<PushOutcome>;
   stats(): DeliveryStats;
   /** Gives up what is under way, then closes the providers. */
   close(): Promise<void>;
@@ -102,7 +105,12 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     return undefined;
   }
 
-  async function send(draft: PushDraft, targets: Targets, signal?: AbortSignal): Promise<PushOutcome> {
+  async function send(
+    draft: PushDraft,
+    targets: Targets,
+    signal?: AbortSignal,
+    onDelay?: () => void,
+  ): Promise<PushOutcome> {
     if (closed) return CLOSED;
     const chosen = choose(draft.purpose, targets);
     if (!chosen) return { kind: 'failed', reason: 'no target for this purpose' };
@@ -118,7 +126,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     const onAbort = () => stop.abort();
     if (signal?.aborted) stop.abort();
     signal?.addEventListener('abort', onAbort, { once: true });
-    const push = deliver(request, chosen.lane, stop.signal);
+    const push = deliver(request, chosen.lane, stop.signal, onDelay);
     underWay.set(stop, push);
     try {
       return await push;
@@ -128,7 +136,12 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     }
   }
 
-  async function deliver(request: PushRequest, lane: Lane, signal: AbortSignal): Promise<PushOutcome> {
+  async function deliver(
+    request: PushRequest,
+    lane: Lane,
+    signal: AbortSignal,
+    onDelay?: () => void,
+  ): Promise<PushOutcome> {
     // The wall clock is looked at once: it may jump while we try.
     const deadlineMs = clock.monotonicMs() + between(clock.now(), request.expiresAt);
     if (overBudget(request)) return settle(request, { kind: 'failed', reason: 'device budget used up' }, 0);
@@ -138,6 +151,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       const waitMs = retryInMs({ purpose: request.purpose, attempts, outcome, leftMs, random: random() });
       if (waitMs === undefined || signal.aborted) return settle(request, outcome, attempts);
       retries++;
+      if (attempts === 1) onDelay?.();
       await pause(waitMs, signal);
       if (signal.aborted) return settle(request, ABORTED, attempts);
     }
