@@ -9,7 +9,7 @@
 import { createHash } from 'node:crypto';
 import type { Aor } from './aor.ts';
 import type { AorRecord, Binding, BindingId, Target } from './binding.ts';
-import { parseSipUri } from './contact-uri.ts';
+import { dialableUri, parseSipUri } from './contact-uri.ts';
 import { isSameDevice } from './identity.ts';
 import type { Policy } from './policy.ts';
 import { pushParamsOf } from './push-params.ts';
@@ -17,6 +17,8 @@ import { between, type DurationMs, type Instant, plus, SECOND } from './time.ts'
 
 /** Q.850 causes a leg may end with, as far as they decide anything here. */
 export const Cause = {
+  /** What Asterisk gives for an account nobody is registered for. */
+  noRoute: 3,
   /** 486 and 600: the person at the phone said no. */
   busy: 17,
   noAnswer: 19,
@@ -52,12 +54,13 @@ export interface WakeDevice {
   storedContact?: StoredContact;
   storedDialledAt?: Instant;
   ringStoredAtOnce: boolean;
-  push: 'sent' | 'accepted' | 'dead' | 'failed';
+  push: 'sent' | 'delayed' | 'accepted' | 'dead' | 'failed';
   /** A REGISTER of this device since the call began. */
   fresh?: StoredContact;
   /** It registered at the address its stored leg already rings: give that leg until then to be heard. */
   graceUntil?: Instant;
   rang: boolean;
+  /** It knows how the call ended: it took it, declined it, or was sent the closing word. */
   told: boolean;
 }
 
@@ -84,10 +87,19 @@ export type WakeEvent =
   | { readonly type: 'LegDials'; readonly legId: string }
   | { readonly type: 'LegRinging'; readonly ref: string }
   | { readonly type: 'LegAnswered'; readonly legId: string }
-  | { readonly type: 'LegEnded'; readonly legId: string; readonly cause: number }
+  /**
+   * `hungUp`: from outside, with the call or by us. Asterisk gives such a leg the cause that was in the air, which may be
+   * another phone's 486; only of a leg that ended by itself the cause is what its own phone said.
+   */
+  | { readonly type: 'LegEnded'; readonly legId: string; readonly cause: number; readonly hungUp: boolean }
   /** A REGISTER that happened after the call began. */
   | { readonly type: 'Registered'; readonly contact: StoredContact }
-  | { readonly type: 'PushSettled'; readonly bindingId: BindingId; readonly outcome: 'accepted' | 'dead' | 'failed' }
+  | {
+      readonly type: 'PushSettled';
+      readonly bindingId: BindingId;
+      /** `delayed`: the service did not take it at the first attempt; more follow. */
+      readonly outcome: 'accepted' | 'delayed' | 'dead' | 'failed';
+    }
   | { readonly type: 'TimePassed' };
 
 export type WakeEffect =
@@ -253,7 +265,7 @@ export function stepWake(
     case 'LegAnswered':
       return legAnswered(wake, event.legId);
     case 'LegEnded':
-      return legEnded(wake, event.legId, event.cause, now);
+      return legEnded(wake, event, now);
     case 'Registered':
       return registered(wake, event.contact, now);
     case 'PushSettled':
@@ -299,6 +311,8 @@ function asked(
       ring.push({ kind: 'contact', contact });
       continue;
     }
+    // One that cannot be dialled would never ring, and nobody must wait for it.
+    if (contact.path === undefined && !dialableUri(contact.uri).ok) continue;
     // Several contacts of one device: the one that lives longest is the one it registered last; the others are remains.
     if (device.storedContact && (device.storedContact.expiresAt ?? 0) >= (contact.expiresAt ?? 0)) continue;
     device.storedContact = contact;
@@ -329,7 +343,7 @@ function deviceOf(wake: Wake, contact: StoredContact): WakeDevice | undefined {
 function ringsAtOnce(device: WakeDevice, now: Instant, policy: Policy): boolean {
   const contact = device.storedContact;
   if (!contact) return false;
-  if (device.push === 'failed' || device.push === 'dead') return true;
+  if (isLost(device) || device.push === 'delayed') return true;
   if (!isDatagram(contact)) return true;
   const known = device.binding.contacts.find((c) => c.uri === contact.uri);
   const grantedMs = known?.grantedMs;
@@ -355,7 +369,7 @@ function legArrived(
     stored.storedLeg = event.legId;
     stored.storedState = 'held';
     if (stored.fresh && stored.deviceState !== 'none') return dropStored(stored);
-    return stored.ringStoredAtOnce || isLost(stored) ? [ringStored(stored, now)] : [];
+    return stored.ringStoredAtOnce || isLost(stored) || stored.push === 'delayed' ? [ringStored(stored, now)] : [];
   }
   const device = wake.devices.find((d) => d.ref === event.ref);
   if (!device) return [{ type: 'giveUp', legId: event.legId, cause: Cause.subscriberAbsent }];
@@ -412,15 +426,23 @@ function legAnswered(wake: Wake, legId: string): readonly WakeEffect[] {
   return [];
 }
 
-function legEnded(wake: Wake, legId: string, cause: number, now: Instant): readonly WakeEffect[] {
-  if (legId === wake.wakeLeg) return finish(wake, wordOf(cause));
+function legEnded(
+  wake: Wake,
+  { legId, cause, hungUp }: Extract<WakeEvent, { type: 'LegEnded' }>,
+  now: Instant,
+): readonly WakeEffect[] {
+  if (legId === wake.wakeLeg) return finish(wake, wordOf(cause, hungUp));
   const d = wake.devices.find((x) => x.deviceLeg === legId || x.storedLeg === legId);
   if (!d) return [];
   const effects: WakeEffect[] = [];
   if (d.storedLeg === legId) {
     const rang = d.storedState === 'ringing';
+    // An edge proxy (Path) says 480 for a phone that sleeps behind it: nobody said no.
+    const mayBeProxy = cause === Cause.noAnswer && !rang && d.storedContact?.path !== undefined;
     d.storedState = 'ended';
-    if (saidNo(cause, rang)) {
+    if (hungUp) return [];
+    if (saidNo(cause, rang) && !mayBeProxy) {
+      d.told = true;
       effects.push({ type: 'step', step: 'declined', device: d.bindingId, detail: `cause ${cause}` });
       // The person said no: the leg that still waits for this phone must not keep the caller waiting.
       if (d.deviceLeg && d.deviceState === 'held') effects.push(endLeg(d, 'device', cause));
@@ -429,28 +451,34 @@ function legEnded(wake: Wake, legId: string, cause: number, now: Instant): reado
     const was = d.deviceState;
     d.deviceState = 'ended';
     // Causes that end the whole call, told by any of its legs.
-    if (cause === Cause.answeredElsewhere || cause === Cause.interworking) return finish(wake, wordOf(cause));
-    if (saidNo(cause, was === 'ringing')) {
+    const word = wordOf(cause, hungUp);
+    if (word !== 'gave-up') return finish(wake, word);
+    // Whatever its phone answered, it has had the INVITE, and that call is over for it.
+    if (!hungUp && isDialling(was) && !NO_ANSWER_CAME.has(cause)) d.told = true;
+    if (!hungUp && saidNo(cause, was === 'ringing')) {
       effects.push({ type: 'step', step: 'declined', device: d.bindingId, detail: `cause ${cause}` });
       if (d.storedLeg && isOpen(d.storedState)) effects.push(endLeg(d, 'stored', cause));
     }
     // Without a wake leg (taken up after we were away) the last device leg tells how the call ended.
     if (wake.wakeLeg === undefined && wake.devices.every((x) => !isOpen(x.deviceState) && x.deviceState !== 'none')) {
-      effects.push(...finish(wake, wordOf(cause)));
+      effects.push(...finish(wake, word));
     }
   }
   return effects;
 }
+
+/** What Asterisk makes of a contact that cannot be reached: no route, 408, 502, 503. */
+const NO_ANSWER_CAME: ReadonlySet<number> = new Set([Cause.noRoute, 18, Cause.subscriberAbsent, 27, 34]);
 
 function saidNo(cause: number, rang: boolean): boolean {
   if (cause === Cause.answeredElsewhere || cause === Cause.interworking || cause === 16) return false;
   return cause === Cause.busy || cause === Cause.rejected || cause === Cause.noAnswer || rang;
 }
 
-function wordOf(cause: number): ClosingWord {
+function wordOf(cause: number, hungUp: boolean): ClosingWord {
   if (cause === Cause.answeredElsewhere) return 'elsewhere';
-  if (cause === Cause.interworking) return 'cancelled';
-  return 'gave-up';
+  // Asterisk makes 127 of a phone's 487 or 420 as well; then nobody hung the leg up.
+  return cause === Cause.interworking && hungUp ? 'cancelled' : 'gave-up';
 }
 
 const isDialling = (s: LegState) => s === 'dialling' || s === 'ringing';
@@ -529,8 +557,10 @@ function pushSettled(
   now: Instant,
 ): readonly WakeEffect[] {
   const d = wake.devices.find((x) => x.bindingId === event.bindingId);
-  if (!d || d.push !== 'sent') return [];
+  if (!d || (d.push !== 'sent' && d.push !== 'delayed')) return [];
   d.push = event.outcome;
+  // Nobody knows when it will be woken: what is stored is rung now, the leg that waits goes on waiting.
+  if (event.outcome === 'delayed') return d.storedState === 'held' && !d.fresh ? [ringStored(d, now)] : [];
   return unreachable(d, now);
 }
 
@@ -550,7 +580,8 @@ function unreachable(d: WakeDevice, now: Instant): readonly WakeEffect[] {
   if (d.deviceLeg && d.deviceState === 'held' && !mayStillRing) {
     return [
       { type: 'step', step: 'cannot be woken', device: d.bindingId, detail: `push ${d.push}` },
-      endLeg(d, 'device', Cause.subscriberAbsent),
+      // As for a phone that is not registered, which it would be without us.
+      endLeg(d, 'device', Cause.noRoute),
     ];
   }
   return [];

@@ -88,8 +88,17 @@ export type PbxEvent =
   /** 180 from the contact this leg dialled. */
   | { readonly type: 'legRinging'; readonly pbx: string; readonly ref: string }
   | { readonly type: 'legAnswered'; readonly pbx: string; readonly legId: string }
-  /** `cause`: Q.850; 26 somebody else answered, 127 the caller is gone. */
-  | { readonly type: 'legEnded'; readonly pbx: string; readonly legId: string; readonly cause: number };
+  /**
+   * `cause`: Q.850; 26 somebody else answered, 127 the caller is gone. `hungUp`: the call (or we) ended the leg; otherwise
+   * it ended by itself, because of what its phone answered.
+   */
+  | {
+      readonly type: 'legEnded';
+      readonly pbx: string;
+      readonly legId: string;
+      readonly cause: number;
+      readonly hungUp: boolean;
+    };
 
 /** What a wake leg shall dial. */
 export type RingTarget =

@@ -55,6 +55,9 @@ interface Live {
   readonly legs: Map<string, DeviceLeg>;
   readonly steps: TraceStep[];
   readonly seenMs: number;
+  /** Aborted when a push would be tried again after the end: it would ring for a call that is over. */
+  readonly pushing: AbortController;
+  composed?: WakeEffect;
   cancelTimer: () => void;
   cancelForget: () => void;
 }
@@ -64,6 +67,8 @@ export class Wakes {
   readonly #byStem = new Map<string, Live>();
   readonly #byAor = new Map<Aor, Set<Live>>();
   readonly #byLeg = new Map<string, Live>();
+  /** What happens to a leg while its record is still being read. */
+  readonly #arriving = new Map<string, WakeEvent[]>();
   /** Stems of calls that are over: a leg of theirs that comes late is not a call to take up. */
   #overStems = new Set<string>();
   #stopped = false;
@@ -90,7 +95,12 @@ export class Wakes {
           legId: event.legId,
         });
       case 'legEnded':
-        return this.#toLeg(event.pbx, event.legId, { type: 'LegEnded', legId: event.legId, cause: event.cause });
+        return this.#toLeg(event.pbx, event.legId, {
+          type: 'LegEnded',
+          legId: event.legId,
+          cause: event.cause,
+          hungUp: event.hungUp,
+        });
       case 'legRinging': {
         const live = this.#byStem.get(parseRef(event.ref)?.stem ?? '');
         if (live) this.#step(live, { type: 'LegRinging', ref: event.ref });
@@ -131,7 +141,19 @@ export class Wakes {
     const link = this.#o.links.get(event.pbx);
     if (!link) return;
     const seenMs = this.#o.clock.monotonicMs();
-    const record = await this.#o.bindings.read(leg.aor);
+    const key = legKey(event.pbx, leg.legId);
+    const known = this.#byLeg.get(key);
+    if (known) {
+      // The link went down before it had passed on what to ring; nobody is pushed again.
+      if (known.composed) this.#one(known, known.composed);
+      return;
+    }
+    const { value: record, missed } = await this.#whileArriving(key, this.#o.bindings.read(leg.aor));
+    if (this.#stopped) return;
+    if (missed.some((e) => e.type === 'LegEnded')) {
+      this.#o.log.info({ aor: leg.aor, pbx: event.pbx }, 'call ended before it was looked at, nobody is pushed');
+      return;
+    }
     const targetFor = (b: Binding) => this.#o.delivery.targetFor('call', b.targets);
     const observing = this.#o.mode === 'observe';
     if (observing) {
@@ -148,23 +170,46 @@ export class Wakes {
       targetFor,
     );
     const live = this.#open(begun.wake, stem, link, seenMs);
-    this.#byLeg.set(legKey(event.pbx, leg.legId), live);
+    this.#byLeg.set(key, live);
     this.#trace(live, 'call seen', undefined, `${begun.wake.devices.length} to wake`);
     this.#carryOut(live, begun.effects);
+  }
+
+  /** Events of a leg that come while something is awaited for it; nobody would know the leg yet. */
+  async #whileArriving<T>(key: string, work: Promise<T>): Promise<{ value: T; missed: readonly WakeEvent[] }> {
+    const missed: WakeEvent[] = [];
+    this.#arriving.set(key, missed);
+    try {
+      return { value: await work, missed };
+    } finally {
+      this.#arriving.delete(key);
+    }
   }
 
   async #legArrived(event: Extract<PbxEvent, { type: 'deviceLegArrived' }>): Promise<void> {
     const { leg } = event;
     const ref = parseRef(leg.ref);
     if (!ref) return;
-    let live = this.#byStem.get(ref.stem);
-    if (!live || !live.wake.devices.some((d) => d.bindingId === ref.bindingId)) {
-      live = await this.#takeUp(event, ref);
-      if (!live) return;
+    const key = legKey(event.pbx, leg.legId);
+    let live = this.#known(ref);
+    let missed: readonly WakeEvent[] = [];
+    // The link was away, the wake is ours: who registered meanwhile was not seen.
+    if (live && event.takenUp) void this.#registeredMeanwhile(live);
+    if (!live) {
+      const takenUp = await this.#whileArriving(key, this.#takeUp(event, ref));
+      if (!takenUp.value) return;
+      live = takenUp.value;
+      missed = takenUp.missed;
     }
     live.legs.set(leg.legId, leg);
-    this.#byLeg.set(legKey(event.pbx, leg.legId), live);
+    this.#byLeg.set(key, live);
     this.#step(live, { type: 'LegArrived', legId: leg.legId, ref: leg.ref });
+    for (const event of missed) this.#step(live, event);
+  }
+
+  #known(ref: NonNullable<ReturnType<typeof parseRef>>): Live | undefined {
+    const live = this.#byStem.get(ref.stem);
+    return live?.wake.devices.some((d) => d.bindingId === ref.bindingId) ? live : undefined;
   }
 
   /** A leg of a call we know nothing of: we were away when it began. */
@@ -182,23 +227,27 @@ export class Wakes {
       await link.giveUp(leg.legId, 20).catch(() => undefined);
       return undefined;
     }
+    // The other leg of this device may have been faster.
+    const same = this.#known(ref);
+    if (same || this.#stopped) return same;
     const known = this.#byStem.get(ref.stem);
     const arrival = { pbx, aor: leg.aor, callId: leg.callId, stem: ref.stem, startedAt: event.startedAt };
     const wake = takeUpDevice(known?.wake, arrival, binding, target, this.#policy(leg.aor, binding).ringTimeMs);
     const live = known ?? this.#open(wake, ref.stem, link, this.#o.clock.monotonicMs());
     this.#trace(live, 'waiting call taken up', binding.id);
     if (!known) link.watch(leg.aor, true);
-    void this.#registeredMeanwhile(live, binding);
+    void this.#registeredMeanwhile(live);
     return live;
   }
 
   /** The phone may have registered while nobody looked: what its contact's expiry proves is enough. */
-  async #registeredMeanwhile(live: Live, binding: Binding): Promise<void> {
+  async #registeredMeanwhile(live: Live): Promise<void> {
     try {
       const { contacts } = await live.link.ask(live.wake.aor);
+      const known = live.wake.devices.flatMap((d) => d.binding.contacts);
       for (const contact of contacts) {
-        const grantedMs =
-          binding.contacts.find((c) => c.uri === contact.uri)?.grantedMs ?? binding.contacts[0]?.grantedMs;
+        // What Asterisk granted is the same for all contacts of an account.
+        const grantedMs = known.find((c) => c.uri === contact.uri)?.grantedMs ?? known[0]?.grantedMs;
         const provedAt =
           grantedMs !== undefined && contact.expiresAt !== undefined ? plus(contact.expiresAt, -grantedMs) : undefined;
         // Whole seconds on the PBX's side: one more counts as since.
@@ -224,6 +273,7 @@ export class Wakes {
       legs: new Map(),
       steps: [],
       seenMs,
+      pushing: new AbortController(),
       cancelTimer: () => undefined,
       cancelForget: this.#o.clock.after(Math.max(0, between(this.#o.clock.now(), wake.endsAt)) + FORGET_AFTER, () => {
         this.#trace(live, 'its end was never told');
@@ -237,8 +287,10 @@ export class Wakes {
   }
 
   #toLeg(pbx: string, legId: string, event: WakeEvent): void {
-    const live = this.#byLeg.get(legKey(pbx, legId));
+    const key = legKey(pbx, legId);
+    const live = this.#byLeg.get(key);
     if (live) this.#step(live, event);
+    else this.#arriving.get(key)?.push(event);
   }
 
   #step(live: Live, event: WakeEvent): void {
@@ -275,6 +327,7 @@ export class Wakes {
           return contact ? [{ ...t, contact }] : [];
         });
         if (wake.wakeLeg === undefined) return;
+        live.composed = effect;
         const wakeLeg = wake.wakeLeg;
         return this.#order(live, 'composed', link.compose(wakeLeg, wake.callId, ring));
       }
@@ -312,7 +365,8 @@ export class Wakes {
 
   async #push(live: Live, device: WakeDevice): Promise<void> {
     const { wake } = live;
-    this.#trace(live, 'push sent', device.bindingId, device.target.provider);
+    const { bindingId } = device;
+    this.#trace(live, 'push sent', bindingId, device.target.provider);
     const outcome = await this.#o.delivery.send(
       {
         purpose: 'call',
@@ -321,11 +375,18 @@ export class Wakes {
         expiresAt: plus(wake.startedAt, this.#policy(wake.aor, device.binding).ringTimeMs),
       },
       device.binding.targets,
+      live.pushing.signal,
+      () => {
+        if (wake.phase === 'over') return live.pushing.abort();
+        this.#trace(live, 'push delayed', bindingId);
+        this.#step(live, { type: 'PushSettled', bindingId, outcome: 'delayed' });
+      },
     );
-    this.#trace(live, `push ${outcome.kind}`, device.bindingId, 'reason' in outcome ? outcome.reason : undefined);
-    if (outcome.kind === 'tokenDead') await this.#tokenDied(wake.aor, device, outcome);
+    this.#trace(live, `push ${outcome.kind}`, bindingId, 'reason' in outcome ? outcome.reason : undefined);
+    // The call first: it does not wait until the verdict is written.
     const settled = outcome.kind === 'accepted' ? 'accepted' : outcome.kind === 'tokenDead' ? 'dead' : 'failed';
-    this.#step(live, { type: 'PushSettled', bindingId: device.bindingId, outcome: settled });
+    this.#step(live, { type: 'PushSettled', bindingId, outcome: settled });
+    if (outcome.kind === 'tokenDead') await this.#tokenDied(wake.aor, device, outcome);
   }
 
   #tokenDied(aor: Aor, device: WakeDevice, outcome: Extract<PushOutcome, { kind: 'tokenDead' }>): Promise<void> {
@@ -375,6 +436,8 @@ export class Wakes {
     if (this.#byStem.get(stem) !== live) return;
     live.cancelTimer();
     live.cancelForget();
+    // What is under way may still bring a verdict on the token; another attempt may not follow.
+    if (wake.devices.some((d) => d.push === 'delayed')) live.pushing.abort();
     this.#byStem.delete(stem);
     for (const [key, value] of this.#byLeg) if (value === live) this.#byLeg.delete(key);
     const ofAor = this.#byAor.get(wake.aor);

@@ -44,11 +44,20 @@ interface Leg {
   left: boolean;
   /** It ended before we could follow it: its end comes without a ChannelDestroyed. */
   unfollowed: boolean;
+  /** It was hung up, rather than having come to its end. */
+  hungUp: boolean;
   /** Cause of the last request to hang it up. */
   cause: number;
 }
 
-const newLeg = (kind: Leg['kind'], aorId: string): Leg => ({ kind, aorId, left: false, unfollowed: false, cause: 0 });
+const newLeg = (kind: Leg['kind'], aorId: string): Leg => ({
+  kind,
+  aorId,
+  left: false,
+  unfollowed: false,
+  hungUp: false,
+  cause: 0,
+});
 
 interface AorAnswer {
   readonly exists: boolean;
@@ -188,7 +197,10 @@ class AsteriskLink implements PbxLink {
       }
       case 'hangupRequested': {
         const leg = this.#legs.get(fact.channelId);
-        if (leg) leg.cause = fact.cause;
+        if (leg) {
+          leg.hungUp ||= fact.fromOutside;
+          leg.cause = fact.cause;
+        }
         return;
       }
       case 'ringing':
@@ -210,7 +222,10 @@ class AsteriskLink implements PbxLink {
   }
 
   #ended(channelId: string, cause: number): void {
-    if (this.#legs.delete(channelId)) this.#say({ type: 'legEnded', pbx: this.name, legId: channelId, cause });
+    const leg = this.#legs.get(channelId);
+    if (!leg) return;
+    this.#legs.delete(channelId);
+    this.#say({ type: 'legEnded', pbx: this.name, legId: channelId, cause, hungUp: leg.hungUp });
   }
 
   /** Keeps telling us about a leg after it left Stasis: how it ends is how the call ended. */

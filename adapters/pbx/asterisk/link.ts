@@ -267,6 +267,7 @@ function eventFields(event: Record<string, unknown>): Record<string, unknown> {
     timestamp: event.timestamp,
     ...(event.args ? { args: event.args } : {}),
     ...(event.cause === undefined ? {} : { cause: event.cause }),
+    ...(event.soft === undefined ? {} : { soft: event.soft }),
     ...(event.contact_info ? { contact_info: event.contact_info } : {}),
     ...(channel ? { channel: channelFields(channel) } : {}),
   };

@@ -30,7 +30,13 @@ export type AriFact =
   | { readonly fact: 'ringing'; readonly ref: string }
   | { readonly fact: 'answered'; readonly channelId: string }
   /** The leg will end; why, if it ends now. */
-  | { readonly fact: 'hangupRequested'; readonly channelId: string; readonly cause: number }
+  /** `fromOutside`: because of its call; otherwise its dialplan is through, or we asked for it. */
+  | {
+      readonly fact: 'hangupRequested';
+      readonly channelId: string;
+      readonly cause: number;
+      readonly fromOutside: boolean;
+    }
   | { readonly fact: 'ended'; readonly channelId: string; readonly cause: number }
   /** Another process connected with our application's name: we hear nothing any more. */
   | { readonly fact: 'replaced' };
@@ -60,7 +66,9 @@ export function translate(event: unknown): AriFact | undefined {
       return channel.state === 'Ringing' && ref && parseRef(ref) ? { fact: 'ringing', ref } : undefined;
     }
     case 'ChannelHangupRequest':
-      return channelId ? { fact: 'hangupRequested', channelId, cause: Number(e.cause) || 0 } : undefined;
+      return channelId
+        ? { fact: 'hangupRequested', channelId, cause: Number(e.cause) || 0, fromOutside: e.soft !== true }
+        : undefined;
     case 'ChannelDestroyed':
       return channelId ? { fact: 'ended', channelId, cause: Number(e.cause) || 0 } : undefined;
     case 'ApplicationReplaced':
