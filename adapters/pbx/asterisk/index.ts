@@ -126,13 +126,15 @@ class AsteriskLink implements PbxLink {
 
   async #linkUp(): Promise<void> {
     this.#say({ type: 'linkUp', pbx: this.name });
+    // Those of now: legs of calls that come while we ask are in no list.
+    const known = [...this.#legs.keys()];
     try {
       // Calls first: they wait; the resync can.
       const channels = await this.#worker.call<unknown[]>('waitingChannels', {}, CALL_DEADLINE);
       const waiting = channels
         .map((channel) => translateWaiting(channel, this.#o.app))
         .filter((fact) => fact !== undefined);
-      this.#legsSince(channels, waiting);
+      this.#legsSince(known, channels, waiting);
       for (const fact of waiting) this.#event(fact, true);
     } catch (error) {
       this.#deps.log.warn({ pbx: this.name, reason: String(error) }, 'could not look for calls that wait');
@@ -140,11 +142,11 @@ class AsteriskLink implements PbxLink {
   }
 
   /** Legs we knew before the link went down: those that are gone have ended, those that ring are followed again. */
-  #legsSince(channels: readonly unknown[], waiting: readonly AriFact[]): void {
+  #legsSince(known: readonly string[], channels: readonly unknown[], waiting: readonly AriFact[]): void {
     const there = new Set(channels.map((channel) => (channel as { id?: string }).id));
     const held = new Set(waiting.map((fact) => ('channelId' in fact ? fact.channelId : undefined)));
-    for (const [channelId, leg] of this.#legs) {
-      if (!there.has(channelId)) this.#ended(channelId, leg.cause);
+    for (const channelId of known) {
+      if (!there.has(channelId)) this.#ended(channelId, this.#legs.get(channelId)?.cause ?? 0);
       else if (!held.has(channelId)) this.#follow(channelId);
     }
   }
