@@ -281,7 +281,7 @@ export function stepWake(
 export function wakeDueAt(wake: Wake): Instant | undefined {
   if (wake.phase === 'over') return undefined;
   return wake.devices.reduce<Instant | undefined>((a, d) => {
-    const at = d.graceUntil;
+    const at = d.deviceState === 'held' ? d.graceUntil : undefined;
     return at !== undefined && (a === undefined || at < a) ? at : a;
   }, undefined);
 }
@@ -446,15 +446,18 @@ function legEnded(
       effects.push({ type: 'step', step: 'declined', device: d.bindingId, detail: `cause ${cause}` });
       // The person said no: the leg that still waits for this phone must not keep the caller waiting.
       if (d.deviceLeg && d.deviceState === 'held') effects.push(endLeg(d, 'device', cause));
-    } else if (d.deviceState === 'held') effects.push(...unreachable(d, now));
+    } else if (d.deviceState === 'held') {
+      // What it waited for, if it has registered meanwhile, will not come any more.
+      effects.push(...(d.fresh ? goOn(wake, d, now) : unreachable(d, now)));
+    }
   } else {
     const was = d.deviceState;
     d.deviceState = 'ended';
+    // Whatever its phone answered, it has had the INVITE, and that call is over for it; the CANCEL tells it as well.
+    if (isDialling(was) && (hungUp || !NO_ANSWER_CAME.has(cause))) d.told = true;
     // Causes that end the whole call, told by any of its legs.
     const word = wordOf(cause, hungUp);
     if (word !== 'gave-up') return finish(wake, word);
-    // Whatever its phone answered, it has had the INVITE, and that call is over for it.
-    if (!hungUp && isDialling(was) && !NO_ANSWER_CAME.has(cause)) d.told = true;
     if (!hungUp && saidNo(cause, was === 'ringing')) {
       effects.push({ type: 'step', step: 'declined', device: d.bindingId, detail: `cause ${cause}` });
       if (d.storedLeg && isOpen(d.storedState)) effects.push(endLeg(d, 'stored', cause));

@@ -1,0 +1,220 @@
+/** The wake, decided without a PBX: a table of sentences, every order of what may race, and rows that a spoilt core must fail. */
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import * as core from '../../plugin/core/wake.ts';
+import {
+  expectedOf,
+  type Game,
+  type Held,
+  isPossible,
+  orders,
+  play,
+  playOrder,
+  ROWS,
+  type Row,
+  type Setup,
+  type WakeCore,
+} from './wake.cases.ts';
+
+/** What holds of every wake, whatever happens. Answers what is wrong, in words. */
+function wrong(game: Game): string[] {
+  const twice = (list: readonly string[]) => list.filter((x, i) => list.indexOf(x) !== i);
+  const problems: string[] = [];
+  if (twice(game.rings).length > 0) problems.push(`rung twice: ${twice(game.rings).join()}`);
+  const told = game.told.map((t) => t.split(' ')[0] as string);
+  if (twice(told).length > 0) problems.push(`told twice: ${twice(told).join()}`);
+  if (game.afterOver.length > 0) problems.push(`after the end: ${game.afterOver.map((e) => e.type).join()}`);
+  if (game.overs > 1) problems.push('over twice');
+  if (told.some((name) => !game.pushed.includes(name))) problems.push('told without a push');
+  return problems;
+}
+
+function failures(wakeCore: WakeCore, row: Row): string[] {
+  const game = play(wakeCore, row.setup, row.events);
+  const differs = (what: string, found: unknown, expected: unknown) =>
+    expected === undefined || JSON.stringify(found) === JSON.stringify(expected)
+      ? []
+      : [`${what}: ${JSON.stringify(found)}, expected ${JSON.stringify(expected)}`];
+  return [
+    ...wrong(game),
+    ...differs('rings', game.rings, row.rings),
+    ...differs('told', game.told, row.told),
+    ...differs('ended', game.ended, row.ended),
+    ...differs('outcome', game.wake.outcome, row.outcome),
+  ];
+}
+
+function raceFailures(wakeCore: WakeCore, order: readonly string[]): string[] {
+  const game = playOrder(wakeCore, order);
+  const { told, rings, outcome } = expectedOf(order);
+  const found = { told: [...game.told].sort(), rings: game.rings, outcome: game.wake.outcome };
+  const expected = { told, rings, outcome };
+  return [
+    ...wrong(game),
+    ...(game.overs === 1 ? [] : ['not over']),
+    ...(JSON.stringify(found) === JSON.stringify(expected)
+      ? []
+      : [`${JSON.stringify(found)}, expected ${JSON.stringify(expected)}`]),
+  ];
+}
+
+describe('a waiting call', () => {
+  it.each(ROWS.map((row) => [row.sentence, row] as const))('%s', (_sentence, row) => {
+    expect(failures(core, row)).toEqual([]);
+  });
+
+  it('every sentence stands once', () => {
+    expect(new Set(ROWS.map((r) => r.sentence)).size).toBe(ROWS.length);
+  });
+});
+
+const possible = [...orders(2), ...orders(3)].filter(isPossible);
+
+describe('the race table: what A does, the desk phone, the caller, the clock, the push service and the link, in any order', () => {
+  it.each(possible.map((order) => [order.join(', then '), order] as const))('%s', (_sentence, order) => {
+    expect(raceFailures(core, order)).toEqual([]);
+  });
+
+  it('holds every possible order', () => {
+    expect(possible.length).toBe(orders(2).filter(isPossible).length + orders(3).filter(isPossible).length);
+    expect(orders(2)).toHaveLength(42);
+    expect(orders(3)).toHaveLength(210);
+  });
+});
+
+describe('control: with a rule taken out the tables fail', () => {
+  const file = fileURLToPath(new URL('../../plugin/core/wake.ts', import.meta.url));
+  const source = readFileSync(file, 'utf8');
+  const rules: [rule: string, text: string, without: string][] = [
+    ['nothing happens after the end', "if (wake.phase === 'over') return [];", ''],
+    [
+      'a phone that rings at its stored contact loses its other leg',
+      "if (d.deviceLeg && d.deviceState === 'held') effects.push(endLeg(d, 'device', Cause.subscriberAbsent));",
+      '',
+    ],
+    [
+      'a dead stored leg is dropped before the fresh one is rung',
+      'const drop = dropStored(d);',
+      'const drop: WakeEffect[] = [];',
+    ],
+    ['an INVITE under way gets its time', 'if (until !== undefined && until > now) {', 'if (Number.isNaN(now)) {'],
+    ['who rang is not told again by push', 'const hearsBySip = device.rang ||', 'const hearsBySip ='],
+    [
+      'who declined knows',
+      "d.told = true;\n      effects.push({ type: 'step', step: 'declined'",
+      "effects.push({ type: 'step', step: 'declined'",
+    ],
+    [
+      'an old UDP contact waits',
+      'return registeredAt !== undefined && between(registeredAt, now) <= policy.freshContactMs + SECOND;',
+      'return true;',
+    ],
+    ['a phone that nothing can wake is not waited for', 'if (!isLost(d) || d.fresh) return [];', 'return [];'],
+    [
+      'a leg that was hung up says nothing of its phone',
+      "return cause === Cause.interworking && hungUp ? 'cancelled' : 'gave-up';",
+      "return cause === Cause.interworking ? 'cancelled' : 'gave-up';",
+    ],
+    ['a dead token is told nothing', " || device.push === 'dead') continue;", ') continue;'],
+  ];
+
+  it.each(rules)('%s', async (_rule, text, without) => {
+    expect(source.includes(text), `"${text}" does not stand in wake.ts: say what replaced it`).toBe(true);
+    const spoilt = await load(source.replace(text, without));
+    const failing = [
+      ...ROWS.filter((row) => fails(() => failures(spoilt, row))),
+      ...possible.filter((order) => fails(() => raceFailures(spoilt, order))),
+    ];
+    expect(failing.length).toBeGreaterThan(0);
+  });
+
+  const fails = (run: () => string[]): boolean => {
+    try {
+      return run().length > 0;
+    } catch {
+      return true;
+    }
+  };
+
+  async function load(text: string): Promise<WakeCore> {
+    const folder = new URL('../../plugin/core/', import.meta.url);
+    const absolute = text.replace(
+      /from '\.\/([\w-]+\.ts)'/g,
+      (_, name: string) => `from '${new URL(name, folder).href}'`,
+    );
+    const spoilt = join(tmpdir(), `wake-spoilt-${process.pid}-${Math.random().toString(36).slice(2)}.ts`);
+    writeFileSync(spoilt, absolute);
+    try {
+      return (await import(/* @vite-ignore */ pathToFileURL(spoilt).href)) as WakeCore;
+    } finally {
+      rmSync(spoilt);
+    }
+  }
+});
+
+describe('properties', () => {
+  const name = fc.constantFrom('A', 'B', 'C');
+  const event = fc.oneof(
+    fc.constantFrom('desk answers', 'caller cancels', 'time up', 'link lost', 'link back', 'pbx answers'),
+    fc
+      .tuple(name, fc.constantFrom('registers', 'registers again', 'rings', 'answers', 'guard'))
+      .map((t) => t.join(' ')),
+    fc.tuple(name, fc.constantFrom(17, 19, 21, 18, 34, 38, 127)).map(([n, cause]) => `${n} says ${cause}`),
+    fc.tuple(name, fc.constantFrom('accepted', 'delayed', 'dead', 'failed')).map(([n, o]) => `${n} push ${o}`),
+    fc.constantFrom(50, 300, 500, 1_000, 2_000, 10_000).map((ms) => `wait ${ms}`),
+  );
+  const held = fc.constantFrom<Held>(
+    'nothing',
+    'udp old',
+    'udp new',
+    'tls',
+    'udp behind an edge',
+    'udp that cannot be dialled',
+  );
+  const setup: fc.Arbitrary<Setup> = fc.record({
+    devices: fc.integer({ min: 1, max: 3 }),
+    held: fc.record({ A: held, B: held, C: held }),
+    desk: fc.boolean(),
+    unknown: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
+  });
+  const only = (devices: number, events: readonly string[]) =>
+    events.filter((e) => !/^[ABC] /.test(e) || 'ABC'.indexOf(e[0] as string) < devices);
+
+  it('whatever happens: no exception, one ring per leg, one word per pushed phone, nothing after the end', () => {
+    fc.assert(
+      fc.property(setup, fc.array(event, { maxLength: 25 }), (s, events) => {
+        expect(wrong(play(core, s, only(s.devices ?? 1, events)))).toEqual([]);
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
+  it('when the call is over, every pushed phone has heard it exactly once: by SIP, by its own answer, or by a word', () => {
+    fc.assert(
+      fc.property(setup, fc.array(event, { maxLength: 25 }), (s, events) => {
+        const game = play(core, s, [...only(s.devices ?? 1, events), 'link back', 'time up']);
+        expect(game.overs).toBe(1);
+        for (const device of game.wake.devices) {
+          const bySip = device.rang || device.deviceState === 'dialling' || device.deviceState === 'answered';
+          expect(device.told || bySip || device.push === 'dead').toBe(true);
+        }
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
+  it('the instant it asks to be called at never stands still', () => {
+    fc.assert(
+      fc.property(setup, fc.array(event, { maxLength: 25 }), (s, events) => {
+        const game = play(core, s, only(s.devices ?? 1, events));
+        game.do('wait 100000');
+        expect(core.wakeDueAt(game.wake)).toBeUndefined();
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+});
