@@ -277,6 +277,7 @@ export class Wakes {
       cancelTimer: () => undefined,
       cancelForget: this.#o.clock.after(Math.max(0, between(this.#o.clock.now(), wake.endsAt)) + FORGET_AFTER, () => {
         this.#trace(live, 'its end was never told');
+        link.watch(wake.aor, false);
         this.#close(live);
       }),
     };

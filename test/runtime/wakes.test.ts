@@ -1,0 +1,346 @@
+/** Calls that wait, with a scripted PBX, push service and clock: the order of things, what comes too early, and what is left over. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { AorRecord } from '../../plugin/core/binding.ts';
+import { DEFAULT_POLICY, type Mode } from '../../plugin/core/policy.ts';
+import { DAY, HOUR, MINUTE, plus, SECOND } from '../../plugin/core/time.ts';
+import type { BindingStore } from '../../plugin/ports/binding-store.ts';
+import type { PbxEvent } from '../../plugin/ports/pbx-link.ts';
+import { Bindings } from '../../plugin/runtime/bindings.ts';
+import { createDelivery } from '../../plugin/runtime/delivery.ts';
+import { TraceBook } from '../../plugin/runtime/trace.ts';
+import { Wakes } from '../../plugin/runtime/wakes.ts';
+import { AOR, BINDING, bindingEndingIn, contactUri, MONDAY, recordOf } from '../support/builders.ts';
+import { FakeClock, settle } from '../support/fake-clock.ts';
+import { FakePbx } from '../support/fake-pbx.ts';
+import { RecordedLog } from '../support/recorded-log.ts';
+import { ScriptedPushProvider } from '../support/scripted-push-provider.ts';
+
+const STEM = 'w0000000a';
+const REFS = { device: `${STEM}d${BINDING}`, stored: `${STEM}s${BINDING}` };
+
+class Site {
+  readonly clock = new FakeClock(MONDAY);
+  readonly log = new RecordedLog();
+  readonly push = new ScriptedPushProvider('apns');
+  readonly pbx = new FakePbx({ clock: this.clock });
+  readonly traces = new TraceBook();
+  readonly watched: boolean[] = [];
+  readonly wakes: Wakes;
+  record: AorRecord | undefined = recordOf(bindingEndingIn(6 * DAY, MONDAY));
+  /** Reading waits for it, writing too. */
+  store: Promise<void> = Promise.resolve();
+  written = 0;
+
+  constructor(mode: Mode = 'full') {
+    const { clock, log } = this;
+    this.pbx.watch = (...args: unknown[]) => void this.watched.push(args[1] as boolean);
+    const store: Pick<BindingStore, 'name' | 'get' | 'put'> = {
+      name: 'memory',
+      get: async () => {
+        await this.store;
+        return this.record;
+      },
+      put: async (record, version) => {
+        await this.store;
+        this.written++;
+        this.record = { ...record, version: version + 1 };
+        return { ok: true, version: version + 1 };
+      },
+    };
+    this.wakes = new Wakes({
+      mode,
+      clock,
+      log,
+      bindings: new Bindings({
+        store: store as BindingStore,
+        clock,
+        log,
+        policyFor: () => () => DEFAULT_POLICY,
+        onEffects: () => undefined,
+      }),
+      delivery: createDelivery({ providers: [this.push], clock, log, random: () => 0.5 }),
+      links: new Map([['office', this.pbx]]),
+      policyFor: () => () => DEFAULT_POLICY,
+      traces: this.traces,
+      newStem: () => STEM.slice(1),
+    });
+  }
+
+  async start(): Promise<this> {
+    await this.pbx.start((event) => void this.wakes.onPbxEvent(event));
+    return this;
+  }
+
+  async tell(...events: PbxEvent[]): Promise<void> {
+    for (const event of events) this.pbx.emit(event);
+    await settle(3);
+  }
+
+  call(): Promise<void> {
+    return this.tell(arrival);
+  }
+
+  orders(name: string): unknown[] {
+    return this.pbx.orders.filter((o) => o.order === name);
+  }
+
+  get pushed(): string[] {
+    return this.push.requests.map((r) => (r.purpose === 'cancel' ? `${r.purpose} ${r.word}` : r.purpose));
+  }
+}
+
+const arrival: PbxEvent = {
+  type: 'wakeLegArrived',
+  pbx: 'office',
+  leg: { legId: 'wake', aor: AOR, linkedId: 'linked-1' },
+  startedAt: MONDAY,
+};
+const leg = (kind: 'device' | 'stored', o: { takenUp?: boolean } = {}): PbxEvent => ({
+  type: 'deviceLegArrived',
+  pbx: 'office',
+  leg: { legId: kind, kind, ref: REFS[kind], aor: AOR, callId: 'the-call' },
+  startedAt: MONDAY,
+  takenUp: o.takenUp ?? false,
+});
+const ended = (legId: string, cause: number, hungUp = true): PbxEvent => ({
+  type: 'legEnded',
+  pbx: 'office',
+  legId,
+  cause,
+  hungUp,
+});
+
+let site: Site;
+beforeEach(async () => {
+  site = await new Site().start();
+});
+afterEach(() => {
+  site.wakes.stop();
+  expect(site.clock.pending()).toBe(0);
+});
+
+describe('a call', () => {
+  it('pushes first, asks, composes; rings when the phone registers; is over with the answer', async () => {
+    await site.call();
+    expect(site.pushed).toEqual(['call']);
+    expect(site.orders('compose')).toMatchObject([{ legId: 'wake', ring: [{ kind: 'device', ref: REFS.device }] }]);
+    await site.tell(leg('device'));
+    expect(site.orders('ring')).toEqual([]);
+    site.pbx.register('1001', contactUri({ port: 40002 }));
+    await settle(3);
+    expect(site.orders('ring')).toEqual([{ order: 'ring', legId: 'device', uri: contactUri({ port: 40002 }) }]);
+    await site.tell({ type: 'legRinging', pbx: 'office', ref: REFS.device });
+    await site.tell({ type: 'legAnswered', pbx: 'office', legId: 'device' });
+    expect(site.wakes.waiting).toBe(0);
+    expect(site.watched).toEqual([true, false]);
+    expect(site.pushed).toEqual(['call']);
+    expect(site.traces.find(AOR)[0]).toMatchObject({ outcome: 'answered' });
+  });
+
+  it('the push does not wait for the PBX, nor for the store’s writer', async () => {
+    site.pbx.ask = () => new Promise(() => undefined);
+    await site.call();
+    expect(site.pushed).toEqual(['call']);
+    expect(site.written).toBe(0);
+  });
+
+  it('a PBX that cannot be asked: the plain path, and the phone is told', async () => {
+    site.pbx.up = false;
+    await site.call();
+    expect(site.orders('compose')).toMatchObject([{ ring: [] }]);
+    expect(site.pushed).toEqual(['call', 'cancel gave-up']);
+  });
+
+  it('no binding: the plain path, nothing is asked or watched', async () => {
+    site.record = undefined;
+    await site.call();
+    expect(site.orders('compose')).toMatchObject([{ ring: [] }]);
+    expect([site.pushed, site.pbx.asks, site.watched]).toEqual([[], 0, []]);
+  });
+
+  it('a store that hangs: after a quarter of a second the plain path', async () => {
+    site.store = new Promise(() => undefined);
+    await site.call();
+    expect(site.orders('compose')).toEqual([]);
+    await site.clock.advance(250);
+    expect(site.orders('compose')).toMatchObject([{ ring: [] }]);
+  });
+
+  it('observe: logs what it would do and takes the plain path', async () => {
+    site.wakes.stop();
+    site = await new Site('observe').start();
+    await site.call();
+    expect(site.pushed).toEqual([]);
+    expect(site.orders('compose')).toMatchObject([{ ring: [] }]);
+    expect(site.log.lines.find((l) => l.message === 'observe: would wake')?.fields).toMatchObject({ wouldPush: 1 });
+  });
+
+  it('a contact that is merely held does not ring a phone', async () => {
+    await site.call();
+    await site.tell(leg('device'));
+    const contact = { pbx: 'office', aor: AOR, uri: contactUri({ port: 40002 }) };
+    await site.tell({ type: 'contactSeen', contact, how: 'ask', at: site.clock.now() });
+    expect(site.orders('ring')).toEqual([]);
+  });
+
+  it('a REGISTER from before the call does not ring a phone', async () => {
+    await site.call();
+    await site.tell(leg('device'));
+    const contact = { pbx: 'office', aor: AOR, uri: contactUri({ port: 40002 }) };
+    await site.tell({ type: 'contactSeen', contact, how: 'hep', at: plus(site.clock.now(), -1) });
+    expect(site.orders('ring')).toEqual([]);
+  });
+
+  it('a call whose end nobody tells is forgotten five minutes after its ring time', async () => {
+    await site.call();
+    await site.clock.advance(DEFAULT_POLICY.ringTimeMs + 5 * MINUTE - 1);
+    expect(site.wakes.waiting).toBe(1);
+    await site.clock.advance(1);
+    expect(site.wakes.waiting).toBe(0);
+    expect(site.watched).toEqual([true, false]);
+  });
+});
+
+describe('what comes too early', () => {
+  it('the caller is gone before the record was read: nobody is pushed', async () => {
+    const read = Promise.withResolvers<void>();
+    site.store = read.promise;
+    await site.tell(arrival, ended('wake', 127));
+    read.resolve();
+    await settle(3);
+    expect(site.pushed).toEqual([]);
+    expect(site.wakes.waiting).toBe(0);
+  });
+
+  it('the caller is gone before the PBX was asked: one push, one word', async () => {
+    const asked = Promise.withResolvers<never>();
+    site.pbx.ask = () => asked.promise;
+    await site.call();
+    await site.tell(ended('wake', 127));
+    asked.reject(new Error('too late'));
+    await settle(3);
+    expect(site.pushed).toEqual(['call', 'cancel cancelled']);
+    expect(site.orders('compose')).toEqual([]);
+  });
+
+  it('the same leg is told twice, because the link was away: composed again, pushed once', async () => {
+    await site.call();
+    await site.call();
+    expect(site.pushed).toEqual(['call']);
+    expect(site.orders('compose')).toHaveLength(2);
+    expect(site.wakes.waiting).toBe(1);
+  });
+});
+
+describe('a push that is not taken', () => {
+  it('out of order: the stored contact is rung at once, and no attempt follows the end of the call', async () => {
+    site.record = recordOf(
+      bindingEndingIn(6 * DAY, MONDAY, {
+        contacts: [
+          { pbx: 'office', uri: contactUri({ transport: 'udp' }), seenAt: plus(MONDAY, -DAY), grantedMs: HOUR },
+        ],
+      }),
+    );
+    site.pbx.register('1001', contactUri({ transport: 'udp' }), { grantedMs: 30 * MINUTE, told: false });
+    const first = Promise.withResolvers<{ kind: 'retryLater'; reason: string }>();
+    site.push.next(first.promise);
+    await site.call();
+    await site.tell(leg('stored'), leg('device'));
+    expect(site.orders('ring')).toEqual([]);
+    first.resolve({ kind: 'retryLater', reason: 'ServiceUnavailable' });
+    await settle(3);
+    expect(site.orders('ring')).toMatchObject([{ legId: 'stored' }]);
+    await site.tell({ type: 'legRinging', pbx: 'office', ref: REFS.stored }, ended('wake', 127));
+    await site.clock.advance(MINUTE);
+    expect(site.pushed).toEqual(['call']);
+  });
+
+  it('the first attempt fails after the end of the call: no second one', async () => {
+    const first = Promise.withResolvers<{ kind: 'retryLater'; reason: string }>();
+    site.push.next(first.promise);
+    await site.call();
+    await site.tell(ended('wake', 26));
+    first.resolve({ kind: 'retryLater', reason: 'ServiceUnavailable' });
+    await site.clock.advance(MINUTE);
+    expect(site.pushed).toEqual(['call', 'cancel elsewhere']);
+  });
+
+  it('a dead token: the call goes on before the verdict is written', async () => {
+    site.push.next({ kind: 'tokenDead', reason: 'Unregistered' });
+    const disk = Promise.withResolvers<void>();
+    site.pbx.ask = async () => {
+      site.store = disk.promise;
+      return { aorExists: true, contacts: [] };
+    };
+    await site.call();
+    await site.tell(leg('device'));
+    expect(site.orders('giveUp')).toEqual([{ order: 'giveUp', legId: 'device', cause: 3 }]);
+    expect(site.written).toBe(0);
+    disk.resolve();
+    await settle(5);
+    expect(site.record?.bindings[0]?.ending?.reason ?? site.record?.tombstones[0]?.reason).toBe('token-dead');
+  });
+});
+
+describe('a call that waited while we were away', () => {
+  it('is taken up: not pushed again, rung when its phone registers, told when it ends', async () => {
+    await site.tell(leg('device', { takenUp: true }));
+    expect(site.pushed).toEqual([]);
+    site.pbx.register('1001', contactUri({ port: 40002 }));
+    await settle(3);
+    expect(site.orders('ring')).toMatchObject([{ legId: 'device', uri: contactUri({ port: 40002 }) }]);
+    await site.tell({ type: 'legAnswered', pbx: 'office', legId: 'device' });
+    expect([site.wakes.waiting, site.watched]).toEqual([0, [true, false]]);
+  });
+
+  it('has registered meanwhile: rung at once', async () => {
+    site.pbx.register('1001', contactUri({ port: 40002 }), { told: false, grantedMs: HOUR });
+    await site.tell(leg('device', { takenUp: true }));
+    expect(site.orders('ring')).toMatchObject([{ legId: 'device' }]);
+  });
+
+  it('what was stored long before proves nothing', async () => {
+    site.pbx.register('1001', contactUri({ port: 40002 }), { told: false, grantedMs: 30 * MINUTE });
+    await site.tell(leg('device', { takenUp: true }));
+    expect(site.orders('ring')).toEqual([]);
+  });
+
+  it('both legs of one device at once: one device, one word', async () => {
+    await site.tell(leg('stored', { takenUp: true }), leg('device', { takenUp: true }));
+    await site.tell(ended('stored', 127), ended('device', 127));
+    expect([site.pushed, site.wakes.waiting]).toEqual([['cancel cancelled'], 0]);
+  });
+
+  it('ends while its record is still being read: told, nothing left', async () => {
+    const read = Promise.withResolvers<void>();
+    site.store = read.promise;
+    await site.tell(leg('device', { takenUp: true }), ended('device', 127));
+    read.resolve();
+    await settle(3);
+    expect([site.pushed, site.wakes.waiting]).toEqual([['cancel cancelled'], 0]);
+  });
+
+  it('the link was away, the wake is ours: a REGISTER in the gap rings the phone', async () => {
+    await site.call();
+    await site.tell(leg('device'));
+    site.pbx.up = false;
+    await site.clock.advance(2 * SECOND);
+    site.pbx.register('1001', contactUri({ port: 40002 }), { grantedMs: HOUR });
+    site.pbx.up = true;
+    await site.tell(leg('device', { takenUp: true }));
+    expect(site.orders('ring')).toMatchObject([{ legId: 'device', uri: contactUri({ port: 40002 }) }]);
+  });
+
+  it('a binding that is gone: the leg ends', async () => {
+    site.record = undefined;
+    await site.tell(leg('device', { takenUp: true }));
+    expect(site.orders('giveUp')).toEqual([{ order: 'giveUp', legId: 'device', cause: 20 }]);
+  });
+
+  it('a late leg of a call that is over is not taken up', async () => {
+    await site.call();
+    await site.tell(ended('wake', 127));
+    await site.tell(leg('device'));
+    expect(site.wakes.waiting).toBe(0);
+  });
+});
