@@ -26,6 +26,10 @@ export function toPolicy(base: Policy, c: PolicyConfig): Policy {
     ...(c.onUnregister === undefined ? {} : { onUnregister: c.onUnregister }),
     ...(c.maxUnansweredWakes === undefined ? {} : { maxUnansweredWakes: c.maxUnansweredWakes }),
     ...(c.maxDevicesPerAor === undefined ? {} : { maxDevicesPerAor: c.maxDevicesPerAor }),
+    ...(c.resendAfter === undefined ? {} : { resendAfterMs: c.resendAfter }),
+    ...(c.putOff === undefined ? {} : { putOffMs: c.putOff }),
+    ...(c.endingPatience === undefined ? {} : { endingPatienceMs: c.endingPatience }),
+    ...(c.aorMissing === undefined ? {} : { aorMissingMs: c.aorMissing }),
     ...(c.ringTime === undefined ? {} : { ringTimeMs: c.ringTime }),
     ...(c.freshContact === undefined ? {} : { freshContactMs: c.freshContact }),
   };

@@ -17,6 +17,16 @@ const policy = z.strictObject({
   onUnregister: z.enum(['end', 'keep']).optional().describe('What a log-out does to the binding. Default end'),
   maxUnansweredWakes: z.int().min(0).max(100).optional().describe('Calls nobody woke up for before it ends. Default 3'),
   maxDevicesPerAor: z.int().min(1).max(100).optional().describe('Default 10'),
+  resendAfter: duration
+    .optional()
+    .describe('A notice whose outcome nobody told (a crash) is sent again after this. Default 2min'),
+  putOff: duration
+    .optional()
+    .describe('First delay when the PBX or the push service cannot be reached; doubles. Default 5min'),
+  endingPatience: duration.optional().describe('How long a dead push service may hold up the end. Default 24h'),
+  aorMissing: duration
+    .optional()
+    .describe('An account the PBX no longer knows is asked for again after this. Default 10min'),
   ringTime: duration.optional().describe('How long a phone may ring. Default 45s'),
   freshContact: duration.optional().describe('A UDP contact younger than this counts as awake. Default 30s'),
 });

@@ -13,11 +13,15 @@ export interface LogLine {
   readonly [field: string]: unknown;
 }
 
+/** Arguments of another way to start it, for a configuration file. */
+export type Entry = (file: string) => string[];
+
 const CLI = fileURLToPath(new URL('../../plugin/cli.ts', import.meta.url));
 
 export class PushwakeProcess {
   readonly #file: string;
   readonly #env: NodeJS.ProcessEnv;
+  readonly #entry: Entry | undefined;
   #child: ChildProcess | undefined;
   #waiters = new Set<() => void>();
   /** Everything it logged, of all its lives. */
@@ -25,8 +29,9 @@ export class PushwakeProcess {
   /** The same as text, and whatever else it printed. */
   output = '';
 
-  constructor(file: string, env: NodeJS.ProcessEnv = {}) {
+  constructor(file: string, env: NodeJS.ProcessEnv = {}, entry?: Entry) {
     this.#file = file;
+    this.#entry = entry;
     this.#env = env;
     process.once('exit', () => this.#child?.kill('SIGKILL'));
   }
@@ -47,7 +52,7 @@ export class PushwakeProcess {
   }
 
   launch(): ChildProcess {
-    const child = spawn(process.execPath, [CLI, 'start', '--config', this.#file], {
+    const child = spawn(process.execPath, this.#entry?.(this.#file) ?? [CLI, 'start', '--config', this.#file], {
       env: { ...process.env, ...this.#env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { type ApnsStandIn, type ReceivedPush, startApnsStandIn } from './apns-stand-in/index.ts';
 import { passwordOf, type SipUser } from './asterisk/config.ts';
 import { type RunningAsterisk, startAsterisk } from './asterisk/index.ts';
-import { type LogLine, PushwakeProcess } from './pushwake-process.ts';
+import { type Entry, type LogLine, PushwakeProcess } from './pushwake-process.ts';
 import { SipPhone, type SipPhoneOptions } from './sip-phone/index.ts';
 import { StoredRecords } from './stored-records.ts';
 
@@ -37,6 +37,8 @@ export interface SceneOptions {
   readonly policy?: string;
   /** Do not start pushwake yet. */
   readonly withoutPushwake?: boolean;
+  /** Another way to start pushwake: on a clock that runs faster, say. */
+  readonly entry?: Entry;
   /** Debug lines in pushwake's log. Default true: tests search them for secrets. */
   readonly debug?: boolean;
 }
@@ -142,7 +144,7 @@ export class Scene {
       }),
       startApnsStandIn(),
     ]);
-    const pushwake = new PushwakeProcess(join(folder, 'pushwake.yaml'));
+    const pushwake = new PushwakeProcess(join(folder, 'pushwake.yaml'), {}, options.entry);
     const scene = new Scene({ asterisk, apns, pushwake, folder, options, hepPort });
     pushwake.configure(scene.yaml());
     if (!options.withoutPushwake) await scene.startPushwake();

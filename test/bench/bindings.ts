@@ -1,0 +1,79 @@
+/** What a store full of bindings costs: memory, disk, start, renewals, due work, and what a call feels of it. */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Result, Suite } from './bench.ts';
+
+const CHILD = fileURLToPath(new URL('./bindings-child.ts', import.meta.url));
+
+/** Runs one measurement in a process of its own, so that memory is that measurement's. */
+async function child(job: string, ...args: string[]): Promise<Record<string, number>> {
+  return new Promise((resolve, reject) => {
+    const p = spawn(process.execPath, ['--expose-gc', CHILD, job, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let out = '';
+    p.stdout.on('data', (d: Buffer) => (out += d));
+    p.on('exit', (code) => {
+      if (code === 0) resolve(JSON.parse(out.trim().split('\n').at(-1) ?? '{}') as Record<string, number>);
+      else reject(new Error(`${job} ended with ${code}`));
+    });
+  });
+}
+
+export const bindings: Suite = async (progress, options) => {
+  const sizes = (options.get('sizes') ?? '10000,100000,1000000').split(',').map(Number);
+  const folder = mkdtempSync(join(tmpdir(), 'pushwake-bench-'));
+  const results: Result[] = [];
+  try {
+    for (const size of sizes) {
+      const file = join(folder, `${size}.db`);
+      const label = size.toLocaleString('en-US');
+      progress(`${label} bindings: filling the store`);
+      const filled = await child('fill', file, String(size));
+      progress(`${label} bindings: start, memory, reads`);
+      const started = await child('start', file, String(size));
+      results.push(
+        { name: `${label}: record`, value: filled.recordBytes as number, unit: 'bytes' },
+        { name: `${label}: file`, value: statSync(file).size / 1e6, unit: 'MB' },
+        { name: `${label}: start to ready`, value: started.readyMs as number, unit: 'ms', target: '<=2000' },
+        { name: `${label}: RSS`, value: started.rssMb as number, unit: 'MB', target: '<=300' },
+        { name: `${label}: REGISTER seen, nothing to write`, value: started.registerUs as number, unit: 'µs CPU' },
+        { name: `${label}: asking what is due, nothing is`, value: started.idleTickUs as number, unit: 'µs' },
+      );
+      if (size === sizes.at(-1)) {
+        progress(`${label} bindings: durable renewals, ours, bare adapter and plain node:sqlite in turn`);
+        const r = await child('renewals', file, String(size));
+        results.push(
+          { name: 'durable renewals, 100 in flight', value: r.ours as number, unit: '/s' },
+          { name: '… bare store adapter', value: r.bare as number, unit: '/s' },
+          { name: '… plain node:sqlite, 100 per transaction', value: r.plain as number, unit: '/s' },
+          { name: 'ours / bare adapter (median of 5)', value: r.ratioBare as number, unit: '×', target: '>=0.4' },
+          { name: 'ours / plain node:sqlite (median of 5)', value: r.ratioPlain as number, unit: '×' },
+        );
+        const due = Math.min(size, 100_000);
+        progress(`${due.toLocaleString('en-US')} due at once, each asked at a PBX that takes 0.5 ms`);
+        const d = await child('due', file, String(due));
+        results.push(
+          {
+            name: `${due.toLocaleString('en-US')} due, with their asks`,
+            value: d.seconds as number,
+            unit: 's',
+            target: '<=60',
+          },
+          { name: 'a call’s read meanwhile, p50', value: d.readP50 as number, unit: 'ms' },
+          {
+            name: `a call’s read meanwhile, p99 (n=${d.reads})`,
+            value: d.readP99 as number,
+            unit: 'ms',
+            target: '<=5',
+          },
+          { name: 'RSS meanwhile', value: d.rssMb as number, unit: 'MB', target: '<=300' },
+        );
+      }
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return results;
+};
