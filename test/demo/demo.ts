@@ -77,6 +77,9 @@ async function play(
 ): Promise<void> {
   const { print } = stage;
   const before = machineFingerprint();
+  print.line(
+    'Mobile 1001, desk phone 1002, caller 2000; number 5001 rings mobile and desk phone together. All on 127.0.0.1.',
+  );
   print.part('Getting ready');
   stage.current = 'asterisk';
   await bring(print);

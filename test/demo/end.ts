@@ -25,9 +25,9 @@ export async function machineIsUntouched(stage: Stage, before: MachineFingerprin
     const itsOwn = runsItself(before);
     const changes = difference(before, after).filter((line) => !itsOwn || !/^. \/var\//.test(line));
     if (changes.length > 0) throw new NotSeen(`no change was expected; seen: ${changes.slice(0, 5).join(', ')}`);
-    const what = before.lines.every((l) => l.endsWith(' absent')) ? 'it has none, nothing appeared' : 'unchanged';
+    const what = before.lines.every((l) => l.endsWith(' absent')) ? 'there is none, and none appeared' : 'unchanged';
     return {
-      text: `The machine’s own Asterisk, files and ports: ${what} (checksum ${after.hash.slice(0, 12)}${itsOwn ? ', its logs left out' : ''})`,
+      text: `The machine’s own Asterisk: ${what} (files and ports, checksum ${after.hash.slice(0, 8)}${itsOwn ? ', its logs left out' : ''})`,
       ms: performance.now() - begun,
     };
   });

@@ -1,7 +1,8 @@
 /** What the demo prints. On a terminal the running step is shown with its seconds; elsewhere only finished lines. */
 import { clearLine, cursorTo } from 'node:readline';
 
-const WIDTH = 96;
+/** Column at which the times begin. */
+const WIDTH = 86;
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 
 export interface Timing {
@@ -39,7 +40,7 @@ export class Printer {
       const seconds = Math.floor((performance.now() - begun) / 1000);
       cursorTo(this.#out, 0);
       clearLine(this.#out, 0);
-      const room = Math.max(20, (this.#out.columns ?? 80) - 12);
+      const room = Math.max(20, (this.#out.columns || 80) - 12);
       this.#out.write(
         `  ${FRAMES[frame++ % FRAMES.length]} ${text.slice(0, room)}${seconds > 0 ? `  ${seconds} s` : ''}`,
       );
@@ -93,6 +94,6 @@ function pad(text: string): string {
 }
 
 function timingText({ ms, since }: Timing): string {
-  const number = ms < 10 ? ms.toFixed(1) : Math.round(ms).toString();
-  return `${number.padStart(6)} ms${since ? ` ${since}` : ''}`;
+  const number = ms >= 10_000 ? `${(ms / 1000).toFixed(1)} s` : `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
+  return `${number.padStart(8)}${since ? ` ${since}` : ''}`;
 }

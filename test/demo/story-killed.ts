@@ -72,7 +72,7 @@ async function theBindingIsKeptAndTheCallTakenUp(stage: Stage, cast: Cast): Prom
   }
   const call = await stage.step(
     'binding-kept',
-    'Started again, it still knows the sleeping phone: the next call pushes it',
+    'Started again, it still knows the sleeping phone: the next call sends a push',
     async () => {
       await scene.startPushwake();
       const pushes = scene.apns.pushes.length;
@@ -87,7 +87,7 @@ async function theBindingIsKeptAndTheCallTakenUp(stage: Stage, cast: Cast): Prom
 
   await stage.step(
     'taken-up',
-    'Killed again while that call waits, and started: it takes the call up, the phone rings',
+    'Killed and started again while that call waits: it takes it up, the phone rings',
     async () => {
       await until(
         async () => /!pushwake-device!.*!Stasis!/.test(await scene.asterisk.cli('core show channels concise')),

@@ -48,7 +48,7 @@ export async function phonesRegister(stage: Stage, scene: Scene): Promise<Cast> 
   const params = stage.sabotages('secrets') ? `${install.params};x-token=${install.voip}` : install.params;
   await stage.step(
     'registered',
-    'Mobile 1001 registered over TLS, its Contact with push parameters (RFC 8599)',
+    'Mobile 1001 registered over TLS, with push parameters (RFC 8599) in its Contact',
     async () => {
       if (!stage.sabotages('registered')) {
         const { at, sentAt } = await mobile.register({ contactParams: stage.sabotages('bound') ? '' : params });
@@ -70,7 +70,7 @@ export async function phonesRegister(stage: Stage, scene: Scene): Promise<Cast> 
     );
     const days = (Date.parse(String(line.endsAt)) - Date.now()) / 86_400_000;
     return {
-      text: `pushwake keeps a push binding for 1001, good for ${Math.round(days)} days without another word`,
+      text: `pushwake keeps a push binding for 1001, good for ${Math.round(days)} days without another REGISTER`,
       ms: Math.max(0, Date.parse(String(line.time)) - (performance.timeOrigin + registeredAt)),
       since: 'after REGISTER',
     };

@@ -52,7 +52,7 @@ export async function aSleepingPhoneRings(stage: Stage, cast: Cast): Promise<str
     callId = pushBody(push).callId ?? '';
     if (!callId) throw new NotSeen('a call id in the push was expected');
     return {
-      text: `The push service got it: a ${push.pushType} push (the first, so connecting is included)`,
+      text: `The push service got a ${push.pushType} push (the first: connecting included)`,
       ...after(push.atMs),
     };
   });
@@ -138,14 +138,14 @@ export async function aSleepingPhoneRings(stage: Stage, cast: Cast): Promise<str
 async function withoutPushwake(stage: Stage, { scene, caller }: Cast): Promise<void> {
   await stage.step(
     'without-pushwake',
-    'Dialled as PJSIP/1001, as without pushwake, the caller is refused',
+    'Dialled as PJSIP/1001, as without pushwake: the caller is refused',
     async () => {
       if (stage.sabotages('without-pushwake')) await (await scene.phone('1001', { name: 'second' })).register();
       const call = await caller.call('91001');
       const answer = await until(() => call.final, { what: 'a refusal', seen: () => answersOf(call) });
       if (answer.status < 400) throw new NotSeen(`a refusal was expected; seen: ${answer.status} ${answer.reason}`);
       return {
-        text: `Dialled as PJSIP/1001, as without pushwake, the caller is refused: ${answer.status} ${answer.reason}`,
+        text: `Dialled as PJSIP/1001, as without pushwake: the caller is refused, ${answer.status} ${answer.reason}`,
         ms: answer.at - call.invitedAt,
         since: 'after the call',
       };
