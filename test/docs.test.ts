@@ -1,0 +1,141 @@
+/**
+ * The documentation and the manifest say what is there: paths, commands, YAML examples, adapters. A page that names what
+ * was renamed fails here.
+ */
+import { existsSync, globSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { ConfigError, parseConfig } from '../config/load.ts';
+import { adapters, schemasOf } from '../plugin/main.ts';
+import { type AdapterKind, readManifest } from '../plugin/manifest.ts';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
+const pages = ['README.md', 'CHANGELOG.md', ...globSync('docs/**/*.md', { cwd: ROOT })];
+const scripts = (JSON.parse(read('package.json')) as { scripts: Record<string, string> }).scripts;
+
+/** Paths of the project that a text names: in backticks or as a link, by their first folder or their ending. */
+function pathsIn(text: string, page: string): string[] {
+  const quoted = [...text.matchAll(/`([\w.@*/-]+)`/g)]
+    .map((m) => m[1] as string)
+    .filter((p) => /^(plugin|adapters|config|test|docs|\.ci)\//.test(p));
+  const linked = [...text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)]
+    .map((m) => m[1] as string)
+    .filter((p) => !/^[a-z]+:/.test(p))
+    .map((p) => join(dirname(page), p));
+  return [...new Set([...quoted, ...linked])];
+}
+
+/** Names after `npm run`; `npm test` and `npm start` as well. */
+function scriptsIn(text: string): string[] {
+  const named = [...text.matchAll(/\bnpm run ([a-z][\w:-]*)/g)].map((m) => m[1] as string);
+  const short = [...text.matchAll(/\bnpm (test|start)\b/g)].map((m) => m[1] as string);
+  return [...new Set([...named, ...short])];
+}
+
+/** The text of each fenced block of a language; a block within a list is indented. */
+function blocks(text: string, language: string): string[] {
+  return [...text.matchAll(new RegExp(`^( *)\`\`\`${language}\\n([^]*?)^ *\`\`\``, 'gm'))].map((m) =>
+    (m[2] as string).replaceAll(new RegExp(`^${m[1]}`, 'gm'), ''),
+  );
+}
+
+describe('the documentation', () => {
+  it.each(pages)('%s names only what exists', (page) => {
+    const text = read(page);
+    const missing = pathsIn(text, page).filter((p) => globSync(p, { cwd: ROOT }).length === 0);
+    expect(missing, 'paths').toEqual([]);
+    expect(
+      scriptsIn(text).filter((name) => !(name in scripts)),
+      'npm scripts',
+    ).toEqual([]);
+  });
+
+  it('would notice a path or a command that does not exist (control)', () => {
+    expect(
+      pathsIn('see `docs/nowhere.md`, [this](docs/gone.md#top) and [that](https://example.com/x)', 'README.md'),
+    ).toEqual(['docs/nowhere.md', 'docs/gone.md']);
+    expect(pathsIn('[up](../README.md)', 'docs/a.md')).toEqual(['README.md']);
+    expect(scriptsIn('`npm run nothing -- x`, npm test')).toEqual(['nothing', 'test']);
+    expect(blocks('1. so:\n\n   ```yaml\n   a:\n     b: 1\n   ```\n', 'yaml')).toEqual(['a:\n  b: 1\n']);
+  });
+
+  it('README gives the commands CI runs', () => {
+    expect(read('README.md')).toContain('    npm ci && npm test\n');
+    expect(read('.ci/run').trimEnd().split('\n').at(-1)).toBe('npm ci && npm test');
+    expect(statSync(join(ROOT, '.ci/run')).mode & 0o111, 'executable').toBe(0o111);
+  });
+
+  it('scripts name files that exist', () => {
+    const files = Object.values(scripts).flatMap((s) =>
+      [...s.matchAll(/\bnode (\S+\.ts)/g)].map((m) => m[1] as string),
+    );
+    expect(files.length).toBeGreaterThan(3);
+    expect(files.filter((f) => !existsSync(join(ROOT, f)))).toEqual([]);
+  });
+
+  it('speaks of the product alone', () => {
+    for (const page of pages) {
+      expect(read(page), page).not.toMatch(/\/work\/|\/root\/|\/home\/\w|\bissue #?\d+\b|localhost:\d/i);
+    }
+  });
+});
+
+describe('YAML in the documentation', async () => {
+  const schemas = schemasOf(await adapters());
+  const load = (yaml: string) => parseConfig('example.yaml', yaml.replaceAll(/\$\{[^}]*\}/g, 'a-secret'), schemas);
+  const examples = pages.flatMap((page) =>
+    blocks(read(page), 'ya?ml').map((yaml, i) => [`${page}, block ${i + 1}`, yaml] as const),
+  );
+
+  it('has examples', () => expect(examples.length).toBeGreaterThanOrEqual(2));
+
+  it.each(examples)('%s passes the loader', (_, yaml) => {
+    const config = load(yaml);
+    expect(Object.keys(config.pbx).length).toBeGreaterThan(0);
+  });
+
+  it('one with a mistake would not (control)', () => {
+    const [, yaml = ''] = examples[0] ?? [];
+    expect(() => load(yaml.replace('realm:', 'relam:'))).toThrow(ConfigError);
+    expect(() => load(yaml.replace('teamId: TEAM123456', 'teamId: short'))).toThrow(ConfigError);
+  });
+});
+
+describe('plugin.manifest.json', () => {
+  const manifest = readManifest();
+  const named = Object.entries(manifest.adapters).flatMap(([kind, modules]) =>
+    Object.entries(modules).map(([name, path]) => ({ kind: kind as AdapterKind, name, path })),
+  );
+
+  it('has the name and version of the package', () => {
+    const { name, version } = JSON.parse(read('package.json')) as { name: string; version: string };
+    expect({ name: manifest.name, version: manifest.version }).toEqual({ name, version });
+  });
+
+  it.each(named)('$kind $name: the module exists and exports what an adapter must', async ({ kind, path }) => {
+    const module = (await import(join(ROOT, path))) as Record<string, unknown>;
+    // The clock is no choice of the administrator: it has no options and is wired by name.
+    if (kind === 'clock') return expect(typeof module.systemClock).toBe('function');
+    expect(typeof module.create).toBe('function');
+    expect(typeof (module.optionsSchema as { safeParse?: unknown } | undefined)?.safeParse).toBe('function');
+  });
+
+  it('names every adapter folder, and nothing else', () => {
+    const folders = readdirSync(join(ROOT, 'adapters'), { withFileTypes: true })
+      .filter((kind) => kind.isDirectory())
+      .flatMap((kind) =>
+        readdirSync(join(ROOT, 'adapters', kind.name), { withFileTypes: true })
+          .filter((entry) => entry.isDirectory())
+          .map((entry) => `adapters/${kind.name}/${entry.name}/index.ts`),
+      );
+    expect(named.map((n) => n.path).sort()).toEqual(folders.sort());
+    for (const { kind, name, path } of named) expect(path).toBe(`adapters/${kind}/${name}/index.ts`);
+  });
+
+  it('names the files an administrator includes', () => {
+    const { hooks } = JSON.parse(read('plugin.manifest.json')) as { hooks: Record<string, string> };
+    for (const folder of Object.values(hooks)) expect(readdirSync(join(ROOT, folder)).length).toBeGreaterThan(0);
+  });
+});
