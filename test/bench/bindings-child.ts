@@ -8,11 +8,13 @@ import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
 import { bindingDueAt } from '../../plugin/core/schedule.ts';
 import { DAY, HOUR, type Instant, plus, SECOND } from '../../plugin/core/time.ts';
 import { Token } from '../../plugin/core/token.ts';
+import { type BindingStore, StoreError } from '../../plugin/ports/binding-store.ts';
 import type { PbxLink } from '../../plugin/ports/pbx-link.ts';
 import type { PushProvider } from '../../plugin/ports/push-provider.ts';
 import { Bindings } from '../../plugin/runtime/bindings.ts';
 import { createDelivery } from '../../plugin/runtime/delivery.ts';
 import { Runtime } from '../../plugin/runtime/runtime.ts';
+import { FakePbx } from '../support/fake-pbx.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
 
 const [job = '', file = '', count = '0'] = process.argv.slice(2);
@@ -253,6 +255,97 @@ switch (job) {
       rssMb: rssMb(),
     });
     await runtime.stop();
+    break;
+  }
+  case 'trouble': {
+    // INVITE → push with the store at rest, on a disk whose fsync takes 50 ms under constant writing, and refusing all.
+    const slow = create(
+      { path: `${file}.slow` },
+      { clock, log, name: 'sqlite' },
+      { workerUrl: new URL('./slow-worker.ts', import.meta.url) },
+    );
+    const link = new FakePbx({ clock });
+    let pushed: () => void = () => undefined;
+    const provider: PushProvider = {
+      ...service,
+      send: async (request) => {
+        if (request.purpose === 'call') pushed();
+        return { kind: 'accepted' };
+      },
+    };
+    let refuse = false;
+    const store2: BindingStore = new Proxy(slow, {
+      get: (target, name) =>
+        refuse && (name === 'get' || name === 'put')
+          ? () => Promise.reject(new StoreError('planted'))
+          : Reflect.get(target, name).bind?.(target),
+    });
+    const runtime = new Runtime({
+      mode: 'full',
+      clock,
+      log,
+      store: store2,
+      links: [link],
+      delivery: createDelivery({ providers: [provider], clock, log, random: Math.random }),
+      policyFor: () => () => policy,
+      noticeText: () => ({ body: 'x' }),
+      realmOf: () => 'example.com',
+      randomHex: randomId,
+      forgetAfterMs: DAY,
+      brake: false,
+    });
+    await runtime.start();
+    for (let n = 0; n < 50; n++) link.register(String(100_000 + n), uriNo(n), { told: true });
+    await runtime.idle();
+    let leg = 0;
+    const calls = async (count: number) => {
+      const times: number[] = [];
+      for (let i = 0; i < count; i++) {
+        const legId = `leg${leg++}`;
+        const begun = performance.now();
+        const push = new Promise<void>((r) => {
+          pushed = r;
+        });
+        link.emit({
+          type: 'wakeLegArrived',
+          pbx: 'office',
+          leg: { legId, aor: aorNo(i % 50), linkedId: legId },
+          startedAt: clock.now(),
+        });
+        await push;
+        times.push(performance.now() - begun);
+        link.emit({ type: 'legEnded', pbx: 'office', legId, cause: 127, hungUp: true });
+        await new Promise((r) => setTimeout(r, 2));
+      }
+      return percentile(times, 0.99);
+    };
+    await calls(300);
+    const quietP99: number[] = [];
+    const slowP99: number[] = [];
+    const refusedP99: number[] = [];
+    for (let round = 0; round < 5; round++) {
+      quietP99.push(await calls(300));
+      let writing = true;
+      const writer = (async () => {
+        for (let n = 0; writing; n++) {
+          // Each REGISTER from another port: a write each.
+          link.register(
+            String(100_000 + 50 + (n % 500)),
+            uriNo(50 + (n % 500)).replace('40001', String(40_000 + (n % 20_000))),
+            { told: true },
+          );
+          await new Promise((r) => setTimeout(r, 2));
+        }
+      })();
+      slowP99.push(await calls(300));
+      writing = false;
+      await writer;
+      await runtime.idle();
+      refuse = true;
+      refusedP99.push(await calls(300));
+      refuse = false;
+    }
+    done({ quiet: median(quietP99), slow: median(slowP99), refused: median(refusedP99) });
     break;
   }
   default:

@@ -72,6 +72,23 @@ export const bindings: Suite = async (progress, options) => {
         );
       }
     }
+    progress('INVITE → push while the store is in trouble');
+    const t = await child('trouble', join(folder, 'trouble.db'), '0');
+    results.push(
+      { name: 'INVITE → push p99, store at rest', value: t.quiet as number, unit: 'ms' },
+      {
+        name: '… fsync takes 50 ms, 500 writes/s / at rest',
+        value: (t.slow as number) / (t.quiet as number),
+        unit: '×',
+        target: '<=1.2',
+      },
+      {
+        name: '… store refuses everything / at rest',
+        value: (t.refused as number) / (t.quiet as number),
+        unit: '×',
+        target: '<=1.2',
+      },
+    );
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
