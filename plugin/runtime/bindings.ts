@@ -21,6 +21,8 @@ const KEPT_FACTS = 20_000;
 const RETRY_EVERY: DurationMs = 1 * SECOND;
 /** A conflict means somebody else wrote: one reload settles it, unless they write all the time. */
 const CONFLICTS_MAX = 20;
+/** Different troubles told until the store is well again. */
+const TROUBLES_TOLD = 20;
 /** A call does not wait longer for a record. */
 const READ_WITHIN: DurationMs = 250;
 
@@ -37,7 +39,9 @@ export class Bindings {
   readonly #queue = new KeyedQueue<Aor>();
   readonly #remembered = new Map<Aor, AorRecord>();
   readonly #kept = new Map<Aor, LifecycleEvent[]>();
-  #storeDown = false;
+  /** AORs with facts the store did not take at the last try, and what was already said about it. */
+  readonly #failing = new Set<Aor>();
+  readonly #said = new Set<string>();
   #retry: (() => void) | undefined;
   #stopped = false;
 
@@ -54,6 +58,7 @@ export class Bindings {
         await this.#applyNow(aor, events);
       } catch (error) {
         this.#keep(aor, events);
+        this.#failing.add(aor);
         this.#complain(error);
       }
     });
@@ -108,7 +113,7 @@ export class Bindings {
         record = { ...record, version: put.version };
         atBoundary('change saved');
       }
-      this.#recovered();
+      this.#recovered(aor);
       this.#remember(aor, record);
       // Save first, then send: a crash here repeats a push, it never loses one.
       if (effects.length > 0) this.#o.onEffects(aor, record, effects);
@@ -143,6 +148,7 @@ export class Bindings {
       const oldest = this.#kept.keys().next().value;
       if (oldest === undefined) break;
       this.#kept.delete(oldest);
+      this.#failing.delete(oldest);
     }
     this.#retry ??= this.#o.clock.after(RETRY_EVERY, () => {
       this.#retry = undefined;
@@ -159,16 +165,18 @@ export class Bindings {
     }
   }
 
+  /** Once per trouble, not once per fact: one damaged record among thousands must not fill the log. */
   #complain(error: unknown): void {
-    if (this.#storeDown) return;
-    this.#storeDown = true;
     const reason = error instanceof Error ? error.message : String(error);
+    if (this.#said.has(reason) || this.#said.size >= TROUBLES_TOLD) return;
+    this.#said.add(reason);
     this.#o.log.error({ store: this.#o.store.name, reason }, 'store does not answer, calls go on from memory');
   }
 
-  #recovered(): void {
-    if (!this.#storeDown) return;
-    this.#storeDown = false;
+  #recovered(aor: Aor): void {
+    this.#failing.delete(aor);
+    if (this.#failing.size > 0 || this.#said.size === 0) return;
+    this.#said.clear();
     this.#o.log.info({ store: this.#o.store.name }, 'store answers again');
   }
 }

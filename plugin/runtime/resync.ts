@@ -3,7 +3,7 @@
  * then contacts nobody told us about. Calls and readiness never wait for this.
  */
 import type { Aor } from '../core/aor.ts';
-import type { BindingId } from '../core/binding.ts';
+import type { AorRecord, BindingId } from '../core/binding.ts';
 import type { LifecycleEvent } from '../core/events.ts';
 import { type DurationMs, type Instant, MINUTE } from '../core/time.ts';
 import type { Logger } from '../ports/adapter.ts';
@@ -90,12 +90,24 @@ export class Resync {
     return work;
   }
 
+  /** One damaged record must not keep the contacts nobody told us about from being looked for. */
+  async *#readable(): AsyncIterable<AorRecord> {
+    try {
+      yield* this.#o.store.scan();
+    } catch (error) {
+      this.#o.log.error(
+        { store: this.#o.store.name, reason: String(error) },
+        'resync without the records that cannot be read',
+      );
+    }
+  }
+
   async #run(link: PbxLink, why: string): Promise<void> {
     const startedMs = this.#o.clock.monotonicMs();
     const seen = new Set<Aor>();
     let contacts = 0;
     try {
-      await eachAtOnce(AT_ONCE, this.#o.store.scan(), async (record) => {
+      await eachAtOnce(AT_ONCE, this.#readable(), async (record) => {
         if (this.#stopped || !this.#o.owns(link, record.aor) || record.bindings.length === 0) return;
         seen.add(record.aor);
         const { contacts: held, maximumExpiresMs } = await link.ask(record.aor);
