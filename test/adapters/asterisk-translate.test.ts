@@ -1,0 +1,143 @@
+/**
+ * ARI events as Asterisk 22 really sent them, into facts. The recordings are of a lab; there the legs had other names, which
+ * are written here as pushwake names them.
+ */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { translate, translateWaiting } from '../../adapters/pbx/asterisk/translate.ts';
+
+const read = (name: string) =>
+  readFileSync(fileURLToPath(new URL(`../transcripts/asterisk/${name}`, import.meta.url)), 'utf8');
+
+interface Recorded {
+  readonly what: string;
+  readonly event: { readonly type: string; readonly channel?: unknown };
+}
+
+const EVENTS = read('events.jsonl')
+  .trim()
+  .split('\n')
+  .map((line): Recorded => JSON.parse(line));
+
+const start = (args: readonly string[]) => ({
+  type: 'StasisStart',
+  timestamp: '2026-11-22T04:07:14.321+0000',
+  args,
+  channel: { id: '1.1', creationtime: '2026-11-22T04:07:14.320+0000' },
+});
+
+describe('recorded events', () => {
+  it('become the facts we expect of them, one by one', () => {
+    const lines = EVENTS.map(
+      ({ what, event }) => `${what} | ${event.type} | ${JSON.stringify(translate(event) ?? null)}`,
+    );
+    expect(`${lines.join('\n')}\n`).toBe(read('events.expected.txt'));
+  });
+
+  it('are of every kind we listen to, and of some we do not', () => {
+    const types = new Set(EVENTS.map((e) => e.event.type));
+    expect([...types].sort()).toEqual([
+      'ChannelDestroyed',
+      'ChannelHangupRequest',
+      'ChannelStateChange',
+      'ContactStatusChange',
+      'DeviceStateChanged',
+      'PeerStatusChange',
+      'StasisEnd',
+      'StasisStart',
+    ]);
+  });
+});
+
+describe('our legs', () => {
+  it('a wake leg names its account and the whole call', () => {
+    expect(translate(start(['compose', '1001', '1795320434.0']))).toEqual({
+      fact: 'wakeLeg',
+      channelId: '1.1',
+      aorId: '1001',
+      linkedId: '1795320434.0',
+      startedEpochMs: Date.UTC(2026, 10, 22, 4, 7, 14, 320),
+    });
+  });
+
+  it.each(['device', 'stored'])('a %s leg names its ref, call and account', (kind) => {
+    const ref = `w0a1b2c3d${kind === 'device' ? 'd' : 's'}00000000000000a1`;
+    expect(translate(start([kind, ref, 'call-1', '1001']))).toMatchObject({
+      fact: 'deviceLeg',
+      kind,
+      ref,
+      callId: 'call-1',
+      aorId: '1001',
+    });
+  });
+
+  it.each([
+    ['arguments of another application', ['hold', '1001']],
+    ['a ref that is not ours', ['device', 'devA', 'c', '1001']],
+    ['no account', ['device', 'w0a1b2c3dd00000000000000a1', 'c']],
+    ['no arguments', []],
+  ])('%s are none of ours', (_what, args) => {
+    expect(translate(start(args))).toBeUndefined();
+  });
+
+  it('that wait when the link comes up tell the same as their StasisStart would have', () => {
+    const channel = {
+      id: '1.1',
+      creationtime: '2026-11-22T04:07:14.320+0000',
+      dialplan: { app_name: 'Stasis', app_data: 'pushwake,device,w0a1b2c3dd00000000000000a1,call-1,1001' },
+    };
+    expect(translateWaiting(channel, 'pushwake')).toEqual(
+      translate(start(['device', 'w0a1b2c3dd00000000000000a1', 'call-1', '1001'])),
+    );
+    expect(translateWaiting(channel, 'other')).toBeUndefined();
+    expect(
+      translateWaiting({ ...channel, dialplan: { ...channel.dialplan, app_name: 'Dial' } }, 'pushwake'),
+    ).toBeUndefined();
+  });
+});
+
+describe('what nobody expects', () => {
+  it.each([
+    undefined,
+    null,
+    1,
+    'text',
+    [],
+    {},
+    { type: 'SomethingNew' },
+    { type: 'StasisStart' },
+    { type: 'ContactStatusChange', contact_info: 3 },
+  ])('%j yields nothing', (event) => {
+    expect(translate(event)).toBeUndefined();
+    expect(translateWaiting(event, 'pushwake')).toBeUndefined();
+  });
+
+  it('never throws, whatever is missing or of another type', () => {
+    const types = fc.constantFrom(...new Set(EVENTS.map((e) => e.event.type)));
+    fc.assert(
+      fc.property(
+        types,
+        fc.object({
+          key: fc.constantFrom(
+            'channel',
+            'args',
+            'id',
+            'dialplan',
+            'contact_info',
+            'uri',
+            'aor',
+            'state',
+            'timestamp',
+            'cause',
+          ),
+        }),
+        (type, rest) => {
+          translate({ ...rest, type });
+          translateWaiting(rest, 'pushwake');
+        },
+      ),
+    );
+  });
+});

@@ -1,0 +1,151 @@
+/** Where facts meet records: one write, in order, nothing lost while the store is away, nothing sent before it is saved. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Aor } from '../../plugin/core/aor.ts';
+import type { BindingId } from '../../plugin/core/binding.ts';
+import type { LifecycleEvent } from '../../plugin/core/events.ts';
+import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
+import { MINUTE, SECOND } from '../../plugin/core/time.ts';
+import { Bindings } from '../../plugin/runtime/bindings.ts';
+import { AOR, contactUri } from '../support/builders.ts';
+import { FakeClock, settle } from '../support/fake-clock.ts';
+import { MemoryStore } from '../support/memory-store.ts';
+import { RecordedLog } from '../support/recorded-log.ts';
+
+const OTHER_AOR = '1002@example.com' as Aor;
+
+let clock: FakeClock;
+let store: MemoryStore;
+let log: RecordedLog;
+let bindings: Bindings;
+/** What was handed on, with the version stored at that moment. */
+let effects: { aor: Aor; what: string; version: number }[];
+
+beforeEach(() => {
+  clock = new FakeClock();
+  store = new MemoryStore();
+  log = new RecordedLog();
+  effects = [];
+  bindings = new Bindings({
+    store,
+    clock,
+    log,
+    policyFor: () => () => DEFAULT_POLICY,
+    onEffects: (aor, record, all) => {
+      for (const e of all) effects.push({ aor, what: e.type === 'report' ? e.what : e.type, version: record.version });
+    },
+  });
+});
+
+afterEach(async () => {
+  await bindings.stop();
+  expect(clock.pending(), 'timers left').toBe(0);
+});
+
+let ids = 0;
+const register = (port = 40_001, token = 'a'): LifecycleEvent => ({
+  type: 'ContactSeen',
+  live: true,
+  at: clock.now(),
+  newId: `00000000000000${String(10 + (ids++ % 90))}` as BindingId,
+  contact: { pbx: 'office', uri: contactUri({ port, voip: token.repeat(64), other: token.toUpperCase().repeat(64) }) },
+});
+const errors = () => log.at('error').map((l) => l.fields.reason);
+
+describe('applying facts', () => {
+  it('saves first and hands the effects on afterwards', async () => {
+    await bindings.apply(AOR, register());
+    expect(effects).toEqual([{ aor: AOR, what: 'bound', version: 1 }]);
+    expect((await store.get(AOR))?.version).toBe(1);
+  });
+
+  it('several at once are one write', async () => {
+    await bindings.apply(AOR, register(1, 'a'), register(2, 'b'), register(3, 'c'));
+    expect(store.puts).toBe(1);
+    expect((await store.get(AOR))?.bindings).toHaveLength(3);
+  });
+
+  it('that change nothing write nothing', async () => {
+    const same = register();
+    await bindings.apply(AOR, same);
+    await bindings.apply(AOR, same);
+    expect(store.puts).toBe(1);
+  });
+
+  it('decides again when somebody else wrote first: both changes survive', async () => {
+    await bindings.apply(AOR, register(1, 'a'));
+    const stored = await store.get(AOR);
+    store.beforePut = () => {
+      store.beforePut = undefined;
+      if (stored) store.write({ ...stored, version: stored.version + 1 });
+    };
+    await bindings.apply(AOR, register(3, 'c'));
+    expect((await store.get(AOR))?.bindings).toHaveLength(2);
+    expect(effects.filter((e) => e.what === 'bound')).toHaveLength(2);
+  });
+});
+
+describe('while the store is away', () => {
+  it('facts are kept in order and applied when it is back, with one line for each change of its state', async () => {
+    store.down = 'the disk is full';
+    await bindings.apply(AOR, register(1, 'a'));
+    await bindings.apply(AOR, { type: 'Unregistered', pbx: 'office', at: clock.now() });
+    await bindings.apply(OTHER_AOR, register(2, 'b'));
+    await clock.advance(10 * SECOND);
+    expect(effects).toEqual([]);
+    expect(errors()).toEqual(['the disk is full']);
+    store.down = undefined;
+    await clock.advance(3 * SECOND);
+    expect((await store.get(AOR))?.tombstones.map((t) => t.reason)).toEqual(['unregistered']);
+    expect((await store.get(OTHER_AOR))?.bindings).toHaveLength(1);
+    expect(log.lines.map((l) => l.message)).toEqual([
+      'store does not answer, calls go on from memory',
+      'store answers again',
+    ]);
+  });
+
+  it('a call is told what was seen last, and does not wait longer than a quarter of a second', async () => {
+    await bindings.apply(AOR, register());
+    store.hangs = true;
+    const reading = bindings.read(AOR);
+    await clock.advance(250);
+    expect((await reading)?.bindings).toHaveLength(1);
+    store.hangs = false;
+    store.down = 'gone';
+    expect((await bindings.read(AOR))?.bindings).toHaveLength(1);
+    expect(await bindings.read(OTHER_AOR)).toBeUndefined();
+  });
+
+  it('one damaged record costs one line, not one a second, and no other account', async () => {
+    store.damaged.add(AOR);
+    await bindings.apply(AOR, register(1, 'a'));
+    for (let second = 0; second < 60; second++) {
+      await bindings.apply(OTHER_AOR, register(100 + second, 'b'));
+      await clock.advance(SECOND);
+    }
+    expect((await store.get(OTHER_AOR))?.bindings).toHaveLength(1);
+    expect(errors()).toEqual([`the record of ${AOR} cannot be read`]);
+    expect(log.at('info')).toEqual([]);
+    store.damaged.clear();
+    await clock.advance(2 * SECOND);
+    expect((await store.get(AOR))?.bindings).toHaveLength(1);
+    expect(log.at('info').map((l) => l.message)).toEqual(['store answers again']);
+  });
+
+  it('and another trouble meanwhile is told as well', async () => {
+    store.damaged.add(AOR);
+    await bindings.apply(AOR, register(1, 'a'));
+    store.locked = 'is held by another program';
+    await bindings.apply(OTHER_AOR, register(2, 'b'));
+    expect(errors()).toEqual([`the record of ${AOR} cannot be read`, 'is held by another program']);
+  });
+
+  it('stopping does not wait for it', async () => {
+    store.down = 'gone';
+    await bindings.apply(AOR, register());
+    await bindings.stop();
+    await clock.advance(MINUTE);
+    store.down = undefined;
+    await settle();
+    expect(await store.get(AOR)).toBeUndefined();
+  });
+});

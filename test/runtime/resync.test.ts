@@ -1,0 +1,145 @@
+/** What was missed: known bindings are asked for, contacts nobody told us about are found, a broken round is done again. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Aor } from '../../plugin/core/aor.ts';
+import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
+import { DAY, HOUR, MINUTE } from '../../plugin/core/time.ts';
+import { Bindings } from '../../plugin/runtime/bindings.ts';
+import { Resync } from '../../plugin/runtime/resync.ts';
+import { AOR, contactUri } from '../support/builders.ts';
+import { FakeClock, settle } from '../support/fake-clock.ts';
+import { FakePbx } from '../support/fake-pbx.ts';
+import { MemoryStore } from '../support/memory-store.ts';
+import { RecordedLog } from '../support/recorded-log.ts';
+
+const SECOND_AOR = '1002@example.com' as Aor;
+
+let clock: FakeClock;
+let store: MemoryStore;
+let log: RecordedLog;
+let bindings: Bindings;
+let pbx: FakePbx;
+let resync: Resync;
+let removed: string[];
+
+beforeEach(async () => {
+  clock = new FakeClock();
+  store = new MemoryStore();
+  log = new RecordedLog();
+  removed = [];
+  bindings = new Bindings({
+    store,
+    clock,
+    log,
+    policyFor: () => () => DEFAULT_POLICY,
+    onEffects: (_aor, _record, effects) => {
+      for (const e of effects) if (e.type === 'removeContact') removed.push(e.uri);
+    },
+  });
+  pbx = new FakePbx({ clock, maximumExpiresMs: 2 * HOUR });
+  await pbx.start(() => undefined);
+  let id = 0;
+  const newId = () => `00000000000000${String(10 + (id++ % 90))}`;
+  resync = new Resync({ store, bindings, clock, log, newId, owns: (_link, aor) => aor.endsWith('@example.com') });
+});
+
+afterEach(async () => {
+  await resync.stop();
+  await bindings.stop();
+  expect(clock.pending(), 'timers left').toBe(0);
+});
+
+const bound = async (aor: Aor = AOR) => (await store.get(aor))?.bindings ?? [];
+
+describe('a resync', () => {
+  it('finds a device that registered while nobody looked, once', async () => {
+    pbx.register('1001', contactUri());
+    await resync.run(pbx, 'connect');
+    await resync.run(pbx, 'connect');
+    expect(await bound()).toHaveLength(1);
+  });
+
+  it('leaves contacts without push parameters alone', async () => {
+    pbx.register('1001', 'sip:1001@192.0.2.7:5060');
+    await resync.run(pbx, 'connect');
+    expect(store.puts).toBe(0);
+  });
+
+  it('renews a phone whose granted time nobody knows by the most the PBX grants', async () => {
+    pbx.register('1001', contactUri());
+    await resync.run(pbx, 'connect');
+    const [before] = await bound();
+    // It refreshes every half an hour, which Asterisk tells nobody.
+    for (let i = 0; i < 48; i++) {
+      await clock.advance(30 * MINUTE);
+      pbx.register('1001', contactUri(), { told: false });
+    }
+    await resync.run(pbx, 'sweep');
+    const [after] = await bound();
+    expect(after?.id).toBe(before?.id);
+    // Its last REGISTER was now; no more than an hour ago is proved, because it could have been granted two.
+    expect((after?.renewedAt ?? 0) - clock.now()).toBe(-1 * HOUR);
+    expect((after?.endsAt ?? 0) - clock.now()).toBe(7 * DAY - 1 * HOUR);
+  });
+
+  it('does not renew a phone that has not registered since, however often it is looked at', async () => {
+    pbx.register('1001', contactUri(), { grantedMs: 2 * HOUR });
+    await resync.run(pbx, 'connect');
+    const [before] = await bound();
+    await clock.advance(HOUR);
+    await resync.run(pbx, 'sweep');
+    expect((await bound())[0]?.renewedAt).toBe(before?.renewedAt);
+  });
+
+  it('remembers the contact a known device moved to, and removes neither', async () => {
+    pbx.register('1001', contactUri({ port: 1 }));
+    await resync.run(pbx, 'connect');
+    await clock.advance(10 * MINUTE);
+    pbx.register('1001', contactUri({ port: 2 }), { told: false });
+    await resync.run(pbx, 'connect');
+    expect(await bound()).toHaveLength(1);
+    expect(removed).toEqual([]);
+  });
+
+  it('of the sweep comes every 15 minutes while the link is up', async () => {
+    resync.start([pbx]);
+    pbx.register('1001', contactUri(), { told: false });
+    await clock.advance(15 * MINUTE - 1);
+    expect(await bound()).toEqual([]);
+    await clock.advance(1);
+    await settle(5);
+    expect(await bound()).toHaveLength(1);
+    pbx.disconnect();
+    pbx.register('1002', contactUri({ voip: 'c'.repeat(64), other: 'd'.repeat(64) }));
+    await clock.advance(15 * MINUTE);
+    await settle(5);
+    expect(await bound(SECOND_AOR)).toEqual([]);
+  });
+
+  it('that cannot ask says so and changes nothing', async () => {
+    pbx.register('1001', contactUri());
+    await resync.run(pbx, 'connect');
+    pbx.disconnect();
+    await resync.run(pbx, 'connect');
+    expect(await bound()).toHaveLength(1);
+    expect(log.lines.at(-1)?.message).toBe('resync broken off, it is done again at the next connect or sweep');
+  });
+
+  it('asked for while one runs is done after it', async () => {
+    pbx.register('1001', contactUri());
+    await resync.run(pbx, 'connect');
+    const asks = pbx.asks;
+    await Promise.all([resync.run(pbx, 'connect'), resync.run(pbx, 'connect'), resync.run(pbx, 'connect')]);
+    await resync.idle();
+    expect(pbx.asks - asks).toBe(2);
+  });
+
+  it('looks for new contacts also when a record cannot be read, and says that one cannot', async () => {
+    pbx.register('1001', contactUri());
+    await resync.run(pbx, 'connect');
+    store.damaged.add(AOR);
+    pbx.register('1002', contactUri({ voip: 'c'.repeat(64), other: 'd'.repeat(64) }));
+    await resync.run(pbx, 'connect');
+    expect(await bound(SECOND_AOR)).toHaveLength(1);
+    expect(log.at('error').map((l) => l.message)).toContain('resync without the records that cannot be read');
+  });
+});
