@@ -60,6 +60,8 @@ export interface WakeDevice {
   /** It registered at the address its stored leg already rings: give that leg until then to be heard. */
   graceUntil?: Instant;
   rang: boolean;
+  /** The cause its stored contact was declined with. */
+  declined?: number;
   /** It knows how the call ended: it took it, declined it, or was sent the closing word. */
   told: boolean;
 }
@@ -375,6 +377,9 @@ function legArrived(
   if (!device) return [{ type: 'giveUp', legId: event.legId, cause: Cause.subscriberAbsent }];
   device.deviceLeg = event.legId;
   device.deviceState = 'held';
+  // Its other leg was faster: the person has said no already, or the phone rings.
+  if (device.declined !== undefined) return [endLeg(device, 'device', device.declined)];
+  if (device.storedState === 'ringing') return [endLeg(device, 'device', Cause.subscriberAbsent)];
   if (device.fresh) return goOn(wake, device, now);
   return unreachable(device, now);
 }
@@ -443,6 +448,7 @@ function legEnded(
     if (hungUp) return [];
     if (saidNo(cause, rang) && !mayBeProxy) {
       d.told = true;
+      d.declined = cause;
       effects.push({ type: 'step', step: 'declined', device: d.bindingId, detail: `cause ${cause}` });
       // The person said no: the leg that still waits for this phone must not keep the caller waiting.
       if (d.deviceLeg && d.deviceState === 'held') effects.push(endLeg(d, 'device', cause));

@@ -25,6 +25,8 @@ export interface Setup {
   readonly held?: Partial<Record<Name, Held>>;
   /** A phone without push on the same account. */
   readonly desk?: boolean;
+  /** Device legs come late, with `A arrives`. */
+  readonly late?: boolean;
   /** The PBX did not say what it holds. */
   readonly unknown?: boolean;
 }
@@ -183,6 +185,11 @@ export class Game {
         stored.state = 'dialled';
         return this.#tell({ type: 'LegDials', legId: stored.id });
       }
+      case 'arrives': {
+        const late = this.#legs.find((l) => l.name === name && l.kind === 'device' && l.state === 'held');
+        if (late && !this.#gone) this.#tell({ type: 'LegArrived', legId: late.id, ref: late.ref });
+        return;
+      }
       case 'push':
         return this.#step({
           type: 'PushSettled',
@@ -313,6 +320,7 @@ export class Game {
     this.composed.push(`${name} ${read.kind}`);
     const leg: Leg = { id: `leg-${name}-${read.kind}`, name, kind: read.kind, ref, state: 'held' };
     this.#legs.push(leg);
+    if (this.#setup.late && leg.kind === 'device') return;
     this.#queue.push({ type: 'LegArrived', legId: leg.id, ref });
   }
 
@@ -703,6 +711,25 @@ export const ROWS: readonly Row[] = [
     events: ['A registers', 'A says 18', 'caller cancels'],
     rings: ['A device'],
     told: ['A cancelled', 'B cancelled'],
+  },
+
+  {
+    sentence: 'declined at the stored contact before the other leg is there: that one passes it on when it comes',
+    setup: { held: { A: 'tls' }, late: true },
+    events: ['A says 17', 'A arrives'],
+    rings: ['A stored'],
+    ended: ['A device 17'],
+    told: [],
+    outcome: 'gave-up',
+  },
+  {
+    sentence: 'rings at the stored contact before the other leg is there: that one ends when it comes',
+    setup: { held: { A: 'tls' }, late: true },
+    events: ['A rings', 'A arrives', 'A registers', 'A answers'],
+    rings: ['A stored'],
+    ended: ['A device 20'],
+    told: [],
+    outcome: 'answered',
   },
 
   // Closing words.

@@ -103,11 +103,7 @@ describe('control: with a rule taken out the tables fail', () => {
     ],
     ['an INVITE under way gets its time', 'if (until !== undefined && until > now) {', 'if (Number.isNaN(now)) {'],
     ['who rang is not told again by push', 'const hearsBySip = device.rang ||', 'const hearsBySip ='],
-    [
-      'who declined knows',
-      "d.told = true;\n      effects.push({ type: 'step', step: 'declined'",
-      "effects.push({ type: 'step', step: 'declined'",
-    ],
+    ['who declined knows', 'd.told = true;\n      d.declined = cause;', 'd.declined = cause;'],
     [
       'an old UDP contact waits',
       'return registeredAt !== undefined && between(registeredAt, now) <= policy.freshContactMs + SECOND;',
@@ -161,7 +157,7 @@ describe('properties', () => {
   const event = fc.oneof(
     fc.constantFrom('desk answers', 'caller cancels', 'time up', 'link lost', 'link back', 'pbx answers'),
     fc
-      .tuple(name, fc.constantFrom('registers', 'registers again', 'rings', 'answers', 'guard'))
+      .tuple(name, fc.constantFrom('registers', 'registers again', 'rings', 'answers', 'guard', 'arrives'))
       .map((t) => t.join(' ')),
     fc.tuple(name, fc.constantFrom(17, 19, 21, 18, 34, 38, 127)).map(([n, cause]) => `${n} says ${cause}`),
     fc.tuple(name, fc.constantFrom('accepted', 'delayed', 'dead', 'failed')).map(([n, o]) => `${n} push ${o}`),
@@ -179,6 +175,7 @@ describe('properties', () => {
     devices: fc.integer({ min: 1, max: 3 }),
     held: fc.record({ A: held, B: held, C: held }),
     desk: fc.boolean(),
+    late: fc.boolean(),
     unknown: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
   });
   const only = (devices: number, events: readonly string[]) =>
