@@ -44,6 +44,8 @@ interface Leg {
   left: boolean;
   /** It ended before we could follow it: its end comes without a ChannelDestroyed. */
   unfollowed: boolean;
+  /** Settles when its events are sure to reach us after it has left Stasis. */
+  followed: Promise<void>;
   /** It was hung up, rather than having come to its end. */
   hungUp: boolean;
   /** Cause of the last request to hang it up. */
@@ -54,6 +56,7 @@ const newLeg = (kind: Leg['kind'], aorId: string): Leg => ({
   kind,
   aorId,
   left: false,
+  followed: Promise.resolve(),
   unfollowed: false,
   hungUp: false,
   cause: 0,
@@ -174,7 +177,8 @@ class AsteriskLink implements PbxLink {
         if (!aor) return void this.compose(fact.channelId, '', []).catch(() => undefined);
         this.#legs.set(fact.channelId, newLeg('wake', fact.aorId));
         const leg = { legId: fact.channelId, aor, linkedId: fact.linkedId };
-        return this.#say({ type: 'wakeLegArrived', pbx: this.name, leg, startedAt: this.#at(fact.startedEpochMs) });
+        this.#say({ type: 'wakeLegArrived', pbx: this.name, leg, startedAt: this.#at(fact.startedEpochMs) });
+        return this.#follow(fact.channelId);
       }
       case 'deviceLeg': {
         const aor = this.#aor(fact.aorId);
@@ -232,7 +236,7 @@ class AsteriskLink implements PbxLink {
 
   /** Keeps telling us about a leg after it left Stasis: how it ends is how the call ended. */
   #follow(channelId: string): void {
-    this.#worker.call<LegOutcome>('follow', { channelId }, CALL_DEADLINE).then(
+    const followed = this.#worker.call<LegOutcome>('follow', { channelId }, CALL_DEADLINE).then(
       (outcome) => {
         const leg = this.#legs.get(channelId);
         if (outcome !== 'gone' || !leg) return;
@@ -242,6 +246,8 @@ class AsteriskLink implements PbxLink {
       },
       (error: unknown) => this.#deps.log.debug({ pbx: this.name, reason: String(error) }, 'cannot follow a leg'),
     );
+    const leg = this.#legs.get(channelId);
+    if (leg) leg.followed = followed;
   }
 
   #at(epochMs: number): Instant {
@@ -378,8 +384,7 @@ class AsteriskLink implements PbxLink {
     const { variables, refused } =
       ring.length === 0 || !aorId ? { variables: {}, refused: [] } : compose(aorId, callId, ring);
     for (const reason of refused) this.#refused(aorId ?? '', reason);
-    if (ring.length > 0) this.#follow(legId);
-    return this.#worker.call<LegOutcome>('goOn', { channelId: legId, variables }, CALL_DEADLINE);
+    return this.#goOn(legId, variables);
   }
 
   async ring(leg: DeviceLeg, contact?: HeldContact): Promise<LegOutcome> {
@@ -393,7 +398,9 @@ class AsteriskLink implements PbxLink {
     return this.#goOn(leg.legId, { PUSHWAKE_CONTACT: dial.text });
   }
 
-  #goOn(channelId: string, variables: Record<string, string>): Promise<LegOutcome> {
+  async #goOn(channelId: string, variables: Record<string, string>): Promise<LegOutcome> {
+    // A phone may answer within milliseconds: what it answers must not be missed. Asked for at its arrival, so done by now.
+    await this.#legs.get(channelId)?.followed;
     return this.#worker.call<LegOutcome>('goOn', { channelId, variables }, CALL_DEADLINE);
   }
 
