@@ -1,4 +1,5 @@
 /** What the call tests share: a dialplan with every way to dial a phone, and one mobile with its push identity. */
+import { setTimeout as untilTime } from 'node:timers/promises';
 import { expect } from 'vitest';
 import type { ReceivedPush } from '../support/apns-stand-in/index.ts';
 import type { SipUser } from '../support/asterisk/config.ts';
@@ -206,8 +207,12 @@ export async function cleanUp(scene: Scene): Promise<void> {
 /** Status the caller saw, and what the outer Dial was told. */
 export async function seenByCaller(scene: Scene, call: OutgoingCall, number: string): Promise<string> {
   const { status } = await call.done;
-  const outer = [...scene.asterisk.logText().matchAll(/OUTER (\d+) (.*)/g)].filter((m) => m[1] === number).at(-1)?.[2];
-  return `${status}${outer === undefined ? '' : ` ${outer.trim()}`}`;
+  const outer = () =>
+    [...scene.asterisk.logText().matchAll(/OUTER (\d+) (.*)/g)].filter((m) => m[1] === number).at(-1)?.[2];
+  // Asterisk's logger is a thread of its own.
+  const deadline = performance.now() + 2_000;
+  while (outer() === undefined && performance.now() < deadline) await untilTime(10);
+  return `${status} ${outer()?.trim()}`;
 }
 
 /** Both hear each other, then the caller hangs up and nothing is left. */
