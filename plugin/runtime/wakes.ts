@@ -247,11 +247,15 @@ export class Wakes {
       const known = live.wake.devices.flatMap((d) => d.binding.contacts);
       for (const contact of contacts) {
         // What Asterisk granted is the same for all contacts of an account.
-        const grantedMs = known.find((c) => c.uri === contact.uri)?.grantedMs ?? known[0]?.grantedMs;
+        const before = known.find((c) => c.uri === contact.uri);
+        const grantedMs = before?.grantedMs ?? known[0]?.grantedMs;
         const provedAt =
           grantedMs !== undefined && contact.expiresAt !== undefined ? plus(contact.expiresAt, -grantedMs) : undefined;
         // Whole seconds on the PBX's side: one more counts as since.
         if (provedAt === undefined || between(live.wake.startedAt, provedAt) < -SECOND) continue;
+        // It registered a moment before the call, and that is all that is proved: it has been rung, and may be dead.
+        const isKnown = before && before.seenAt < live.wake.startedAt && between(before.seenAt, provedAt) <= SECOND;
+        if (isKnown) continue;
         live.held.set(contact.uri, contact);
         this.#step(live, { type: 'Registered', contact });
       }
