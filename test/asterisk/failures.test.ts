@@ -4,6 +4,7 @@
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { SipUser } from '../support/asterisk/index.ts';
+import { hang, INSPECTABLE } from '../support/hang.ts';
 import { DIALPLAN, REALM, Scene } from '../support/scene.ts';
 import type { OutgoingCall, SipPhone } from '../support/sip-phone/index.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
@@ -34,6 +35,7 @@ beforeAll(async () => {
     extensions,
     policy: `policies:\n  - { aor: ${aor('1007')}, policy: { freshContact: 0s } }\n`,
     withoutPushwake: true,
+    env: INSPECTABLE,
   });
   proxy = await TcpProxy.start(scene.asterisk.ports.ari);
   scene.pushwake.configure(scene.yaml({ url: `http://127.0.0.1:${proxy.port}` }));
@@ -142,6 +144,30 @@ describe('pushwake is away', () => {
     await ends(call);
     scene.pushwake.thaw();
     await wakesAPhone('1030');
+  });
+});
+
+describe('a thread of pushwake hangs', () => {
+  it('the main one: after a second its link worker closes the line, so that calls need not even wait for the guard', async () => {
+    const phone = await awake('1019');
+    await expect.poll(() => proxy.webSockets).toBe(1);
+    await hang(scene.pushwake, 'main', 4_000);
+    await ends(await ringsAndTalks('main thread hangs, first call', phone));
+    await expect.poll(() => proxy.webSockets, { timeout: 2_500, interval: 20 }).toBe(0);
+    await ends(await ringsAndTalks('main thread hangs, line closed', phone));
+    await expect.poll(() => proxy.webSockets, { timeout: 10_000 }).toBe(1);
+    await wakesAPhone('1020');
+  });
+
+  it('the link worker: the guard takes over, the worker is replaced, and phones are woken again', async () => {
+    const phone = await awake('1021');
+    const log = scene.pushwake.log.length;
+    await hang(scene.pushwake, 'link worker', 60_000);
+    await ends(await ringsAndTalks('link worker hangs', phone));
+    const down = await scene.waitForLog('pbx link down, calls take the plain path', log);
+    expect(down.reason).toBe('the link worker hangs');
+    await scene.waitForLog('pbx link up', log);
+    await wakesAPhone('1022');
   });
 });
 

@@ -39,6 +39,8 @@ export interface SceneOptions {
   readonly withoutPushwake?: boolean;
   /** Another way to start pushwake: on a clock that runs faster, say. */
   readonly entry?: Entry;
+  /** Environment of pushwake, besides ours. */
+  readonly env?: NodeJS.ProcessEnv;
   /** Debug lines in pushwake's log. Default true: tests search them for secrets. */
   readonly debug?: boolean;
 }
@@ -144,7 +146,7 @@ export class Scene {
       }),
       startApnsStandIn(),
     ]);
-    const pushwake = new PushwakeProcess(join(folder, 'pushwake.yaml'), {}, options.entry);
+    const pushwake = new PushwakeProcess(join(folder, 'pushwake.yaml'), options.env, options.entry);
     const scene = new Scene({ asterisk, apns, pushwake, folder, options, hepPort });
     pushwake.configure(scene.yaml());
     if (!options.withoutPushwake) await scene.startPushwake();

@@ -34,6 +34,11 @@ export class TcpProxy {
     return (this.#server.address() as AddressInfo).port;
   }
 
+  /** Websockets now open. */
+  get webSockets(): number {
+    return [...this.#pairs].filter((p) => p.isWebSocket).length;
+  }
+
   /** Ends every connection and refuses new ones until `mend`. */
   cut(): void {
     this.#cut = true;
