@@ -40,6 +40,8 @@ export interface ResyncOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly newId: () => string;
+  /** Tells the PBX whether this account can be reached, unless it was told already since the link is up. */
+  readonly tellReachable: (record: AorRecord) => void;
   readonly owns: (link: PbxLink, aor: Aor) => boolean;
 }
 
@@ -104,12 +106,15 @@ export class Resync {
 
   async #run(link: PbxLink, why: string): Promise<void> {
     const startedMs = this.#o.clock.monotonicMs();
-    const seen = new Set<Aor>();
+    let aors = 0;
     let contacts = 0;
     try {
       await eachAtOnce(AT_ONCE, this.#readable(), async (record) => {
-        if (this.#stopped || !this.#o.owns(link, record.aor) || record.bindings.length === 0) return;
-        seen.add(record.aor);
+        if (this.#stopped || !this.#o.owns(link, record.aor)) return;
+        // What ended while the link was away is told as well.
+        if (why === 'connect') this.#o.tellReachable(record);
+        if (record.bindings.length === 0) return;
+        aors++;
         const { contacts: held, maximumExpiresMs } = await link.ask(record.aor);
         contacts += held.length;
         const at = this.#o.clock.now();
@@ -119,12 +124,13 @@ export class Resync {
         }
       });
       await eachAtOnce(AT_ONCE, link.list(), async (contact) => {
-        if (this.#stopped || seen.has(contact.aor)) return;
+        // Known ones were asked above. Looked up rather than remembered: a million accounts must not live in memory.
+        if (this.#stopped || (await this.#o.store.get(contact.aor))?.bindings.length) return;
         contacts++;
         await this.#o.bindings.apply(contact.aor, heldEvent(contact, this.#o.clock.now(), this.#o.newId()));
       });
       const ms = Math.round(this.#o.clock.monotonicMs() - startedMs);
-      this.#o.log[why === 'sweep' ? 'debug' : 'info']({ pbx: link.name, aors: seen.size, contacts, ms }, 'resync done');
+      this.#o.log[why === 'sweep' ? 'debug' : 'info']({ pbx: link.name, aors, contacts, ms }, 'resync done');
     } catch (error) {
       this.#o.log.info(
         { pbx: link.name, reason: String(error) },

@@ -119,6 +119,7 @@ export class Runtime {
       clock,
       log,
       newId,
+      tellReachable: (record) => this.#tellReachable(record.aor, record),
       owns: (link, aor) => this.#owns(link, aor),
     });
   }

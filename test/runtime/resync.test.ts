@@ -39,7 +39,15 @@ beforeEach(async () => {
   await pbx.start(() => undefined);
   let id = 0;
   const newId = () => `00000000000000${String(10 + (id++ % 90))}`;
-  resync = new Resync({ store, bindings, clock, log, newId, owns: (_link, aor) => aor.endsWith('@example.com') });
+  resync = new Resync({
+    store,
+    bindings,
+    clock,
+    log,
+    newId,
+    tellReachable: () => undefined,
+    owns: (_link, aor) => aor.endsWith('@example.com'),
+  });
 });
 
 afterEach(async () => {
