@@ -9,7 +9,7 @@ export async function asteriskRuns(stage: Stage, scene: Scene): Promise<void> {
     if (stage.sabotages('asterisk')) asterisk.signal('SIGKILL');
     const version = await until(
       async () => /Asterisk (\d[\d.]*)/.exec(await asterisk.cli('core show version'))?.[1] ?? false,
-      { what: 'an answer of Asterisk', seen: () => asterisk.cli('core show version'), timeoutMs: 3_000 },
+      { what: 'an answer of Asterisk', seen: () => asterisk.cli('core show version') },
     );
     await until(async () => (await asterisk.cli('dialplan show pushwake')).includes('Stasis(pushwake,compose'), {
       what: 'the dialplan of pushwake',

@@ -38,9 +38,11 @@ describe.concurrent('npm run demo', () => {
   it.each(stepNames)('--sabotage %s fails at that step and exits 1', async (name) => {
     const { code, output } = await runDemo('--sabotage', name);
     expect(code, output).toBe(1);
-    expect(output).toContain(STEPS[name].sabotage);
-    expect(output.trimEnd().split('\n').at(-1)).toMatch(new RegExp(`^FAILED at step "${name}"; \\d+ steps before it`));
+    expect(output, output).toContain(STEPS[name].sabotage);
+    expect(output.trimEnd().split('\n').at(-1), output).toMatch(
+      new RegExp(`^FAILED at step "${name}"; \\d+ steps before it`),
+    );
     // Nothing was counted that came after it.
-    expect(output).toMatch(new RegExp(`✗ step "${name}": .*(expected|seen)`));
+    expect(output, output).toMatch(new RegExp(`✗ step "${name}": .*(expected|seen)`));
   });
 });
