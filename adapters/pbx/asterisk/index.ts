@@ -384,6 +384,8 @@ class AsteriskLink implements PbxLink {
     const { variables, refused } =
       ring.length === 0 || !aorId ? { variables: {}, refused: [] } : compose(aorId, callId, ring);
     for (const reason of refused) this.#refused(aorId ?? '', reason);
+    // Nobody wants to know how the plain path ends, so it does not wait to be followed.
+    if (ring.length === 0) this.#legs.delete(legId);
     return this.#goOn(legId, variables);
   }
 
