@@ -16,6 +16,8 @@ import { LinkError } from '../../plugin/ports/pbx-link.ts';
 export const HEARTBEAT_MS = 250;
 /** Silence after which the other side counts as dead. */
 export const DEAD_AFTER_MS = 1_000;
+/** A thread that loads its SDK says nothing yet, and a busy machine takes its time over that. */
+const LOADED_WITHIN_MS = 15_000;
 const RESTART_MIN_MS = 50;
 const RESTART_MAX_MS = 3_000;
 
@@ -61,6 +63,7 @@ export class SupervisedWorker {
   #nextId = 1;
   #failures = 0;
   #lastBeat = 0;
+  #patienceMs = LOADED_WITHIN_MS;
   #lastComplaint = '';
   #stopped = false;
   #timers = new Set<() => void>();
@@ -129,6 +132,7 @@ export class SupervisedWorker {
     });
     this.#worker = worker;
     this.#lastBeat = performance.now();
+    this.#patienceMs = LOADED_WITHIN_MS;
     worker.on('message', (m: FromWorker) => this.#message(worker, m));
     worker.on('error', (error) =>
       this.#ended(worker, `the client library threw ${error?.name ?? 'something'}: ${safe(error)}`),
@@ -140,6 +144,7 @@ export class SupervisedWorker {
   #message(worker: Worker, m: FromWorker): void {
     if (worker !== this.#worker || this.#stopped) return;
     this.#lastBeat = performance.now();
+    this.#patienceMs = DEAD_AFTER_MS + 2 * HEARTBEAT_MS;
     switch (m.t) {
       case 'beat':
         return;
@@ -212,7 +217,7 @@ export class SupervisedWorker {
     const now = performance.now();
     worker?.postMessage({ t: 'beat' } satisfies ToWorker);
     // A main thread that was itself away finds an old beat: give the worker one more chance to be heard.
-    if (worker && now - this.#lastBeat > DEAD_AFTER_MS + 2 * HEARTBEAT_MS) {
+    if (worker && now - this.#lastBeat > this.#patienceMs) {
       if (this.#suspect) this.#ended(worker, 'the link worker hangs');
       this.#suspect = !this.#suspect;
     } else this.#suspect = false;
