@@ -15,11 +15,13 @@ import { theCallerGivesUp, theDeskPhoneIsFaster } from './story-ends.ts';
 import { pushwakeIsKilled } from './story-killed.ts';
 import { asteriskRuns, phonesRegister, pushwakeRuns } from './story-ready.ts';
 import { aSleepingPhoneRings } from './story-wake.ts';
+import { playWeek } from './week.ts';
 
 /** `rewrite_contact`, as for every phone behind a NAT: with it Asterisk forgets a contact when its connection closes. */
 const USERS = DEFAULT_USERS.map((user) => ({ ...user, rewriteContact: true }));
 
 const parsed = parseOptions(process.argv.slice(2));
+if (parsed.kind === 'week') process.exit(await playWeek(parsed.speed));
 if (parsed.kind === 'run') process.exit(await main(parsed.options));
 if (parsed.kind === 'mistake') process.stderr.write(parsed.text);
 else process.stdout.write(parsed.text);

@@ -10,8 +10,13 @@ export interface DemoOptions {
 
 export type Parsed =
   | { readonly kind: 'run'; readonly options: DemoOptions }
+  /** The other story: a week of three phones, so many times as fast as real time. */
+  | { readonly kind: 'week'; readonly speed: number }
   | { readonly kind: 'print'; readonly text: string }
   | { readonly kind: 'mistake'; readonly text: string };
+
+/** A week in 50 s. */
+export const WEEK_SPEED = 12_000;
 
 export const HELP = `npm run demo -- [options]
 
@@ -22,6 +27,8 @@ rings, a caller gives up, a desk phone is faster, pushwake is killed in the midd
   --only <part>        play one part only: ${PARTS.join(', ')}
   --sabotage <step>    break one step on purpose: the demo must then fail and name it
   --sabotage list      list the steps and how each is broken
+  --week               the other story: a week of three phones in less than a minute
+  --speed <n>          how many times as fast, 1,000 to 20,000 (default ${WEEK_SPEED.toLocaleString('en-US')})
   --pbx asterisk       the PBX to use (the only one so far)
   --help               this text
 
@@ -33,6 +40,8 @@ export function parseOptions(args: readonly string[]): Parsed {
   let only: Part | undefined;
   let sabotage: StepName | undefined;
   let keep = false;
+  let week = false;
+  let speed = WEEK_SPEED;
   const left = args.flatMap((arg) =>
     /^--\w+=/.test(arg) ? [arg.slice(0, arg.indexOf('=')), arg.slice(arg.indexOf('=') + 1)] : [arg],
   );
@@ -41,6 +50,15 @@ export function parseOptions(args: readonly string[]): Parsed {
     if (name === '--help' || name === '-h') return { kind: 'print', text: HELP };
     if (name === '--keep') {
       keep = true;
+      continue;
+    }
+    if (name === '--week') {
+      week = true;
+      continue;
+    }
+    if (name === '--speed') {
+      speed = Number(left.shift());
+      if (!(speed >= 1_000 && speed <= 20_000)) return mistake('--speed needs a number from 1000 to 20000');
       continue;
     }
     if (name !== '--only' && name !== '--sabotage' && name !== '--pbx') return mistake(`unknown option ${name}`);
@@ -57,6 +75,7 @@ export function parseOptions(args: readonly string[]): Parsed {
       sabotage = value;
     }
   }
+  if (week) return { kind: 'week', speed };
   return { kind: 'run', options: { parts: partsFor(only, sabotage), keep, ...(sabotage ? { sabotage } : {}) } };
 }
 
