@@ -97,5 +97,7 @@ export interface PushProvider {
   targetFor(purpose: PushPurpose, targets: Targets): Target | undefined;
   /** One attempt. Resolves with an outcome for every answer, also none (`retryLater`); aborts at once with `signal`. */
   send(request: PushRequest, signal: AbortSignal): Promise<PushOutcome>;
+  /** Opens connections that are not open, so that the next push need not wait for one. Called at start and every minute. */
+  warm?(): void;
   close(): Promise<void>;
 }

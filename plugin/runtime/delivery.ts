@@ -49,6 +49,8 @@ export interface Delivery {
    */
   send(draft: PushDraft, targets: Targets, signal?: AbortSignal, onDelay?: () => void): Promise<PushOutcome>;
   stats(): DeliveryStats;
+  /** Keeps the services' connections open. */
+  warm(): void;
   /** Gives up what is under way, then closes the providers. */
   close(): Promise<void>;
 }
@@ -276,6 +278,10 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   return {
     targetFor: (purpose, targets) => choose(purpose, targets)?.target,
     send,
+    warm() {
+      if (closed) return;
+      for (const { provider } of lanes.values()) provider.warm?.();
+    },
     stats: () => ({
       ended: [...ended.values()],
       retries,

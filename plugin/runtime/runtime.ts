@@ -112,6 +112,7 @@ export class Runtime {
       linksOf: (aor) => options.links.filter((link) => this.#owns(link, aor)),
       downSince: (link) => this.#downSince.get(link.name),
       forgetAfterMs: options.forgetAfterMs,
+      onRound: () => delivery.warm(),
     });
     this.#resync = new Resync({
       store,

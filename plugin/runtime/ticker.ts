@@ -35,6 +35,8 @@ export interface TickerOptions {
   readonly downSince: (link: PbxLink) => Instant | undefined;
   /** A PBX unseen for this long no longer counts. */
   readonly forgetAfterMs: DurationMs;
+  /** Called each round, at least once a minute. */
+  readonly onRound: () => void;
 }
 
 export class Ticker {
@@ -75,6 +77,7 @@ export class Ticker {
 
   /** One round. True when there may be more at once. */
   async #look(): Promise<boolean> {
+    this.#o.onRound();
     const due = await this.#o.store.claimDue(this.#o.clock.now(), CLAIM);
     await this.#o.brake.look(this.#o.clock.now(), due.length);
     let next = 0;

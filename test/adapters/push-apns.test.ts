@@ -10,7 +10,7 @@ import { Token } from '../../plugin/core/token.ts';
 import type { PushOutcome, PushProvider } from '../../plugin/ports/push-provider.ts';
 import { pushProviderContract, requestFor } from '../contract/push-provider.contract.ts';
 import { type ApnsStandIn, makeP8Key, startApnsStandIn } from '../support/apns-stand-in/index.ts';
-import { FakeClock, NOON } from '../support/fake-clock.ts';
+import { FakeClock, NOON, settle } from '../support/fake-clock.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
 import { selfSignedCertificate } from '../support/tls.ts';
 
@@ -164,6 +164,25 @@ describe('apns', () => {
     apns.next({ status: 503, reason: 'ServiceUnavailable' }, 5);
     await send('call');
     expect(apns.requests).toBe(1);
+  });
+
+  it('opens its connections before a call needs one, once, and again when they were closed', async () => {
+    const until = async (connections: number) => {
+      const deadline = performance.now() + 5_000;
+      while (apns.connections !== connections && performance.now() < deadline) await settle();
+      expect(apns.connections).toBe(connections);
+    };
+    expect(apns.connections).toBe(0);
+    provider.warm?.();
+    await until(2);
+    provider.warm?.();
+    expect(await send('call')).toMatchObject({ kind: 'accepted' });
+    expect(apns.connectionsEver).toBe(2);
+    apns.reset();
+    await until(0);
+    provider.warm?.();
+    await until(2);
+    expect(apns.connectionsEver).toBe(4);
   });
 
   it('reuses its connections and its signature', async () => {

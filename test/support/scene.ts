@@ -123,7 +123,8 @@ export class Scene {
     const hepPort = options.hep ? await freeUdpPort() : 0;
     const [asterisk, apns] = await Promise.all([
       startAsterisk({
-        name: options.name,
+        // Two runs of one test side by side must not share a folder.
+        name: `${options.name}-${process.pid}`,
         users: options.users ?? DEFAULT_USERS,
         extensions: options.extensions ?? DIALPLAN,
         ...(options.queues === undefined ? {} : { queues: options.queues }),

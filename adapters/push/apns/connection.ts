@@ -21,6 +21,8 @@ export interface ConnectionOptions {
 export interface ApnsConnection {
   /** One request, no retry. Never rejects. */
   exchange(message: ApnsMessage, deviceToken: string): Promise<ApnsAnswer>;
+  /** Opens what is not open. A call's push must not wait for TCP, TLS and HTTP/2 to say hello: three round trips to Apple. */
+  warm(): void;
   /** Takes no more pushes, lets those in flight finish. */
   retire(): void;
   /** Cuts off what is in flight. */
@@ -30,6 +32,7 @@ export interface ApnsConnection {
 /** The part of node-apn's inner clients that is touched below. */
 interface InnerClient {
   session?: ClientHttp2Session | null;
+  connect(): Promise<void>;
   closeAndDestroySession(session: ClientHttp2Session | null | undefined): Promise<void>;
 }
 
@@ -77,6 +80,13 @@ export function connect(options: ConnectionOptions): ApnsConnection {
         }
       }
       return answer;
+    },
+    warm() {
+      for (const client of clients) {
+        if (client.session && !client.session.closed && !client.session.destroyed) continue;
+        // Whoever cannot be reached now is told by the next push that needs it.
+        client.connect().catch(() => undefined);
+      }
     },
     // Typed as a promise, but gives none. It closes each session once its streams have ended.
     retire: () => void provider.shutdown(),

@@ -167,6 +167,13 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
     maxInFlight: IN_FLIGHT_PER_CONNECTION * options.connections,
     targetFor,
     send,
+    warm() {
+      if (closed) return;
+      for (const key of keys.values()) {
+        connectionOf(key, key.app.environment === 'sandbox' ? 'sandbox' : 'production');
+        for (const connection of key.connections.values()) connection.warm();
+      }
+    },
     async close() {
       closed = true;
       for (const key of keys.values()) for (const connection of key.connections.values()) connection.close();
