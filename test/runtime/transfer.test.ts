@@ -92,7 +92,7 @@ describe('export and import of bindings', () => {
     const old = encodeRecord(record(1)).replace('"format":1', '"format":-1').replace('"bindings"', '"devices"');
     const migrations = {
       [-1]: (raw: Record<string, unknown>) => ({ ...raw, things: raw.devices, devices: undefined }),
-      [0]: (raw: Record<string, unknown>) => ({ ...raw, bindings: raw.things, things: undefined }),
+      0: (raw: Record<string, unknown>) => ({ ...raw, bindings: raw.things, things: undefined }),
     };
     expect(decodeRecord(old, migrations).bindings).toEqual(record(1).bindings);
     expect(() => decodeRecord(old)).toThrow(RecordError);

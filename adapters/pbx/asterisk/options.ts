@@ -8,7 +8,10 @@ const hostPort = z
 export const optionsSchema = z.strictObject({
   url: z.url({ protocol: /^https?$/ }).describe('Base address of ARI, for example http://127.0.0.1:8088'),
   username: z.string().min(1).default('pushwake').describe('User in ari.conf'),
-  password: z.string().min(1).describe('Password of that user; better a placeholder (file or environment) than the text itself'),
+  password: z
+    .string()
+    .min(1)
+    .describe('Password of that user; better a placeholder (file or environment) than the text itself'),
   app: z
     .string()
     .regex(/^[A-Za-z0-9_-]{1,64}$/, 'expected letters, digits, "-" or "_"')
