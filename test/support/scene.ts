@@ -228,10 +228,13 @@ log: { level: ${this.#options.debug === false ? 'info' : 'debug'} }
     const from = this.pushwake.log.length;
     const result = await phone.register({ contactParams: identity.params, ...options });
     if (result.status !== 200) throw new Error(`REGISTER of ${phone.name}: ${result.status} ${result.reason}`);
-    await this.pushwake.waitForLog((l) => /^binding (bound|renewed|token-changed|revived)$/.test(l.msg), {
-      from,
-      what: `a binding of ${phone.name}`,
-    });
+    const aor = `${phone.user}@${REALM}`;
+    const said = (l: LogLine) => l.aor === aor && /^binding (bound|renewed|token-changed|revived)$/.test(l.msg);
+    await this.pushwake.waitForLog(said, { from, what: `a binding of ${phone.name}` });
+    // The line may be about another device of the account.
+    await this.stored.waitFor(aor, 'bound', (r) =>
+      r.bindings.some((b) => b.targets.call?.token.reveal() === identity.voip),
+    );
   }
 
   /** From now on the phone wakes by its call push, as an app does: opens a socket, registers. */
