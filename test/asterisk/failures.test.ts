@@ -51,6 +51,8 @@ beforeEach(async () => {
 afterEach(async () => {
   scene.pushwake.thaw();
   proxy.mend();
+  // A test that failed leaves the next one a quiet Asterisk.
+  for (const call of caller.outgoing) call.cancel();
   for (const phone of scene.phones) for (const call of phone.calls) await call.hangup().catch(() => undefined);
 });
 
@@ -84,7 +86,7 @@ async function ringsAndTalks(what: string, phone: SipPhone): Promise<OutgoingCal
 
 async function ends(call: OutgoingCall): Promise<void> {
   await call.hangup();
-  await scene.asterisk.waitForNoChannels();
+  await scene.asterisk.waitForNoChannels(15_000);
 }
 
 describe('pushwake is away', () => {
@@ -108,26 +110,26 @@ describe('pushwake is away', () => {
     await wakesAPhone('1004');
   });
 
-  it('SIGSTOPped or killed while a call waits on a sleeping phone: the awake ones ring on and answer', async () => {
-    for (const how of ['SIGSTOP', 'SIGKILL'] as const) {
-      const desk = await scene.phone('1005', { answer: { kind: 'ring' } });
-      await desk.register();
-      const mobile = await scene.phone('1006', { transport: 'tcp' });
-      const install = scene.install();
-      await scene.bind(mobile, install);
-      await mobile.sleep();
-      const call = await caller.call('60506');
-      const ringing = await desk.waitForCall();
-      await aLegWaits();
-      if (how === 'SIGSTOP') scene.pushwake.freeze();
-      else await scene.pushwake.stop(how);
-      await ringing.answer();
-      expect((await call.done).status).toBe(200);
-      await ends(call);
-      scene.pushwake.thaw();
-      await desk.sleep();
-      if (how === 'SIGSTOP') await wakesAPhone('1030');
-    }
+  it.each([
+    ['SIGSTOP', '60506'],
+    ['SIGKILL', '62324'],
+  ] as const)('%s while a call waits on a sleeping phone: the awake one rings on and answers', async (how, number) => {
+    const desk = await scene.phone(`10${number.slice(1, 3)}`, { answer: { kind: 'ring' } });
+    await desk.register();
+    const mobile = await scene.phone(`10${number.slice(3)}`, { transport: 'tcp' });
+    await scene.bind(mobile, scene.install());
+    await mobile.sleep();
+    const call = await caller.call(number);
+    const ringing = await desk.waitForCall();
+    await aLegWaits();
+    if (how === 'SIGSTOP') scene.pushwake.freeze();
+    else await scene.pushwake.stop(how);
+    await ringing.answer();
+    expect((await call.done).status).toBe(200);
+    await ends(call);
+    if (how === 'SIGKILL') return;
+    scene.pushwake.thaw();
+    await wakesAPhone('1030');
   });
 
   it('SIGSTOPped while the contact it composed is not known to be awake: Asterisk rings it by itself', async () => {
@@ -140,7 +142,8 @@ describe('pushwake is away', () => {
     expect((await call.done).status).toBe(200);
     const ms = Math.round((phone.invites[0]?.at ?? Number.NaN) - call.invitedAt);
     figures.push(`SIGSTOPped during the call, stored UDP contact: the phone rang after ${ms} ms`);
-    expect(ms).toBeLessThan(RINGS_WITHIN + 250);
+    // Its own two seconds begin when the call is composed; nothing else would let it ring before the 30 of the Dial.
+    expect(ms).toBeLessThan(RINGS_WITHIN + 1_000);
     await ends(call);
     scene.pushwake.thaw();
     await wakesAPhone('1030');
@@ -290,12 +293,19 @@ async function wakesAPhone(user: string): Promise<void> {
   const install = scene.install();
   await scene.bind(phone, install);
   await phone.sleep();
+  await linkIsUp();
   const woken = scene.wakeByPush(phone, install);
   const call = await caller.call(user);
-  expect((await call.done).status).toBe(200);
+  expect((await call.done).status, scene.pushwake.output.slice(-4_000)).toBe(200);
   woken.stop();
   expect(woken.pushes).toHaveLength(1);
   await ends(call);
   await phone.unregister();
   await phone.sleep();
+}
+
+/** What was said last of the link is that it is up. */
+async function linkIsUp(): Promise<void> {
+  const last = () => scene.pushwake.log.findLast((l) => l.msg.startsWith('pbx link '))?.msg;
+  await expect.poll(last, { timeout: 15_000, interval: 20 }).toBe('pbx link up');
 }

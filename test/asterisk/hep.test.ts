@@ -105,7 +105,10 @@ describe('push switched on and off', () => {
     const caller = await scene.phone('2000');
     await caller.register();
     const call = await caller.call('1001');
-    expect((await call.done).status).toBe(200);
+    expect(
+      (await call.done).status,
+      `${woken.failures.join()}\n${phone.log.timeline()}\n${scene.pushwake.output.slice(-5_000)}`,
+    ).toBe(200);
     woken.stop();
     expect(phone.incoming).toHaveLength(1);
     await call.hangup();

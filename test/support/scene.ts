@@ -239,7 +239,7 @@ log: { level: ${this.#options.debug === false ? 'info' : 'debug'} }
 
   /** From now on the phone wakes by its call push, as an app does: opens a socket, registers. */
   wakeByPush(phone: SipPhone, identity: PushIdentity, o: { afterMs?: number; samePort?: boolean } = {}): WokenPhone {
-    const woken: WokenPhone = { pushes: [], registered: [], stop: () => undefined };
+    const woken: WokenPhone = { pushes: [], registered: [], failures: [], stop: () => undefined };
     woken.stop = this.apns.onPush(identity.voip, (push) => {
       woken.pushes.push(push);
       setTimeout(() => {
@@ -247,7 +247,7 @@ log: { level: ${this.#options.debug === false ? 'info' : 'debug'} }
           if (!phone.isOpen) await phone.wake({ samePort: o.samePort ?? false });
           const result = await phone.register({ contactParams: identity.params, newCallId: true });
           woken.registered.push(result.at);
-        })().catch(() => undefined);
+        })().catch((error: unknown) => woken.failures.push(error));
       }, o.afterMs ?? 50);
     });
     return woken;
@@ -291,6 +291,8 @@ export interface WokenPhone {
   readonly pushes: ReceivedPush[];
   /** When each of its registrations was answered. */
   readonly registered: number[];
+  /** Why it did not (its old port was taken by somebody else meanwhile, say). */
+  readonly failures: unknown[];
   stop: () => void;
 }
 
