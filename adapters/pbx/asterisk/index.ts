@@ -204,8 +204,9 @@ class AsteriskLink implements PbxLink {
       case 'hangupRequested': {
         const leg = this.#legs.get(fact.channelId);
         if (leg) {
+          // What its own dialplan says on the way out (16) must not hide why the call ended it (26, 127).
+          if (fact.fromOutside || !leg.hungUp) leg.cause = fact.cause;
           leg.hungUp ||= fact.fromOutside;
-          leg.cause = fact.cause;
         }
         return;
       }
