@@ -178,6 +178,8 @@ describe('calling', () => {
     const answered = await callee.waitForCall();
     await answered.answer();
     await call.done;
+    // The transfer needs the bridge, and that is there once they hear each other.
+    await call.waitForRtp(5);
     expect((await answered.refer(`<sip:1003@${asterisk.host}>`)).status).toBe(202);
     const moved = await third.waitForCall();
     await moved.waitForRtp(25);
