@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 /** The commands. Exit codes: 0 done, 1 failed, 2 a mistake in the configuration or in the arguments. */
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { closeSync, existsSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command } from 'commander';
 import { systemClock } from '../adapters/clock/system/index.ts';
 import { ConfigError, loadConfig } from '../config/load.ts';
@@ -9,7 +11,7 @@ import { parseAor } from './core/aor.ts';
 import { targetList } from './core/identity.ts';
 import { instant } from './core/time.ts';
 import { adapters, createLogger, schemasOf, start } from './main.ts';
-import { readManifest } from './manifest.ts';
+import { PACKAGE_ROOT, readManifest } from './manifest.ts';
 import { type BindingStore, StoreError } from './ports/binding-store.ts';
 import { simulate, stamp } from './runtime/simulate.ts';
 import { CLAUSES, parseStory, StoryError } from './runtime/story.ts';
@@ -69,6 +71,21 @@ program
       if (!(error instanceof StoryError)) throw error;
       fail(error.message);
     }
+  });
+
+program
+  .command('demo')
+  .description(
+    'Plays a sleeping phone on a real Asterisk of its own, on loopback. Options: see `pushwake demo -- --help`.',
+  )
+  .argument('[options...]', 'handed on, after `--`: --week, --keep, --sabotage <step>, …')
+  .action((options: string[]) => {
+    const script = join(PACKAGE_ROOT, 'test', 'demo', 'demo.ts');
+    if (!existsSync(script)) return fail('the demo runs from the sources: clone them, then `npm ci && npm run demo`');
+    const child = spawn(process.execPath, [script, ...options], { stdio: 'inherit' });
+    child.on('exit', (code, signal) => {
+      process.exitCode = code ?? (signal ? 1 : 0);
+    });
   });
 
 const bindings = program.command('bindings').description('Looks at what is stored; also while pushwake runs.');
