@@ -142,8 +142,9 @@ describe('pushwake is away', () => {
     expect((await call.done).status).toBe(200);
     const ms = Math.round((phone.invites[0]?.at ?? Number.NaN) - call.invitedAt);
     figures.push(`SIGSTOPped during the call, stored UDP contact: the phone rang after ${ms} ms`);
-    // Its own two seconds begin when the call is composed; nothing else would let it ring before the 30 of the Dial.
-    expect(ms).toBeLessThan(RINGS_WITHIN + 1_000);
+    // Its own 1.8 s begin when the call is composed; a busy machine adds to them. Nothing else would let it ring before the
+    // 30 of the Dial.
+    expect(ms).toBeLessThan(RINGS_WITHIN + 500);
     await ends(call);
     scene.pushwake.thaw();
     await wakesAPhone('1030');
