@@ -16,6 +16,8 @@ import { atBoundary } from './boundaries.ts';
 import type { Delivery } from './delivery.ts';
 import { heldEvent } from './resync.ts';
 
+const UNDER_WAY_MAX = 1_000;
+
 export interface NoticeText {
   readonly title?: string;
   readonly body: string;
@@ -38,6 +40,7 @@ export interface EffectRunnerOptions {
 export class EffectRunner {
   readonly #o: EffectRunnerOptions;
   readonly #running = new Set<Promise<void>>();
+  readonly #waiting: (() => void)[] = [];
 
   constructor(options: EffectRunnerOptions) {
     this.#o = options;
@@ -50,8 +53,19 @@ export class EffectRunner {
         this.#o.log.error({ aor, effect: effect.type, reason: String(error) }, 'effect failed');
       });
       this.#running.add(work);
-      void work.finally(() => this.#running.delete(work));
+      void work.finally(() => {
+        this.#running.delete(work);
+        this.#waiting.shift()?.();
+      });
     }
+  }
+
+  /**
+   * Resolves when fewer than a thousand effects are under way. Whoever makes work by the clock waits here: a slow push
+   * service must not fill the memory with a hundred thousand pushes.
+   */
+  async room(): Promise<void> {
+    while (this.#running.size >= UNDER_WAY_MAX) await new Promise<void>((next) => this.#waiting.push(next));
   }
 
   get busy(): boolean {

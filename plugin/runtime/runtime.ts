@@ -113,6 +113,7 @@ export class Runtime {
       downSince: (link) => this.#downSince.get(link.name),
       forgetAfterMs: options.forgetAfterMs,
       onRound: () => delivery.warm(),
+      room: () => this.#effects.room(),
     });
     this.#resync = new Resync({
       store,

@@ -35,6 +35,8 @@ export interface TickerOptions {
   readonly downSince: (link: PbxLink) => Instant | undefined;
   /** A PBX unseen for this long no longer counts. */
   readonly forgetAfterMs: DurationMs;
+  /** Resolves when what was asked for before is nearly done. */
+  readonly room: () => Promise<void>;
   /** Called each round, at least once a minute. */
   readonly onRound: () => void;
 }
@@ -84,6 +86,7 @@ export class Ticker {
     const worker = async () => {
       while (next < due.length && !this.#stopped) {
         const aor = due[next++];
+        await this.#o.room();
         if (aor !== undefined) await this.tick(aor);
       }
     };

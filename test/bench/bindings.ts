@@ -8,10 +8,12 @@ import type { Result, Suite } from './bench.ts';
 
 const CHILD = fileURLToPath(new URL('./bindings-child.ts', import.meta.url));
 
-/** Runs one measurement in a process of its own, so that memory is that measurement's. */
+/** Runs one measurement in a process of its own, with the flag `pushwake start` runs with, so that memory is that measurement's. */
 async function child(job: string, ...args: string[]): Promise<Record<string, number>> {
   return new Promise((resolve, reject) => {
-    const p = spawn(process.execPath, ['--expose-gc', CHILD, job, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const p = spawn(process.execPath, ['--max-semi-space-size=4', CHILD, job, ...args], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     let out = '';
     p.stdout.on('data', (d: Buffer) => (out += d));
     p.on('exit', (code) => {
