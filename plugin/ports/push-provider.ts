@@ -44,6 +44,8 @@ export interface CancelPush extends Common {
 export interface RefreshPush extends Common {
   readonly purpose: 'refresh';
   readonly aor: string;
+  /** One of the last before the end: worth waking a phone that a quieter push would leave asleep. Default false. */
+  readonly urgent?: boolean;
 }
 
 export interface NoticePush extends Common {

@@ -7,6 +7,8 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { VERDICTS as APNS } from '../../adapters/push/apns/outcome.ts';
 import { buildMessage, LIMIT_BYTES } from '../../adapters/push/apns/payload.ts';
+import { VERDICTS as FCM } from '../../adapters/push/fcm/outcome.ts';
+import { buildMessage as buildFcm, LIMIT_BYTES as FCM_LIMIT } from '../../adapters/push/fcm/payload.ts';
 import { VERDICTS as LOG } from '../../adapters/push/log/outcome.ts';
 import type { Aor } from '../../plugin/core/aor.ts';
 import { HOUR, MINUTE, plus, SECOND } from '../../plugin/core/time.ts';
@@ -58,12 +60,31 @@ const GOLDEN: Readonly<Record<string, PushRequest>> = {
   },
 };
 
+const toAndroid = { ...common, target: { provider: 'fcm', app: '123456789012', token: new Token('a:b') } };
+const GOLDEN_FCM: Readonly<Record<string, PushRequest>> = {
+  'fcm-call': { ...toAndroid, purpose: 'call', callId: 'c0ffee', collapseId: 'call-1001', expiresAt: soon },
+  'fcm-call-with-caller': { ...toAndroid, purpose: 'call', callId: 'c0ffee', expiresAt: soon, caller },
+  'fcm-cancel': { ...toAndroid, purpose: 'cancel', callId: 'c0ffee', word: 'elsewhere', expiresAt: plus(NOON, HOUR) },
+  'fcm-refresh': { ...toAndroid, purpose: 'refresh', collapseId: 'refresh-1001', expiresAt: plus(NOON, HOUR) },
+  'fcm-refresh-urgent': { ...toAndroid, purpose: 'refresh', urgent: true, expiresAt: plus(NOON, HOUR) },
+  'fcm-notice': {
+    ...toAndroid,
+    purpose: 'notice',
+    notice: 'soon',
+    title: 'Example Phone',
+    body: 'Your account is still receiving calls, but will expire soon.',
+    collapseId: 'soon-1001',
+    expiresAt: plus(NOON, 12 * HOUR),
+  },
+};
+
 const readSchema = (name: string) =>
   z.fromJSONSchema(JSON.parse(readFileSync(new URL(`payloads/${name}`, docs), 'utf8')));
 
 describe('the payloads of the documentation', () => {
   const ours = readSchema('pushwake-v1.schema.json');
   const apple = readSchema('apns.schema.json');
+  const google = readSchema('fcm.schema.json');
 
   it.each(Object.entries(GOLDEN))('%s is what is sent, to the letter', (name, request) => {
     const message = buildMessage(request, app);
@@ -74,6 +95,15 @@ describe('the payloads of the documentation', () => {
     expect(ours.parse(payload.pushwake)).toBeTruthy();
   });
 
+  it.each(Object.entries(GOLDEN_FCM))('%s is what is sent, to the letter', (name, request) => {
+    const message = buildFcm(request, { channelId: 'account' }, NOON);
+    if (!message) throw new Error('too large');
+    expectFile(`payloads/${name}.json`, `${JSON.stringify(message, null, 2)}\n`);
+    const { data, notification } = message;
+    expect(google.parse({ data, ...(notification && { notification }) })).toBeTruthy();
+    expect(ours.parse(unflattened(data))).toBeTruthy();
+  });
+
   it('the schemas refuse what they should (control)', () => {
     const good = { v: 1, type: 'call', callId: 'c', pushId: 'p', aor: 'a', sentAt: 1, expiresAt: 2 };
     expect(ours.safeParse(good).success).toBe(true);
@@ -81,6 +111,12 @@ describe('the payloads of the documentation', () => {
       expect(ours.safeParse({ ...good, ...bad }).success, JSON.stringify(bad)).toBe(false);
     }
     expect(apple.safeParse({ pushwake: {}, token: 'x' }).success).toBe(false);
+    const data = { v: '1', type: 'refresh', pushId: 'p', aor: 'a', sentAt: '1', expiresAt: '2' };
+    expect(google.safeParse({ data }).success).toBe(true);
+    for (const bad of [{ v: 1 }, { sentAt: 1 }, { expiresAt: 'soon' }, { aor: undefined }]) {
+      expect(google.safeParse({ data: { ...data, ...bad } }).success, JSON.stringify(bad)).toBe(false);
+    }
+    expect(google.safeParse({ data, token: 'x' }).success).toBe(false);
   });
 });
 
@@ -139,11 +175,59 @@ describe('what is cut when a payload is too large', () => {
   });
 });
 
+describe('what is cut when a message of FCM is too large', () => {
+  const built = (request: PushRequest) => {
+    const message = buildFcm(request, {}, NOON);
+    if (!message) return undefined;
+    const { data, notification } = message;
+    return { bytes: Buffer.byteLength(JSON.stringify({ data, notification })), data, notification };
+  };
+  const call = { ...toAndroid, purpose: 'call' as const, callId: 'c0ffee', expiresAt: soon };
+  const notice = { ...toAndroid, purpose: 'notice' as const, notice: 'soon' as const, expiresAt: soon };
+
+  it("the caller's name, as little as needed, between characters", () => {
+    const result = built({ ...call, caller: { name: '😀'.repeat(3_000), number: '+420' } });
+    expect(result?.data).toMatchObject({
+      'caller.name': expect.stringMatching(/^(?:😀)+…$/u),
+      'caller.number': '+420',
+    });
+    expect(result?.bytes).toBeGreaterThan(FCM_LIMIT - 4);
+    expect(result?.bytes).toBeLessThanOrEqual(FCM_LIMIT);
+  });
+
+  it('the body of a notice, then its title', () => {
+    const cutBody = built({ ...notice, title: 'Phone', body: '"'.repeat(5_000) });
+    expect(cutBody?.notification).toEqual({ title: 'Phone', body: expect.stringMatching(/^"+…$/) });
+    const cutTitle = built({ ...notice, title: 't'.repeat(5_000), body: 'b' });
+    expect(cutTitle?.notification).toEqual({ title: expect.stringMatching(/^t+…$/) });
+    expect(Math.max(cutBody?.bytes ?? 0, cutTitle?.bytes ?? 0)).toBeLessThanOrEqual(FCM_LIMIT);
+  });
+
+  it('nothing else: what is still too large is not sent', () => {
+    const aor = `${'1'.repeat(6_000)}@x` as Aor;
+    expect(built({ ...call, aor })).toBeUndefined();
+    expect(built({ ...toAndroid, purpose: 'refresh', expiresAt: soon, aor })).toBeUndefined();
+  });
+
+  it('a collapse key that is long or not plain is replaced by its hash', () => {
+    const of = (collapseId: string) => buildFcm({ ...notice, body: 'b', collapseId }, {}, NOON)?.android;
+    expect(of('soon-1')).toMatchObject({ collapseKey: 'soon-1', notification: { tag: 'soon-1' } });
+    for (const bad of ['x'.repeat(65), 'a\r\nb', 'ž', '']) {
+      expect(of(bad)?.collapseKey).toMatch(/^[0-9a-f]{64}$/);
+    }
+  });
+
+  it('never a time to live that FCM refuses', () => {
+    const of = (ms: number) => buildFcm({ ...notice, body: 'b', expiresAt: plus(NOON, ms) }, {}, NOON)?.android.ttl;
+    expect([of(-1), of(999), of(1_999), of(90 * 24 * HOUR)]).toEqual([0, 0, 1_000, 2_419_200_000]);
+  });
+});
+
 describe('the verdict tables of the documentation', () => {
   it('are those of the code', () => {
     const text = readFileSync(new URL('push-services.md', docs), 'utf8');
     let expected = text;
-    for (const [name, rows] of Object.entries({ apns: APNS, log: LOG })) {
+    for (const [name, rows] of Object.entries({ apns: APNS, fcm: FCM, log: LOG })) {
       const parts = new RegExp(`(<!-- verdicts ${name} -->\n)[^]*?(\n<!-- end -->)`);
       expect(text).toMatch(parts);
       expected = expected.replace(parts, (_, start: string, end: string) => `${start}\n${tableOf(rows)}${end}`);
@@ -151,6 +235,13 @@ describe('the verdict tables of the documentation', () => {
     expectFile('push-services.md', expected);
   });
 });
+
+/** As an app would read the strings of FCM back into the common form. */
+function unflattened(data: Readonly<Record<string, string>>): Record<string, unknown> {
+  const { 'caller.name': name, 'caller.number': number, v, sentAt, expiresAt, ...rest } = data;
+  const caller = name || number ? { caller: { ...(name && { name }), ...(number && { number }) } } : {};
+  return { ...rest, ...caller, v: Number(v), sentAt: Number(sentAt), expiresAt: Number(expiresAt) };
+}
 
 function tableOf(rows: readonly Verdict[]): string {
   const lines = rows.map((row) => {

@@ -49,7 +49,13 @@ const RULES: readonly Rule[] = [
   },
   {
     of: /^adapters\/(\w+)\/(\w+)\//,
-    folders: ['adapters/$1/$2/', 'adapters/$1/supervised-worker.ts', 'plugin/core/', 'plugin/ports/'],
+    folders: [
+      'adapters/$1/$2/',
+      'adapters/$1/supervised-worker.ts',
+      'adapters/$1/cut-to-fit.ts',
+      'plugin/core/',
+      'plugin/ports/',
+    ],
     packages: 'any',
     builtins: 'any',
   },
@@ -62,6 +68,7 @@ const SDK_HOME: Readonly<Record<string, string>> = {
   modesl: 'adapters/pbx/freeswitch/',
   '@parse/node-apn': 'adapters/push/apns/',
   'firebase-admin': 'adapters/push/fcm/',
+  'google-auth-library': 'adapters/push/fcm/',
   'web-push': 'adapters/push/webpush/',
   '@keyv/redis': 'adapters/store/redis/',
   keyv: 'adapters/store/',

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { type Instant, MINUTE, plus } from '../../../plugin/core/time.ts';
 import type { CallPush, PushRequest } from '../../../plugin/ports/push-provider.ts';
+import { cutToFit } from '../cut-to-fit.ts';
 
 export interface ApnsMessage {
   readonly pushType: 'voip' | 'background' | 'alert';
@@ -53,12 +54,12 @@ export function buildMessage(request: PushRequest, app: AppTexts): ApnsMessage |
     }
     case 'notice': {
       const { aor, notice } = request;
-      const payload = cutToFit(
-        'alert',
+      const payload = cutToFit<Payload>(
         (text, title) => ({
           aps: { alert: { ...(title && { title }), body: text }, sound: 'default' },
           pushwake: body(request, { aor, notice }),
         }),
+        (built) => fits(built, 'alert'),
         request.body,
         request.title,
       );
@@ -72,8 +73,7 @@ const SILENT = { 'content-available': 1 };
 
 function callPayload(request: CallPush, app: AppTexts, type: 'voip' | 'alert'): Payload | undefined {
   const { callId, aor } = request;
-  return cutToFit(
-    type,
+  return cutToFit<Payload>(
     (name, number) => {
       const caller = name || number ? { caller: { ...(name && { name }), ...(number && { number }) } } : {};
       const ours = { pushwake: body(request, { callId, aor, ...caller }) };
@@ -84,6 +84,7 @@ function callPayload(request: CallPush, app: AppTexts, type: 'voip' | 'alert'): 
       const alert = { title: app.incomingCallText, ...(shown && { body: shown }) };
       return { aps: { alert, sound: 'default', 'mutable-content': 1, 'content-available': 1 }, ...ours };
     },
+    (built) => fits(built, type),
     request.caller?.name,
     request.caller?.number,
   );
@@ -119,37 +120,6 @@ function earlier(a: Instant, b: Instant): Instant {
 /** `apns-collapse-id` holds 64 bytes and must be plain text; what does not fit is hashed, so that equals stay equal. */
 function asHeader(collapseId: string): string {
   return /^[\x21-\x7e]{1,64}$/.test(collapseId) ? collapseId : createHash('sha256').update(collapseId).digest('hex');
-}
-
-type Render = (first: string | undefined, second: string | undefined) => Payload;
-
-/** Cuts the first text, then the second, as little as needed; either may vanish. Undefined when that is not enough. */
-function cutToFit(type: keyof typeof LIMIT_BYTES, render: Render, a?: string, b?: string): Payload | undefined {
-  const first = a?.toWellFormed();
-  const second = b?.toWellFormed();
-  const inFirst = longest(first, (text) => fits(render(text, second), type));
-  if (inFirst) return render(inFirst.text, second);
-  const inSecond = longest(second, (text) => fits(render(undefined, text), type));
-  return inSecond && render(undefined, inSecond.text);
-}
-
-/** The longest beginning of `text` that fits, cut between code points (never inside a surrogate pair), marked by `…`. */
-function longest(
-  text: string | undefined,
-  passes: (text: string | undefined) => boolean,
-): { text: string | undefined } | undefined {
-  if (passes(text)) return { text };
-  if (!passes(undefined)) return undefined;
-  const points = Array.from(text ?? '');
-  const cut = (length: number) => (length === 0 ? undefined : `${points.slice(0, length).join('')}…`);
-  let good = 0;
-  let bad = points.length;
-  while (bad - good > 1) {
-    const middle = (good + bad) >> 1;
-    if (passes(cut(middle))) good = middle;
-    else bad = middle;
-  }
-  return { text: cut(good) };
 }
 
 function fits(payload: Payload, type: keyof typeof LIMIT_BYTES): boolean {

@@ -1,0 +1,200 @@
+/**
+ * Firebase Cloud Messaging: chooses the project, makes one exchange, gives its outcome.
+ * Retry, deadlines and limits in flight lie outside (`plugin/runtime/delivery.ts`).
+ */
+import { statSync } from 'node:fs';
+import type { Target, Targets } from '../../../plugin/core/binding.ts';
+import { SECOND } from '../../../plugin/core/time.ts';
+import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
+import type { PushOutcome, PushProvider, PushPurpose, PushRequest } from '../../../plugin/ports/push-provider.ts';
+import { createAgent, type FcmSession, openSession, watchRequests } from './connection.ts';
+import {
+  ConfigError,
+  type FcmApp,
+  type FcmOptions,
+  isAccountText,
+  optionsSchema,
+  readAccount,
+  type ServiceAccount,
+} from './options.ts';
+import { outcomeOf } from './outcome.ts';
+import { buildMessage } from './payload.ts';
+
+export { ConfigError, optionsSchema } from './options.ts';
+
+const LOOK_AT_FILE_EVERY = 5 * SECOND;
+
+/** An access token made just now is refused as well: not the same batch, and no sense in fetching another at once. */
+const NEW_TOKEN_EVERY = 30 * SECOND;
+
+/** Throws `ConfigError` when a service account cannot be used: better at start than at the first call. */
+export function create(input: unknown, { clock, log, name }: AdapterDeps): PushProvider {
+  const options = optionsSchema.parse(input);
+  const projects = readProjects(options, name);
+  const agent = createAgent(options.connections, options.endpoint);
+  const endWatch = watchRequests();
+  const closing = new Map<AbortController, Promise<unknown>>();
+  let closed = false;
+
+  function targetFor(purpose: PushPurpose, targets: Targets): Target | undefined {
+    const ours = (target: Target | undefined) => (target?.provider === name ? target : undefined);
+    return purpose === 'call' ? (ours(targets.call) ?? ours(targets.other)) : ours(targets.other);
+  }
+
+  async function send(request: PushRequest, signal: AbortSignal): Promise<PushOutcome> {
+    if (closed) return { kind: 'failed', reason: 'closed' };
+    if (signal.aborted) return outcomeOf({ reasons: ['aborted'] });
+    const stop = new AbortController();
+    const onAbort = () => stop.abort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    const push = exchange(request, stop.signal);
+    closing.set(stop, push);
+    try {
+      return await push;
+    } finally {
+      closing.delete(stop);
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  async function exchange(request: PushRequest, signal: AbortSignal): Promise<PushOutcome> {
+    const { target } = request;
+    const project = projects.find(({ app }) => target.app === app.senderId || target.app === app.projectId);
+    if (!project) {
+      const hint = `no app of push.${name}.apps has the senderId or projectId "${printable(target.app)}"`;
+      return { kind: 'misconfigured', reason: 'unknown app', hint, scope: 'device' };
+    }
+    const message = buildMessage(request, project.app, clock.now());
+    if (!message) return { kind: 'failed', reason: 'payload too large' };
+
+    refresh(project);
+    const session = sessionOf(project);
+    const answer = await session.exchange(message, target.token.reveal(), signal);
+    const outcome = outcomeOf(answer);
+    if (answer.status !== undefined && answer.status !== 401) project.refusedSinceMs = undefined;
+    if (outcome.kind !== 'retryLater' || outcome.reason !== 'UNAUTHENTICATED') return outcome;
+    return renewToken(project, session, outcome);
+  }
+
+  /** A refused access token is thrown away, once for all pushes that carried it. */
+  function renewToken(project: Project, refused: FcmSession, outcome: PushOutcome): PushOutcome {
+    if (project.session !== refused) return outcome;
+    const now = clock.monotonicMs();
+    const again = project.refusedSinceMs !== undefined;
+    if (again && now - (project.refusedSinceMs ?? 0) < NEW_TOKEN_EVERY) return refusedAgain();
+    project.refusedSinceMs = now;
+    refused.retire();
+    project.session = undefined;
+    return again ? refusedAgain() : outcome;
+  }
+
+  function refusedAgain(): PushOutcome {
+    const hint =
+      'Google refuses an access token it gave just now: compare projectId and serviceAccount with the console';
+    return { kind: 'misconfigured', reason: 'UNAUTHENTICATED', hint };
+  }
+
+  function sessionOf(project: Project): FcmSession {
+    const { projectId } = project.app;
+    const { requestTimeoutMs } = options;
+    project.session ??= openSession({ projectId, account: project.account, agent, requestTimeoutMs, clock });
+    return project.session;
+  }
+
+  /** Takes up a service account that was replaced. A bad one changes nothing: the old one may still be good. */
+  function refresh(project: Project): void {
+    const { app, path } = project;
+    const now = clock.monotonicMs();
+    if (path === undefined || now - project.lookedAtMs < LOOK_AT_FILE_EVERY) return;
+    project.lookedAtMs = now;
+    const stamp = stampOf(path);
+    if (stamp === project.stamp) return;
+    project.stamp = stamp;
+    try {
+      const account = readAccount(app, project.setting);
+      const { clientEmail, privateKey } = project.account;
+      if (account.clientEmail === clientEmail && account.privateKey === privateKey) return;
+      project.account = account;
+      project.session?.retire();
+      project.session = undefined;
+      project.refusedSinceMs = undefined;
+      log.info({ provider: name, app: app.projectId, file: path }, 'fcm service account taken up');
+    } catch (error) {
+      const problem = error instanceof ConfigError ? error.message : 'unknown error';
+      log.error(
+        { provider: name, app: app.projectId, file: path, problem },
+        'fcm service account not usable, old kept',
+      );
+    }
+  }
+
+  async function close(): Promise<void> {
+    if (closed) return;
+    closed = true;
+    const pushes = [...closing.values()];
+    for (const stop of closing.keys()) stop.abort();
+    await Promise.all(pushes);
+    for (const { session } of projects) session?.retire();
+    agent.destroy();
+    endWatch();
+  }
+
+  return {
+    name,
+    // More than there are connections would only wait for one, unseen by those who count what is in flight.
+    maxInFlight: options.connections,
+    targetFor,
+    send,
+    warm() {
+      if (closed) return;
+      for (const project of projects) {
+        refresh(project);
+        sessionOf(project).warm();
+      }
+    },
+    close,
+  };
+}
+
+interface Project {
+  readonly app: FcmApp;
+  readonly setting: string;
+  readonly path: string | undefined;
+  account: ServiceAccount;
+  session: FcmSession | undefined;
+  stamp: string;
+  lookedAtMs: number;
+  /** Since when Google refuses access tokens it gave; undefined: it does not. */
+  refusedSinceMs: number | undefined;
+}
+
+function readProjects(options: FcmOptions, name: string): Project[] {
+  const projects: Project[] = [];
+  const mistakes: string[] = [];
+  for (const [index, app] of options.apps.entries()) {
+    const setting = `push.${name}.apps[${index}].serviceAccount`;
+    const path = isAccountText(app.serviceAccount) ? undefined : app.serviceAccount;
+    try {
+      const stamp = path === undefined ? '' : stampOf(path);
+      const account = readAccount(app, setting);
+      const state = { session: undefined, lookedAtMs: Number.NEGATIVE_INFINITY, refusedSinceMs: undefined };
+      projects.push({ app, setting, path, account, stamp, ...state });
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      mistakes.push(error.message);
+    }
+  }
+  if (mistakes.length > 0) throw new ConfigError(mistakes.join('\n'));
+  return projects;
+}
+
+/** Changes when the file does. Follows links, as a rotation by swapping a link needs. */
+function stampOf(path: string): string {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat ? `${stat.ino} ${stat.size} ${stat.mtimeMs}` : 'missing';
+}
+
+/** The app's name comes from a REGISTER: text written by a stranger. */
+function printable(text: string): string {
+  return text.replace(/[^\w.-]/g, '?').slice(0, 80);
+}

@@ -1,0 +1,124 @@
+/**
+ * What goes to Google for each purpose. Pure. `docs/app-payloads.md` says what the app finds in it. The message is in the
+ * form firebase-admin takes (`ttl` in milliseconds, camel case); on the wire it is FCM v1's.
+ */
+import { createHash } from 'node:crypto';
+import { between, type DurationMs, type Instant, MINUTE, SECOND } from '../../../plugin/core/time.ts';
+import type { PushRequest } from '../../../plugin/ports/push-provider.ts';
+import { cutToFit } from '../cut-to-fit.ts';
+
+/** FCM knows strings and nothing else. */
+export type Data = { readonly [field: string]: string };
+
+export interface FcmMessage {
+  readonly data: Data;
+  readonly notification?: { readonly title?: string; readonly body?: string };
+  readonly android: {
+    readonly priority: 'high' | 'normal';
+    /** Whole seconds. 0: now or never. */
+    readonly ttl: DurationMs;
+    readonly collapseKey?: string;
+    readonly notification?: { readonly tag?: string; readonly channelId?: string; readonly sound: 'default' };
+  };
+}
+
+/**
+ * Google's limit in bytes. It counts the names and values of data and notification; we count their JSON, which is more, so
+ * that no way of counting finds too much.
+ */
+export const LIMIT_BYTES = 4_096;
+
+/** What FCM takes at most: 28 days. */
+const LONGEST_TTL: DurationMs = 2_419_200 * SECOND;
+
+/** A closing word that comes later than this is of no use: the phone has stopped ringing by itself. */
+const CANCEL_USEFUL_FOR = MINUTE;
+
+export interface AppTexts {
+  readonly channelId?: string | undefined;
+}
+
+/** Undefined when it cannot be brought under the limit, even with every text cut that may be cut. */
+export function buildMessage(request: PushRequest, app: AppTexts, now: Instant): FcmMessage | undefined {
+  const { aor } = request;
+  const leftMs = between(now, request.expiresAt);
+  switch (request.purpose) {
+    case 'call': {
+      // Data only: with a `notification` Android shows that and does not start the app. No collapse key: collapsible
+      // pushes are limited to 20 and then one in 3 minutes, for a device (FCM, "Throttling and quotas").
+      const android = { priority: 'high' as const, ttl: ttl(leftMs) };
+      const { callId } = request;
+      return cutToFit<FcmMessage>(
+        (name, number) => {
+          const caller = { ...(name && { 'caller.name': name }), ...(number && { 'caller.number': number }) };
+          return { data: body(request, { callId, aor, ...caller }), android };
+        },
+        fits,
+        request.caller?.name,
+        request.caller?.number,
+      );
+    }
+    case 'cancel': {
+      const { callId, word } = request;
+      const usefulMs = Math.min(leftMs, between(now, request.sentAt) + CANCEL_USEFUL_FOR);
+      const android = { priority: 'high' as const, ttl: ttl(usefulMs) };
+      return onlyIfItFits({ data: body(request, { callId, aor, ended: word }), android });
+    }
+    case 'refresh': {
+      // "High priority messages … should result in user-facing notifications"; what shows nothing is demoted, with the calls
+      // after it. So a refresh is normal, though it may sleep through Doze, until it is one of the last.
+      const priority = request.urgent ? ('high' as const) : ('normal' as const);
+      const android = { priority, ttl: ttl(leftMs), collapseKey: keyOf(request.collapseId ?? 'pushwake-refresh') };
+      return onlyIfItFits({ data: body(request, { aor }), android });
+    }
+    case 'notice': {
+      const { notice, collapseId } = request;
+      const key = collapseId === undefined ? undefined : keyOf(collapseId);
+      const android = {
+        priority: 'high' as const,
+        ttl: ttl(leftMs),
+        ...(key !== undefined && { collapseKey: key }),
+        notification: {
+          // The collapse key replaces what still waits at Google, the tag what already stands on the screen.
+          ...(key !== undefined && { tag: key }),
+          ...(app.channelId !== undefined && { channelId: app.channelId }),
+          sound: 'default' as const,
+        },
+      };
+      return cutToFit<FcmMessage>(
+        (text, title) => ({
+          data: body(request, { aor, notice }),
+          notification: { ...(title && { title }), ...(text && { body: text }) },
+          android,
+        }),
+        fits,
+        request.body,
+        request.title,
+      );
+    }
+  }
+}
+
+/** The same fields as for every service, side by side: `caller.name` is a name with a dot in it. */
+function body(request: PushRequest, what: Data): Data {
+  const { purpose, pushId, sentAt, expiresAt } = request;
+  return { v: '1', type: purpose, pushId, ...what, sentAt: String(sentAt), expiresAt: String(expiresAt) };
+}
+
+/** Whole seconds, downwards: a push must not come after its end. */
+function ttl(leftMs: DurationMs): DurationMs {
+  return Math.min(LONGEST_TTL, Math.max(0, Math.floor(leftMs / SECOND) * SECOND));
+}
+
+/** Plain and short; what is not is hashed, so that equals stay equal. */
+function keyOf(collapseId: string): string {
+  return /^[\x21-\x7e]{1,64}$/.test(collapseId) ? collapseId : createHash('sha256').update(collapseId).digest('hex');
+}
+
+function onlyIfItFits(message: FcmMessage): FcmMessage | undefined {
+  return fits(message) ? message : undefined;
+}
+
+function fits({ data, notification }: FcmMessage): boolean {
+  return Buffer.byteLength(JSON.stringify({ data, notification })) <= LIMIT_BYTES;
+}
