@@ -64,6 +64,8 @@ export type Effect =
       readonly target: Target;
       readonly collapseId: string;
       readonly expiresAt: Instant;
+      /** One of the last two before the end. */
+      readonly urgent?: true;
     }
   | {
       readonly type: 'sendNotice';

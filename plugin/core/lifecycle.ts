@@ -500,10 +500,17 @@ function actOnTime(draft: Draft, before: Binding): void {
       target,
       collapseId: collapseId(target, 'refresh', b.renewedAt),
       expiresAt: plus(draft.now, refreshLasts(b, policy, draft.now)),
+      ...(isUrgent(b, policy, draft.now) ? { urgent: true } : {}),
     });
     return;
   }
   draft.replace(b);
+}
+
+/** Of the last two before the end: Android puts quiet ones off while the phone lies still. After the last notice none comes. */
+function isUrgent(b: Binding, policy: Policy, now: Instant): boolean {
+  const rest = Math.max(0, ...policy.noticeOffsetsMs.filter((offset) => offset <= policy.refreshEveryMs));
+  return between(now, b.endsAt) <= rest + 2 * policy.refreshEveryMs;
 }
 
 /**

@@ -121,7 +121,7 @@ export class EffectRunner {
     const common = { aor, collapseId, expiresAt };
     const draft =
       effect.type === 'sendRefresh'
-        ? { purpose: 'refresh' as const, ...common }
+        ? { purpose: 'refresh' as const, ...common, ...(effect.urgent && { urgent: true }) }
         : { purpose: 'notice' as const, ...common, notice: effect.notice, ...this.#o.noticeText(aor, effect.notice) };
     return this.#o.delivery.send(draft, { other: target });
   }

@@ -3,7 +3,9 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { decodeRecord, encodeRecord } from '../../plugin/core/binding.ts';
 import { transition } from '../../plugin/core/lifecycle.ts';
-import { inWords } from '../support/builders.ts';
+import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
+import { DAY, HOUR, MINUTE, plus } from '../../plugin/core/time.ts';
+import { bindingEndingIn, inWords, recordOf } from '../support/builders.ts';
 import { CASES, type LifecycleCase, NOW, policyOf } from './lifecycle.cases.ts';
 
 const PAGE = fileURLToPath(new URL('../../docs/lifecycle.md', import.meta.url));
@@ -33,6 +35,20 @@ describe('lifecycle', () => {
       expect(second.effects.filter((e) => e.type !== 'report')).toEqual([]);
     },
   );
+
+  test('the last two refreshes before the end are urgent, no other', () => {
+    let record = recordOf(bindingEndingIn(DAY + HOUR, NOW));
+    const refreshes: boolean[] = [];
+    for (let now = NOW; record.bindings[0]?.ending === undefined && now < plus(NOW, 2 * DAY); now = plus(now, MINUTE)) {
+      const t = transition(record, { type: 'Ticked', asked: 'held', braked: false }, now, () => DEFAULT_POLICY);
+      // As the runner does: every notice arrived.
+      const bindings = t.record.bindings.map((b) => ({ ...b, sent: b.sent.map((s) => ({ ...s, done: true })) }));
+      record = { ...t.record, bindings };
+      for (const effect of t.effects) if (effect.type === 'sendRefresh') refreshes.push(effect.urgent === true);
+    }
+    expect(refreshes.length).toBeGreaterThan(15);
+    expect(refreshes).toEqual(refreshes.map((_, i) => i >= refreshes.length - 2));
+  });
 
   test('docs/lifecycle.md says what this table says', () => {
     const text = page();
