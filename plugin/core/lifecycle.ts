@@ -154,7 +154,7 @@ function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type: 'Conta
   const params = pushParamsOf(contact.wireUri ?? contact.uri);
   if (params.kind !== 'push') {
     // RFC 8599 §4.1.2: a REGISTER of this contact without pn-prid means "stop pushing". Only the wire proves it.
-    if (params.kind === 'none' && live && contact.wireUri !== undefined) pushSwitchedOff(draft, contact);
+    if (params.kind === 'none' && live && contact.wireUri !== undefined) pushSwitchedOff(draft, contact, event.at);
     // `query`: pn-provider without pn-prid asks what the server supports and creates nothing (RFC 8599 §4.1.5).
     return;
   }
@@ -388,15 +388,20 @@ function merge(draft: Draft, matches: readonly Binding[]): Binding {
   return merged;
 }
 
-function pushSwitchedOff(draft: Draft, contact: SeenContact): void {
+function pushSwitchedOff(draft: Draft, contact: SeenContact, at: Instant): void {
   const evidence = {
     pbx: contact.pbx,
     uri: contact.uri,
     ...(contact.instanceId === undefined ? {} : { instanceId: contact.instanceId }),
   };
-  for (const b of draft.bindings.filter((x) => isSameDevice(x, evidence))) {
+  for (const b of draft.bindings.filter((x) => isSameDevice(x, evidence) && !isOutdated(x, at))) {
     if (draft.policy(b).onUnregister === 'end') draft.bury(b, 'unregistered');
   }
+}
+
+/** Two REGISTERs in one breath may be told in the wrong order: what happened before the last renewal ends nothing. */
+function isOutdated(b: Binding, at: Instant): boolean {
+  return at < b.renewedAt;
 }
 
 // ── A contact went away ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -441,7 +446,7 @@ function unregistered(draft: Draft, event: Extract<LifecycleEvent, { type: 'Unre
     // Asleep for so long that its contact expired, and then logged out: its token names it. With another contact here it
     // has only moved, and some apps log their old contact out, token and all.
     const byToken = here.length === 0 && params?.kind === 'push' && shareToken(b.targets, params.targets);
-    if (named.length === 0 && !byToken) continue;
+    if ((named.length === 0 && !byToken) || isOutdated(b, event.at)) continue;
     if (draft.policy(b).onUnregister === 'end') draft.bury(b, 'unregistered');
     else draft.replace({ ...b, contacts: b.contacts.filter((c) => !named.includes(c)) });
   }

@@ -476,6 +476,29 @@ const stops: LifecycleCase[] = [
   },
   {
     group: 'Other ends',
+    sentence:
+      'the same REGISTER without push parameters, but the phone has registered with them since (told in the wrong order)',
+    record: recordOf(bindingEndingIn(7 * DAY, NOW)),
+    event: {
+      type: 'ContactSeen',
+      live: true,
+      at: plus(NOW, -1),
+      newId,
+      contact: { pbx: 'office', uri: contactUri(), wireUri: 'sip:1001@192.0.2.7:40001;transport=tls' },
+    },
+    does: [],
+    left: 'unchanged',
+  },
+  {
+    group: 'Other ends',
+    sentence: 'a log-out from before the last REGISTER (told in the wrong order)',
+    record: recordOf(bindingEndingIn(7 * DAY, NOW)),
+    event: { type: 'Unregistered', pbx: 'office', uri: contactUri(), at: plus(NOW, -1) },
+    does: [],
+    left: 'unchanged',
+  },
+  {
+    group: 'Other ends',
     sentence: 'the service calls the call token dead: the user is told by the other one',
     record: recordOf(bindingEndingIn(5 * DAY, NOW)),
     event: { type: 'TokenDied', bindingId: BINDING, token: fingerprint(VOIP) },
