@@ -91,6 +91,18 @@ describe('YAML in the documentation', async () => {
 
   it('has examples', () => expect(examples.length).toBeGreaterThanOrEqual(2));
 
+  it('the shipped pushwake.yaml passes as it is, and with everything its comments show', () => {
+    const shipped = read('config/pushwake.yaml');
+    expect(load(shipped).mode).toBe('observe');
+    // Below that line every comment is YAML behind a "# ".
+    const [above = '', below = ''] = shipped.split(/^# What follows are the defaults.*\n/m);
+    const shown = above + below.replace(/^# /gm, '');
+    expect(shown).toMatch(/^policy:$/m);
+    const config = load(shown);
+    expect(config.policies).toHaveLength(1);
+    expect(config.policy.notices).toEqual([12 * 3_600_000, 3_600_000]);
+  });
+
   it.each(examples)('%s passes the loader', (_, yaml) => {
     const config = load(yaml);
     expect(Object.keys(config.pbx).length).toBeGreaterThan(0);
