@@ -162,7 +162,7 @@ describe('a stored contact that lives', () => {
     expect((await call.done).status).toBe(200);
     const rung = mobile.rang[0];
     if (!rung) throw new Error('it did not ring');
-    expect(rung.receivedAt - call.invitedAt).toBeLessThan(500);
+    expect(rung.receivedAt - call.invitedAt).toBeLessThan(1_500); // well before the 1.8 s the dialplan would wait; a busy machine is slow
     await talkAndHangUp(scene, call, rung);
     expect(mobile.phone.incoming).toHaveLength(1);
   });
@@ -183,7 +183,7 @@ describe('a stored contact that lives', () => {
       await scene.pushwake.waitForLog((l) => l.callId === callId && l.step === 'registered');
       await rung.answer();
       const { ms } = await answeredOnce(mobile, user, call);
-      expect(ms).toBeLessThan(500);
+      expect(ms).toBeLessThan(1_500); // well before the 1.8 s the dialplan would wait; a busy machine is slow
     },
   );
 
@@ -192,6 +192,6 @@ describe('a stored contact that lives', () => {
     mobile.wakesByPush({ afterMs: 10 });
     const call = await caller.call('1010');
     const { ms } = await answeredOnce(mobile, '1010', call);
-    expect(ms).toBeLessThan(500);
+    expect(ms).toBeLessThan(1_500); // well before the 1.8 s the dialplan would wait; a busy machine is slow
   });
 });
