@@ -24,9 +24,6 @@ export default defineConfig({
           hookTimeout: 300_000,
           // One Asterisk at a time: two of them, two pushwakes and the phones on two cores stall each other past the guard.
           maxWorkers: 1,
-          // A shared CI machine may stand still for a second, and then the plain path is the right answer. The report names
-          // every test that needed its second try.
-          retry: process.env.CI ? 1 : 0,
           maxConcurrency: 2,
           sequence: { groupOrder: 1 },
         },
