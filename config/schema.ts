@@ -4,6 +4,8 @@
  */
 import { z } from 'zod';
 import { duration } from './duration.ts';
+import { httpSchema } from './http-schema.ts';
+import { name } from './name.ts';
 
 /** What may be set per app and per AOR pattern; see DESIGN.md §4 for what each number does. */
 const policy = z.strictObject({
@@ -31,7 +33,6 @@ const policy = z.strictObject({
   freshContact: duration.optional().describe('A UDP contact younger than this counts as awake. Default 30s'),
 });
 
-const name = z.string().regex(/^[A-Za-z0-9_-]{1,32}$/, 'expected a short name of letters, digits, "-" or "_"');
 /** Adapter options are checked by the adapter's own schema in the second step. */
 const adapter = z.looseObject({ type: z.string().optional() });
 
@@ -65,6 +66,7 @@ export const configSchema = z.strictObject({
   forgetAfter: duration
     .default(24 * 3_600_000)
     .describe('A PBX unseen for this long no longer holds up the end of bindings'),
+  http: httpSchema.default({}),
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).default({ level: 'info' }),
 });
 

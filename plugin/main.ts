@@ -2,11 +2,16 @@
  * Composition root: the only file that wires, and the only one that exits the process. Reads the configuration, loads the
  * adapters the manifest names, starts the runtime, and stops it in order on SIGTERM and SIGINT.
  */
+import { readFileSync } from 'node:fs';
 import { pino } from 'pino';
 import { random, randomId, systemClock } from '../adapters/clock/system/index.ts';
+import type { HttpConfig } from '../config/http-schema.ts';
 import { ConfigError, type LoadedConfig, loadConfig, type SchemaOf } from '../config/load.ts';
 import { loadMessages, localeChooser } from '../config/messages.ts';
 import { policyChooser } from '../config/policies.ts';
+import { guarded } from './http/admin.ts';
+import { healthRoutes } from './http/health.ts';
+import { HttpListener, type Routes, type Tls } from './http/listener.ts';
 import { type AdapterModule, loadAdapters, readManifest } from './manifest.ts';
 import type { AdapterDeps, Logger } from './ports/adapter.ts';
 import type { BindingStore } from './ports/binding-store.ts';
@@ -93,6 +98,58 @@ export function compose(config: LoadedConfig, found: Adapters, log: Logger, cloc
   });
 }
 
+/**
+ * The listeners the configuration asks for, each with its routes. Throws `ConfigError` for certificates that cannot be read.
+ */
+export function listenersOf(http: HttpConfig, runtime: Runtime, log: Logger, clock: Clock): HttpListener[] {
+  const { version } = readManifest();
+  const common = { version, log, clock };
+  const found: HttpListener[] = [];
+  const { admin, devices } = http;
+  if (admin) {
+    const routes: Routes[] = [healthRoutes(() => runtime.status())];
+    found.push(
+      new HttpListener({
+        ...common,
+        name: 'admin',
+        title: 'pushwake, admin listener',
+        ...admin.listen,
+        ...(admin.tls ? { tls: readTls('http.admin.tls', admin.tls) } : {}),
+        ratePerMinute: 0,
+        routes: [guarded(admin.tokens, routes)],
+      }),
+    );
+  }
+  if (devices) {
+    const routes: Routes[] = [];
+    found.push(
+      new HttpListener({
+        ...common,
+        name: 'devices',
+        title: 'pushwake, devices listener',
+        ...devices.listen,
+        ...(devices.tls ? { tls: readTls('http.devices.tls', devices.tls) } : {}),
+        trustProxy: devices.trustProxy,
+        ratePerMinute: devices.ratePerMinute,
+        routes,
+      }),
+    );
+  }
+  return found;
+}
+
+function readTls(path: string, files: Tls): Tls {
+  const read = (file: string) => {
+    try {
+      return readFileSync(file, 'utf8');
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
+      throw Object.assign(new Error(`${path}: cannot read ${file} (${code})`), { name: 'ConfigError' });
+    }
+  };
+  return { cert: read(files.cert), key: read(files.key) };
+}
+
 /** JSON lines to stdout, or to where a command keeps its own output apart. */
 export function createLogger(level: string, to: NodeJS.WritableStream = process.stdout): pino.Logger {
   const options: pino.LoggerOptions = {
@@ -109,11 +166,13 @@ export async function start(configFile: string, clocks?: Clocks): Promise<void> 
   let config: LoadedConfig;
   let runtime: Runtime;
   let log: pino.Logger;
+  let listeners: HttpListener[];
   try {
     const found = await adapters();
     config = loadConfig(configFile, schemasOf(found));
     log = createLogger(config.log.level);
     runtime = compose(config, found, log, clocks);
+    listeners = listenersOf(config.http, runtime, log, clocks?.wire ?? systemClock());
   } catch (error) {
     if (error instanceof ConfigError || (error instanceof Error && error.name === 'ConfigError')) {
       process.stderr.write(`${error.message}\n`);
@@ -127,7 +186,8 @@ export async function start(configFile: string, clocks?: Clocks): Promise<void> 
     stopping = true;
     log.info({ signal }, 'stopping');
     const late = setTimeout(() => process.exit(1), STOP_WITHIN_MS);
-    runtime.stop().then(
+    const all = [runtime.stop(), ...listeners.map((l) => l.stop())];
+    Promise.all(all).then(
       () => {
         clearTimeout(late);
         log.info('stopped');
@@ -147,6 +207,8 @@ export async function start(configFile: string, clocks?: Clocks): Promise<void> 
     process.exit(1);
   });
   try {
+    // Before the runtime: health says "not ready" meanwhile, and a mistake in a route shows before calls depend on us.
+    await Promise.all(listeners.map((l) => l.start()));
     await runtime.start();
   } catch (error) {
     log.fatal({ reason: error instanceof Error ? error.message : String(error) }, 'cannot start');

@@ -61,6 +61,7 @@ export class Runtime {
   readonly #ticker: Ticker;
   readonly #resync: Resync;
   readonly #brake: Brake;
+  #started = false;
 
   constructor(options: RuntimeOptions) {
     this.#o = options;
@@ -132,9 +133,11 @@ export class Runtime {
     await Promise.all(this.#o.links.map((link) => link.start((event) => this.#onPbxEvent(event))));
     this.#ticker.start();
     this.#resync.start(this.#o.links);
+    this.#started = true;
   }
 
   async stop(): Promise<void> {
+    this.#started = false;
     await Promise.all(this.#o.links.map((link) => link.stop()));
     this.#wakes.stop();
     await this.#ticker.stop();
@@ -156,8 +159,9 @@ export class Runtime {
   }
 
   /** Links that are up, calls that wait, the brake: for health and the status command. */
-  status(): { links: Record<string, boolean>; waiting: number; brake?: string } {
+  status(): { ready: boolean; links: Record<string, boolean>; waiting: number; brake?: string } {
     return {
+      ready: this.#started,
       links: Object.fromEntries(this.#o.links.map((link) => [link.name, link.up])),
       waiting: this.#wakes.waiting,
       ...(this.#brake.on ? { brake: this.#brake.reason } : {}),

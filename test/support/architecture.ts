@@ -31,7 +31,7 @@ const RULES: readonly Rule[] = [
   {
     of: /^plugin\/(runtime|http)\//,
     folders: ['plugin/$1/', 'plugin/core/', 'plugin/ports/'],
-    packages: ['p-queue', 'fastify', 'prom-client'],
+    packages: ['p-queue', 'fastify', '@fastify/formbody', '@fastify/rate-limit', '@fastify/swagger', 'prom-client'],
     builtins: ['node:crypto'],
   },
   {
@@ -73,6 +73,12 @@ const SDK_HOME: Readonly<Record<string, string>> = {
   '@keyv/redis': 'adapters/store/redis/',
   keyv: 'adapters/store/',
   'node:sqlite': 'adapters/store/sqlite/',
+  fastify: 'plugin/http/',
+  '@fastify/formbody': 'plugin/http/',
+  '@fastify/rate-limit': 'plugin/http/',
+  '@fastify/swagger': 'plugin/http/',
+  'prom-client': 'plugin/http/',
+  'p-queue': 'plugin/runtime/',
 };
 
 /**

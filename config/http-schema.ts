@@ -1,0 +1,52 @@
+/** The form of `http` in `pushwake.yaml`: the two listeners. */
+import { z } from 'zod';
+import { isLoopback } from '../plugin/core/loopback.ts';
+import { name } from './name.ts';
+
+const listen = z
+  .string()
+  .regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, 'expected address:port, for example 127.0.0.1:8470')
+  .transform((text) => {
+    const colon = text.lastIndexOf(':');
+    return { host: text.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), port: Number(text.slice(colon + 1)) };
+  })
+  .refine(({ port }) => port <= 65_535, 'expected a port of at most 65535');
+const tls = z
+  .strictObject({ cert: z.string().min(1), key: z.string().min(1) })
+  .describe('PEM files; read again when they change');
+/** Long enough that nobody tries them through. */
+const secret = z.string().min(24, 'expected at least 24 characters, for example from `openssl rand -base64 33`');
+
+const admin = z
+  .strictObject({
+    listen: listen.default({ host: '127.0.0.1', port: 8470 }),
+    tls: tls.optional(),
+    tokens: z
+      .array(z.strictObject({ name, role: z.enum(['metrics', 'read', 'operate']), token: secret }))
+      .default([])
+      .describe('Without any, this machine may look and nobody else may ask'),
+  })
+  .superRefine((a, context) => {
+    if (isLoopback(a.listen.host)) return;
+    const message = 'an address others can reach needs `tls` and at least one of `tokens`; or listen on 127.0.0.1';
+    if (!a.tls || a.tokens.length === 0) context.addIssue({ code: 'custom', path: ['listen'], message });
+  });
+
+const devices = z.strictObject({
+  listen,
+  tls: tls.optional(),
+  publicUrl: z
+    .url({ protocol: /^https$/, error: 'expected an https URL, for example https://push.example.com' })
+    .optional()
+    .describe('Where phones reach this listener from outside. Needed for what is handed to apps'),
+  trustProxy: z.array(z.string()).default([]).describe('Addresses of the reverse proxies in front of it'),
+  ratePerMinute: z.int().min(0).max(1_000_000).default(600).describe('Requests per address. 0: no limit'),
+  accountSecret: secret.describe("Every account's key is made from it; a new one takes them all back"),
+});
+
+export const httpSchema = z.strictObject({
+  admin: admin.optional().describe('Health, metrics, what the command line asks a running pushwake'),
+  devices: devices.optional().describe('What apps report to over HTTP'),
+});
+
+export type HttpConfig = z.output<typeof httpSchema>;

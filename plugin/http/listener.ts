@@ -1,0 +1,158 @@
+/**
+ * One HTTP listener: what the admin and the devices listener have in common. Bodies and headers are bounded, answers say
+ * what was expected and echo nothing, no stack ever leaves. A port that cannot be had is an alarm and another try, never a
+ * reason not to wake phones.
+ *
+ * Routes come as plugins of fastify: `(server) => { server.get('/v1/…', { schema }, handler) }`. A route's JSON schema is
+ * what is checked and what `/openapi.json` shows; the answer to what does not fit it is 400 with the place and the
+ * expected form.
+ */
+import formbody from '@fastify/formbody';
+import rateLimit from '@fastify/rate-limit';
+import swagger from '@fastify/swagger';
+import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import { type DurationMs, SECOND } from '../core/time.ts';
+import type { Logger } from '../ports/adapter.ts';
+import type { Clock } from '../ports/clock.ts';
+
+export interface Tls {
+  /** PEM, the chain with the leaf first. */
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** What adds routes to a listener. */
+export type Routes = (server: FastifyInstance) => void | Promise<void>;
+
+export interface ListenerOptions {
+  readonly name: string;
+  /** What `/openapi.json` says this listener is. */
+  readonly title: string;
+  readonly version: string;
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly tls?: Tls;
+  /** Addresses of reverse proxies whose `X-Forwarded-For` is believed. */
+  readonly trustProxy?: readonly string[];
+  /** Requests per minute and address; more get 429. 0: no limit. */
+  readonly ratePerMinute: number;
+  readonly routes: readonly Routes[];
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+/** What a request may weigh. A device report is below 8 kB; nobody sends more. */
+const BODY_LIMIT_BYTES = 16 * 1024;
+/** How long a request may take to arrive. */
+const REQUEST_TIMEOUT: DurationMs = 10 * SECOND;
+const TRY_AGAIN: DurationMs = 30 * SECOND;
+
+export class HttpListener {
+  readonly #o: ListenerOptions;
+  #server: FastifyInstance | undefined;
+  #cancelTry: () => void = () => undefined;
+  #stopped = false;
+
+  constructor(options: ListenerOptions) {
+    this.#o = options;
+  }
+
+  /** Address and port it listens on, or undefined while it cannot. */
+  get address(): { host: string; port: number } | undefined {
+    const at = this.#server?.server.address();
+    return typeof at === 'object' && at ? { host: at.address, port: at.port } : undefined;
+  }
+
+  /** Resolves after the first try, whether the port could be had or not. Rejects for a mistake in a route: our bug. */
+  async start(): Promise<void> {
+    const { name, host, port, log, clock } = this.#o;
+    const server = await build(this.#o);
+    try {
+      await server.listen({ host, port });
+      if (this.#stopped) return await server.close();
+      this.#server = server;
+      log.info({ listener: name, ...this.address }, 'listening');
+    } catch (error) {
+      await server.close().catch(() => undefined);
+      const code = (error as NodeJS.ErrnoException).code ?? String(error);
+      log.error({ listener: name, host, port, reason: code, hint: HINTS[code] }, 'cannot listen, trying again');
+      if (!this.#stopped) this.#cancelTry = clock.after(TRY_AGAIN, () => void this.start());
+    }
+  }
+
+  /** Takes new certificates without dropping a connection. */
+  renewTls(tls: Tls): void {
+    const raw = this.#server?.server;
+    if (raw && 'setSecureContext' in raw) (raw.setSecureContext as (o: Tls) => void)({ cert: tls.cert, key: tls.key });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancelTry();
+    await this.#server?.close();
+  }
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another program has this port; choose another one in http.*.listen',
+  EACCES: 'ports below 1024 need a privilege; choose a higher one, or give the service CAP_NET_BIND_SERVICE',
+  EADDRNOTAVAIL: 'this machine has no such address; see http.*.listen',
+};
+
+/** The server with its routes, not yet listening: for tests, which `inject` into it. */
+export async function build(o: Omit<ListenerOptions, 'host' | 'port'>): Promise<FastifyInstance> {
+  const common = {
+    logger: false as const,
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_TIMEOUT,
+    connectionTimeout: 2 * REQUEST_TIMEOUT,
+    keepAliveTimeout: REQUEST_TIMEOUT,
+    forceCloseConnections: true,
+    trustProxy: o.trustProxy && o.trustProxy.length > 0 ? [...o.trustProxy] : false,
+    routerOptions: { maxParamLength: 300 },
+    // Nothing is repaired or dropped in silence: what does not fit is told.
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false as const, useDefaults: false } },
+  };
+  // The two differ only in the socket below; nothing here looks at it.
+  const server = (o.tls
+    ? fastify({ ...common, https: { cert: o.tls.cert, key: o.tls.key } })
+    : fastify(common)) as unknown as FastifyInstance;
+  server.setErrorHandler((error: FastifyError, request, reply) => onError(o.log, o.name, error, request, reply));
+  server.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'there is nothing here' }));
+  server.addHook('onSend', async (_request, reply) => {
+    reply.header('x-content-type-options', 'nosniff');
+    reply.header('referrer-policy', 'no-referrer');
+    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
+  });
+  await server.register(formbody, { bodyLimit: BODY_LIMIT_BYTES });
+  if (o.ratePerMinute > 0) await server.register(rateLimit, { max: o.ratePerMinute, timeWindow: 60 * SECOND });
+  await server.register(swagger, {
+    openapi: { info: { title: o.title, version: o.version } },
+    hideUntagged: false,
+  });
+  for (const routes of o.routes) await server.register(async (scope: FastifyInstance) => routes(scope));
+  server.get('/openapi.json', { schema: { summary: 'This document' } }, async () => server.swagger());
+  await server.ready();
+  return server;
+}
+
+function onError(log: Logger, listener: string, error: FastifyError, request: FastifyRequest, reply: FastifyReply) {
+  if (error.validation) {
+    const [first] = error.validation;
+    const at = `${error.validationContext ?? 'request'}${first?.instancePath ?? ''}`.replace(/\//g, '.');
+    return reply.code(400).send({ error: `${at}: ${first?.message ?? 'not in the expected form'}` });
+  }
+  const status = error.statusCode ?? 500;
+  if (status < 500) return reply.code(status).send({ error: EXPECTED[error.code] ?? EXPECTED[status] ?? 'refused' });
+  // The route's pattern, not its URL: that may hold an account or a key.
+  log.error({ listener, route: request.routeOptions.url, reason: error.message }, 'request failed');
+  return reply.code(500).send({ error: 'this is our mistake; the log says more' });
+}
+
+const EXPECTED: Readonly<Record<string, string>> = {
+  400: 'the request cannot be read',
+  413: `expected a body of at most ${BODY_LIMIT_BYTES} bytes`,
+  415: 'expected application/json or application/x-www-form-urlencoded',
+  429: 'too many requests from this address; try again in a minute',
+};

@@ -1,0 +1,156 @@
+import { createServer } from 'node:net';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { AdminToken } from '../../plugin/http/access.ts';
+import { guarded } from '../../plugin/http/admin.ts';
+import { type Health, healthRoutes } from '../../plugin/http/health.ts';
+import { build, HttpListener, type Routes } from '../../plugin/http/listener.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { RecordedLog } from '../support/recorded-log.ts';
+
+const closing: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
+const echo: Routes = (server) => {
+  server.post(
+    '/v1/thing/:name',
+    {
+      schema: {
+        body: {
+          type: 'object',
+          required: ['token'],
+          additionalProperties: false,
+          properties: { token: { type: 'string', maxLength: 100 } },
+        },
+      },
+    },
+    async () => ({ done: true }),
+  );
+  server.get('/v1/bug', async () => {
+    throw new Error('a secret detail');
+  });
+};
+
+async function listener(routes: readonly Routes[], ratePerMinute = 0) {
+  const log = new RecordedLog();
+  const options = { name: 'test', title: 'test', version: '0', ratePerMinute, routes, log, clock: new FakeClock() };
+  const server = await build(options);
+  closing.push(() => server.close());
+  return { server, log, options };
+}
+
+describe('a listener', () => {
+  it('says where a body is wrong and what was expected, and echoes nothing of it', async () => {
+    const { server } = await listener([echo]);
+    const post = (payload: unknown) =>
+      server.inject({ method: 'POST', url: '/v1/thing/a', payload: payload as object });
+    expect((await post({ token: 'x' })).json()).toEqual({ done: true });
+    expect((await post({ token: 7 })).json()).toEqual({ error: 'body.token: must be string' });
+    expect((await post({})).json().error).toBe("body: must have required property 'token'");
+    const extra = await post({ token: 'x', tokne: 'SECRET-VALUE' });
+    expect(extra.statusCode).toBe(400);
+    expect(extra.body).not.toContain('SECRET-VALUE');
+  });
+
+  it.each([
+    ['JSON that is none', 'application/json', '{"token":', 400],
+    ['an unknown kind of body', 'text/xml', '<a/>', 415],
+    ['a body that is too large', 'application/json', JSON.stringify({ token: 'x'.repeat(20_000) }), 413],
+  ])('refuses %s without a stack', async (_case, type, payload, status) => {
+    const { server, log } = await listener([echo]);
+    const headers = { 'content-type': type };
+    const answer = await server.inject({ method: 'POST', url: '/v1/thing/a', headers, payload });
+    expect(answer.statusCode).toBe(status);
+    expect(Object.keys(answer.json())).toEqual(['error']);
+    expect(log.lines).toEqual([]);
+  });
+
+  it('logs a bug of ours and tells the asker nothing of it', async () => {
+    const { server, log } = await listener([echo]);
+    const answer = await server.inject({ url: '/v1/bug' });
+    expect(answer.statusCode).toBe(500);
+    expect(answer.body).not.toContain('secret');
+    expect(log.text()).toContain('a secret detail');
+  });
+
+  it('limits each address by itself', async () => {
+    const { server } = await listener([echo], 2);
+    const ask = (remoteAddress: string) => server.inject({ url: '/openapi.json', remoteAddress });
+    expect([(await ask('127.0.0.2')).statusCode, (await ask('127.0.0.2')).statusCode]).toEqual([200, 200]);
+    const third = await ask('127.0.0.2');
+    expect(third.statusCode).toBe(429);
+    expect(third.json()).toEqual({ error: 'too many requests from this address; try again in a minute' });
+    expect((await ask('127.0.0.3')).statusCode).toBe(200);
+  });
+
+  it('shows its routes as an OpenAPI document', async () => {
+    const { server } = await listener([echo]);
+    const document = (await server.inject({ url: '/openapi.json' })).json();
+    expect(document.openapi).toMatch(/^3\./);
+    expect(Object.keys(document.paths)).toContain('/v1/thing/{name}');
+  });
+
+  it('goes on without its port, says whose fault it is, and takes the port when it is free', async () => {
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    const { port } = taken.address() as { port: number };
+    const clock = new FakeClock();
+    const { options, log } = await listener([echo]);
+    const http = new HttpListener({ ...options, clock, host: '127.0.0.1', port });
+    closing.push(() => http.stop());
+    await http.start();
+    expect(http.address).toBeUndefined();
+    expect(log.text()).toContain('EADDRINUSE');
+    expect(log.text()).toContain('another program has this port');
+    await new Promise((resolve) => taken.close(resolve));
+    clock.advance(30_000);
+    await vi.waitFor(() => expect(http.address).toEqual({ host: '127.0.0.1', port }));
+  });
+});
+
+describe('the admin listener', () => {
+  const tokens: readonly AdminToken[] = [
+    { name: 'prometheus', role: 'metrics', token: 'metrics-token-of-24-chars' },
+    { name: 'helpdesk', role: 'read', token: 'read-token-of-24-characters' },
+  ];
+  const health: Health = { ready: true, links: { office: true }, waiting: 0 };
+  const admin = (with_: readonly AdminToken[], state = health) =>
+    listener([guarded(with_, [healthRoutes(() => state), echo])]);
+  const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+
+  it('shows nothing without a token, and says how to give one', async () => {
+    const { server } = await admin(tokens);
+    for (const headers of [{}, bearer('wrong-token-of-24-characters')]) {
+      const answer = await server.inject({ url: '/v1/status', headers });
+      expect(answer.statusCode).toBe(401);
+      expect(answer.headers['www-authenticate']).toContain('Bearer');
+    }
+    expect((await server.inject({ url: '/v1/status', headers: bearer('read-token-of-24-characters') })).json()).toEqual(
+      health,
+    );
+  });
+
+  it('refuses a role that is too small, and says which it takes', async () => {
+    const { server } = await admin(tokens);
+    const answer = await server.inject({ url: '/v1/status', headers: bearer('metrics-token-of-24-chars') });
+    expect([answer.statusCode, answer.json().error]).toEqual([
+      403,
+      'this needs a token with the role "read"; this token has "metrics"',
+    ]);
+  });
+
+  it('guards a route that names no role', async () => {
+    const { server } = await admin(tokens);
+    expect((await server.inject({ url: '/v1/bug' })).statusCode).toBe(401);
+  });
+
+  it('tells health to anybody: ready only when started and a link is up', async () => {
+    const ready = async (state: Health) =>
+      (await (await admin(tokens, state)).server.inject({ url: '/health/ready' })).statusCode;
+    expect(await ready(health)).toBe(200);
+    expect(await ready({ ...health, ready: false })).toBe(503);
+    expect(await ready({ ...health, links: { office: false } })).toBe(503);
+    expect(await ready({ ...health, links: { office: false, branch: true } })).toBe(200);
+  });
+});
