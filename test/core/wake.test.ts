@@ -1,5 +1,5 @@
 /** The wake, decided without a PBX: a table of sentences, every order of what may race, and rows that a spoilt core must fail. */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -87,8 +87,9 @@ describe('the race table: what A does, the desk phone, the caller, the clock, th
 });
 
 describe('control: with a rule taken out the tables fail', () => {
-  const file = fileURLToPath(new URL('../../plugin/core/wake.ts', import.meta.url));
-  const source = readFileSync(file, 'utf8');
+  const home = fileURLToPath(new URL('../../plugin/core/', import.meta.url));
+  /** The files that hold the rules of a call, by their path in the core. */
+  const files = ['wake.ts', ...readdirSync(join(home, 'wake')).map((name) => `wake/${name}`)];
   const rules: [rule: string, text: string, without: string][] = [
     ['nothing happens after the end', "if (wake.phase === 'over') return [];", ''],
     [
@@ -119,8 +120,9 @@ describe('control: with a rule taken out the tables fail', () => {
   ];
 
   it.each(rules)('%s', async (_rule, text, without) => {
-    expect(source.includes(text), `"${text}" does not stand in wake.ts: say what replaced it`).toBe(true);
-    const spoilt = await load(source.replace(text, without));
+    const file = files.find((name) => readFileSync(join(home, name), 'utf8').includes(text));
+    expect(file, `"${text}" does not stand in the core of a call: say what replaced it`).toBeDefined();
+    const spoilt = await load(file as string, text, without);
     const failing = [
       ...ROWS.filter((row) => fails(() => failures(spoilt, row))),
       ...possible.filter((order) => fails(() => raceFailures(spoilt, order))),
@@ -136,18 +138,16 @@ describe('control: with a rule taken out the tables fail', () => {
     }
   };
 
-  async function load(text: string): Promise<WakeCore> {
-    const folder = new URL('../../plugin/core/', import.meta.url);
-    const absolute = text.replace(
-      /from '\.\/([\w-]+\.ts)'/g,
-      (_, name: string) => `from '${new URL(name, folder).href}'`,
-    );
-    const spoilt = join(tmpdir(), `wake-spoilt-${process.pid}-${Math.random().toString(36).slice(2)}.ts`);
-    writeFileSync(spoilt, absolute);
+  /** A copy of the whole core with one rule taken out. */
+  async function load(file: string, text: string, without: string): Promise<WakeCore> {
+    const copy = mkdtempSync(join(tmpdir(), 'wake-spoilt-'));
     try {
-      return (await import(/* @vite-ignore */ pathToFileURL(spoilt).href)) as WakeCore;
+      cpSync(home, copy, { recursive: true });
+      const spoilt = join(copy, file);
+      writeFileSync(spoilt, readFileSync(spoilt, 'utf8').replace(text, without));
+      return (await import(/* @vite-ignore */ pathToFileURL(join(copy, 'wake.ts')).href)) as WakeCore;
     } finally {
-      rmSync(spoilt);
+      rmSync(copy, { recursive: true });
     }
   }
 });

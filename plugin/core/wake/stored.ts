@@ -1,0 +1,79 @@
+/** What the PBX holds for the account, and which of it is rung at once. */
+import type { Binding } from '../binding.ts';
+import { dialableUri, parseSipUri } from '../contact-uri.ts';
+import { isSameDevice } from '../identity.ts';
+import type { Policy } from '../policy.ts';
+import { pushParamsOf } from '../push-params.ts';
+import { between, type Instant, plus, SECOND } from '../time.ts';
+import { isLost } from './leg-state.ts';
+import type { ComposeTarget, StoredContact, Wake, WakeDevice, WakeEffect } from './types.ts';
+import { finish } from './words.ts';
+
+export function asked(
+  wake: Wake,
+  contacts: readonly StoredContact[] | 'unknown',
+  now: Instant,
+  policyFor: (b: Binding) => Policy,
+): readonly WakeEffect[] {
+  if (wake.phase !== 'asking') return [];
+  wake.phase = 'waiting';
+  if (contacts === 'unknown') {
+    // The PBX cannot say what it holds: it shall ring whatever it has, and the phones we pushed are told.
+    return [
+      { type: 'step', step: 'pbx did not answer, plain path' },
+      { type: 'compose', ring: [] },
+      ...finish(wake, 'gave-up'),
+    ];
+  }
+  const ring: ComposeTarget[] = [];
+  for (const contact of contacts) {
+    const device = deviceOf(wake, contact);
+    if (!device) {
+      ring.push({ kind: 'contact', contact });
+      continue;
+    }
+    // One that cannot be dialled would never ring, and nobody must wait for it.
+    if (contact.path === undefined && !dialableUri(contact.uri).ok) continue;
+    // Several contacts of one device: the one that lives longest is the one it registered last; the others are remains.
+    if (device.storedContact && (device.storedContact.expiresAt ?? 0) >= (contact.expiresAt ?? 0)) continue;
+    device.storedContact = contact;
+  }
+  for (const device of wake.devices) {
+    if (device.storedContact) ring.push({ kind: 'stored', ref: device.storedRef, contact: device.storedContact });
+    ring.push({ kind: 'device', ref: device.ref });
+    device.ringStoredAtOnce = ringsAtOnce(device, now, policyFor(device.binding));
+  }
+  return [{ type: 'compose', ring }];
+}
+
+export function deviceOf(wake: Wake, contact: StoredContact): WakeDevice | undefined {
+  const params = pushParamsOf(contact.uri);
+  const evidence = {
+    pbx: wake.pbx,
+    uri: contact.uri,
+    ...(params.kind === 'push' ? { targets: params.targets } : {}),
+    ...(contact.instanceId === undefined ? {} : { instanceId: contact.instanceId }),
+  };
+  return wake.devices.find((d) => isSameDevice(d.binding, evidence));
+}
+
+/**
+ * A stored TCP, TLS or WS contact is rung at once: alive it rings, dead it costs nothing. A stored UDP contact only if it
+ * is fresh or the push failed: Asterisk sends a dead INVITE again even after hang-up, and the phone would ring twice.
+ */
+export function ringsAtOnce(device: WakeDevice, now: Instant, policy: Policy): boolean {
+  const contact = device.storedContact;
+  if (!contact) return false;
+  if (isLost(device) || device.push === 'delayed') return true;
+  if (!isDatagram(contact)) return true;
+  const known = device.binding.contacts.find((c) => c.uri === contact.uri);
+  const grantedMs = known?.grantedMs;
+  const registeredAt =
+    contact.expiresAt !== undefined && grantedMs !== undefined ? plus(contact.expiresAt, -grantedMs) : known?.seenAt;
+  // PBXs tell expiry in whole seconds: one more counts as fresh, so that a REGISTER just before the call is never missed.
+  return registeredAt !== undefined && between(registeredAt, now) <= policy.freshContactMs + SECOND;
+}
+
+export function isDatagram(contact: StoredContact): boolean {
+  return (parseSipUri(contact.uri)?.transport ?? 'udp') === 'udp';
+}

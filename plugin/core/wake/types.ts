@@ -1,0 +1,125 @@
+/** What a waiting call is made of: its devices and their legs, the facts that reach it, what it asks for. Shapes only. */
+import type { Aor } from '../aor.ts';
+import type { Binding, BindingId, Target } from '../binding.ts';
+import type { Instant } from '../time.ts';
+
+/** Q.850 causes a leg may end with, as far as they decide anything here. */
+export const Cause = {
+  /** What Asterisk gives for an account nobody is registered for. */
+  noRoute: 3,
+  /** 486 and 600: the person at the phone said no. */
+  busy: 17,
+  noAnswer: 19,
+  subscriberAbsent: 20,
+  /** 603. */
+  rejected: 21,
+  answeredElsewhere: 26,
+  requestedChannelUnavailable: 44,
+  /** The caller is gone. */
+  interworking: 127,
+} as const;
+
+/** A contact the PBX holds, as the wake needs it. */
+export interface StoredContact {
+  readonly uri: string;
+  readonly expiresAt?: Instant;
+  readonly path?: string;
+  readonly instanceId?: string;
+}
+
+export type LegState = 'none' | 'held' | 'dialling' | 'ringing' | 'answered' | 'ended';
+
+export interface WakeDevice {
+  readonly bindingId: BindingId;
+  readonly binding: Binding;
+  readonly target: Target;
+  readonly ref: string;
+  readonly storedRef: string;
+  deviceLeg?: string;
+  deviceState: LegState;
+  storedLeg?: string;
+  storedState: LegState;
+  storedContact?: StoredContact;
+  storedDialledAt?: Instant;
+  ringStoredAtOnce: boolean;
+  push: 'sent' | 'delayed' | 'accepted' | 'dead' | 'failed';
+  /** A REGISTER of this device since the call began. */
+  fresh?: StoredContact;
+  /** It registered at the address its stored leg already rings: give that leg until then to be heard. */
+  graceUntil?: Instant;
+  rang: boolean;
+  /** The cause its stored contact was declined with. */
+  declined?: number;
+  /** It knows how the call ended: it took it, declined it, or was sent the closing word. */
+  told: boolean;
+}
+
+export interface Wake {
+  readonly pbx: string;
+  readonly aor: Aor;
+  /** The wake leg; absent for a wake that was taken up after we were away. */
+  readonly wakeLeg?: string;
+  readonly callId: string;
+  readonly startedAt: Instant;
+  readonly endsAt: Instant;
+  readonly devices: WakeDevice[];
+  phase: 'asking' | 'waiting' | 'over';
+  outcome?: 'answered' | ClosingWord;
+}
+
+/** How a call ended for a device that did not get it. */
+export type ClosingWord = 'elsewhere' | 'cancelled' | 'gave-up';
+
+export type WakeEvent =
+  /** What the PBX holds for the AOR; `unknown` when it could not say. */
+  | { readonly type: 'Asked'; readonly contacts: readonly StoredContact[] | 'unknown' }
+  | { readonly type: 'LegArrived'; readonly legId: string; readonly ref: string }
+  | { readonly type: 'LegDials'; readonly legId: string }
+  | { readonly type: 'LegRinging'; readonly ref: string }
+  | { readonly type: 'LegAnswered'; readonly legId: string }
+  /**
+   * `hungUp`: from outside, with the call or by us. Asterisk gives such a leg the cause that was in the air, which may be
+   * another phone's 486; only of a leg that ended by itself the cause is what its own phone said.
+   */
+  | { readonly type: 'LegEnded'; readonly legId: string; readonly cause: number; readonly hungUp: boolean }
+  /** A REGISTER that happened after the call began. */
+  | { readonly type: 'Registered'; readonly contact: StoredContact }
+  | {
+      readonly type: 'PushSettled';
+      readonly bindingId: BindingId;
+      /** `delayed`: the service did not take it at the first attempt; more follow. */
+      readonly outcome: 'accepted' | 'delayed' | 'dead' | 'failed';
+    }
+  | { readonly type: 'TimePassed' };
+
+export type WakeEffect =
+  | { readonly type: 'push'; readonly device: WakeDevice }
+  | { readonly type: 'ask' }
+  | { readonly type: 'compose'; readonly ring: readonly ComposeTarget[] }
+  | {
+      readonly type: 'ring';
+      readonly legId: string;
+      readonly ref: string;
+      readonly kind: 'device' | 'stored';
+      readonly contact?: StoredContact;
+    }
+  | { readonly type: 'giveUp'; readonly legId: string; readonly cause: number }
+  | { readonly type: 'tell'; readonly device: WakeDevice; readonly word: ClosingWord }
+  | { readonly type: 'watch'; readonly on: boolean }
+  | { readonly type: 'step'; readonly step: string; readonly device?: BindingId; readonly detail?: string }
+  | { readonly type: 'over' };
+
+export type ComposeTarget =
+  | { readonly kind: 'contact'; readonly contact: StoredContact }
+  | { readonly kind: 'stored'; readonly ref: string; readonly contact: StoredContact }
+  | { readonly kind: 'device'; readonly ref: string };
+
+export interface WakeArrival {
+  readonly pbx: string;
+  readonly aor: Aor;
+  readonly wakeLeg?: string;
+  readonly callId: string;
+  /** Unique per wake: the stem of its legs' refs; `w` and eight of [0-9a-z]. */
+  readonly stem: string;
+  readonly startedAt: Instant;
+}

@@ -1,0 +1,100 @@
+/** The phone wakes: its REGISTER, what became of its push, and when its waiting leg goes on. */
+import { between, type DurationMs, type Instant, plus } from '../time.ts';
+import { dropStored, endLeg, isLost } from './leg-state.ts';
+import { deviceOf, isDatagram } from './stored.ts';
+import { Cause, type StoredContact, type Wake, type WakeDevice, type WakeEffect, type WakeEvent } from './types.ts';
+
+/** RFC 3261 §17.1.1.2, timer A: an INVITE over UDP is sent again after these times, also when its channel is long gone. */
+const INVITE_RETRANSMITTED_AT: readonly DurationMs[] = [500, 1_500, 3_500, 7_500, 15_500, 31_500];
+/** An awake phone on a live connection answers 100 or 180 within a round trip. */
+const STREAM_GRACE: DurationMs = 400;
+/** Longer than this the phone shall not wait for a retransmission; a second INVITE is the smaller evil. */
+const RETRANSMISSION_GRACE: DurationMs = 1_200;
+
+export function registered(wake: Wake, contact: StoredContact, now: Instant): readonly WakeEffect[] {
+  const d = deviceOf(wake, contact);
+  if (!d || d.deviceState === 'answered' || d.storedState === 'answered') return [];
+  const first = d.fresh === undefined;
+  d.fresh = contact;
+  const effects: WakeEffect[] = first ? [{ type: 'step', step: 'registered', device: d.bindingId }] : [];
+  if (d.deviceState === 'held') effects.push(...goOn(wake, d, now));
+  return effects;
+}
+
+/** The device is awake and its leg is here: ring it, unless its stored contact rings or is about to. */
+export function goOn(_wake: Wake, d: WakeDevice, now: Instant): readonly WakeEffect[] {
+  const contact = d.fresh;
+  if (!contact || !d.deviceLeg) return [];
+  if (d.storedState === 'ringing') return [endLeg(d, 'device', Cause.subscriberAbsent)];
+  if (d.storedState === 'dialling' && d.storedContact?.uri === contact.uri) {
+    const until = graceOf(d, contact, now);
+    if (until !== undefined && until > now) {
+      d.graceUntil = until;
+      return [
+        {
+          type: 'step',
+          step: 'registered where its stored contact is being rung, waiting for that',
+          device: d.bindingId,
+        },
+      ];
+    }
+  }
+  delete d.graceUntil;
+  const drop = dropStored(d);
+  d.deviceState = 'dialling';
+  return [
+    ...drop,
+    { type: 'ring', legId: d.deviceLeg, ref: d.ref, kind: 'device', contact },
+    { type: 'step', step: 'dialled', device: d.bindingId },
+  ];
+}
+
+/** Until when an INVITE already under way to this very address may still make the phone ring. */
+export function graceOf(d: WakeDevice, contact: StoredContact, now: Instant): Instant | undefined {
+  if (d.graceUntil !== undefined) return d.graceUntil;
+  if (d.storedDialledAt === undefined) return undefined;
+  if (!isDatagram(contact)) return plus(now, STREAM_GRACE);
+  const since = between(d.storedDialledAt, now);
+  const next = INVITE_RETRANSMITTED_AT.find((ms) => ms >= since);
+  return next !== undefined && next - since <= RETRANSMISSION_GRACE ? plus(d.storedDialledAt, next + 300) : undefined;
+}
+
+export function timePassed(wake: Wake, now: Instant): readonly WakeEffect[] {
+  return wake.devices.flatMap((d) =>
+    d.graceUntil !== undefined && d.graceUntil <= now && d.deviceState === 'held' ? goOn(wake, d, now) : [],
+  );
+}
+
+export function pushSettled(
+  wake: Wake,
+  event: Extract<WakeEvent, { type: 'PushSettled' }>,
+  now: Instant,
+): readonly WakeEffect[] {
+  const d = wake.devices.find((x) => x.bindingId === event.bindingId);
+  if (!d || (d.push !== 'sent' && d.push !== 'delayed')) return [];
+  d.push = event.outcome;
+  // Nobody knows when it will be woken: what is stored is rung now, the leg that waits goes on waiting.
+  if (event.outcome === 'delayed') return d.storedState === 'held' && !d.fresh ? [ringStored(d, now)] : [];
+  return unreachable(d, now);
+}
+
+export function ringStored(d: WakeDevice, now: Instant): WakeEffect {
+  d.storedState = 'dialling';
+  d.storedDialledAt = now;
+  return { type: 'ring', legId: d.storedLeg as string, ref: d.storedRef, kind: 'stored' };
+}
+
+/** No push will wake it: ring what is stored at once, and where nothing is stored do not keep the caller waiting for it. */
+export function unreachable(d: WakeDevice, now: Instant): readonly WakeEffect[] {
+  if (!isLost(d) || d.fresh) return [];
+  if (d.storedLeg && d.storedState === 'held') return [ringStored(d, now)];
+  const mayStillRing = d.storedContact !== undefined && d.storedState !== 'ended';
+  if (d.deviceLeg && d.deviceState === 'held' && !mayStillRing) {
+    return [
+      { type: 'step', step: 'cannot be woken', device: d.bindingId, detail: `push ${d.push}` },
+      // As for a phone that is not registered, which it would be without us.
+      endLeg(d, 'device', Cause.noRoute),
+    ];
+  }
+  return [];
+}

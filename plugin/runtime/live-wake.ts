@@ -1,0 +1,292 @@
+/**
+ * One call that waits: carries out what `core/wake.ts` decides for it, feeds back what became of that, keeps its trace. Which
+ * event belongs to which call, and calls that began while we were away, are `wakes.ts`.
+ */
+import type { Aor } from '../core/aor.ts';
+import type { Binding } from '../core/binding.ts';
+import type { LifecycleEvent } from '../core/events.ts';
+import type { Policy } from '../core/policy.ts';
+import { between, type DurationMs, MINUTE, plus, SECOND } from '../core/time.ts';
+import {
+  type ClosingWord,
+  stepWake,
+  type Wake,
+  type WakeDevice,
+  type WakeEffect,
+  type WakeEvent,
+  wakeDueAt,
+} from '../core/wake.ts';
+import type { Logger } from '../ports/adapter.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { DeviceLeg, HeldContact, PbxLink, RingTarget } from '../ports/pbx-link.ts';
+import type { PushOutcome } from '../ports/push-provider.ts';
+import type { Bindings } from './bindings.ts';
+import type { Delivery } from './delivery.ts';
+import type { TraceBook, TraceStep } from './trace.ts';
+
+/** A wake whose end nobody told us (the link was away) is forgotten this long after the ring time. */
+const FORGET_AFTER: DurationMs = 5 * MINUTE;
+/** A phone that had less time than this to register has not failed to. */
+const FAIR_CHANCE: DurationMs = 10 * SECOND;
+/** How long a closing word is worth delivering. */
+const WORD_LASTS: DurationMs = 30 * SECOND;
+
+export interface LiveWakeDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly bindings: Bindings;
+  readonly delivery: Delivery;
+  readonly traces: TraceBook;
+  readonly policyOf: (aor: Aor, binding: Binding) => Policy;
+  /** Called once, when the call is over or forgotten. */
+  readonly closed: (live: LiveWake) => void;
+}
+
+export class LiveWake {
+  readonly wake: Wake;
+  readonly stem: string;
+  readonly link: PbxLink;
+  readonly #o: LiveWakeDeps;
+  readonly #held = new Map<string, HeldContact>();
+  readonly #legs = new Map<string, DeviceLeg>();
+  readonly #steps: TraceStep[] = [];
+  readonly #seenMs: number;
+  /** Aborted when a push would be tried again after the end: it would ring for a call that is over. */
+  readonly #pushing = new AbortController();
+  #composed: WakeEffect | undefined;
+  #cancelTimer: () => void = () => undefined;
+  #cancelForget: () => void;
+  #isClosed = false;
+
+  constructor(wake: Wake, stem: string, link: PbxLink, seenMs: number, deps: LiveWakeDeps) {
+    this.wake = wake;
+    this.stem = stem;
+    this.link = link;
+    this.#o = deps;
+    this.#seenMs = seenMs;
+    const { clock } = deps;
+    this.#cancelForget = clock.after(Math.max(0, between(clock.now(), wake.endsAt)) + FORGET_AFTER, () => {
+      this.trace('its end was never told');
+      link.watch(wake.aor, false);
+      this.#close();
+    });
+  }
+
+  has(bindingId: Binding['id']): boolean {
+    return this.wake.devices.some((d) => d.bindingId === bindingId);
+  }
+
+  /** A contact that was seen registering, or proves that it has. */
+  registered(contact: HeldContact): void {
+    this.#held.set(contact.uri, contact);
+    this.step({ type: 'Registered', contact });
+  }
+
+  legArrived(leg: DeviceLeg): void {
+    this.#legs.set(leg.legId, leg);
+    this.step({ type: 'LegArrived', legId: leg.legId, ref: leg.ref });
+  }
+
+  /** The link went down before it had passed on what to ring; nobody is pushed again. */
+  composeAgain(): void {
+    if (this.#composed) this.#one(this.#composed);
+  }
+
+  step(event: WakeEvent): void {
+    const { clock, policyOf } = this.#o;
+    const { wake } = this;
+    const now = clock.now();
+    this.carryOut(stepWake(wake, event, now, (b) => policyOf(wake.aor, b)));
+    this.#cancelTimer();
+    const dueAt = wakeDueAt(wake);
+    this.#cancelTimer =
+      dueAt === undefined
+        ? () => undefined
+        : clock.after(Math.max(1, between(now, dueAt)), () => this.step({ type: 'TimePassed' }));
+  }
+
+  /** We stop; the PBX goes on with the call. */
+  stop(): void {
+    this.#cancelTimer();
+    this.#cancelForget();
+    this.link.watch(this.wake.aor, false);
+  }
+
+  trace(step: string, device?: Binding['id'], detail?: string): void {
+    const ms = Math.round((this.#o.clock.monotonicMs() - this.#seenMs) * 10) / 10;
+    this.#steps.push({
+      ms,
+      step,
+      ...(device === undefined ? {} : { device }),
+      ...(detail === undefined ? {} : { detail }),
+    });
+    const { callId, aor } = this.wake;
+    this.#o.log.debug({ callId, aor, step, device, detail, ms }, 'call step');
+  }
+
+  // ── Effects ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  carryOut(effects: readonly WakeEffect[]): void {
+    for (const effect of effects) this.#one(effect);
+  }
+
+  #one(effect: WakeEffect): void {
+    const { wake, link } = this;
+    switch (effect.type) {
+      case 'push':
+        return void this.#push(effect.device);
+      case 'ask':
+        return void this.#ask();
+      case 'compose': {
+        const ring = effect.ring.flatMap((t): RingTarget[] => {
+          if (t.kind === 'device') return [t];
+          const contact = this.#held.get(t.contact.uri);
+          return contact ? [{ ...t, contact }] : [];
+        });
+        if (wake.wakeLeg === undefined) return;
+        this.#composed = effect;
+        return this.#order('composed', link.compose(wake.wakeLeg, wake.callId, ring));
+      }
+      case 'ring': {
+        const leg = this.#legs.get(effect.legId);
+        const contact = effect.contact && this.#held.get(effect.contact.uri);
+        if (!leg) return;
+        return this.#order(effect.kind === 'device' ? 'dial sent' : 'stored contact dialled', link.ring(leg, contact));
+      }
+      case 'giveUp':
+        return this.#order('leg ended', link.giveUp(effect.legId, effect.cause));
+      case 'tell':
+        return void this.#tell(effect.device, effect.word);
+      case 'watch':
+        return link.watch(wake.aor, effect.on);
+      case 'step':
+        return this.trace(effect.step, effect.device, effect.detail);
+      case 'over':
+        return this.#close();
+      default:
+        effect satisfies never;
+    }
+  }
+
+  #order(step: string, work: Promise<'done' | 'gone'>): void {
+    work.then(
+      (outcome) => this.trace(step, undefined, outcome === 'gone' ? 'the leg had ended' : undefined),
+      (error: unknown) => this.trace(`${step}: failed`, undefined, String(error)),
+    );
+  }
+
+  async #push(device: WakeDevice): Promise<void> {
+    const { wake } = this;
+    const { bindingId } = device;
+    this.trace('push sent', bindingId, device.target.provider);
+    const outcome = await this.#o.delivery.send(
+      {
+        purpose: 'call',
+        aor: wake.aor,
+        callId: wake.callId,
+        expiresAt: plus(wake.startedAt, this.#o.policyOf(wake.aor, device.binding).ringTimeMs),
+      },
+      device.binding.targets,
+      this.#pushing.signal,
+      () => {
+        if (wake.phase === 'over') return this.#pushing.abort();
+        this.trace('push delayed', bindingId);
+        this.step({ type: 'PushSettled', bindingId, outcome: 'delayed' });
+      },
+    );
+    this.trace(`push ${outcome.kind}`, bindingId, 'reason' in outcome ? outcome.reason : undefined);
+    // The call first: it does not wait until the verdict is written.
+    const settled = outcome.kind === 'accepted' ? 'accepted' : outcome.kind === 'tokenDead' ? 'dead' : 'failed';
+    this.step({ type: 'PushSettled', bindingId, outcome: settled });
+    if (outcome.kind === 'tokenDead') await this.#tokenDied(wake.aor, device, outcome);
+  }
+
+  #tokenDied(aor: Aor, device: WakeDevice, outcome: Extract<PushOutcome, { kind: 'tokenDead' }>): Promise<void> {
+    const event: LifecycleEvent = {
+      type: 'TokenDied',
+      bindingId: device.bindingId,
+      token: device.target.token.fingerprint,
+      ...(outcome.since === undefined ? {} : { since: outcome.since }),
+    };
+    return this.#o.bindings.apply(aor, event);
+  }
+
+  async #ask(): Promise<void> {
+    try {
+      const { contacts } = await this.link.ask(this.wake.aor);
+      for (const contact of contacts) this.#held.set(contact.uri, contact);
+      this.step({ type: 'Asked', contacts });
+    } catch (error) {
+      this.trace('the pbx did not say what it holds', undefined, String(error));
+      this.step({ type: 'Asked', contacts: 'unknown' });
+    }
+  }
+
+  async #tell(device: WakeDevice, word: ClosingWord): Promise<void> {
+    const { wake } = this;
+    const targets = device.binding.targets;
+    // By Apple's rule a VoIP push must become a call: who has only that token learns it from SIP or not at all.
+    if (!this.#o.delivery.targetFor('cancel', targets)) return;
+    this.trace(`told: ${word}`, device.bindingId);
+    await this.#o.delivery.send(
+      {
+        purpose: 'cancel',
+        aor: wake.aor,
+        callId: wake.callId,
+        word,
+        collapseId: wake.callId,
+        expiresAt: plus(this.#o.clock.now(), WORD_LASTS),
+      },
+      targets,
+    );
+  }
+
+  // ── The end ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const { wake } = this;
+    this.#cancelTimer();
+    this.#cancelForget();
+    // What is under way may still bring a verdict on the token; another attempt may not follow.
+    if (wake.devices.some((d) => d.push === 'delayed')) this.#pushing.abort();
+    this.#o.closed(this);
+    this.trace('over', undefined, wake.outcome ?? 'plain path');
+    this.#o.traces.add({
+      callId: wake.callId,
+      aor: wake.aor,
+      pbx: wake.pbx,
+      at: wake.startedAt,
+      steps: this.#steps,
+      ...(wake.outcome ? { outcome: wake.outcome } : {}),
+    });
+    this.#o.log.info(
+      {
+        aor: wake.aor,
+        pbx: wake.pbx,
+        callId: wake.callId,
+        outcome: wake.outcome ?? 'plain path',
+        devices: wake.devices.map((d) => ({
+          bindingId: d.bindingId,
+          push: d.push,
+          registered: d.fresh !== undefined,
+          rang: d.rang,
+        })),
+        ms: Math.round(this.#o.clock.monotonicMs() - this.#seenMs),
+      },
+      'call over',
+    );
+    this.#settleDevices();
+  }
+
+  #settleDevices(): void {
+    const { wake } = this;
+    const now = this.#o.clock.now();
+    for (const d of wake.devices) {
+      const came = d.fresh !== undefined || d.rang;
+      if (d.push !== 'accepted' || (!came && between(wake.startedAt, now) < FAIR_CHANCE)) continue;
+      void this.#o.bindings.apply(wake.aor, { type: 'WakeSettled', bindingId: d.bindingId, registered: came });
+    }
+  }
+}
