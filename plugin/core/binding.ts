@@ -17,6 +17,8 @@ export interface Target {
   readonly app: string;
   /** APNs only: which of Apple's two worlds the token is from. Absent: production. */
   readonly environment?: 'production' | 'sandbox';
+  /** Acrobits only: which account of the device is meant. */
+  readonly selector?: string;
   readonly token: Token;
 }
 

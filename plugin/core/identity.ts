@@ -39,6 +39,10 @@ export function sameTargets(a: Targets, b: Targets): boolean {
   const same = (x: Target | undefined, y: Target | undefined) =>
     x === undefined || y === undefined
       ? x === y
-      : x.provider === y.provider && x.app === y.app && x.environment === y.environment && x.token.equals(y.token);
+      : x.provider === y.provider &&
+        x.app === y.app &&
+        x.environment === y.environment &&
+        x.selector === y.selector &&
+        x.token.equals(y.token);
   return same(a.call, b.call) && same(a.other, b.other);
 }

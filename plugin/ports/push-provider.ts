@@ -65,8 +65,17 @@ export type PushOutcome =
   | { readonly kind: 'accepted'; readonly id?: string }
   /** The token is dead by a row of the verdict table that says so. `since`: the service knows it since then (APNs 410 `timestamp`). */
   | { readonly kind: 'tokenDead'; readonly reason: string; readonly since?: Instant }
-  /** Worth another try inside the push's own deadline. `scope: 'device'`: says nothing about the service as a whole. */
-  | { readonly kind: 'retryLater'; readonly reason: string; readonly afterMs?: DurationMs; readonly scope?: 'device' }
+  /**
+   * Worth another try inside the push's own deadline. `scope: 'device'`: says nothing about the service as a whole.
+   * `unsure`: it may have been delivered, and the service cannot drop a repeat; what the user sees is not sent for ever.
+   */
+  | {
+      readonly kind: 'retryLater';
+      readonly reason: string;
+      readonly afterMs?: DurationMs;
+      readonly scope?: 'device';
+      readonly unsure?: true;
+    }
   /**
    * Our topic, key, environment or project is wrong: alarm, keep every binding. `hint` says what to do.
    * `scope: 'device'`: other devices of the same app may be right.
@@ -84,6 +93,8 @@ export interface Verdict {
   readonly outcome: PushOutcome['kind'];
   readonly afterMs?: DurationMs;
   readonly scope?: 'device';
+  /** `retryLater` only: it may have been delivered all the same, and a repeat would be seen twice. */
+  readonly unsure?: true;
   /** What the administrator should do. Required for `misconfigured`. */
   readonly hint?: string;
   /** Why this outcome, and where that is known from. */

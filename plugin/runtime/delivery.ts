@@ -147,8 +147,13 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     // The wall clock is looked at once: it may jump while we try.
     const deadlineMs = clock.monotonicMs() + between(clock.now(), request.expiresAt);
     if (overBudget(request)) return settle(request, { kind: 'failed', reason: 'device budget used up' }, 0);
+    let unsure = 0;
     for (let attempts = 1; ; attempts++) {
-      const outcome = await attempt(request, lane, attempts, deadlineMs, signal);
+      let outcome = await attempt(request, lane, attempts, deadlineMs, signal);
+      // Shown twice is the smaller evil than not at all; shown with every try of twelve hours is the larger.
+      if (request.purpose === 'notice' && outcome.kind === 'retryLater' && outcome.unsure && ++unsure > 1) {
+        outcome = { kind: 'failed', reason: outcome.reason };
+      }
       const leftMs = deadlineMs - clock.monotonicMs();
       const waitMs = retryInMs({ purpose: request.purpose, attempts, outcome, leftMs, random: random() });
       if (waitMs === undefined || signal.aborted) return settle(request, outcome, attempts);

@@ -106,6 +106,18 @@ describe('delivery', () => {
     expect(provider.requests).toEqual([]);
   });
 
+  it('sends what a person reads no third time when it may have arrived twice; a call goes on', async () => {
+    const unsure: PushOutcome = { kind: 'retryLater', reason: 'no answer in time', unsure: true };
+    provider.next(unsure, 10);
+    const shown = delivery.send(notice(), provider.targets());
+    expect(await outcomeAfter(10 * MINUTE, shown)).toEqual({ kind: 'failed', reason: 'no answer in time' });
+    expect(provider.requests).toHaveLength(2);
+    const rung = delivery.send(call(), provider.targets());
+    expect(await outcomeAfter(SECOND, rung)).toBe('under way');
+    expect(provider.requests.length).toBeGreaterThan(4);
+    await clock.advance(MINUTE);
+  });
+
   it('tries again with the same ids until it is accepted', async () => {
     provider.next(later, 2);
     const push = delivery.send({ ...call(), collapseId: 'c1' } as PushDraft, provider.targets());

@@ -51,8 +51,10 @@ const RULES: readonly Rule[] = [
     of: /^adapters\/(\w+)\/(\w+)\//,
     folders: [
       'adapters/$1/$2/',
-      'adapters/$1/supervised-worker.ts',
-      'adapters/$1/cut-to-fit.ts',
+      // ADR 0003: files beside the folders are what the adapters of a kind share.
+      ...['supervised-worker', 'cut-to-fit', 'https-client', 'verdicts', 'watched-file'].map(
+        (f) => `adapters/$1/${f}.ts`,
+      ),
       'plugin/core/',
       'plugin/ports/',
     ],

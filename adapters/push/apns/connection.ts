@@ -1,6 +1,6 @@
 /**
  * Connections to Apple with one key in one environment. The only file that knows @parse/node-apn, and what it does wrong
- * (8.1.0; each is provoked in `test/adapters/push-apns.test.ts`).
+ * (8.1.0; each is provoked in `test/providers/apns.test.ts`).
  */
 import type { ClientHttp2Session } from 'node:http2';
 import { MultiProvider, Notification } from '@parse/node-apn';

@@ -2,11 +2,13 @@
  * Apple Push Notification service: chooses app, environment and connection, makes one exchange, gives its outcome.
  * Retry, deadlines and limits in flight lie outside (`plugin/runtime/delivery.ts`).
  */
-import { statSync } from 'node:fs';
 import type { Target, Targets } from '../../../plugin/core/binding.ts';
 import { SECOND } from '../../../plugin/core/time.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
+import type { Clock } from '../../../plugin/ports/clock.ts';
 import type { PushOutcome, PushProvider, PushPurpose, PushRequest } from '../../../plugin/ports/push-provider.ts';
+import { printable } from '../verdicts.ts';
+import { WatchedFile } from '../watched-file.ts';
 import { type ApnsConnection, connect } from './connection.ts';
 import { type ApnsApp, type ApnsOptions, ConfigError, isKeyText, optionsSchema, readKey } from './options.ts';
 import { type ApnsAnswer, outcomeOf } from './outcome.ts';
@@ -22,8 +24,6 @@ const DEVICE_TOKEN = /^[0-9a-fA-F]{64,200}$/;
 /** More streams than this per connection run into Apple's limit of 1000 while its count lags behind ours. */
 const IN_FLIGHT_PER_CONNECTION = 500;
 
-const LOOK_AT_KEY_EVERY = 5 * SECOND;
-
 /** A signature refused as too old again after this: not the same batch, but a clock that is wrong. */
 const STILL_EXPIRED_AFTER = 2 * SECOND;
 
@@ -33,7 +33,7 @@ const MAX_REMEMBERED = 10_000;
 /** Throws `ConfigError` when a key cannot be used: better at start than at the first call. */
 export function create(input: unknown, { clock, log, name }: AdapterDeps): PushProvider {
   const options = optionsSchema.parse(input);
-  const keys = readKeys(options, name);
+  const keys = readKeys(options, name, clock);
   const foundOut = new Map<string, Environment>();
   const mismatches = new Map<ApnsApp, number>();
   let closed = false;
@@ -137,26 +137,21 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
 
   /** Takes up a key file that was replaced. A bad one changes nothing: the old key may still be good. */
   function refresh(key: Key): void {
-    const now = clock.monotonicMs();
-    if (key.path === undefined || now - key.lookedAtMs < LOOK_AT_KEY_EVERY) return;
-    key.lookedAtMs = now;
-    const stamp = stampOf(key.path);
-    if (stamp === key.stamp) return;
-    key.stamp = stamp;
+    if (!key.file?.changed()) return;
     try {
-      const text = readKey(key.path, key.setting);
+      const text = readKey(key.file.path, key.setting);
       if (text === key.text) return;
       key.text = text;
       for (const connection of key.connections.values()) connection.retire();
       key.connections.clear();
       log.info(
-        { provider: name, app: key.app.bundleId, keyId: key.app.keyId, file: key.path },
+        { provider: name, app: key.app.bundleId, keyId: key.app.keyId, file: key.file.path },
         'apns key file taken up',
       );
     } catch (error) {
       const problem = error instanceof ConfigError ? error.message : 'unknown error';
       log.error(
-        { provider: name, app: key.app.bundleId, file: key.path, problem },
+        { provider: name, app: key.app.bundleId, file: key.file.path, problem },
         'apns key file not usable, old key kept',
       );
     }
@@ -186,11 +181,9 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
 interface Key {
   readonly app: ApnsApp;
   readonly setting: string;
-  readonly path: string | undefined;
+  readonly file: WatchedFile | undefined;
   readonly connections: Map<Environment, ApnsConnection>;
   text: string;
-  stamp: string;
-  lookedAtMs: number;
   expiredSinceMs: number | undefined;
 }
 
@@ -198,18 +191,16 @@ function keyOf(app: ApnsApp): string {
   return JSON.stringify([app.teamId, app.keyId, app.key]);
 }
 
-function readKeys(options: ApnsOptions, name: string): Map<string, Key> {
+function readKeys(options: ApnsOptions, name: string, clock: Clock): Map<string, Key> {
   const keys = new Map<string, Key>();
   const mistakes: string[] = [];
   for (const [index, app] of options.apps.entries()) {
     if (keys.has(keyOf(app))) continue;
     const setting = `push.${name}.apps[${index}].key`;
-    const path = isKeyText(app.key) ? undefined : app.key;
     try {
-      const stamp = path === undefined ? '' : stampOf(path);
+      const file = isKeyText(app.key) ? undefined : new WatchedFile(app.key, clock);
       const text = readKey(app.key, setting);
-      const state = { lookedAtMs: Number.NEGATIVE_INFINITY, expiredSinceMs: undefined };
-      keys.set(keyOf(app), { app, setting, path, text, stamp, connections: new Map(), ...state });
+      keys.set(keyOf(app), { app, setting, file, text, connections: new Map(), expiredSinceMs: undefined });
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       mistakes.push(error.message);
@@ -219,21 +210,10 @@ function readKeys(options: ApnsOptions, name: string): Map<string, Key> {
   return keys;
 }
 
-/** Changes when the file does. Follows links, as a rotation by swapping a link needs. */
-function stampOf(path: string): string {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  return stat ? `${stat.ino} ${stat.size} ${stat.mtimeMs}` : 'missing';
-}
-
 /** `TEAMID.bundle.id` names one app; `bundle.id` alone too, unless two teams have it. */
 function findApp(apps: readonly ApnsApp[], named: string): ApnsApp | undefined {
   const full = apps.find((app) => `${app.teamId}.${app.bundleId}` === named);
   if (full) return full;
   const byBundle = apps.filter((app) => app.bundleId === named);
   return byBundle.length === 1 ? byBundle[0] : undefined;
-}
-
-/** The app's name comes from a REGISTER: text written by a stranger. */
-function printable(text: string): string {
-  return text.replace(/[^\w.-]/g, '?').slice(0, 80);
 }

@@ -5,6 +5,7 @@
  */
 import { instant, MINUTE, SECOND } from '../../../plugin/core/time.ts';
 import type { PushOutcome, Verdict } from '../../../plugin/ports/push-provider.ts';
+import { readVerdict } from '../verdicts.ts';
 
 /** An answer, or what came in its place. */
 export interface ApnsAnswer {
@@ -210,37 +211,15 @@ export const VERDICTS: readonly Verdict[] = [
   { reason: 'aborted', outcome: 'retryLater', why: 'Ours: the call ended, its time was up, or the program stops.' },
 ];
 
-/** Any other 4xx and 5xx, also of reasons Apple has yet to invent. */
-const OTHERS: { readonly [hundreds: number]: PushOutcome['kind'] } = { 4: 'failed', 5: 'retryLater' };
-
 export function outcomeOf(answer: ApnsAnswer): PushOutcome {
-  const { status } = answer;
-  const same = VERDICTS.filter((row) => row.status === status);
-  const row = same.find((r) => r.reason === answer.reason) ?? same.find((r) => r.reason === '*');
-  if (row) {
-    // A reason we do not know is not repeated: it is text from outside.
-    const reason = row.reason === '*' ? `status ${status}` : row.reason;
-    return build(row, reason, answer);
-  }
-  if (status === undefined) return { kind: 'retryLater', reason: 'connection lost' };
-  const kind = OTHERS[Math.floor(status / 100)] === 'retryLater' ? 'retryLater' : 'failed';
-  return { kind, reason: `status ${status}` };
-}
-
-function build(row: Verdict, reason: string, answer: ApnsAnswer): PushOutcome {
-  const scope = row.scope && { scope: row.scope };
-  switch (row.outcome) {
-    case 'accepted':
-      return { kind: 'accepted', ...(answer.id !== undefined && { id: answer.id }) };
-    case 'tokenDead':
-      return { kind: 'tokenDead', reason, ...(answer.timestamp !== undefined && { since: instant(answer.timestamp) }) };
-    case 'retryLater':
-      return { kind: 'retryLater', reason, ...(row.afterMs !== undefined && { afterMs: row.afterMs }), ...scope };
-    case 'misconfigured':
-      return { kind: 'misconfigured', reason, hint: row.hint ?? CHECK_APP, ...scope };
-    case 'failed':
-      return { kind: 'failed', reason };
-  }
+  const { status, reason, id, timestamp } = answer;
+  const since = timestamp === undefined ? undefined : instant(timestamp);
+  return readVerdict(VERDICTS, {
+    ...(status !== undefined && { status }),
+    ...(reason !== undefined && { reasons: [reason] }),
+    id,
+    since,
+  });
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
  * Connections to Google, and the sending for one project with one service account. The only file that knows firebase-admin,
- * and what it does that we do not want (14.5.1; each is provoked in `test/adapters/push-fcm.test.ts`).
+ * and what it does that we do not want (14.5.1; each is provoked in `test/providers/fcm.test.ts`).
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';

@@ -2,11 +2,13 @@
  * Firebase Cloud Messaging: chooses the project, makes one exchange, gives its outcome.
  * Retry, deadlines and limits in flight lie outside (`plugin/runtime/delivery.ts`).
  */
-import { statSync } from 'node:fs';
 import type { Target, Targets } from '../../../plugin/core/binding.ts';
 import { SECOND } from '../../../plugin/core/time.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
+import type { Clock } from '../../../plugin/ports/clock.ts';
 import type { PushOutcome, PushProvider, PushPurpose, PushRequest } from '../../../plugin/ports/push-provider.ts';
+import { printable } from '../verdicts.ts';
+import { WatchedFile } from '../watched-file.ts';
 import { createAgent, type FcmSession, openSession, watchRequests } from './connection.ts';
 import {
   ConfigError,
@@ -22,15 +24,13 @@ import { buildMessage } from './payload.ts';
 
 export { ConfigError, optionsSchema } from './options.ts';
 
-const LOOK_AT_FILE_EVERY = 5 * SECOND;
-
 /** An access token made just now is refused as well: not the same batch, and no sense in fetching another at once. */
 const NEW_TOKEN_EVERY = 30 * SECOND;
 
 /** Throws `ConfigError` when a service account cannot be used: better at start than at the first call. */
 export function create(input: unknown, { clock, log, name }: AdapterDeps): PushProvider {
   const options = optionsSchema.parse(input);
-  const projects = readProjects(options, name);
+  const projects = readProjects(options, name, clock);
   const agent = createAgent(options.connections, options.endpoint);
   const endWatch = watchRequests();
   const closing = new Map<AbortController, Promise<unknown>>();
@@ -103,13 +103,8 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
 
   /** Takes up a service account that was replaced. A bad one changes nothing: the old one may still be good. */
   function refresh(project: Project): void {
-    const { app, path } = project;
-    const now = clock.monotonicMs();
-    if (path === undefined || now - project.lookedAtMs < LOOK_AT_FILE_EVERY) return;
-    project.lookedAtMs = now;
-    const stamp = stampOf(path);
-    if (stamp === project.stamp) return;
-    project.stamp = stamp;
+    const { app, file } = project;
+    if (!file?.changed()) return;
     try {
       const account = readAccount(app, project.setting);
       const { clientEmail, privateKey } = project.account;
@@ -118,11 +113,11 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
       project.session?.retire();
       project.session = undefined;
       project.refusedSinceMs = undefined;
-      log.info({ provider: name, app: app.projectId, file: path }, 'fcm service account taken up');
+      log.info({ provider: name, app: app.projectId, file: file.path }, 'fcm service account taken up');
     } catch (error) {
       const problem = error instanceof ConfigError ? error.message : 'unknown error';
       log.error(
-        { provider: name, app: app.projectId, file: path, problem },
+        { provider: name, app: app.projectId, file: file.path, problem },
         'fcm service account not usable, old kept',
       );
     }
@@ -159,26 +154,22 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
 interface Project {
   readonly app: FcmApp;
   readonly setting: string;
-  readonly path: string | undefined;
+  readonly file: WatchedFile | undefined;
   account: ServiceAccount;
   session: FcmSession | undefined;
-  stamp: string;
-  lookedAtMs: number;
   /** Since when Google refuses access tokens it gave; undefined: it does not. */
   refusedSinceMs: number | undefined;
 }
 
-function readProjects(options: FcmOptions, name: string): Project[] {
+function readProjects(options: FcmOptions, name: string, clock: Clock): Project[] {
   const projects: Project[] = [];
   const mistakes: string[] = [];
   for (const [index, app] of options.apps.entries()) {
     const setting = `push.${name}.apps[${index}].serviceAccount`;
-    const path = isAccountText(app.serviceAccount) ? undefined : app.serviceAccount;
     try {
-      const stamp = path === undefined ? '' : stampOf(path);
+      const file = isAccountText(app.serviceAccount) ? undefined : new WatchedFile(app.serviceAccount, clock);
       const account = readAccount(app, setting);
-      const state = { session: undefined, lookedAtMs: Number.NEGATIVE_INFINITY, refusedSinceMs: undefined };
-      projects.push({ app, setting, path, account, stamp, ...state });
+      projects.push({ app, setting, file, account, session: undefined, refusedSinceMs: undefined });
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       mistakes.push(error.message);
@@ -186,15 +177,4 @@ function readProjects(options: FcmOptions, name: string): Project[] {
   }
   if (mistakes.length > 0) throw new ConfigError(mistakes.join('\n'));
   return projects;
-}
-
-/** Changes when the file does. Follows links, as a rotation by swapping a link needs. */
-function stampOf(path: string): string {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  return stat ? `${stat.ino} ${stat.size} ${stat.mtimeMs}` : 'missing';
-}
-
-/** The app's name comes from a REGISTER: text written by a stranger. */
-function printable(text: string): string {
-  return text.replace(/[^\w.-]/g, '?').slice(0, 80);
 }

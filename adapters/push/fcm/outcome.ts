@@ -3,18 +3,12 @@
  * table, so no token, page or payload can leak through it.
  * Names: Firebase, "ErrorCode" of FCM v1, and google.rpc.Code.
  */
-import { type DurationMs, HOUR, type Instant, SECOND } from '../../../plugin/core/time.ts';
+import { type Instant, SECOND } from '../../../plugin/core/time.ts';
 import type { PushOutcome, Verdict } from '../../../plugin/ports/push-provider.ts';
+import { type Answer, readRetryAfter, readVerdict } from '../verdicts.ts';
 
-/** An answer, or what came in its place. */
-export interface FcmAnswer {
-  readonly status?: number;
-  /** Google's words, most telling first, or ours for "no answer". */
-  readonly reasons?: readonly string[];
-  /** Name of the message at Google. */
-  readonly id?: string;
-  readonly retryAfterMs?: DurationMs;
-}
+/** `id` is the message's name at Google. */
+export type FcmAnswer = Omit<Answer, 'since'>;
 
 const OUR_BUG = 'Our mistake in this one push: the same push again would fail again.';
 const CHECK_APP = 'compare projectId and serviceAccount of this app with the Firebase console';
@@ -174,38 +168,7 @@ export const VERDICTS: readonly Verdict[] = [
 ];
 
 export function outcomeOf(answer: FcmAnswer): PushOutcome {
-  const { status } = answer;
-  const same = VERDICTS.filter((row) => row.status === status);
-  const named = (answer.reasons ?? []).map((word) => same.find((row) => row.reason === word)).find(Boolean);
-  const row = named ?? same.find(({ reason }) => reason === '*');
-  if (row) {
-    // A reason we do not know is not repeated: it is text from outside.
-    const reason = row.reason === '*' ? `status ${status}` : row.reason;
-    return build(row, reason, answer);
-  }
-  if (status === undefined) return { kind: 'retryLater', reason: 'connection lost' };
-  if (status < 500) return { kind: 'failed', reason: `status ${status}` };
-  return { kind: 'retryLater', reason: `status ${status}`, ...after(answer.retryAfterMs) };
-}
-
-function build(row: Verdict, reason: string, answer: FcmAnswer): PushOutcome {
-  const scope = row.scope && { scope: row.scope };
-  switch (row.outcome) {
-    case 'accepted':
-      return { kind: 'accepted', ...(answer.id !== undefined && { id: answer.id }) };
-    case 'tokenDead':
-      return { kind: 'tokenDead', reason };
-    case 'retryLater':
-      return { kind: 'retryLater', reason, ...after(answer.retryAfterMs ?? row.afterMs), ...scope };
-    case 'misconfigured':
-      return { kind: 'misconfigured', reason, hint: row.hint ?? CHECK_APP, ...scope };
-    case 'failed':
-      return { kind: 'failed', reason };
-  }
-}
-
-function after(afterMs: DurationMs | undefined): { readonly afterMs?: DurationMs } {
-  return afterMs === undefined ? {} : { afterMs };
+  return readVerdict(VERDICTS, answer);
 }
 
 /**
@@ -241,13 +204,6 @@ function wordsOf({ status, details }: Record<string, unknown>): string[] {
   // Only the token may be at fault: with another field named beside it, the push is ours to mend.
   const tokenOnly = fields.length > 0 && fields.every((field) => field === 'message.token');
   return tokenOnly && words.includes('INVALID_ARGUMENT') ? [TOKEN_INVALID, ...words] : words;
-}
-
-/** RFC 9110 §10.2.3: seconds or a date. More than an hour is not believed. */
-function readRetryAfter(value: unknown, now: Instant): DurationMs | undefined {
-  if (typeof value !== 'string' || value.trim() === '') return undefined;
-  const ms = /^\s*\d{1,9}\s*$/.test(value) ? Number(value) * SECOND : Date.parse(value) - now;
-  return Number.isFinite(ms) ? Math.min(HOUR, Math.max(0, ms)) : undefined;
 }
 
 /** Why google-auth-library got no access token. */

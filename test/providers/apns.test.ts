@@ -41,7 +41,7 @@ pushProviderContract('apns', {
     const options = { apps: apns.apps, endpoint: apns.endpoint, connections: 1 };
     const provider = create(options, { clock: new FakeClock(), log, name: 'apns' });
     // A short patience for the one row that is about it.
-    const hasty = create({ ...options, requestTimeoutMs: 50 }, { clock: new FakeClock(), log, name: 'apns' });
+    const hasty = create({ ...options, requestTimeoutMs: 300 }, { clock: new FakeClock(), log, name: 'apns' });
     let inUse = provider;
     return {
       log,
@@ -219,7 +219,7 @@ describe('apns', () => {
     });
 
     it('that has gone silent is replaced after the first push it swallowed', async () => {
-      const hasty = make({ connections: 1, requestTimeoutMs: 50 });
+      const hasty = make({ connections: 1, requestTimeoutMs: 300 });
       apns.next('hang');
       expect(await send('call', TARGETS, hasty)).toMatchObject({ kind: 'retryLater', reason: 'no answer in time' });
       expect(await send('call', TARGETS, hasty)).toMatchObject({ kind: 'accepted' });

@@ -1,0 +1,332 @@
+/**
+ * One HTTPS service: requests over HTTP/2 where the server speaks it, else over HTTP/1.1. Makes one attempt, keeps its
+ * connections, follows no redirect, cuts what is silent. Knows nothing of pushes; what an answer means is each provider's.
+ */
+import {
+  Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingHttpHeaders,
+  type OutgoingHttpHeaders,
+} from 'node:http';
+import { type ClientHttp2Session, connect as connectHttp2, constants } from 'node:http2';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { isIP, type LookupFunction } from 'node:net';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
+import type { DurationMs } from '../../plugin/core/time.ts';
+import type { Clock } from '../../plugin/ports/clock.ts';
+
+/** In place of what the URL's host resolves to. For tests and for a relay of one's own. */
+export interface ConnectTo {
+  readonly address: string;
+  readonly port: number;
+  /** PEM text of the certificate authority. */
+  readonly ca?: string | undefined;
+}
+
+export interface HttpsClientOptions {
+  /** `https://host[:port]`, or `http://` for a service of one's own on the same machine or net. */
+  readonly origin: string;
+  readonly connectTo?: ConnectTo | undefined;
+  readonly ca?: string | undefined;
+  /** Resolves the host's name; refuses addresses nobody may be sent to. Default: the system's. */
+  readonly lookup?: LookupFunction | undefined;
+  /** HTTP/2 connections. */
+  readonly connections: number;
+  /** HTTP/1.1 connections, one request each at a time. */
+  readonly sockets: number;
+  readonly requestTimeoutMs: DurationMs;
+  readonly clock: Clock;
+}
+
+export interface HttpsRequest {
+  readonly method: 'POST' | 'GET';
+  /** With query. */
+  readonly path: string;
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | Buffer;
+}
+
+/** Why there is no answer. After `connection lost` and `no answer in time` the service may have acted all the same. */
+export type NoAnswer =
+  | 'aborted'
+  | 'cannot connect'
+  | 'certificate not trusted'
+  | 'connection lost'
+  | 'no answer in time'
+  | 'unreadable answer';
+
+export type HttpsAnswer =
+  | { readonly status: number; readonly headers: IncomingHttpHeaders; readonly body: string }
+  | { readonly noAnswer: NoAnswer };
+
+/** What is read of an answer. No push service says more; a page of a proxy may. */
+const MOST_BODY_BYTES = 64 * 1024;
+/** A connection nobody used for so long is replaced: firewalls forget it, and a call must not find one that is dead. */
+const IDLE_MS = 50_000;
+
+interface Slot {
+  session: ClientHttp2Session | undefined;
+  opening: Promise<ClientHttp2Session | 'http/1.1'> | undefined;
+  inFlight: number;
+  usedAtMs: number;
+}
+
+export class HttpsClient {
+  readonly #o: HttpsClientOptions;
+  readonly #slots: Slot[];
+  readonly #url: URL;
+  readonly #agent: HttpsAgent | HttpAgent;
+  /** Known once a server chose it; asked again when its connection fails. */
+  #speaksHttp1: boolean;
+  #closed = false;
+
+  constructor(options: HttpsClientOptions) {
+    this.#o = options;
+    this.#url = new URL(options.origin);
+    this.#speaksHttp1 = this.#url.protocol === 'http:';
+    this.#slots = Array.from({ length: options.connections }, () => ({
+      session: undefined,
+      opening: undefined,
+      inFlight: 0,
+      usedAtMs: 0,
+    }));
+    const agent = { keepAlive: true, maxSockets: options.sockets, timeout: IDLE_MS };
+    this.#agent = this.#speaksHttp1 ? new HttpAgent(agent) : new HttpsAgent(agent);
+  }
+
+  /** Requests under way, for those who close idle clients. */
+  get inFlight(): number {
+    return this.#slots.reduce((sum, { inFlight }) => sum + inFlight, 0);
+  }
+
+  /** One request. Never rejects. Aborted, it answers at once and cuts the request off. */
+  exchange(request: HttpsRequest, signal: AbortSignal): Promise<HttpsAnswer> {
+    if (signal.aborted || this.#closed) return Promise.resolve({ noAnswer: 'aborted' });
+    return new Promise((resolve) => {
+      const slot = this.#leastBusy();
+      slot.inFlight++;
+      slot.usedAtMs = this.#o.clock.monotonicMs();
+      let cut: () => void = () => undefined;
+      let over = false;
+      const end = (answer: HttpsAnswer) => {
+        if (over) return;
+        over = true;
+        slot.inFlight--;
+        cancelTimer();
+        signal.removeEventListener('abort', onAbort);
+        resolve(answer);
+      };
+      const stop = (noAnswer: NoAnswer) => {
+        end({ noAnswer });
+        cut();
+      };
+      const onAbort = () => stop('aborted');
+      const cancelTimer = this.#o.clock.after(this.#o.requestTimeoutMs, () => {
+        // A firewall that forgot the connection leaves it open and silent: the next push opens another, those in flight may
+        // still finish.
+        const { session } = slot;
+        stop('no answer in time');
+        if (session && !session.closed) session.close();
+      });
+      signal.addEventListener('abort', onAbort, { once: true });
+      const begin = (how: ClientHttp2Session | 'http/1.1') => {
+        if (over) return;
+        cut = how === 'http/1.1' ? this.#overHttp1(request, end) : overHttp2(how, this.#url.host, request, end);
+      };
+      const open = slot.session;
+      if (this.#speaksHttp1) begin('http/1.1');
+      else if (open && isUsable(open)) begin(open);
+      else this.#open(slot).then(begin, (error: unknown) => end({ noAnswer: whyNot(error, 'cannot connect') }));
+    });
+  }
+
+  /** Opens what is not open, or was idle for long. A call's push must not wait for TCP, TLS and HTTP/2 to say hello. */
+  warm(): void {
+    if (this.#closed || this.#speaksHttp1) return;
+    const now = this.#o.clock.monotonicMs();
+    for (const slot of this.#slots) {
+      if (slot.inFlight === 0 && now - slot.usedAtMs > IDLE_MS) slot.session?.close();
+      // Whoever cannot be reached now is told by the next push that needs it.
+      if (!slot.session || !isUsable(slot.session)) this.#open(slot).catch(() => undefined);
+    }
+  }
+
+  /** Cuts off what is in flight; it ends as `connection lost`. */
+  close(): void {
+    this.#closed = true;
+    for (const slot of this.#slots) slot.session?.destroy();
+    this.#agent.destroy();
+  }
+
+  #leastBusy(): Slot {
+    let least = this.#slots[0] as Slot;
+    for (const slot of this.#slots) if (slot.inFlight < least.inFlight) least = slot;
+    return least;
+  }
+
+  #open(slot: Slot): Promise<ClientHttp2Session | 'http/1.1'> {
+    slot.opening ??= this.#connect(slot).finally(() => {
+      slot.opening = undefined;
+    });
+    return slot.opening;
+  }
+
+  async #connect(slot: Slot): Promise<ClientHttp2Session | 'http/1.1'> {
+    const socket = await this.#secureSocket();
+    if (this.#closed) {
+      socket.destroy();
+      throw new Error('closed');
+    }
+    if (socket.alpnProtocol !== 'h2') {
+      socket.destroy();
+      this.#speaksHttp1 = true;
+      return 'http/1.1';
+    }
+    const session = connectHttp2(this.#url.origin, { createConnection: () => socket });
+    session.on('error', () => undefined);
+    slot.session = session;
+    slot.usedAtMs = this.#o.clock.monotonicMs();
+    return session;
+  }
+
+  #secureSocket(): Promise<TLSSocket> {
+    const { connectTo, lookup } = this.#o;
+    const { hostname, port } = this.#url;
+    const host = hostname.replace(/^\[(.*)\]$/, '$1');
+    const ca = connectTo?.ca ?? this.#o.ca;
+    return new Promise((resolve, reject) => {
+      const socket = connectTls({
+        host: connectTo?.address ?? host,
+        port: connectTo?.port ?? (Number(port) || 443),
+        // The certificate must be of where we connect to: the service itself, or what stands in its place.
+        ...(connectTo === undefined && isIP(host) === 0 && { servername: host }),
+        ...(ca !== undefined && { ca }),
+        ...(connectTo === undefined && lookup && { lookup }),
+        ALPNProtocols: ['h2', 'http/1.1'],
+      });
+      socket.once('error', reject);
+      socket.once('secureConnect', () => {
+        socket.off('error', reject);
+        socket.on('error', () => undefined);
+        resolve(socket);
+      });
+    });
+  }
+
+  #overHttp1(request: HttpsRequest, end: (answer: HttpsAnswer) => void): () => void {
+    const { connectTo, lookup } = this.#o;
+    const { hostname, port, protocol, host } = this.#url;
+    const ca = connectTo?.ca ?? this.#o.ca;
+    const name = hostname.replace(/^\[(.*)\]$/, '$1');
+    let sent = false;
+    const send = protocol === 'http:' ? httpRequest : httpsRequest;
+    const one = send({
+      agent: this.#agent,
+      host: connectTo?.address ?? name,
+      port: connectTo?.port ?? (Number(port) || (protocol === 'http:' ? 80 : 443)),
+      ...(connectTo ? { servername: '' } : isIP(name) === 0 && { servername: name }),
+      ...(ca !== undefined && { ca }),
+      ...(connectTo === undefined && lookup && { lookup }),
+      method: request.method,
+      path: request.path,
+      headers: { ...request.headers, host, 'content-length': String(Buffer.byteLength(request.body)) },
+    });
+    one.on('error', (error) => {
+      // The server may have learned HTTP/2 meanwhile.
+      if (protocol !== 'http:') this.#speaksHttp1 = false;
+      end({ noAnswer: whyNot(error, sent ? 'connection lost' : 'cannot connect') });
+    });
+    one.on('socket', (socket) => {
+      const ready = protocol === 'http:' ? 'connect' : 'secureConnect';
+      if (socket.connecting) socket.once(ready, () => (sent = true));
+      else sent = true;
+    });
+    one.on('response', (response) => {
+      const body = new Body(end, () => one.destroy());
+      response.on('data', (chunk: Buffer) => body.add(chunk));
+      response.on('end', () => body.end(response.statusCode ?? 0, response.headers));
+      response.on('error', () => end({ noAnswer: 'connection lost' }));
+    });
+    one.end(request.body);
+    return () => one.destroy();
+  }
+}
+
+function isUsable(session: ClientHttp2Session): boolean {
+  return !session.closed && !session.destroyed;
+}
+
+function overHttp2(
+  session: ClientHttp2Session,
+  authority: string,
+  request: HttpsRequest,
+  end: (answer: HttpsAnswer) => void,
+): () => void {
+  const headers: OutgoingHttpHeaders = {
+    ':method': request.method,
+    ':path': request.path,
+    ':authority': authority,
+    ...request.headers,
+  };
+  // Throws when the session was closed in between.
+  try {
+    const stream = session.request(headers);
+    let status = 0;
+    let head: IncomingHttpHeaders = {};
+    const cut = () => stream.close(constants.NGHTTP2_CANCEL);
+    const body = new Body(end, cut);
+    stream.on('response', (given) => {
+      status = Number(given[':status'] ?? 0);
+      head = given;
+    });
+    stream.on('data', (chunk: Buffer) => body.add(chunk));
+    stream.on('end', () => {
+      if (status > 0) body.end(status, head);
+    });
+    // Reset, refused, or ended without a status: GOAWAY and the like.
+    stream.on('error', () => end({ noAnswer: 'connection lost' }));
+    stream.on('close', () => end({ noAnswer: 'connection lost' }));
+    stream.end(request.body);
+    return cut;
+  } catch {
+    end({ noAnswer: 'connection lost' });
+    return () => undefined;
+  }
+}
+
+class Body {
+  readonly #chunks: Buffer[] = [];
+  readonly #give: (answer: HttpsAnswer) => void;
+  readonly #cut: () => void;
+  #bytes = 0;
+
+  constructor(give: (answer: HttpsAnswer) => void, cut: () => void) {
+    this.#give = give;
+    this.#cut = cut;
+  }
+
+  add(chunk: Buffer): void {
+    this.#bytes += chunk.length;
+    if (this.#bytes <= MOST_BODY_BYTES) this.#chunks.push(chunk);
+    else {
+      this.#give({ noAnswer: 'unreadable answer' });
+      this.#cut();
+    }
+  }
+
+  end(status: number, headers: IncomingHttpHeaders): void {
+    const { length } = this.#chunks;
+    const body = length === 0 ? '' : length === 1 ? String(this.#chunks[0]) : Buffer.concat(this.#chunks).toString();
+    this.#give({ status, headers, body });
+  }
+}
+
+/** TLS says by its code that it does not trust a certificate; everything else is the network's. */
+function whyNot(error: unknown, otherwise: NoAnswer): NoAnswer {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const text = error instanceof Error ? error.message : '';
+  return /CERT|ALTNAME|UNABLE_TO_(?:GET|VERIFY)/.test(code) || /certificate/i.test(text)
+    ? 'certificate not trusted'
+    : otherwise;
+}

@@ -1,0 +1,76 @@
+/**
+ * What goes to Acrobits for each purpose (PNM2). Pure. Form: doc.acrobits.net, "HTTP push API". `Id` pairs the push with the
+ * INVITE: the app looks for the same text in its header `X-Push-ID`.
+ */
+import type { PushRequest } from '../../../plugin/ports/push-provider.ts';
+import { cutToFit } from '../cut-to-fit.ts';
+
+export interface PnmMessage {
+  readonly verb:
+    | 'NotifyIncomingCall'
+    | 'NotifyIncomingCallMissed'
+    | 'NotifyIncomingCallAnsweredElsewhere'
+    | 'NotifyGenericTextMessage';
+  readonly AppId: string;
+  readonly DeviceToken: string;
+  /** Which account on the device. Every verb but the generic text needs it. */
+  readonly Selector?: string;
+  readonly Id?: string;
+  readonly UserDisplayName?: string;
+  readonly UserName?: string;
+  readonly Message?: string;
+}
+
+/** Acrobits names no limit. What it sends on goes through Apple's, which is this for all but calls. */
+export const LIMIT_BYTES = 4_096;
+
+/**
+ * Undefined: it cannot be sent. There is no silent push that asks the app to register, and what is still too large with
+ * every text cut that may be cut is not sent either.
+ */
+export function buildMessage(
+  request: PushRequest,
+  { callerFields }: { callerFields: boolean },
+): PnmMessage | undefined {
+  const { app, token, selector } = request.target;
+  const to = { AppId: app, DeviceToken: token.reveal() };
+  switch (request.purpose) {
+    case 'call': {
+      if (selector === undefined) return undefined;
+      const caller = callerFields ? request.caller : undefined;
+      return cutToFit<PnmMessage>(
+        (name, number) => ({
+          verb: 'NotifyIncomingCall',
+          ...to,
+          Selector: selector,
+          Id: request.callId,
+          ...(name && { UserDisplayName: name }),
+          ...(number && { UserName: number }),
+        }),
+        fits,
+        caller?.name,
+        caller?.number,
+      );
+    }
+    case 'cancel': {
+      if (selector === undefined) return undefined;
+      // A caller who hung up and a phone that was not reached in time leave the same: a missed call.
+      const elsewhere = request.word === 'elsewhere';
+      const verb = elsewhere ? 'NotifyIncomingCallAnsweredElsewhere' : 'NotifyIncomingCallMissed';
+      const message: PnmMessage = { verb, ...to, Selector: selector, Id: request.callId };
+      return fits(message) ? message : undefined;
+    }
+    case 'refresh':
+      return undefined;
+    case 'notice':
+      return cutToFit<PnmMessage>(
+        (text) => ({ verb: 'NotifyGenericTextMessage', ...to, ...(text && { Message: text }) }),
+        fits,
+        request.title === undefined ? request.body : `${request.title}: ${request.body}`,
+      );
+  }
+}
+
+function fits(message: PnmMessage): boolean {
+  return Buffer.byteLength(JSON.stringify(message)) <= LIMIT_BYTES;
+}
