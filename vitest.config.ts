@@ -1,5 +1,5 @@
 /**
- * Two projects. `fast`: no PBX, all at once. `real`: every file starts an Asterisk of its own, so one at a time.
+ * Two projects. `fast`: no PBX, all at once. `real`: every file starts an Asterisk or a Redis of its own, so one at a time.
  * `npm test` brings that Asterisk first (test/run.ts).
  */
 import { defineConfig } from 'vitest/config';
@@ -11,7 +11,7 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/asterisk/**', 'test/e2e/**', 'test/crash/**'],
+          exclude: ['test/asterisk/**', 'test/e2e/**', 'test/crash/**', 'test/redis/**'],
           testTimeout: 20_000,
           sequence: { groupOrder: 0 },
         },
@@ -19,7 +19,7 @@ export default defineConfig({
       {
         test: {
           name: 'real',
-          include: ['test/asterisk/**/*.test.ts', 'test/e2e/**/*.test.ts', 'test/crash/**/*.test.ts'],
+          include: ['asterisk', 'e2e', 'crash', 'redis'].map((folder) => `test/${folder}/**/*.test.ts`),
           testTimeout: 120_000,
           hookTimeout: 300_000,
           // One Asterisk at a time: two of them, two pushwakes and the phones on two cores stall each other past the guard.

@@ -52,7 +52,7 @@ const RULES: readonly Rule[] = [
     folders: [
       'adapters/$1/$2/',
       // ADR 0003: files beside the folders are what the adapters of a kind share.
-      ...['supervised-worker', 'cut-to-fit', 'https-client', 'verdicts', 'watched-file'].map(
+      ...['supervised-worker', 'cut-to-fit', 'https-client', 'verdicts', 'watched-file', 'row-text'].map(
         (f) => `adapters/$1/${f}.ts`,
       ),
       'plugin/core/',

@@ -6,12 +6,13 @@ import { existsSync } from 'node:fs';
 import { Keyv } from 'keyv';
 import { z } from 'zod';
 import type { Aor } from '../../../plugin/core/aor.ts';
-import { type AorRecord, decodeRecord, encodeRecord } from '../../../plugin/core/binding.ts';
+import { type AorRecord, decodeRecord } from '../../../plugin/core/binding.ts';
 import type { Instant } from '../../../plugin/core/time.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
 import { type BindingStore, type PutOutcome, StoreError } from '../../../plugin/ports/binding-store.ts';
+import { rowOf } from '../row-text.ts';
 import { type Claimed, claim } from './files.ts';
-import { rowText, SqliteKeyvAdapter } from './keyv-adapter.ts';
+import { SqliteKeyvAdapter } from './keyv-adapter.ts';
 import { inWords } from './trouble.ts';
 import { WORKER_URL, Writer } from './writer.ts';
 
@@ -196,10 +197,7 @@ function keyvOver(adapter: SqliteKeyvAdapter): Keyv<AorRecord> {
     // A failure must reach whoever asked; Keyv would otherwise swallow it and answer "absent".
     throwOnErrors: true,
     emitErrors: false,
-    serialize: ({ value }) => {
-      const record = value as AorRecord;
-      return rowText(record.version, record.dueAt, encodeRecord(record));
-    },
+    serialize: ({ value }) => rowOf(value as AorRecord),
     deserialize: <Value>(text: string) => ({ value: decodeRecord(text) as Value }),
   });
 }

@@ -1,6 +1,6 @@
 /**
  * A Keyv storage adapter: reads on a read-only connection in the main thread (microseconds), writes through the writer thread.
- * Keyv knows neither versions nor due times, so a value carries both before its text (`rowText`); the adapter turns them
+ * Keyv knows neither versions nor due times, so a value carries both before its text (`row-text.ts`); the adapter turns them
  * into columns, and a `set` whose version does not follow on the stored one answers false.
  */
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
@@ -8,11 +8,6 @@ import type { KeyvStoreAdapter, StoredData } from 'keyv';
 import { StoreError } from '../../../plugin/ports/binding-store.ts';
 import { inWords } from './trouble.ts';
 import type { Writer } from './writer.ts';
-
-/** `version,dueAt,text`, the form in which Keyv hands a value over. `dueAt` may be empty. */
-export function rowText(version: number, dueAt: number | undefined, text: string): string {
-  return `${version},${dueAt ?? ''},${text}`;
-}
 
 export class SqliteKeyvAdapter implements KeyvStoreAdapter {
   readonly opts = { dialect: 'sqlite' };

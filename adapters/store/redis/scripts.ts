@@ -1,0 +1,71 @@
+/**
+ * What must happen at once, as scripts inside Redis. All keys of one script carry the same hash tag, so each script also runs
+ * on a cluster. Per shard there are: `r:<aor>` the record (see `row-text.ts`), `due` the schedule (a sorted set with every AOR
+ * of the shard; `+inf`: nothing is due), `lease` who is being worked on until when, by the clock of Redis itself.
+ */
+import { createHash } from 'node:crypto';
+
+export interface Script {
+  readonly text: string;
+  readonly sha: string;
+}
+
+function script(text: string): Script {
+  return { text, sha: createHash('sha1').update(text).digest('hex') };
+}
+
+/** The version a row begins with; 0 when there is none. GETRANGE: a record may weigh 200 kB, its head does not. */
+const VERSION = `
+local function version(key)
+  return tonumber(string.match(redis.call('GETRANGE', key, 0, 20), '^(%d+),') or '0')
+end`;
+
+/** KEYS: record, due, lease. ARGV: AOR, expected version, row, due time or '+inf'. 1: stored, 0: somebody else was first. */
+export const PUT = script(`${VERSION}
+if version(KEYS[1]) ~= tonumber(ARGV[2]) then return 0 end
+redis.call('SET', KEYS[1], ARGV[3])
+redis.call('ZADD', KEYS[2], ARGV[4], ARGV[1])
+redis.call('ZREM', KEYS[3], ARGV[1])
+return 1`);
+
+/** KEYS: record, due, lease. ARGV: AOR, expected version. Deleting what is not there is success. */
+export const REMOVE = script(`${VERSION}
+local found = version(KEYS[1])
+if found ~= 0 and found ~= tonumber(ARGV[2]) then return 0 end
+redis.call('DEL', KEYS[1])
+redis.call('ZREM', KEYS[2], ARGV[1])
+redis.call('ZREM', KEYS[3], ARGV[1])
+return 1`);
+
+/** KEYS: due, lease. ARGV: now, limit. The earliest that nobody works on: AOR, due time, AOR, due time, … Changes nothing. */
+export const PEEK = script(`
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local found, offset, limit = {}, 0, tonumber(ARGV[2])
+repeat
+  local page = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'WITHSCORES', 'LIMIT', offset, limit)
+  for i = 1, #page, 2 do
+    local lease = redis.call('ZSCORE', KEYS[2], page[i])
+    if (not lease or tonumber(lease) <= now) and #found < 2 * limit then
+      found[#found + 1] = page[i]
+      found[#found + 1] = page[i + 1]
+    end
+  end
+  offset = offset + limit
+until #page < 2 * limit or #found >= 2 * limit or offset > 20 * limit
+return found`);
+
+/** KEYS: due, lease. ARGV: now, lease in ms, AOR, AOR, … Those that are still due and free, from here on leased to the caller. */
+export const LEASE = script(`
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local mine = {}
+for i = 3, #ARGV do
+  local due = redis.call('ZSCORE', KEYS[1], ARGV[i])
+  local lease = redis.call('ZSCORE', KEYS[2], ARGV[i])
+  if due and tonumber(due) <= tonumber(ARGV[1]) and (not lease or tonumber(lease) <= now) then
+    redis.call('ZADD', KEYS[2], now + tonumber(ARGV[2]), ARGV[i])
+    mine[#mine + 1] = ARGV[i]
+  end
+end
+return mine`);
