@@ -18,6 +18,7 @@ export function toPolicy(base: Policy, c: PolicyConfig): Policy {
     ...base,
     ...(c.ttl === undefined ? {} : { ttlMs: c.ttl }),
     ...(c.unnotifiableTtl === undefined ? {} : { unnotifiableTtlMs: c.unnotifiableTtl }),
+    ...(c.neverRegistered === undefined ? {} : { neverRegisteredMs: c.neverRegistered }),
     ...(c.refreshFrom === undefined ? {} : { refreshFromMs: c.refreshFrom }),
     ...(c.refreshEvery === undefined ? {} : { refreshEveryMs: c.refreshEvery }),
     ...(c.refreshSpread === undefined ? {} : { refreshSpreadMs: c.refreshSpread }),

@@ -11,6 +11,9 @@ import { name } from './name.ts';
 const policy = z.strictObject({
   ttl: duration.optional().describe('Lifetime of a binding after a REGISTER. Default 7d'),
   unnotifiableTtl: duration.optional().describe('The same where the user cannot be told anything. Default 30d'),
+  neverRegistered: duration
+    .optional()
+    .describe('A report over HTTP whose account does not register ends after this. Default 12h'),
   refreshFrom: duration.optional().describe('First silent push this long before the end; 0 for none. Default 24h'),
   refreshEvery: duration.optional().describe('Then one per this. Default 1h'),
   refreshSpread: duration.optional().describe('Spreads the first ones of many phones. Default 2h'),

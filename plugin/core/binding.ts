@@ -58,7 +58,9 @@ export type EndReason =
   | 'unreachable'
   | 'aor-deleted'
   | 'dropped'
-  | 'never-registered';
+  | 'never-registered'
+  /** The app told over HTTP that the account was removed from it. */
+  | 'removed';
 
 /** Stored, because a crash, a late REGISTER or a dead push service may fall between any two of its steps. */
 export interface Ending {
@@ -68,14 +70,29 @@ export interface Ending {
   readonly contact: 'due' | 'gone';
 }
 
+/** What an app told over HTTP. Not believed until the AOR has registered since: nothing is pushed to these targets. */
+export interface Claim {
+  readonly at: Instant;
+  readonly installId?: string;
+  readonly targets: Targets;
+}
+
 /** One app install of one AOR that can be woken by push. Outlives its contacts on purpose. */
 export interface Binding {
   readonly id: BindingId;
   readonly createdAt: Instant;
   readonly evidence: {
-    /** `+sip.instance` (RFC 5626), by HEP, or the install id an app reported. */
+    /** `+sip.instance` (RFC 5626), by HEP. */
     readonly instanceId?: string;
+    /** What the app calls itself in its reports over HTTP. */
+    readonly installId?: string;
+    /** Fingerprints of tokens it reported before its present ones, oldest first. */
+    readonly formerTokens?: readonly string[];
   };
+  /** When the app last reported over HTTP what was then borne out by a REGISTER. Absent: it never reported. */
+  readonly reportedAt?: Instant;
+  /** With empty `targets`: nothing but this is known of the device. */
+  readonly claim?: Claim;
   readonly targets: Targets;
   readonly contacts: readonly KnownContact[];
   /** The latest instant at which a REGISTER is proved. Never later than what is proved. */
@@ -123,6 +140,11 @@ export const RECORD_FORMAT = 1;
 export type Migrations = Readonly<Record<number, (raw: Record<string, unknown>) => Record<string, unknown>>>;
 const MIGRATIONS: Migrations = {};
 
+/** Whether calls reach it: it is not ending, and is more than a claim. */
+export function isLive(b: Binding): boolean {
+  return b.ending === undefined && (b.targets.call ?? b.targets.other) !== undefined;
+}
+
 export function emptyRecord(aor: Aor): AorRecord {
   return { aor, version: 0, bindings: [], tombstones: [] };
 }
@@ -130,18 +152,24 @@ export function emptyRecord(aor: Aor): AorRecord {
 /** The stored form: JSON with the tokens in it. For the store only; everything else prints fingerprints. */
 export function encodeRecord(record: AorRecord): string {
   const target = (t: Target | undefined) => t && { ...t, token: t.token.reveal() };
+  const targets = ({ call, other }: Targets) => ({ call: target(call), other: target(other) });
   return JSON.stringify({
     format: RECORD_FORMAT,
     ...record,
     bindings: record.bindings.map((b) => ({
       ...b,
-      targets: { call: target(b.targets.call), other: target(b.targets.other) },
+      targets: targets(b.targets),
+      ...(b.claim ? { claim: { ...b.claim, targets: targets(b.claim.targets) } } : {}),
     })),
   });
 }
 
 type StoredTarget = Omit<Target, 'token'> & { token: string };
-type StoredBinding = Omit<Binding, 'targets'> & { targets: { call?: StoredTarget; other?: StoredTarget } };
+type StoredTargets = { call?: StoredTarget; other?: StoredTarget };
+type StoredBinding = Omit<Binding, 'targets' | 'claim'> & {
+  targets: StoredTargets;
+  claim?: Omit<Claim, 'targets'> & { targets: StoredTargets };
+};
 
 /**
  * Reads the stored form back. Throws `RecordError` when the text is not a record of a format we know: damaged or
@@ -165,17 +193,22 @@ export function decodeRecord(text: string, migrations: Migrations = MIGRATIONS):
     throw new RecordError(`stored record has format ${found}, this program reads format ${RECORD_FORMAT}`);
   }
   const target = (t: StoredTarget | undefined): Target | undefined => t && { ...t, token: new Token(t.token) };
+  const targets = (stored: StoredTargets): Targets => {
+    const call = target(stored.call);
+    const other = target(stored.other);
+    return { ...(call ? { call } : {}), ...(other ? { other } : {}) };
+  };
   return {
     aor: raw.aor,
     version: raw.version,
     ...(raw.dueAt === undefined ? {} : { dueAt: instant(raw.dueAt) }),
     ...(raw.missingSince === undefined ? {} : { missingSince: instant(raw.missingSince) }),
     tombstones: raw.tombstones ?? [],
-    bindings: raw.bindings.map((b) => {
-      const call = target(b.targets.call);
-      const other = target(b.targets.other);
-      return { ...b, targets: { ...(call ? { call } : {}), ...(other ? { other } : {}) } };
-    }),
+    bindings: raw.bindings.map(({ claim, ...b }) => ({
+      ...b,
+      targets: targets(b.targets),
+      ...(claim ? { claim: { ...claim, targets: targets(claim.targets) } } : {}),
+    })),
   };
 }
 

@@ -1,5 +1,5 @@
 /** What reaches the lifecycle (facts, past tense) and what it asks for (effects, imperative). */
-import type { BindingId, EndReason, Target } from './binding.ts';
+import type { BindingId, EndReason, Target, Targets } from './binding.ts';
 import type { DurationMs, Instant } from './time.ts';
 
 /** A contact as a sensor saw it, reduced to what the lifecycle decides on. */
@@ -50,6 +50,27 @@ export type LifecycleEvent =
     }
   | { readonly type: 'TokenDied'; readonly bindingId: BindingId; readonly token: string; readonly since?: Instant }
   | { readonly type: 'ContactGone'; readonly bindingId: BindingId; readonly pbx: string; readonly uri: string }
+  /**
+   * An app told its tokens over HTTP, with the key of this account. A claim until the AOR registers; `registeredAt`: it
+   * did so a moment ago, as far as that was seen.
+   */
+  | {
+      readonly type: 'Reported';
+      readonly installId?: string;
+      readonly targets: Targets;
+      readonly at: Instant;
+      readonly registeredAt?: Instant;
+      readonly newId: BindingId;
+    }
+  /** The account was removed from the app, which says so by its install id or its tokens (fingerprints). */
+  | {
+      readonly type: 'ReportWithdrawn';
+      readonly installId?: string;
+      readonly tokens: readonly string[];
+      readonly at: Instant;
+    }
+  /** A device that reports over HTTP proved that it lives: its receipt for a push, or a REGISTER right after one. */
+  | { readonly type: 'ReportedDeviceAnswered'; readonly bindingId: BindingId; readonly at: Instant }
   /** A call push was accepted and the call is over; `registered`: the phone came. */
   | { readonly type: 'WakeSettled'; readonly bindingId: BindingId; readonly registered: boolean }
   | { readonly type: 'DropRequested'; readonly bindingId: BindingId };
@@ -97,6 +118,7 @@ export type Effect =
     };
 
 export type Report =
+  | 'claimed'
   | 'bound'
   | 'renewed'
   | 'token-changed'

@@ -9,35 +9,30 @@
  * Ordering everywhere: the record that comes back is saved first, the effects are carried out after. So an effect may be
  * repeated after a crash, never lost.
  */
-import type { AorRecord, Binding, BindingId, EndReason, KnownContact, Target, Targets, Tombstone } from './binding.ts';
+import {
+  type AorRecord,
+  type Binding,
+  type EndReason,
+  isLive,
+  type KnownContact,
+  type Target,
+  type Targets,
+} from './binding.ts';
 import { sameContact } from './contact-uri.ts';
-import type { Effect, LifecycleEvent, SeenContact } from './events.ts';
+import { Draft, type PolicyFor, type Transition, worthWriting } from './draft.ts';
+import type { LifecycleEvent, SeenContact } from './events.ts';
 import { isSameDevice, sameTargets, shareToken, targetList } from './identity.ts';
 import type { Policy } from './policy.ts';
 import { pushParamsOf } from './push-params.ts';
+import { answered, confirmClaims, reported, withdrawn } from './reports.ts';
 import { bindingDueAt, isNotifiable, lifetimeOf, nextNotice, nextRefresh, noticeKind } from './schedule.ts';
-import { between, DAY, type DurationMs, earliest, HOUR, type Instant, latest, MINUTE, plus, SECOND } from './time.ts';
+import { between, DAY, type DurationMs, HOUR, type Instant, latest, MINUTE, plus, SECOND } from './time.ts';
 import { fingerprint } from './token.ts';
-
-/** Chooses the numbers for a binding by its app; the AOR is fixed by the caller. */
-export type PolicyFor = (targets: Targets) => Policy;
-
-export interface Transition {
-  readonly record: AorRecord;
-  /** False when nothing worth a write happened; `record` then is the one that came in. */
-  readonly changed: boolean;
-  readonly effects: readonly Effect[];
-}
 
 /** Asterisk notices an expiry up to 18.6 s late (sweep every 30 s): a `Removed` proves that much less. */
 const REMOVED_SLACK: DurationMs = 30 * SECOND;
 /** PBXs tell expiry in whole seconds: what it proves may be wrong by so much, and must not pass for a renewal. */
 const ROUNDING: DurationMs = 5 * SECOND;
-/** How long a tombstone is kept for `explain`. */
-const TOMBSTONE_KEPT: DurationMs = 30 * DAY;
-const TOMBSTONES_MAX = 20;
-/** A proof must lie this much later than the last to be worth a write: 1 % of the lifetime, at most an hour. */
-const worthWriting = (lifetime: DurationMs) => Math.min(lifetime / 100, HOUR);
 
 export function transition(record: AorRecord, event: LifecycleEvent, now: Instant, policyFor: PolicyFor): Transition {
   const draft = new Draft(record, now, policyFor);
@@ -66,6 +61,16 @@ export function transition(record: AorRecord, event: LifecycleEvent, now: Instan
     case 'WakeSettled':
       wakeSettled(draft, event);
       break;
+    case 'Reported':
+      reported(draft, event);
+      makeRoom(draft, draft.policyFor(event.targets).maxDevicesPerAor);
+      break;
+    case 'ReportWithdrawn':
+      withdrawn(draft, event);
+      break;
+    case 'ReportedDeviceAnswered':
+      answered(draft, event);
+      break;
     case 'DropRequested': {
       const b = draft.find(event.bindingId);
       if (b) beginEnding(draft, b, 'dropped', { silent: true });
@@ -77,71 +82,6 @@ export function transition(record: AorRecord, event: LifecycleEvent, now: Instan
   return draft.finish();
 }
 
-/** The record being changed, with the effects asked for so far. Lives for one transition. */
-class Draft {
-  bindings: Binding[];
-  tombstones: readonly Tombstone[];
-  missingSince: Instant | undefined;
-  readonly effects: Effect[] = [];
-  readonly before: AorRecord;
-  readonly now: Instant;
-  readonly policyFor: PolicyFor;
-  /** Set by whatever must reach the disk. A later proof alone may not be worth it. */
-  dirty = false;
-
-  constructor(before: AorRecord, now: Instant, policyFor: PolicyFor) {
-    this.before = before;
-    this.now = now;
-    this.policyFor = policyFor;
-    this.bindings = [...before.bindings];
-    this.tombstones = before.tombstones;
-    this.missingSince = before.missingSince;
-  }
-
-  find(id: BindingId): Binding | undefined {
-    return this.bindings.find((b) => b.id === id);
-  }
-
-  policy(b: Pick<Binding, 'targets'>): Policy {
-    return this.policyFor(b.targets);
-  }
-
-  replace(next: Binding): Binding {
-    this.bindings = this.bindings.map((b) => (b.id === next.id ? next : b));
-    this.dirty = true;
-    return next;
-  }
-
-  bury(b: Binding, reason: EndReason): void {
-    this.bindings = this.bindings.filter((x) => x.id !== b.id);
-    const kept = this.tombstones.filter((t) => between(t.endedAt, this.now) < TOMBSTONE_KEPT);
-    const tokens = targetList(b.targets).map((t) => t.token.fingerprint);
-    this.tombstones = [...kept, { id: b.id, reason, endedAt: this.now, renewedAt: b.renewedAt, tokens }].slice(
-      -TOMBSTONES_MAX,
-    );
-    this.dirty = true;
-    this.report('ended', b.id, reason);
-  }
-
-  report(what: Extract<Effect, { type: 'report' }>['what'], bindingId: BindingId, reason?: string): void {
-    this.effects.push({ type: 'report', what, bindingId, at: this.now, ...(reason === undefined ? {} : { reason }) });
-  }
-
-  finish(): Transition {
-    if (!this.dirty) return { record: this.before, changed: false, effects: this.effects };
-    const dueAt = earliest(...this.bindings.map((b) => bindingDueAt(b, this.policy(b))));
-    const { dueAt: _, missingSince: __, ...rest } = this.before;
-    const record: AorRecord = {
-      ...rest,
-      bindings: this.bindings,
-      tombstones: this.tombstones,
-      ...(dueAt === undefined ? {} : { dueAt }),
-      ...(this.missingSince === undefined ? {} : { missingSince: this.missingSince }),
-    };
-    return { record, changed: true, effects: this.effects };
-  }
-}
-
 // ── A REGISTER, or a contact that is held ────────────────────────────────────────────────────────────────────────────
 
 function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type: 'ContactSeen' }>): void {
@@ -150,6 +90,7 @@ function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type: 'Conta
     draft.missingSince = undefined;
     draft.dirty = true;
   }
+  confirmClaims(draft, live ? event.at : noEarlierThan(contact));
   // What the phone wrote counts; the stored URI may hide that push was switched on or off (asterisk.md §0.5).
   const params = pushParamsOf(contact.wireUri ?? contact.uri);
   if (params.kind !== 'push') {
@@ -222,11 +163,25 @@ function bindNew(
   draft.bindings.push(binding);
   draft.dirty = true;
   draft.report('bound', binding.id);
-  // The longest silent device goes: somebody registers with ever new tokens, or has given away many phones.
-  const living = draft.bindings.filter((b) => !b.ending).sort((a, b) => a.renewedAt - b.renewedAt);
-  for (const oldest of living.slice(0, Math.max(0, living.length - policy.maxDevicesPerAor))) {
+  makeRoom(draft, policy.maxDevicesPerAor);
+}
+
+/** The longest silent device goes: somebody registers with ever new tokens, or has given away many phones. */
+function makeRoom(draft: Draft, most: number): void {
+  const oldestFirst = [...draft.bindings].sort((a, b) => a.renewedAt - b.renewedAt);
+  const living = oldestFirst.filter(isLive);
+  for (const oldest of living.slice(0, Math.max(0, living.length - most))) {
     beginEnding(draft, oldest, 'dropped', { silent: true });
   }
+  // Claims are counted by themselves: nobody's phone gives way to what is only said.
+  const claims = oldestFirst.filter((b) => !b.ending && !isLive(b));
+  for (const oldest of claims.slice(0, Math.max(0, claims.length - most))) draft.bury(oldest, 'dropped');
+}
+
+/** When the REGISTER behind a held contact happened at the earliest: nothing was granted beyond the account's maximum. */
+function noEarlierThan({ expiresAt, grantedMs, maximumMs }: SeenContact): Instant | undefined {
+  const most = grantedMs ?? maximumMs;
+  return expiresAt === undefined || most === undefined ? undefined : plus(expiresAt, -most);
 }
 
 function knownContact(contact: SeenContact, seenAt: Instant, lookedAt: Instant, before?: KnownContact): KnownContact {
@@ -290,7 +245,11 @@ function renew(
   draft.replace({
     id: binding.id,
     createdAt: binding.createdAt,
-    evidence: contact.instanceId === undefined ? binding.evidence : { instanceId: contact.instanceId },
+    evidence: {
+      ...binding.evidence,
+      ...(contact.instanceId === undefined ? {} : { instanceId: contact.instanceId }),
+    },
+    ...(binding.reportedAt === undefined ? {} : { reportedAt: binding.reportedAt }),
     targets,
     contacts: [...elsewhere, knownContact(contact, at, draft.now, same)],
     renewedAt,
@@ -334,9 +293,8 @@ function heldContact(
   const same = binding.contacts.find((c) => c.pbx === seen.pbx && c.uri === seen.uri);
   const contact = withGranted(seen, same);
   // Nobody knows what was granted, but no more than the AOR's maximum: that proves less, and still enough.
-  const { expiresAt, maximumMs } = contact;
-  const noEarlier = expiresAt === undefined || maximumMs === undefined ? undefined : plus(expiresAt, -maximumMs);
-  const at = provedAt ?? noEarlier;
+  const { grantedMs: _, ...rest } = contact;
+  const at = provedAt ?? noEarlierThan(rest);
   if (at !== undefined && between(binding.renewedAt, at) > ROUNDING) {
     return renew(draft, binding, contact, targets, at);
   }
@@ -374,10 +332,12 @@ function merge(draft: Draft, matches: readonly Binding[]): Binding {
   const newest = matches.reduce((a, b) => (b.renewedAt > a.renewedAt ? b : a));
   draft.bindings = draft.bindings.filter((b) => !rest.includes(b));
   const { ending: _, ...living } = first;
+  const reportedAt = matches.map((b) => b.reportedAt).find((at) => at !== undefined);
   const merged = draft.replace({
     ...living,
     ...(matches.every((b) => b.ending) && first.ending ? { ending: first.ending } : {}),
     evidence: { ...newest.evidence, ...first.evidence },
+    ...(reportedAt === undefined ? {} : { reportedAt }),
     targets: newest.targets,
     contacts: matches.flatMap((b) => b.contacts),
     renewedAt: newest.renewedAt,
@@ -395,8 +355,13 @@ function pushSwitchedOff(draft: Draft, contact: SeenContact, at: Instant): void 
     ...(contact.instanceId === undefined ? {} : { instanceId: contact.instanceId }),
   };
   for (const b of draft.bindings.filter((x) => isSameDevice(x, evidence) && !isOutdated(x, at))) {
-    if (draft.policy(b).onUnregister === 'end') draft.bury(b, 'unregistered');
+    if (endsByUnregister(draft, b)) draft.bury(b, 'unregistered');
   }
+}
+
+/** Apps that report over HTTP unregister when they go to the background, and report it when the account is removed. */
+function endsByUnregister(draft: Draft, b: Binding): boolean {
+  return b.reportedAt === undefined && draft.policy(b).onUnregister === 'end';
 }
 
 /** Two REGISTERs in one breath may be told in the wrong order: what happened before the last renewal ends nothing. */
@@ -447,7 +412,7 @@ function unregistered(draft: Draft, event: Extract<LifecycleEvent, { type: 'Unre
     // has only moved, and some apps log their old contact out, token and all.
     const byToken = here.length === 0 && params?.kind === 'push' && shareToken(b.targets, params.targets);
     if ((named.length === 0 && !byToken) || isOutdated(b, event.at)) continue;
-    if (draft.policy(b).onUnregister === 'end') draft.bury(b, 'unregistered');
+    if (endsByUnregister(draft, b)) draft.bury(b, 'unregistered');
     else draft.replace({ ...b, contacts: b.contacts.filter((c) => !named.includes(c)) });
   }
 }
@@ -491,7 +456,9 @@ function actOnTime(draft: Draft, before: Binding): void {
   const { notBefore: _, putOff: __, ...b } = before;
   const notice = nextNotice(b, policy);
   if (notice && notice.at <= draft.now) return warn(draft, b, notice.offset);
-  if (b.endsAt <= draft.now && !notice) return beginEnding(draft, b, 'age', { silent: false });
+  if (b.endsAt <= draft.now && !notice) {
+    return beginEnding(draft, b, isLive(b) ? 'age' : 'never-registered', { silent: false });
+  }
   const refreshAt = nextRefresh(b, policy);
   if (refreshAt !== undefined && refreshAt <= draft.now && b.targets.other) {
     const target = b.targets.other;

@@ -7,6 +7,8 @@ export interface Policy {
   readonly ttlMs: DurationMs;
   /** Lifetime of a binding whose user cannot be told anything (VoIP token only). */
   readonly unnotifiableTtlMs: DurationMs;
+  /** A report over HTTP whose AOR did not register for so long ends. */
+  readonly neverRegisteredMs: DurationMs;
   /** First refresh push this long before the end; 0 turns refreshes off. Must exceed the largest notice offset. */
   readonly refreshFromMs: DurationMs;
   /** Then one per this. */
@@ -17,7 +19,10 @@ export interface Policy {
   readonly quietBeforeNoticeMs: DurationMs;
   /** *Expires soon* notices, each this long before the end. Largest first. */
   readonly noticeOffsetsMs: readonly DurationMs[];
-  /** A REGISTER with Expires 0 from an RFC 8599 device: `end` ends the binding, `keep` leaves it (apps that log out in the background). */
+  /**
+   * A REGISTER with Expires 0 from an RFC 8599 device: `end` ends the binding, `keep` leaves it (apps that log out in the
+   * background). Devices that report over HTTP are always kept: they do just that, and report a removal by itself.
+   */
   readonly onUnregister: 'end' | 'keep';
   /** Accepted call pushes in a row without a REGISTER after which the binding ends with a notice; 0 turns the rule off. */
   readonly maxUnansweredWakes: number;
@@ -41,6 +46,7 @@ export interface Policy {
 export const DEFAULT_POLICY: Policy = {
   ttlMs: 7 * DAY,
   unnotifiableTtlMs: 30 * DAY,
+  neverRegisteredMs: 12 * HOUR,
   refreshFromMs: 24 * HOUR,
   refreshEveryMs: 1 * HOUR,
   refreshSpreadMs: 2 * HOUR,

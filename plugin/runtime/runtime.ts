@@ -5,7 +5,7 @@
  */
 import type { Aor } from '../core/aor.ts';
 import { aorRealm } from '../core/aor.ts';
-import type { AorRecord, BindingId, Targets } from '../core/binding.ts';
+import { type AorRecord, type BindingId, isLive, type Targets } from '../core/binding.ts';
 import type { LifecycleEvent, NoticeName } from '../core/events.ts';
 import type { Mode, Policy } from '../core/policy.ts';
 import { type DurationMs, type Instant, MINUTE } from '../core/time.ts';
@@ -252,7 +252,7 @@ export class Runtime {
   /** BLF and queues see a sleeping phone as reachable while a live binding exists. */
   #tellReachable(aor: Aor, record: AorRecord): void {
     if (this.#o.mode === 'observe') return;
-    const reachable = record.bindings.some((b) => b.ending === undefined);
+    const reachable = record.bindings.some(isLive);
     if (this.#reachable.get(aor) === reachable) return;
     // Only saves repeated orders; bounded, because a million accounts must not live in memory.
     if (this.#reachable.size > 50_000) this.#reachable.clear();

@@ -4,8 +4,9 @@
  */
 import { type Aor, parseAor } from '../core/aor.ts';
 import { type AorRecord, type BindingId, emptyRecord } from '../core/binding.ts';
+import type { PolicyFor } from '../core/draft.ts';
 import type { Effect, LifecycleEvent } from '../core/events.ts';
-import { type PolicyFor, transition } from '../core/lifecycle.ts';
+import { transition } from '../core/lifecycle.ts';
 import { between, DAY, HOUR, type Instant, MINUTE, plus, SECOND } from '../core/time.ts';
 import type { Span, Story } from './story.ts';
 

@@ -20,6 +20,7 @@ import {
   voipOnly,
   warned,
 } from '../support/builders.ts';
+import { reports } from './lifecycle-reports.cases.ts';
 
 export interface LifecycleCase {
   readonly group: string;
@@ -29,8 +30,8 @@ export interface LifecycleCase {
   readonly policy?: Partial<Policy>;
   /** Effects in words, in order. Empty: nothing happens. */
   readonly does: readonly string[];
-  /** What is left: `live`, `ending`, `gone`, or nothing written at all. */
-  readonly left: 'live' | 'ending' | 'gone' | 'unchanged';
+  /** What is left: `live`, `ending`, `gone`, a `claim`, or nothing written at all. */
+  readonly left: 'live' | 'ending' | 'gone' | 'claim' | 'unchanged';
 }
 
 const NOW: Instant = MONDAY;
@@ -563,6 +564,14 @@ const stops: LifecycleCase[] = [
   },
 ];
 
-export const CASES: readonly LifecycleCase[] = [...waiting, ...refreshes, ...notices, ...ends, ...renewals, ...stops];
+export const CASES: readonly LifecycleCase[] = [
+  ...waiting,
+  ...refreshes,
+  ...notices,
+  ...ends,
+  ...renewals,
+  ...stops,
+  ...reports,
+];
 export const policyOf = (c: LifecycleCase): Policy => ({ ...DEFAULT_POLICY, ...c.policy });
 export { NOW };

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { decodeRecord, encodeRecord } from '../../plugin/core/binding.ts';
+import { decodeRecord, encodeRecord, isLive } from '../../plugin/core/binding.ts';
 import { transition } from '../../plugin/core/lifecycle.ts';
 import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
 import { DAY, HOUR, MINUTE, plus } from '../../plugin/core/time.ts';
@@ -13,7 +13,7 @@ const PAGE = fileURLToPath(new URL('../../docs/lifecycle.md', import.meta.url));
 function run(c: LifecycleCase) {
   const t = transition(c.record, c.event, NOW, () => policyOf(c));
   const b = t.record.bindings[0];
-  const left = !t.changed ? 'unchanged' : b === undefined ? 'gone' : b.ending ? 'ending' : 'live';
+  const left = !t.changed ? 'unchanged' : b === undefined ? 'gone' : b.ending ? 'ending' : isLive(b) ? 'live' : 'claim';
   return { t, left, effects: t.effects.map((e) => inWords(e, NOW)) };
 }
 
@@ -59,7 +59,7 @@ describe('lifecycle', () => {
 
 function page(): string {
   const groups = [...new Set(CASES.map((c) => c.group))];
-  const leftInWords = { live: 'lives on', ending: '*ending*', gone: 'is gone', unchanged: '' };
+  const leftInWords = { live: 'lives on', ending: '*ending*', gone: 'is gone', claim: 'a claim', unchanged: '' };
   const rows = (group: string) =>
     CASES.filter((c) => c.group === group)
       .map((c) => {

@@ -1,0 +1,167 @@
+/**
+ * Devices that report over HTTP (Acrobits apps, apps of one's own): what is told with the account's key is a claim until the
+ * AOR registers, and only then changes or renews anything. Part of the lifecycle; knows nothing of HTTP.
+ */
+import type { Binding, Claim } from './binding.ts';
+import { type Draft, worthWriting } from './draft.ts';
+import type { LifecycleEvent } from './events.ts';
+import { sameTargets, shareToken, targetList } from './identity.ts';
+import { lifetimeOf } from './schedule.ts';
+import { between, type DurationMs, type Instant, latest, MINUTE, plus } from './time.ts';
+
+type Event<T extends LifecycleEvent['type']> = Extract<LifecycleEvent, { type: T }>;
+
+/** An app registers and reports when it starts, in either order and on two ways of different length. */
+const STARTS_WITHIN: DurationMs = 1 * MINUTE;
+/** Two for each of the last changes. */
+const FORMER_MAX = 6;
+
+export function reported(draft: Draft, event: Event<'Reported'>): void {
+  const { at, installId, targets, registeredAt } = event;
+  const claim: Claim = { at, targets, ...(installId === undefined ? {} : { installId }) };
+  const known = draft.bindings.filter((b) => isOf(b, claim));
+  if (known.some((b) => isOutdated(b, claim))) return;
+  if (isBorneOut(claim, registeredAt)) {
+    const [first, ...others] = [...known].sort((a, b) => a.createdAt - b.createdAt);
+    // Two bindings turn out to be one device: the older id lives on.
+    draft.bindings = draft.bindings.filter((b) => !others.includes(b));
+    const contacts = others.flatMap((b) => b.contacts);
+    const binding = first ?? blank(draft, event);
+    if (!first) draft.bindings.push(binding);
+    return take(
+      draft,
+      contacts.length > 0 ? { ...binding, contacts: [...binding.contacts, ...contacts] } : binding,
+      claim,
+    );
+  }
+  const binding = known.find((b) => b.claim?.installId === installId || isKnownInstall(b, installId)) ?? known[0];
+  if (!binding) {
+    draft.bindings.push({ ...blank(draft, event), claim });
+    draft.dirty = true;
+    return draft.report('claimed', event.newId);
+  }
+  const before = binding.claim;
+  const isSame = before !== undefined && sameTargets(before.targets, targets);
+  if (isSame && between(before.at, at) < worthWriting(draft.policy(binding).neverRegisteredMs)) return;
+  const endsAt = isOnlyAClaim(binding) ? endOf(draft, claim) : binding.endsAt;
+  draft.replace({ ...binding, claim, endsAt, ...(isOnlyAClaim(binding) ? { renewedAt: at } : {}) });
+}
+
+/** The AOR registered at `registeredAt` or later: what was claimed since holds. */
+export function confirmClaims(draft: Draft, registeredAt: Instant | undefined): void {
+  for (const b of [...draft.bindings]) {
+    if (b.claim && isBorneOut(b.claim, registeredAt)) take(draft, b, b.claim);
+  }
+}
+
+export function withdrawn(draft: Draft, event: Event<'ReportWithdrawn'>): void {
+  for (const b of [...draft.bindings]) {
+    // What was learned from SIP alone is not taken back over HTTP.
+    if (b.reportedAt === undefined && !b.claim) continue;
+    const tokens = [...targetList(b.targets), ...targetList(b.claim?.targets ?? {})].map((t) => t.token.fingerprint);
+    if (!isKnownInstall(b, event.installId) && !tokens.some((t) => event.tokens.includes(t))) continue;
+    draft.bury(b, 'removed');
+  }
+}
+
+export function answered(draft: Draft, event: Event<'ReportedDeviceAnswered'>): void {
+  const b = draft.find(event.bindingId);
+  if (b?.reportedAt === undefined) return;
+  renewFrom(draft, b, event.at);
+}
+
+function isBorneOut(claim: Claim, registeredAt: Instant | undefined): boolean {
+  return registeredAt !== undefined && between(claim.at, registeredAt) >= -STARTS_WITHIN;
+}
+
+function isKnownInstall(b: Binding, installId: string | undefined): boolean {
+  return installId !== undefined && (b.evidence.installId === installId || b.claim?.installId === installId);
+}
+
+function isOf(b: Binding, claim: Claim): boolean {
+  if (isKnownInstall(b, claim.installId)) return true;
+  return shareToken(b.targets, claim.targets) || (b.claim !== undefined && shareToken(b.claim.targets, claim.targets));
+}
+
+/** A token the device has given up is told by a report that was sent before: repeated by somebody, or late. */
+function isOutdated(b: Binding, claim: Claim): boolean {
+  const former = b.evidence.formerTokens ?? [];
+  return targetList(claim.targets).some(({ token }) => former.includes(token.fingerprint));
+}
+
+function isOnlyAClaim(b: Binding): boolean {
+  return targetList(b.targets).length === 0 && !b.ending;
+}
+
+function endOf(draft: Draft, claim: Claim): Instant {
+  return plus(claim.at, draft.policyFor(claim.targets).neverRegisteredMs);
+}
+
+function blank(draft: Draft, event: Event<'Reported'>): Binding {
+  const { newId, at, targets } = event;
+  return {
+    id: newId,
+    createdAt: draft.now,
+    evidence: {},
+    targets: {},
+    contacts: [],
+    renewedAt: at,
+    endsAt: endOf(draft, { at, targets }),
+    sent: [],
+    unansweredWakes: 0,
+  };
+}
+
+/** What was claimed is now so: the tokens, and a new lifetime from the report on. */
+function take(draft: Draft, binding: Binding, claim: Claim): void {
+  const { claim: _, ...b } = binding;
+  const isNew = isOnlyAClaim(binding);
+  const changed = !sameTargets(b.targets, claim.targets);
+  const installId = claim.installId ?? b.evidence.installId;
+  const next: Binding = {
+    ...b,
+    evidence: {
+      ...b.evidence,
+      ...(installId === undefined ? {} : { installId }),
+      ...(changed && !isNew ? { formerTokens: formerTokens(b, claim) } : {}),
+    },
+    targets: claim.targets,
+    reportedAt: claim.at,
+  };
+  const learned =
+    changed || b.evidence.installId !== installId || b.reportedAt === undefined || binding.claim !== undefined;
+  if (isNew) {
+    const endsAt = plus(claim.at, lifetimeOf(next, draft.policy(next)));
+    draft.replace({ ...next, renewedAt: claim.at, endsAt });
+    return draft.report('bound', b.id);
+  }
+  if (learned) draft.replace(next);
+  renewFrom(draft, next, claim.at, changed);
+}
+
+function formerTokens(b: Omit<Binding, 'claim'>, claim: Claim): readonly string[] {
+  const now = targetList(claim.targets).map((t) => t.token.fingerprint);
+  const given = targetList(b.targets).map((t) => t.token.fingerprint);
+  return [...new Set([...(b.evidence.formerTokens ?? []), ...given])]
+    .filter((t) => !now.includes(t))
+    .slice(-FORMER_MAX);
+}
+
+/** A new lifetime, whatever was planned; written only if it is worth it. */
+function renewFrom(draft: Draft, b: Binding, at: Instant, tokensChanged = false): void {
+  const lifetime = lifetimeOf(b, draft.policy(b));
+  const advance = between(b.renewedAt, at);
+  const { ending, notBefore, putOff: _, ...rest } = b;
+  const isPlanned = b.sent.length > 0 || ending !== undefined || b.unansweredWakes > 0 || notBefore !== undefined;
+  if (!tokensChanged && !isPlanned && advance < worthWriting(lifetime)) return;
+  const renewedAt = latest(b.renewedAt, at);
+  draft.replace({
+    ...rest,
+    renewedAt,
+    // An end that was moved out (a notice was late) does not move back.
+    endsAt: latest(plus(renewedAt, lifetime), ending || tokensChanged ? undefined : b.endsAt),
+    sent: [],
+    unansweredWakes: 0,
+  });
+  draft.report(ending ? 'revived' : tokensChanged ? 'token-changed' : 'renewed', b.id);
+}
