@@ -2,6 +2,7 @@
 import type { Aor } from '../core/aor.ts';
 import type { AorRecord } from '../core/binding.ts';
 import type { Instant } from '../core/time.ts';
+import type { Peers } from './peers.ts';
 
 /** The record was changed by somebody else since it was read: load again and decide again. */
 export type PutOutcome =
@@ -13,7 +14,10 @@ export type PutOutcome =
  */
 export interface BindingStore {
   readonly name: string;
-  /** Opens the store. Rejects with a `StoreError` that says what to do (in use by another process, unreadable, newer format). */
+  /**
+   * Opens the store. Rejects with a `StoreError` that says what to do (in use by another process, unreadable, newer format).
+   * A store across a network that is away now does not reject: it says so in the log and goes on trying.
+   */
   open(): Promise<void>;
   /** Instead of `open`: only `get`, `scan` and `claimDue`, beside a process that writes. For commands that look or export. */
   openForReading(): Promise<void>;
@@ -35,6 +39,8 @@ export interface BindingStore {
   scan(): AsyncIterable<AorRecord>;
   /** How many AORs are due in the hour buckets to come, for the brake: counts of `dueAt` in [from, to). */
   countDue(from: Instant, to: Instant): Promise<number>;
+  /** Present where several nodes share the store: the way to the others. */
+  peers?(): Peers;
   /** Finishes what was begun, then closes. Idempotent. */
   close(): Promise<void>;
 }

@@ -131,6 +131,8 @@ export interface PbxLink {
   watch(aor: Aor, on: boolean): void;
   /** Tells the PBX whether a live binding makes this AOR reachable (BLF, queues). */
   setReachable(aor: Aor, reachable: boolean): Promise<void>;
+  /** Other PBXs whose phones this one can ring through a trunk: `ring` takes their contacts as well. Default: none. */
+  readonly ringsVia?: ReadonlySet<string>;
   readonly up: boolean;
   stop(): Promise<void>;
 }

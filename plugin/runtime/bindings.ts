@@ -32,6 +32,8 @@ export interface BindingsOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly policyFor: (aor: Aor) => PolicyFor;
+  /** What the PBXs hold for an AOR, as facts: for a call while the store is away. Never rejects. Default: nothing. */
+  readonly shown?: (aor: Aor) => Promise<readonly LifecycleEvent[]>;
   readonly onEffects: (aor: Aor, record: AorRecord, effects: readonly Effect[]) => void;
 }
 
@@ -65,14 +67,24 @@ export class Bindings {
     });
   }
 
-  /** For a call: the record as stored, or as last seen when the store does not answer in time. */
+  /**
+   * For a call: the record as stored; when the store does not answer in time as last seen, or made of what the PBX shows.
+   */
   async read(aor: Aor): Promise<AorRecord | undefined> {
     try {
       return this.#remember(aor, await this.#within(this.#o.store.get(aor)));
     } catch (error) {
       this.#complain(error);
-      return this.#remembered.get(aor);
+      return this.#remembered.get(aor) ?? (await this.#fromShown(aor));
     }
+  }
+
+  /** Good enough to wake by; never stored, and nothing is told on the strength of it. */
+  async #fromShown(aor: Aor): Promise<AorRecord | undefined> {
+    const facts = await this.#within(this.#o.shown?.(aor) ?? Promise.resolve([])).catch(() => []);
+    if (facts.length === 0) return undefined;
+    const now = this.#o.clock.now();
+    return facts.reduce((r, fact) => transition(r, fact, now, this.#o.policyFor(aor)).record, emptyRecord(aor));
   }
 
   get busy(): boolean {
@@ -135,9 +147,7 @@ export class Bindings {
 
   #within<T>(work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const cancel = this.#o.clock.after(READ_WITHIN, () =>
-        reject(new Error(`the store did not answer within ${READ_WITHIN} ms`)),
-      );
+      const cancel = this.#o.clock.after(READ_WITHIN, () => reject(new Error(`no answer within ${READ_WITHIN} ms`)));
       work.then(resolve, reject).finally(cancel);
     });
   }

@@ -37,6 +37,7 @@ export interface LiveWakeDeps {
   readonly bindings: Bindings;
   readonly delivery: Delivery;
   readonly traces: TraceBook;
+  readonly watchElsewhere: (link: PbxLink, aor: Aor, on: boolean) => void;
   readonly policyOf: (aor: Aor, binding: Binding) => Policy;
   /** Called once, when the call is over or forgotten. */
   readonly closed: (live: LiveWake) => void;
@@ -67,13 +68,19 @@ export class LiveWake {
     const { clock } = deps;
     this.#cancelForget = clock.after(Math.max(0, between(clock.now(), wake.endsAt)) + FORGET_AFTER, () => {
       this.trace('its end was never told');
-      link.watch(wake.aor, false);
+      this.watch(false);
       this.#close();
     });
   }
 
   has(bindingId: Binding['id']): boolean {
     return this.wake.devices.some((d) => d.bindingId === bindingId);
+  }
+
+  /** Its PBX, and those whose contacts it can ring, look closely at the AOR while the call waits. */
+  watch(on: boolean): void {
+    this.link.watch(this.wake.aor, on);
+    this.#o.watchElsewhere(this.link, this.wake.aor, on);
   }
 
   /** A contact that was seen registering, or proves that it has. */
@@ -109,7 +116,7 @@ export class LiveWake {
   stop(): void {
     this.#cancelTimer();
     this.#cancelForget();
-    this.link.watch(this.wake.aor, false);
+    this.watch(false);
   }
 
   trace(step: string, device?: Binding['id'], detail?: string): void {
@@ -158,7 +165,7 @@ export class LiveWake {
       case 'tell':
         return void this.#tell(effect.device, effect.word);
       case 'watch':
-        return link.watch(wake.aor, effect.on);
+        return this.watch(effect.on);
       case 'step':
         return this.trace(effect.step, effect.device, effect.detail);
       case 'over':

@@ -41,7 +41,7 @@ export interface ResyncOptions {
   readonly log: Logger;
   readonly newId: () => string;
   /** Tells the PBX whether this account can be reached, unless it was told already since the link is up. */
-  readonly tellReachable: (record: AorRecord) => void;
+  readonly tellReachable: (link: PbxLink, record: AorRecord) => void;
   readonly owns: (link: PbxLink, aor: Aor) => boolean;
 }
 
@@ -112,7 +112,7 @@ export class Resync {
       await eachAtOnce(AT_ONCE, this.#readable(), async (record) => {
         if (this.#stopped || !this.#o.owns(link, record.aor)) return;
         // What ended while the link was away is told as well.
-        if (why === 'connect') this.#o.tellReachable(record);
+        if (why === 'connect') this.#o.tellReachable(link, record);
         if (record.bindings.length === 0) return;
         aors++;
         const { contacts: held, maximumExpiresMs } = await link.ask(record.aor);

@@ -17,7 +17,8 @@ import { Bindings } from './bindings.ts';
 import { Brake } from './brake.ts';
 import type { Delivery } from './delivery.ts';
 import { EffectRunner, type NoticeText } from './effect-runner.ts';
-import { Resync } from './resync.ts';
+import { RemoteLink, RemoteLinks } from './remote-links.ts';
+import { heldEvent, Resync } from './resync.ts';
 import { Ticker } from './ticker.ts';
 import { TraceBook } from './trace.ts';
 import { Wakes } from './wakes.ts';
@@ -52,7 +53,9 @@ const DEFAULT_MAXIMUM_EXPIRES: DurationMs = 120 * MINUTE;
 export class Runtime {
   readonly traces = new TraceBook();
   readonly #o: RuntimeOptions;
-  readonly #links: ReadonlyMap<string, PbxLink>;
+  /** Those of this node, and those that other nodes tell of. */
+  readonly #links: Map<string, PbxLink>;
+  readonly #remote: RemoteLinks | undefined;
   readonly #downSince = new Map<string, Instant>();
   readonly #reachable = new Map<Aor, boolean>();
   readonly #bindings: Bindings;
@@ -70,15 +73,31 @@ export class Runtime {
     this.#links = new Map(options.links.map((link) => [link.name, link]));
     for (const link of options.links) this.#downSince.set(link.name, clock.now());
     const newId = () => options.randomHex(8);
+    const peers = store.peers?.();
+    this.#remote =
+      peers &&
+      new RemoteLinks({
+        peers,
+        own: options.links,
+        realmOf: options.realmOf,
+        clock: wire,
+        onOthers: (links) => {
+          for (const link of links) this.#links.set(link.name, link);
+        },
+        // Its own node has it in the record already; here a call may wait for it.
+        onEvent: (event) => this.#toWakes(event),
+        onReachable: (aor, reachable) => this.#knowReachable(aor, reachable),
+      });
     this.#brake = new Brake({ store, clock, log, ...(options.brake === undefined ? {} : { enabled: options.brake }) });
     this.#bindings = new Bindings({
       store,
       clock: wire,
       log,
       policyFor,
+      shown: (aor) => this.#shown(aor),
       onEffects: (aor, record, effects) => {
         this.#effects.run(aor, record, effects);
-        this.#tellReachable(aor, record);
+        this.#tellChanged(aor, record);
       },
     });
     this.#effects = new EffectRunner({
@@ -101,6 +120,9 @@ export class Runtime {
       links: this.#links,
       policyFor,
       traces: this.traces,
+      watchElsewhere: (link, aor, on) => {
+        for (const name of link.ringsVia ?? []) this.#links.get(name)?.watch(aor, on);
+      },
       newStem: () => options.randomHex(4),
     });
     this.#ticker = new Ticker({
@@ -110,8 +132,8 @@ export class Runtime {
       log,
       brake: this.#brake,
       newId,
-      linksOf: (aor) => options.links.filter((link) => this.#owns(link, aor)),
-      downSince: (link) => this.#downSince.get(link.name),
+      linksOf: (aor) => this.#owners(aor),
+      downSince: (link) => (link instanceof RemoteLink ? link.downSince : this.#downSince.get(link.name)),
       forgetAfterMs: options.forgetAfterMs,
       onRound: () => delivery.warm(),
       room: () => this.#effects.room(),
@@ -122,7 +144,7 @@ export class Runtime {
       clock,
       log,
       newId,
-      tellReachable: (record) => this.#tellReachable(record.aor, record),
+      tellReachable: (link, record) => this.#tellReachable(record.aor, isReachable(record), [link]),
       owns: (link, aor) => this.#owns(link, aor),
     });
   }
@@ -130,6 +152,7 @@ export class Runtime {
   /** Resolves when calls can be woken, or would be if their PBX were up. Rejects when the store cannot be opened. */
   async start(): Promise<void> {
     await this.#o.store.open();
+    await this.#remote?.start();
     await Promise.all(this.#o.links.map((link) => link.start((event) => this.#onPbxEvent(event))));
     this.#ticker.start();
     this.#resync.start(this.#o.links);
@@ -138,6 +161,7 @@ export class Runtime {
 
   async stop(): Promise<void> {
     this.#started = false;
+    await this.#remote?.stop();
     await Promise.all(this.#o.links.map((link) => link.stop()));
     this.#wakes.stop();
     await this.#ticker.stop();
@@ -162,23 +186,41 @@ export class Runtime {
   status(): { ready: boolean; links: Record<string, boolean>; waiting: number; brake?: string } {
     return {
       ready: this.#started,
-      links: Object.fromEntries(this.#o.links.map((link) => [link.name, link.up])),
+      links: Object.fromEntries([...this.#links.values()].map((link) => [link.name, link.up])),
       waiting: this.#wakes.waiting,
       ...(this.#brake.on ? { brake: this.#brake.reason } : {}),
     };
   }
 
   #owns(link: PbxLink, aor: Aor): boolean {
-    return this.#o.realmOf(link.name).toLowerCase() === aorRealm(aor);
+    const realm = link instanceof RemoteLink ? link.realm : this.#o.realmOf(link.name);
+    return realm.toLowerCase() === aorRealm(aor);
+  }
+
+  #owners(aor: Aor): PbxLink[] {
+    return [...this.#links.values()].filter((link) => this.#owns(link, aor));
+  }
+
+  /** What the PBXs of this node hold for an AOR, as facts: all there is to go by while the store is away. */
+  async #shown(aor: Aor): Promise<readonly LifecycleEvent[]> {
+    const own = this.#o.links.filter((link) => link.up && this.#owns(link, aor));
+    const answers = await Promise.allSettled(own.map((link) => link.ask(aor)));
+    const contacts = answers.flatMap((a) => (a.status === 'fulfilled' ? a.value.contacts : []));
+    return contacts.map((c) => heldEvent(c, this.#o.clock.now(), this.#o.randomHex(8)));
   }
 
   #onPbxEvent(event: PbxEvent): void {
     // Calls first: they never wait for a record to be written.
-    this.#wakes.onPbxEvent(event).catch((error: unknown) => {
-      this.#o.log.error({ event: event.type, reason: String(error) }, 'call event failed');
-    });
+    this.#toWakes(event);
+    this.#remote?.onOwnEvent(event);
     this.#record(event).catch((error: unknown) => {
       this.#o.log.error({ event: event.type, reason: String(error) }, 'registration event failed');
+    });
+  }
+
+  #toWakes(event: PbxEvent): void {
+    this.#wakes.onPbxEvent(event).catch((error: unknown) => {
+      this.#o.log.error({ event: event.type, reason: String(error) }, 'call event failed');
     });
   }
 
@@ -249,17 +291,26 @@ export class Runtime {
     await this.#bindings.apply(aor, event);
   }
 
-  /** BLF and queues see a sleeping phone as reachable while a live binding exists. */
-  #tellReachable(aor: Aor, record: AorRecord): void {
-    if (this.#o.mode === 'observe') return;
-    const reachable = record.bindings.some(isLive);
+  /** BLF and queues see a sleeping phone as reachable while a live binding exists. Only what changes is told. */
+  #tellChanged(aor: Aor, record: AorRecord): void {
+    const reachable = isReachable(record);
     if (this.#reachable.get(aor) === reachable) return;
-    // Only saves repeated orders; bounded, because a million accounts must not live in memory.
-    if (this.#reachable.size > 50_000) this.#reachable.clear();
-    this.#reachable.set(aor, reachable);
-    for (const link of this.#o.links) {
-      if (!link.up || !this.#owns(link, aor)) continue;
-      link.setReachable(aor, reachable).catch(() => this.#reachable.delete(aor));
+    this.#knowReachable(aor, reachable);
+    this.#tellReachable(aor, reachable, this.#owners(aor));
+  }
+
+  #tellReachable(aor: Aor, reachable: boolean, links: readonly PbxLink[]): void {
+    if (this.#o.mode === 'observe') return;
+    for (const link of links) {
+      if (link.up) link.setReachable(aor, reachable).catch(() => this.#reachable.delete(aor));
     }
   }
+
+  /** Saves repeated orders; bounded, because a million accounts must not live in memory. */
+  #knowReachable(aor: Aor, reachable: boolean): void {
+    if (this.#reachable.size > 50_000) this.#reachable.clear();
+    this.#reachable.set(aor, reachable);
+  }
 }
+
+const isReachable = (record: AorRecord): boolean => record.bindings.some(isLive);

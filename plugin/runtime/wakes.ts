@@ -24,6 +24,8 @@ export interface WakesOptions {
   readonly links: ReadonlyMap<string, PbxLink>;
   readonly policyFor: (aor: Aor) => (targets: Targets) => Policy;
   readonly traces: TraceBook;
+  /** The same AOR on the PBXs whose phones the call's own can ring. */
+  readonly watchElsewhere: (link: PbxLink, aor: Aor, on: boolean) => void;
   /** Eight characters of [0-9a-z], unguessable enough to be unique. */
   readonly newStem: () => string;
 }
@@ -54,6 +56,7 @@ export class Wakes {
       bindings,
       delivery,
       traces,
+      watchElsewhere: options.watchElsewhere,
       policyOf: (aor, binding) => this.#policy(aor, binding),
       closed: (live) => this.#forget(live),
     };
@@ -89,7 +92,9 @@ export class Wakes {
         // A contact that is merely still stored proves nothing: only a REGISTER rings a phone.
         if (event.how !== 'event' && event.how !== 'hep' && event.how !== 'watch') return;
         for (const live of this.#byAor.get(event.contact.aor) ?? []) {
-          if (live.wake.pbx !== event.contact.pbx || event.at < live.wake.startedAt) continue;
+          const { pbx } = event.contact;
+          if (pbx !== live.wake.pbx && !live.link.ringsVia?.has(pbx)) continue;
+          if (event.at < live.wake.startedAt) continue;
           live.trace(`REGISTER seen by ${event.how}`);
           live.registered(event.contact);
         }
@@ -234,7 +239,7 @@ export class Wakes {
     const wake = takeUpDevice(known?.wake, arrival, binding, target, this.#policy(leg.aor, binding).ringTimeMs);
     const live = known ?? this.#open(wake, ref.stem, link, this.#o.clock.monotonicMs());
     live.trace('waiting call taken up', binding.id);
-    if (!known) link.watch(leg.aor, true);
+    if (!known) live.watch(true);
     void this.#registeredMeanwhile(live);
     return live;
   }

@@ -104,7 +104,7 @@ describe('a listener', () => {
     expect(log.text()).toContain('EADDRINUSE');
     expect(log.text()).toContain('another program has this port');
     await new Promise((resolve) => taken.close(resolve));
-    clock.advance(30_000);
+    await clock.advance(30_000);
     await vi.waitFor(() => expect(http.address).toEqual({ host: '127.0.0.1', port }));
   });
 });

@@ -62,6 +62,7 @@ class Site {
       links: new Map([['office', this.pbx]]),
       policyFor: () => () => DEFAULT_POLICY,
       traces: this.traces,
+      watchElsewhere: () => undefined,
       newStem: () => STEM.slice(1),
     });
   }

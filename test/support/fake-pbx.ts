@@ -19,6 +19,8 @@ export interface FakePbxOptions {
   readonly onChange?: (contacts: readonly HeldContact[]) => void;
   /** The most it grants; no REGISTER here may ask for more. Default 30 days. */
   readonly maximumExpiresMs?: number;
+  /** Other PBXs whose phones it can ring. */
+  readonly ringsVia?: readonly string[];
   /** Real time an answer takes. */
   readonly latencyMs?: number;
 }
@@ -29,7 +31,10 @@ export class FakePbx implements PbxLink {
   readonly #o: FakePbxOptions;
   #contacts: HeldContact[] = [];
   #emit: ((event: PbxEvent) => void) | undefined;
+  readonly ringsVia: ReadonlySet<string>;
   up = false;
+  /** AORs that somebody looks at closely. */
+  readonly watched = new Set<Aor>();
   /** AORs the PBX says it does not know. */
   readonly unknownAors = new Set<Aor>();
   /** Everything it was asked to do, in order. */
@@ -40,6 +45,7 @@ export class FakePbx implements PbxLink {
     this.#o = options;
     this.name = options.name ?? 'office';
     this.realm = options.realm ?? 'example.com';
+    this.ringsVia = new Set(options.ringsVia);
   }
 
   async start(emit: (event: PbxEvent) => void): Promise<void> {
@@ -143,8 +149,10 @@ export class FakePbx implements PbxLink {
     return 'gone';
   }
 
-  watch(): void {
-    // Every REGISTER is told here already.
+  /** Every REGISTER is told here already. */
+  watch(aor: Aor, on: boolean): void {
+    if (on) this.watched.add(aor);
+    else this.watched.delete(aor);
   }
 
   async setReachable(aor: Aor, reachable: boolean): Promise<void> {

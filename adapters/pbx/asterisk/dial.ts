@@ -15,6 +15,13 @@ export function dialText(endpoint: string, contact: HeldContact): DialText {
   return uri.ok ? { ok: true, text: `PJSIP/${endpoint}/${uri.uri}` } : { ok: false, reason: uri.reason };
 }
 
+/** A phone that registered with another PBX: by the trunk that leads there. `via`: `PJSIP/{user}@branch`. */
+export function dialVia(via: string | undefined, user: string): DialText {
+  if (via === undefined)
+    return { ok: false, reason: 'it is registered with another PBX, and `via` names no way there' };
+  return { ok: true, text: via.replaceAll('{user}', user) };
+}
+
 export interface Composition {
   /** Channel variables to set before the leg goes on; the dial string among them. */
   readonly variables: Readonly<Record<string, string>>;

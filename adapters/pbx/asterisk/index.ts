@@ -17,7 +17,7 @@ import {
   type RingTarget,
 } from '../../../plugin/ports/pbx-link.ts';
 import { SupervisedWorker } from '../supervised-worker.ts';
-import { compose, contactObjectId, dialText } from './dial.ts';
+import { compose, contactObjectId, dialText, dialVia } from './dial.ts';
 import { HepSensor } from './hep.ts';
 import { storedAs, type WireContact, type WireRegister } from './hep-register.ts';
 import type { AsteriskOptions } from './options.ts';
@@ -101,6 +101,10 @@ class AsteriskLink implements PbxLink {
       read: (aor) => this.#contacts(aorIdOf(aor, this.#o.realm), CALL_DEADLINE),
       seen: (contact) => this.#seen(contact, 'watch', this.#deps.clock.now()),
     });
+  }
+
+  get ringsVia(): ReadonlySet<string> {
+    return new Set(Object.keys(this.#o.via));
   }
 
   get up(): boolean {
@@ -393,7 +397,8 @@ class AsteriskLink implements PbxLink {
   async ring(leg: DeviceLeg, contact?: HeldContact): Promise<LegOutcome> {
     if (leg.kind === 'stored' || !contact) return this.#goOn(leg.legId, {});
     const aorId = aorIdOf(leg.aor, this.#o.realm);
-    const dial = dialText(aorId, contact);
+    const isHere = contact.pbx === this.name;
+    const dial = isHere ? dialText(aorId, contact) : dialVia(this.#o.via[contact.pbx], aorUser(contact.aor));
     if (!dial.ok) {
       this.#refused(aorId, dial.reason);
       return this.giveUp(leg.legId, 20);

@@ -29,6 +29,18 @@ export const optionsSchema = z.strictObject({
     })
     .optional()
     .describe('Recommended: see every REGISTER as it was on the wire'),
+  via: z
+    .record(
+      z.string(),
+      z
+        .string()
+        .regex(
+          /^[A-Za-z0-9_]+\/[A-Za-z0-9@._:+/-]*\{user\}[A-Za-z0-9@._:+/-]*$/,
+          'expected a dial string with {user} in it, for example PJSIP/{user}@branch',
+        ),
+    )
+    .default({})
+    .describe('How a phone that registers with another PBX of this configuration (its name) is rung from here'),
 });
 
 export type AsteriskOptions = z.infer<typeof optionsSchema>;

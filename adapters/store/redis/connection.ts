@@ -21,6 +21,7 @@ interface ScriptArguments {
 export interface RedisCommands {
   evalSha(sha: string, options: ScriptArguments): Promise<unknown>;
   eval(text: string, options: ScriptArguments): Promise<unknown>;
+  publish(channel: string, message: string): Promise<unknown>;
   zCount(key: string, min: number | string, max: number | string): Promise<number>;
   zScan(
     key: string,

@@ -10,10 +10,12 @@ import type { AorRecord } from '../../../plugin/core/binding.ts';
 import { type DurationMs, type Instant, MINUTE } from '../../../plugin/core/time.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
 import { type BindingStore, type PutOutcome, StoreError } from '../../../plugin/ports/binding-store.ts';
+import type { Peers } from '../../../plugin/ports/peers.ts';
 import { recordOfRow, rowOf } from '../row-text.ts';
 import { ANSWER_WITHIN, type Client, clientFor, type RedisCommands } from './connection.ts';
 import { inspect } from './inspect.ts';
 import { type RedisOptions, whereOf } from './options.ts';
+import { RedisPeers } from './peers.ts';
 import { LEASE, PEEK, PUT, REMOVE, type Script } from './scripts.ts';
 import { inWords } from './trouble.ts';
 
@@ -192,6 +194,13 @@ class RedisStore implements BindingStore {
       } while (cursor !== '0');
     }
     if (unreadable > 0) throw new StoreError(`${unreadable} records could not be read; the first: ${first}`);
+  }
+
+  peers(): Peers {
+    return new RedisPeers(this.#options, this.#deps, {
+      run: (script, keys, args) => this.#run(script, keys, args),
+      commands: () => this.#commands(),
+    });
   }
 
   close(): Promise<void> {

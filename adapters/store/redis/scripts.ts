@@ -69,3 +69,25 @@ for i = 3, #ARGV do
   end
 end
 return mine`);
+
+/**
+ * KEYS: nodes. ARGV: own id, what it has as JSON ('': it leaves), forget after (ms). All nodes: id, age in ms, JSON, id, …
+ * A field holds `time,JSON`.
+ */
+export const HEARTBEAT = script(`
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if ARGV[2] == '' then redis.call('HDEL', KEYS[1], ARGV[1])
+else redis.call('HSET', KEYS[1], ARGV[1], now .. ',' .. ARGV[2]) end
+local found, all = {}, redis.call('HGETALL', KEYS[1])
+for i = 1, #all, 2 do
+  local at, json = string.match(all[i + 1], '^(%d+),(.*)$')
+  local age = now - tonumber(at)
+  if age > tonumber(ARGV[3]) then redis.call('HDEL', KEYS[1], all[i])
+  else
+    found[#found + 1] = all[i]
+    found[#found + 1] = tostring(age)
+    found[#found + 1] = json
+  end
+end
+return found`);

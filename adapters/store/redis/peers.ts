@@ -1,0 +1,229 @@
+/**
+ * The other nodes, through the Redis they share: one hash in which each says every two seconds what it has, and one channel
+ * per node for requests, answers and REGISTERs that are waited for. Messages are hints with a deadline; what must not be
+ * lost lies in the records.
+ */
+import { randomUUID } from 'node:crypto';
+import { type DurationMs, HOUR, SECOND } from '../../../plugin/core/time.ts';
+import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
+import { LinkError } from '../../../plugin/ports/pbx-link.ts';
+import type {
+  AnnouncedPbx,
+  PeerNode,
+  PeerPbx,
+  PeerRegistered,
+  PeerRequest,
+  Peers,
+} from '../../../plugin/ports/peers.ts';
+import { type Client, clientFor, type RedisCommands } from './connection.ts';
+import type { RedisOptions } from './options.ts';
+import { HEARTBEAT } from './scripts.ts';
+
+const BEAT_EVERY: DurationMs = 2 * SECOND;
+/** After three beats missed its PBXs count as away. */
+const SILENT_AFTER: DurationMs = 7 * SECOND;
+/** A node unheard for this long is forgotten, as a PBX is. */
+const FORGOTTEN_AFTER: DurationMs = 24 * HOUR;
+const ANSWER_WITHIN: DurationMs = 3 * SECOND;
+
+type Message =
+  | { readonly type: 'request'; readonly from: string; readonly id: string; readonly request: PeerRequest }
+  | { readonly type: 'answer'; readonly id: string; readonly value?: unknown; readonly error?: string }
+  | { readonly type: 'registered'; readonly event: PeerRegistered }
+  /** Look again now: something has changed. */
+  | { readonly type: 'look' };
+
+interface Waiting {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+interface Known {
+  readonly node: string;
+  readonly silentMs: DurationMs;
+  readonly pbxs: readonly AnnouncedPbx[];
+}
+
+export class RedisPeers implements Peers {
+  readonly #id = randomUUID();
+  readonly #options: RedisOptions;
+  readonly #deps: AdapterDeps;
+  readonly #run: (keys: string[], args: string[]) => Promise<unknown>;
+  readonly #client: () => RedisCommands;
+  readonly #waiting = new Map<string, Waiting>();
+  #subscriber: Client | undefined;
+  #node: PeerNode | undefined;
+  #known: readonly Known[] = [];
+  #cancelBeat: () => void = () => undefined;
+  #left = false;
+
+  constructor(
+    options: RedisOptions,
+    deps: AdapterDeps,
+    store: {
+      run(script: typeof HEARTBEAT, keys: string[], args: string[]): Promise<unknown>;
+      commands(): RedisCommands;
+    },
+  ) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#run = (keys, args) => store.run(HEARTBEAT, keys, args);
+    this.#client = () => store.commands();
+  }
+
+  async join(node: PeerNode): Promise<void> {
+    this.#node = node;
+    // A connection that listens cannot do anything else.
+    const subscriber = clientFor(this.#options);
+    this.#subscriber = subscriber;
+    subscriber.on('error', () => undefined);
+    const listening = Promise.resolve(subscriber.connect()).then(() =>
+      subscriber.subscribe(this.#channel(this.#id), (text: string) => this.#onMessage(text)),
+    );
+    listening.catch(() => undefined);
+    await this.#beat();
+    this.#callToLook();
+  }
+
+  changed(): void {
+    this.#cancelBeat();
+    void this.#beat().then(() => this.#callToLook());
+  }
+
+  #callToLook(): void {
+    for (const { node } of this.#known) this.#publish(node, { type: 'look' }).catch(() => undefined);
+  }
+
+  async request(request: PeerRequest): Promise<unknown> {
+    const owner = this.#known.find(
+      (k) => k.silentMs < SILENT_AFTER && k.pbxs.some((p) => p.pbx === request.pbx && p.up),
+    );
+    if (!owner) throw new LinkError(`no node with a link to ${request.pbx} is there`);
+    const id = randomUUID();
+    let cancel: () => void = () => undefined;
+    const answer = new Promise<unknown>((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      cancel = this.#deps.clock.after(ANSWER_WITHIN, () =>
+        reject(new LinkError(`the node with the link to ${request.pbx} did not answer within ${ANSWER_WITHIN} ms`)),
+      );
+    });
+    try {
+      await this.#publish(owner.node, { type: 'request', from: this.#id, id, request });
+      return await answer;
+    } catch (error) {
+      answer.catch(() => undefined);
+      throw error instanceof LinkError ? error : new LinkError(String(error), { cause: error });
+    } finally {
+      cancel();
+      this.#waiting.delete(id);
+    }
+  }
+
+  tell(node: string, event: PeerRegistered): void {
+    this.#publish(node, { type: 'registered', event }).catch(() => undefined);
+  }
+
+  async leave(): Promise<void> {
+    this.#left = true;
+    this.#cancelBeat();
+    for (const { reject } of this.#waiting.values()) reject(new LinkError('this node is stopping'));
+    // The others shall not wait for the silence.
+    await this.#run([this.#nodes()], [this.#id, '', String(FORGOTTEN_AFTER)]).catch(() => undefined);
+    this.#callToLook();
+    this.#subscriber?.destroy();
+  }
+
+  /** Says what this node has, and hears what the others have. */
+  async #beat(): Promise<void> {
+    const node = this.#node;
+    if (this.#left || !node) return;
+    try {
+      const own = JSON.stringify(node.announce());
+      const found = (await this.#run([this.#nodes()], [this.#id, own, String(FORGOTTEN_AFTER)])) as string[];
+      this.#known = knownOf(found).filter((k) => k.node !== this.#id);
+      node.others(pbxsOf(this.#known));
+    } catch {
+      // Redis is away, which the store tells; the others are as far as the last beat knew.
+    }
+    // Two beats at once (one was called for) go on as one.
+    this.#cancelBeat();
+    if (!this.#left) this.#cancelBeat = this.#deps.clock.after(BEAT_EVERY, () => void this.#beat());
+  }
+
+  #onMessage(text: string): void {
+    let message: Message;
+    try {
+      message = JSON.parse(text) as Message;
+    } catch {
+      return;
+    }
+    switch (message.type) {
+      case 'request':
+        return void this.#serve(message);
+      case 'answer': {
+        const waiting = this.#waiting.get(message.id);
+        if (message.error === undefined) waiting?.resolve(message.value);
+        else waiting?.reject(new LinkError(message.error));
+        return;
+      }
+      case 'registered':
+        return this.#node?.registered(message.event);
+      case 'look':
+        this.#cancelBeat();
+        return void this.#beat();
+      default:
+        // A newer node's message.
+        return;
+    }
+  }
+
+  async #serve({ id, from, request }: Extract<Message, { type: 'request' }>): Promise<void> {
+    let answer: Message;
+    try {
+      answer = { type: 'answer', id, value: await this.#node?.serve(request, from) };
+    } catch (error) {
+      answer = { type: 'answer', id, error: error instanceof Error ? error.message : String(error) };
+    }
+    await this.#publish(from, answer).catch(() => undefined);
+  }
+
+  async #publish(node: string, message: Message): Promise<void> {
+    await this.#client().publish(this.#channel(node), JSON.stringify(message));
+  }
+
+  #channel(node: string): string {
+    return `${this.#options.prefix}:node:${node}`;
+  }
+
+  #nodes(): string {
+    return `${this.#options.prefix}:{nodes}`;
+  }
+}
+
+/** `id, age in ms, JSON, id, …` as the script answers. */
+function knownOf(found: readonly string[]): Known[] {
+  const known: Known[] = [];
+  for (let i = 0; i + 2 < found.length; i += 3) {
+    try {
+      const pbxs = JSON.parse(found[i + 2] as string) as AnnouncedPbx[];
+      known.push({ node: found[i] as string, silentMs: Number(found[i + 1]), pbxs });
+    } catch {
+      // Not ours.
+    }
+  }
+  return known;
+}
+
+/** One line per PBX: of several nodes with a link to it the one that was heard last and is up. */
+function pbxsOf(known: readonly Known[]): PeerPbx[] {
+  const best = new Map<string, PeerPbx>();
+  for (const { silentMs, pbxs } of known) {
+    for (const p of pbxs) {
+      const seen = { ...p, silentMs, up: p.up && silentMs < SILENT_AFTER };
+      const before = best.get(p.pbx);
+      if (!before || (seen.up && !before.up) || (seen.up === before.up && silentMs < before.silentMs))
+        best.set(p.pbx, seen);
+    }
+  }
+  return [...best.values()];
+}
