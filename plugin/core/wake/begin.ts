@@ -30,6 +30,8 @@ export function beginWake(
     startedAt: arrival.startedAt,
     endsAt: plus(arrival.startedAt, ringTimeMs),
     devices,
+    rungAtOnce: [],
+    early: [],
     phase: devices.length === 0 ? 'over' : 'asking',
   };
   if (devices.length === 0) {
@@ -88,6 +90,8 @@ export function takeUpDevice(
     startedAt: arrival.startedAt,
     endsAt: plus(arrival.startedAt, ringTimeMs),
     devices: [device],
+    rungAtOnce: [],
+    early: [],
     phase: 'waiting',
   };
 }

@@ -38,6 +38,11 @@ export function asked(
     if (device.storedContact && (device.storedContact.expiresAt ?? 0) >= (contact.expiresAt ?? 0)) continue;
     device.storedContact = contact;
   }
+  wake.rungAtOnce = ring.flatMap((t) => (t.kind === 'contact' ? [t.contact.uri] : []));
+  for (const contact of wake.early.splice(0)) {
+    const device = wokenBy(wake, contact);
+    if (device) device.fresh = contact;
+  }
   for (const device of wake.devices) {
     if (device.storedContact) ring.push({ kind: 'stored', ref: device.storedRef, contact: device.storedContact });
     ring.push({ kind: 'device', ref: device.ref });
@@ -55,6 +60,17 @@ export function deviceOf(wake: Wake, contact: StoredContact): WakeDevice | undef
     ...(contact.instanceId === undefined ? {} : { instanceId: contact.instanceId }),
   };
   return wake.devices.find((d) => isSameDevice(d.binding, evidence));
+}
+
+/**
+ * An app that reports its tokens over HTTP puts nothing of itself into its Contact. While it is being woken, a contact that
+ * registers and was not rung already is taken for it; of several such apps any, for each fresh contact takes one waiting leg.
+ */
+export function wokenBy(wake: Wake, contact: StoredContact): WakeDevice | undefined {
+  const taken = wake.devices.find((d) => d.fresh?.uri === contact.uri);
+  if (taken) return taken;
+  if (wake.rungAtOnce.includes(contact.uri) || pushParamsOf(contact.uri).kind === 'push') return undefined;
+  return wake.devices.find((d) => d.binding.reportedAt !== undefined && !d.fresh && d.deviceState !== 'ended');
 }
 
 /**

@@ -63,6 +63,10 @@ export interface Wake {
   readonly startedAt: Instant;
   readonly endsAt: Instant;
   readonly devices: WakeDevice[];
+  /** Contacts without push parameters that were rung at once: no phone that had to be woken. */
+  rungAtOnce: readonly string[];
+  /** Contacts that registered before the PBX had said what it holds, of devices nobody could tell yet. */
+  early: StoredContact[];
   phase: 'asking' | 'waiting' | 'over';
   outcome?: 'answered' | ClosingWord;
 }

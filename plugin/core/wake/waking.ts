@@ -1,7 +1,7 @@
 /** The phone wakes: its REGISTER, what became of its push, and when its waiting leg goes on. */
 import { between, type DurationMs, type Instant, plus } from '../time.ts';
 import { dropStored, endLeg, isLost } from './leg-state.ts';
-import { deviceOf, isDatagram } from './stored.ts';
+import { deviceOf, isDatagram, wokenBy } from './stored.ts';
 import { Cause, type StoredContact, type Wake, type WakeDevice, type WakeEffect, type WakeEvent } from './types.ts';
 
 /** RFC 3261 §17.1.1.2, timer A: an INVITE over UDP is sent again after these times, also when its channel is long gone. */
@@ -12,7 +12,9 @@ const STREAM_GRACE: DurationMs = 400;
 const RETRANSMISSION_GRACE: DurationMs = 1_200;
 
 export function registered(wake: Wake, contact: StoredContact, now: Instant): readonly WakeEffect[] {
-  const d = deviceOf(wake, contact);
+  const known = deviceOf(wake, contact);
+  if (!known && wake.phase === 'asking') wake.early.push(contact);
+  const d = known ?? (wake.phase === 'waiting' ? wokenBy(wake, contact) : undefined);
   if (!d || d.deviceState === 'answered' || d.storedState === 'answered') return [];
   const first = d.fresh === undefined;
   d.fresh = contact;
