@@ -8,9 +8,10 @@ import { Command } from 'commander';
 import { systemClock } from '../adapters/clock/system/index.ts';
 import { ConfigError, loadConfig } from '../config/load.ts';
 import { policyChooser } from '../config/policies.ts';
-import { parseAor } from './core/aor.ts';
+import { aorRealm, parseAor } from './core/aor.ts';
 import { targetList } from './core/identity.ts';
 import { instant } from './core/time.ts';
+import { acrobitsXml } from './http/acrobits-xml.ts';
 import { adapters, createLogger, schemasOf, start } from './main.ts';
 import { PACKAGE_ROOT, readManifest } from './manifest.ts';
 import { type BindingStore, StoreError } from './ports/binding-store.ts';
@@ -87,6 +88,28 @@ program
     child.on('exit', (code, signal) => {
       process.exitCode = code ?? (signal ? 1 : 0);
     });
+  });
+
+program
+  .command('acrobits-xml')
+  .description(
+    'Prints what to put into the Account XML of an Acrobits app: where it reports to, and its key. A secret.',
+  )
+  .argument('<aor>', 'the account, for example 1001@example.com')
+  .option('-c, --config <file>', 'configuration', DEFAULT_CONFIG)
+  .action(async (text: string, o: { config: string }) => {
+    const aor = parseAor(text);
+    if (!aor) return fail(`"${text}" is no AOR; expected for example 1001@example.com`);
+    const config = loadConfig(o.config, schemasOf(await adapters()));
+    const { devices } = config.http;
+    if (!devices?.publicUrl)
+      return fail(`${o.config}: http.devices with a publicUrl is missing; apps could reach nothing`);
+    if (!('pnm' in config.push)) return fail(`${o.config}: push.pnm is missing; the app's tokens would be refused`);
+    const realms = Object.values(config.pbx).map((e) => (e.options as { realm: string }).realm.toLowerCase());
+    if (!realms.includes(aorRealm(aor))) {
+      return fail(`no PBX of ${o.config} has the realm "${aorRealm(aor)}"; there are ${realms.join(', ')}`);
+    }
+    process.stdout.write(acrobitsXml(devices.publicUrl, devices.accountSecret, aor));
   });
 
 const bindings = program.command('bindings').description('Looks at what is stored; also while pushwake runs.');

@@ -5,11 +5,13 @@
 import { readFileSync } from 'node:fs';
 import { pino } from 'pino';
 import { random, randomId, systemClock } from '../adapters/clock/system/index.ts';
-import type { HttpConfig } from '../config/http-schema.ts';
 import { ConfigError, type LoadedConfig, loadConfig, type SchemaOf } from '../config/load.ts';
 import { loadMessages, localeChooser } from '../config/messages.ts';
 import { policyChooser } from '../config/policies.ts';
+import type { Targets } from './core/binding.ts';
+import { acrobitsRoutes } from './http/acrobits.ts';
 import { guarded } from './http/admin.ts';
+import { deviceRoutes } from './http/devices.ts';
 import { healthRoutes } from './http/health.ts';
 import { HttpListener, type Routes, type Tls } from './http/listener.ts';
 import { type AdapterModule, loadAdapters, readManifest } from './manifest.ts';
@@ -62,6 +64,8 @@ export async function adapters(): Promise<Adapters> {
   };
 }
 
+type PolicyChooser = ReturnType<typeof policyChooser>;
+
 export function schemasOf(found: Adapters): SchemaOf {
   return (kind, type) => found[kind].get(type)?.optionsSchema;
 }
@@ -82,6 +86,7 @@ export function compose(config: LoadedConfig, found: Adapters, log: Logger, cloc
   const realms = new Map(Object.entries(config.pbx).map(([name, e]) => [name, (e.options as { realm: string }).realm]));
   const messages = loadMessages();
   const localeOf = localeChooser(config, messages);
+  const delivery = createDelivery({ providers, clock: wire, log, random });
   return new Runtime({
     mode: config.mode,
     clock,
@@ -89,8 +94,8 @@ export function compose(config: LoadedConfig, found: Adapters, log: Logger, cloc
     log,
     store: make(found.store, config.store.type, config.store),
     links,
-    delivery: createDelivery({ providers, clock: wire, log, random }),
-    policyFor: policyChooser(config),
+    delivery,
+    policyFor: withoutRefreshes(policyChooser(config), (targets) => !delivery.targetFor('refresh', targets)),
     noticeText: (aor, notice) => messages.text(localeOf(aor), notice),
     realmOf: (link) => realms.get(link) ?? '',
     randomHex: randomId,
@@ -98,14 +103,24 @@ export function compose(config: LoadedConfig, found: Adapters, log: Logger, cloc
   });
 }
 
+/** Where the service has no push that asks an app silently to register, none is planned. */
+function withoutRefreshes(policyFor: PolicyChooser, hasNone: (targets: Targets) => boolean): PolicyChooser {
+  return (aor) => {
+    const of = policyFor(aor);
+    return (targets) => (targets.other && hasNone(targets) ? { ...of(targets), refreshFromMs: 0 } : of(targets));
+  };
+}
+
 /**
  * The listeners the configuration asks for, each with its routes. Throws `ConfigError` for certificates that cannot be read.
  */
-export function listenersOf(http: HttpConfig, runtime: Runtime, log: Logger, clock: Clock): HttpListener[] {
+export function listenersOf(config: LoadedConfig, runtime: Runtime, log: Logger, clock: Clock): HttpListener[] {
   const { version } = readManifest();
   const common = { version, log, clock };
   const found: HttpListener[] = [];
-  const { admin, devices } = http;
+  const { admin, devices } = config.http;
+  const realms = Object.values(config.pbx).map((e) => (e.options as { realm: string }).realm.toLowerCase());
+  const served = { realms: new Set(realms), services: new Set(Object.keys(config.push)) };
   if (admin) {
     const routes: Routes[] = [healthRoutes(() => runtime.status())];
     found.push(
@@ -121,7 +136,8 @@ export function listenersOf(http: HttpConfig, runtime: Runtime, log: Logger, clo
     );
   }
   if (devices) {
-    const routes: Routes[] = [];
+    const about = { reports: runtime.reports, secret: devices.accountSecret, ...served };
+    const routes: Routes[] = [acrobitsRoutes(about), deviceRoutes(about)];
     found.push(
       new HttpListener({
         ...common,
@@ -172,7 +188,7 @@ export async function start(configFile: string, clocks?: Clocks): Promise<void> 
     config = loadConfig(configFile, schemasOf(found));
     log = createLogger(config.log.level);
     runtime = compose(config, found, log, clocks);
-    listeners = listenersOf(config.http, runtime, log, clocks?.wire ?? systemClock());
+    listeners = listenersOf(config, runtime, log, clocks?.wire ?? systemClock());
   } catch (error) {
     if (error instanceof ConfigError || (error instanceof Error && error.name === 'ConfigError')) {
       process.stderr.write(`${error.message}\n`);

@@ -49,6 +49,8 @@ export interface Delivery {
    */
   send(draft: PushDraft, targets: Targets, signal?: AbortSignal, onDelay?: () => void): Promise<PushOutcome>;
   stats(): DeliveryStats;
+  /** Calls back with each push a service accepted. */
+  onAccepted(heard: (request: PushRequest) => void): void;
   /** Keeps the services' connections open. */
   warm(): void;
   /** Gives up what is under way, then closes the providers. */
@@ -91,6 +93,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     { provider: string; purpose: PushPurpose; outcome: PushOutcome['kind']; count: number }
   >();
   const alarms = new Alarms();
+  const listeners: ((request: PushRequest) => void)[] = [];
   const underWay = new Map<AbortController, Promise<PushOutcome>>();
   let sentThisHour = new Map<string, number>();
   let hourEndsMs = 0;
@@ -251,8 +254,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         'push service is misconfigured',
       );
     }
-    if (outcome.kind === 'accepted' && alarms.clear(request)) {
-      log.info({ provider, app, purpose }, 'push service accepts this app again');
+    if (outcome.kind === 'accepted') {
+      for (const heard of listeners) heard(request);
+      if (alarms.clear(request)) log.info({ provider, app, purpose }, 'push service accepts this app again');
     }
     const aborted = outcome.kind === 'retryLater' && outcome.reason === 'aborted';
     if (outcome.kind === 'failed' || (outcome.kind === 'retryLater' && !aborted)) log.warn(fields, 'push given up');
@@ -283,6 +287,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   return {
     targetFor: (purpose, targets) => choose(purpose, targets)?.target,
     send,
+    onAccepted: (heard) => void listeners.push(heard),
     warm() {
       if (closed) return;
       for (const { provider } of lanes.values()) provider.warm?.();

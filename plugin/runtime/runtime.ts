@@ -18,6 +18,7 @@ import { Brake } from './brake.ts';
 import type { Delivery } from './delivery.ts';
 import { EffectRunner, type NoticeText } from './effect-runner.ts';
 import { RemoteLink, RemoteLinks } from './remote-links.ts';
+import { Reports } from './reports.ts';
 import { heldEvent, Resync } from './resync.ts';
 import { Ticker } from './ticker.ts';
 import { TraceBook } from './trace.ts';
@@ -52,6 +53,8 @@ const DEFAULT_MAXIMUM_EXPIRES: DurationMs = 120 * MINUTE;
 
 export class Runtime {
   readonly traces = new TraceBook();
+  /** What apps tell over HTTP. */
+  readonly reports: Reports;
   readonly #o: RuntimeOptions;
   /** Those of this node, and those that other nodes tell of. */
   readonly #links: Map<string, PbxLink>;
@@ -111,6 +114,13 @@ export class Runtime {
       newId,
       noticeText: options.noticeText,
     });
+    this.reports = new Reports({
+      clock,
+      apply: (aor, event) => this.#apply(aor, event),
+      read: (aor) => this.#bindings.read(aor),
+      newId,
+    });
+    delivery.onAccepted((request) => this.reports.pushed(request));
     this.#wakes = new Wakes({
       mode,
       clock: wire,
@@ -239,6 +249,7 @@ export class Runtime {
       case 'contactSeen': {
         const { contact, how, at, grantedMs, wire } = event;
         const live = how === 'event' || how === 'hep' || how === 'watch';
+        if (live) void this.reports.registered(contact.aor, wire?.contact ?? contact.uri, at);
         return this.#apply(contact.aor, {
           type: 'ContactSeen',
           live,

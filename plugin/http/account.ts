@@ -1,0 +1,41 @@
+/** Who asks on the devices listener: an account, proved by its key. Wrong key, wrong realm and no account look the same. */
+import { type Aor, aorRealm, parseAor } from '../core/aor.ts';
+import type { Targets } from '../core/binding.ts';
+import { isAccountKey } from './account-key.ts';
+
+/** What the devices listener hands on; the runtime keeps it in its bounds. */
+export interface DeviceReports {
+  report(aor: Aor, device: NamedDevice, targets: Targets): Promise<Taken>;
+  withdraw(aor: Aor, device: NamedDevice, targets: Targets): Promise<Taken>;
+  receipt(aor: Aor, device: NamedDevice): Promise<Taken>;
+}
+
+export interface NamedDevice {
+  readonly installId?: string;
+  readonly selector?: string;
+}
+
+export type Taken = 'taken' | 'too many';
+
+export interface DeviceOptions {
+  readonly reports: DeviceReports;
+  /** `http.devices.accountSecret`. */
+  readonly secret: string;
+  /** Realms of the PBXs, in lower case. */
+  readonly realms: ReadonlySet<string>;
+  /** Names of the configured push services. */
+  readonly services: ReadonlySet<string>;
+}
+
+export const REFUSED = {
+  error: 'expected an account of this server and its key; print both with pushwake acrobits-xml',
+};
+export const TOO_MANY = { error: 'this account has told enough for this minute' };
+
+/** The account, if the key is its own. */
+export function accountOf(o: DeviceOptions, account: string | undefined, key: string | undefined): Aor | undefined {
+  if (account === undefined || key === undefined || key.length > 100) return undefined;
+  const aor = parseAor(account);
+  if (!aor || !isAccountKey(o.secret, aor, key)) return undefined;
+  return o.realms.has(aorRealm(aor)) ? aor : undefined;
+}

@@ -1,0 +1,167 @@
+/**
+ * What apps tell over HTTP, on its way to the lifecycle: how often an account may tell something, whether the account
+ * registered a moment ago, and whether a receipt answers a push that was sent. In memory and bounded; knows nothing of HTTP.
+ */
+import type { Aor } from '../core/aor.ts';
+import type { AorRecord, Binding, BindingId, Targets } from '../core/binding.ts';
+import type { LifecycleEvent } from '../core/events.ts';
+import { targetList } from '../core/identity.ts';
+import { pushParamsOf } from '../core/push-params.ts';
+import { between, DAY, type DurationMs, type Instant, MINUTE, SECOND } from '../core/time.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { PushRequest } from '../ports/push-provider.ts';
+
+export interface ReportsOptions {
+  readonly clock: Clock;
+  readonly apply: (aor: Aor, event: LifecycleEvent) => Promise<void>;
+  readonly read: (aor: Aor) => Promise<AorRecord | undefined>;
+  readonly newId: () => string;
+}
+
+/** A device as its app names it. */
+export interface ReportedDevice {
+  readonly installId?: string;
+  /** Acrobits: the account on the device. */
+  readonly selector?: string;
+}
+
+/** `too many`: this account has told enough for this minute, nothing was done. */
+export type Taken = 'taken' | 'too many';
+
+/** An app tells something when it starts and when it was pushed. */
+const MOST_A_MINUTE = 30;
+/** A device that registers so soon after its push was woken by it. */
+const WOKEN_WITHIN: DurationMs = 15 * SECOND;
+/** A phone that was off gets a notice when it is on again, and tells it then. */
+const RECEIPT_WITHIN: DurationMs = 1 * DAY;
+/** Accounts remembered; the oldest go first. About 100 bytes each. */
+const MOST_ACCOUNTS = 50_000;
+const MOST_PUSHES = 8;
+
+interface SentPush {
+  readonly token: string;
+  readonly at: Instant;
+  /** A receipt for it came. One push, one receipt: what is sent again proves nothing. */
+  receipt: boolean;
+}
+
+export class Reports {
+  readonly #o: ReportsOptions;
+  readonly #registered = new Remembered<Instant>();
+  readonly #pushes = new Remembered<SentPush[]>();
+  readonly #told = new Remembered<{ sinceMs: number; count: number }>();
+
+  constructor(options: ReportsOptions) {
+    this.#o = options;
+  }
+
+  /** A push was accepted by its service. */
+  pushed(request: PushRequest): void {
+    const aor = request.aor as Aor;
+    const at = this.#o.clock.now();
+    const before = this.#pushes.get(aor) ?? [];
+    this.#pushes.set(aor, [
+      ...before.slice(1 - MOST_PUSHES),
+      { token: request.target.token.fingerprint, at, receipt: false },
+    ]);
+  }
+
+  /** A REGISTER was seen as it happened. */
+  async registered(aor: Aor, uri: string, at: Instant): Promise<void> {
+    this.#registered.set(aor, at);
+    const recent = (this.#pushes.get(aor) ?? []).filter((p) => isWithin(between(p.at, at), WOKEN_WITHIN));
+    // One that says by its Contact which device it is, is known already.
+    if (recent.length === 0 || pushParamsOf(uri).kind === 'push') return;
+    const [only, ...more] = await this.#reported(aor);
+    if (!only || more.length > 0 || !recent.some((p) => hasToken(only, p.token))) return;
+    await this.#o.apply(aor, { type: 'ReportedDeviceAnswered', bindingId: only.id, at });
+  }
+
+  /** An app told its tokens. */
+  async report(aor: Aor, device: ReportedDevice, targets: Targets): Promise<Taken> {
+    if (this.#isTooMuch(aor)) return 'too many';
+    const registeredAt = this.#registered.get(aor);
+    await this.#o.apply(aor, {
+      type: 'Reported',
+      targets,
+      at: this.#o.clock.now(),
+      newId: this.#o.newId() as BindingId,
+      ...(device.installId === undefined ? {} : { installId: device.installId }),
+      ...(registeredAt === undefined ? {} : { registeredAt }),
+    });
+    return 'taken';
+  }
+
+  /** The account was removed from an app. */
+  async withdraw(aor: Aor, device: ReportedDevice, targets: Targets): Promise<Taken> {
+    if (this.#isTooMuch(aor)) return 'too many';
+    await this.#o.apply(aor, {
+      type: 'ReportWithdrawn',
+      at: this.#o.clock.now(),
+      tokens: targetList(targets).map((t) => t.token.fingerprint),
+      ...(device.installId === undefined ? {} : { installId: device.installId }),
+    });
+    return 'taken';
+  }
+
+  /** An app told that a push has arrived. One that names no device means the account's only one. */
+  async receipt(aor: Aor, device: ReportedDevice): Promise<Taken> {
+    if (this.#isTooMuch(aor)) return 'too many';
+    const at = this.#o.clock.now();
+    const open = (this.#pushes.get(aor) ?? []).filter((p) => !p.receipt && isWithin(between(p.at, at), RECEIPT_WITHIN));
+    if (open.length === 0) return 'taken';
+    const reported = await this.#reported(aor);
+    const named = reported.filter((b) => isNamed(b, device));
+    const meant = named.length > 0 ? named : reported;
+    const binding = meant.length === 1 ? meant[0] : undefined;
+    const push = binding && open.find((p) => hasToken(binding, p.token));
+    if (!push) return 'taken';
+    push.receipt = true;
+    await this.#o.apply(aor, { type: 'ReportedDeviceAnswered', bindingId: binding.id, at });
+    return 'taken';
+  }
+
+  async #reported(aor: Aor): Promise<readonly Binding[]> {
+    return (await this.#o.read(aor))?.bindings.filter((b) => b.reportedAt !== undefined) ?? [];
+  }
+
+  #isTooMuch(aor: Aor): boolean {
+    const nowMs = this.#o.clock.monotonicMs();
+    const before = this.#told.get(aor);
+    const window = before && nowMs - before.sinceMs < MINUTE ? before : { sinceMs: nowMs, count: 0 };
+    window.count++;
+    this.#told.set(aor, window);
+    return window.count > MOST_A_MINUTE;
+  }
+}
+
+function hasToken(b: Binding, token: string): boolean {
+  return targetList(b.targets).some((t) => t.token.fingerprint === token);
+}
+
+function isNamed(b: Binding, { installId, selector }: ReportedDevice): boolean {
+  if (installId !== undefined && b.evidence.installId === installId) return true;
+  return selector !== undefined && targetList(b.targets).some((t) => t.selector === selector);
+}
+
+/** Clocks may jump backwards. */
+function isWithin(ms: DurationMs, limit: DurationMs): boolean {
+  return ms >= -SECOND && ms <= limit;
+}
+
+/** A map that forgets who was not heard of for longest. */
+class Remembered<T> {
+  readonly #map = new Map<Aor, T>();
+
+  get(aor: Aor): T | undefined {
+    return this.#map.get(aor);
+  }
+
+  set(aor: Aor, value: T): void {
+    this.#map.delete(aor);
+    this.#map.set(aor, value);
+    if (this.#map.size <= MOST_ACCOUNTS) return;
+    const oldest = this.#map.keys().next().value;
+    if (oldest !== undefined) this.#map.delete(oldest);
+  }
+}
