@@ -28,13 +28,17 @@ export class ConfigError extends Error {
   }
 }
 
-/** The schema of one adapter's options, or undefined when there is no adapter of that type. */
-export type SchemaOf = (kind: 'pbx' | 'push' | 'store', type: string) => z.ZodType | undefined;
+/** Kinds of adapters that are configured. */
+export type AdapterKind = 'events' | 'pbx' | 'push' | 'store';
 
-export interface LoadedConfig extends Omit<Config, 'store' | 'pbx' | 'push'> {
+/** The schema of one adapter's options, or undefined when there is no adapter of that type. */
+export type SchemaOf = (kind: AdapterKind, type: string) => z.ZodType | undefined;
+
+export interface LoadedConfig extends Omit<Config, AdapterKind> {
   readonly store: AdapterConfig;
   readonly pbx: Readonly<Record<string, AdapterConfig>>;
   readonly push: Readonly<Record<string, AdapterConfig>>;
+  readonly events: Readonly<Record<string, AdapterConfig>>;
 }
 
 export interface AdapterConfig {
@@ -65,11 +69,12 @@ export function parseConfig(file: string, text: string, schemaOf: SchemaOf, env:
   substitute(doc, counter, mistakes, env);
   const root = configSchema.safeParse(doc.toJS() ?? {});
   if (!root.success) mistakes.push(...issues(root.error, [], doc, counter));
-  const raw = (root.success ? root.data : (doc.toJS() ?? {})) as Partial<Record<'store' | 'pbx' | 'push', unknown>>;
+  const raw = (root.success ? root.data : (doc.toJS() ?? {})) as Partial<Record<AdapterKind, unknown>>;
   const adapters = {
     store: one('store', ['store'], raw.store, 'sqlite'),
     pbx: many('pbx', raw.pbx),
     push: many('push', raw.push),
+    events: many('events', raw.events, 'webhook'),
   };
   if (mistakes.length > 0 || !root.success)
     throw new ConfigError(
@@ -78,14 +83,15 @@ export function parseConfig(file: string, text: string, schemaOf: SchemaOf, env:
     );
   return { ...root.data, ...adapters };
 
-  function many(kind: 'pbx' | 'push', entries: unknown): Record<string, AdapterConfig> {
+  /** Without `type` an entry is of `fallback`, or of the type it is named like. */
+  function many(kind: AdapterKind, entries: unknown, fallback?: string): Record<string, AdapterConfig> {
     if (entries === null || typeof entries !== 'object') return {};
     return Object.fromEntries(
-      Object.entries(entries).map(([name, value]) => [name, one(kind, [kind, name], value, name)]),
+      Object.entries(entries).map(([name, value]) => [name, one(kind, [kind, name], value, fallback ?? name)]),
     );
   }
 
-  function one(kind: 'pbx' | 'push' | 'store', path: string[], value: unknown, fallback: string): AdapterConfig {
+  function one(kind: AdapterKind, path: string[], value: unknown, fallback: string): AdapterConfig {
     if (value === null || typeof value !== 'object') return { type: fallback, options: {} };
     const { type = fallback, ...options } = value as { type?: string };
     const schema = schemaOf(kind, type);

@@ -47,6 +47,7 @@ export const configSchema = z.strictObject({
   store: adapter.default({ type: 'sqlite', path: '/var/lib/pushwake/bindings.db' }),
   pbx: z.record(name, adapter).refine((pbx) => Object.keys(pbx).length > 0, 'expected at least one PBX'),
   push: z.record(name, adapter).default({}),
+  events: z.record(name, adapter).default({}).describe('Who is told what happens: a CRM, a mail gateway'),
   policy: policy.default({}),
   policies: z
     .array(

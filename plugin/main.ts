@@ -18,6 +18,7 @@ import { type AdapterModule, loadAdapters, readManifest } from './manifest.ts';
 import type { AdapterDeps, Logger } from './ports/adapter.ts';
 import type { BindingStore } from './ports/binding-store.ts';
 import type { Clock } from './ports/clock.ts';
+import type { EventSink } from './ports/event-sink.ts';
 import type { PbxLink } from './ports/pbx-link.ts';
 import type { PushProvider } from './ports/push-provider.ts';
 import { createDelivery } from './runtime/delivery.ts';
@@ -42,6 +43,7 @@ export interface Adapters {
   readonly pbx: Map<string, AdapterModule<PbxLink>>;
   readonly push: Map<string, AdapterModule<PushProvider>>;
   readonly store: Map<string, AdapterModule<BindingStore>>;
+  readonly events: Map<string, AdapterModule<EventSink>>;
 }
 
 /** The clock the bindings live by, and the one for disks and wires: one and the same but in demonstrations. */
@@ -61,6 +63,7 @@ export async function adapters(): Promise<Adapters> {
     pbx: await loadAdapters(manifest, 'pbx'),
     push: await loadAdapters(manifest, 'push'),
     store: await loadAdapters(manifest, 'store'),
+    events: await loadAdapters(manifest, 'events'),
   };
 }
 
@@ -82,6 +85,7 @@ export function compose(config: LoadedConfig, found: Adapters, log: Logger, cloc
     return module.create(entry.options, { clock: wire, log, name } satisfies AdapterDeps);
   };
   const providers = Object.entries(config.push).map(([name, entry]) => make(found.push, name, entry));
+  const sinks = Object.entries(config.events).map(([name, entry]) => make(found.events, name, entry));
   const links = Object.entries(config.pbx).map(([name, entry]) => make(found.pbx, name, entry));
   const realms = new Map(Object.entries(config.pbx).map(([name, e]) => [name, (e.options as { realm: string }).realm]));
   const messages = loadMessages();
@@ -94,6 +98,7 @@ export function compose(config: LoadedConfig, found: Adapters, log: Logger, cloc
     log,
     store: make(found.store, config.store.type, config.store),
     links,
+    sinks,
     delivery,
     policyFor: withoutRefreshes(policyChooser(config), (targets) => !delivery.targetFor('refresh', targets)),
     noticeText: (aor, notice) => messages.text(localeOf(aor), notice),

@@ -12,14 +12,17 @@ import { type DurationMs, type Instant, MINUTE } from '../core/time.ts';
 import type { Logger } from '../ports/adapter.ts';
 import type { BindingStore } from '../ports/binding-store.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { EventSink } from '../ports/event-sink.ts';
 import type { PbxEvent, PbxLink } from '../ports/pbx-link.ts';
 import { Bindings } from './bindings.ts';
 import { Brake } from './brake.ts';
 import type { Delivery } from './delivery.ts';
 import { EffectRunner, type NoticeText } from './effect-runner.ts';
+import { Events } from './events.ts';
 import { RemoteLink, RemoteLinks } from './remote-links.ts';
 import { Reports } from './reports.ts';
 import { heldEvent, Resync } from './resync.ts';
+import { type Telling, tellingOfReport, tellingsOfCall } from './tellings.ts';
 import { Ticker } from './ticker.ts';
 import { TraceBook } from './trace.ts';
 import { Wakes } from './wakes.ts';
@@ -39,6 +42,8 @@ export interface RuntimeOptions {
   readonly delivery: Delivery;
   readonly policyFor: (aor: Aor) => (targets: Targets) => Policy;
   readonly noticeText: (aor: Aor, notice: NoticeName) => NoticeText;
+  /** Who is told what happens. Nobody is in `observe` mode: nothing happens then. */
+  readonly sinks?: readonly EventSink[];
   /** The realm each link serves. */
   readonly realmOf: (link: string) => string;
   /** Lower-case hex, `bytes` long before encoding. */
@@ -67,6 +72,7 @@ export class Runtime {
   readonly #ticker: Ticker;
   readonly #resync: Resync;
   readonly #brake: Brake;
+  readonly #events: Events;
   #started = false;
 
   constructor(options: RuntimeOptions) {
@@ -76,6 +82,8 @@ export class Runtime {
     this.#links = new Map(options.links.map((link) => [link.name, link]));
     for (const link of options.links) this.#downSince.set(link.name, clock.now());
     const newId = () => options.randomHex(8);
+    const sinks = mode === 'observe' ? [] : (options.sinks ?? []);
+    this.#events = new Events({ sinks, clock: wire, log, newId: () => options.randomHex(12) });
     const peers = store.peers?.();
     this.#remote =
       peers &&
@@ -113,6 +121,7 @@ export class Runtime {
       clock,
       newId,
       noticeText: options.noticeText,
+      onReport: (aor, record, effect) => this.#tell(aor, tellingOfReport(record, effect)),
     });
     this.reports = new Reports({
       clock,
@@ -134,6 +143,9 @@ export class Runtime {
         for (const name of link.ringsVia ?? []) this.#links.get(name)?.watch(aor, on);
       },
       newStem: () => options.randomHex(4),
+      onOver: (wake) => {
+        for (const telling of tellingsOfCall(wake, clock.now())) this.#tell(wake.aor, telling);
+      },
     });
     this.#ticker = new Ticker({
       store,
@@ -178,6 +190,7 @@ export class Runtime {
     await this.#resync.stop();
     await this.#effects.idle();
     await this.#bindings.stop();
+    await this.#events.stop();
     await this.#o.delivery.close();
     await this.#o.store.close();
   }
@@ -200,6 +213,10 @@ export class Runtime {
       waiting: this.#wakes.waiting,
       ...(this.#brake.on ? { brake: this.#brake.reason } : {}),
     };
+  }
+
+  #tell(aor: Aor, telling: Telling | undefined): void {
+    if (telling) this.#events.tell(telling.type, telling.at, aor, telling.data);
   }
 
   #owns(link: PbxLink, aor: Aor): boolean {

@@ -28,6 +28,8 @@ export interface WakesOptions {
   readonly watchElsewhere: (link: PbxLink, aor: Aor, on: boolean) => void;
   /** Eight characters of [0-9a-z], unguessable enough to be unique. */
   readonly newStem: () => string;
+  /** A call is over, or was forgotten. */
+  readonly onOver?: (wake: Wake) => void;
 }
 
 type Ref = NonNullable<ReturnType<typeof parseRef>>;
@@ -58,7 +60,10 @@ export class Wakes {
       traces,
       watchElsewhere: options.watchElsewhere,
       policyOf: (aor, binding) => this.#policy(aor, binding),
-      closed: (live) => this.#forget(live),
+      closed: (live) => {
+        this.#forget(live);
+        options.onOver?.(live.wake);
+      },
     };
   }
 

@@ -43,7 +43,7 @@ const RULES: readonly Rule[] = [
   // What the adapters of one kind share lies in the folder of the kind (ADR 0003).
   {
     of: /^adapters\/(\w+)\/[^/]+$/,
-    folders: ['adapters/$1/', 'plugin/core/', 'plugin/ports/'],
+    folders: ['adapters/$1/', 'adapters/shared/', 'plugin/core/', 'plugin/ports/'],
     packages: SCHEMA,
     builtins: 'any',
   },
@@ -51,6 +51,7 @@ const RULES: readonly Rule[] = [
     of: /^adapters\/(\w+)\/(\w+)\//,
     folders: [
       'adapters/$1/$2/',
+      'adapters/shared/',
       // ADR 0003: files beside the folders are what the adapters of a kind share.
       ...['supervised-worker', 'cut-to-fit', 'https-client', 'verdicts', 'watched-file', 'row-text'].map(
         (f) => `adapters/$1/${f}.ts`,

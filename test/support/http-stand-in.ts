@@ -3,7 +3,7 @@
  * treat the next requests, counters to wait for. For tests only.
  */
 
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer as createPlainServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { ServerHttp2Session } from 'node:http2';
 import { constants, createSecureServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
 import { createServer } from 'node:https';
@@ -57,6 +57,8 @@ export interface HttpStandIn {
 export interface HttpStandInOptions {
   /** Speaks HTTP/1.1 alone. */
   readonly http1?: boolean;
+  /** Without TLS. */
+  readonly plain?: boolean;
   readonly hosts?: readonly string[];
 }
 
@@ -119,10 +121,12 @@ export async function startHttpStandIn(
     } else answer(behaviour);
   }
 
-  const server = options.http1
-    ? createServer({ key, cert }, onRequest)
-    : createSecureServer({ key, cert, allowHTTP1: true, settings: { maxConcurrentStreams: 1_000 } }, onRequest);
-  server.on('secureConnection', (socket: Socket) => {
+  const server = options.plain
+    ? createPlainServer(onRequest)
+    : options.http1
+      ? createServer({ key, cert }, onRequest)
+      : createSecureServer({ key, cert, allowHTTP1: true, settings: { maxConcurrentStreams: 1_000 } }, onRequest);
+  server.on(options.plain ? 'connection' : 'secureConnection', (socket: Socket) => {
     connectionsEver++;
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));

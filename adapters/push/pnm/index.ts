@@ -5,7 +5,7 @@
 import type { Target, Targets } from '../../../plugin/core/binding.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
 import type { PushOutcome, PushProvider, PushPurpose, PushRequest } from '../../../plugin/ports/push-provider.ts';
-import { HttpsClient } from '../https-client.ts';
+import { HttpsClient } from '../../shared/https-client.ts';
 import { readRetryAfter } from '../verdicts.ts';
 import { optionsSchema } from './options.ts';
 import { codesOf, outcomeOf } from './outcome.ts';

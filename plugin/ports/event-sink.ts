@@ -1,0 +1,23 @@
+/** Where the administrator wants to hear what happens: a CRM, a mail gateway. One attempt; queue and retry lie outside. */
+
+/** `missed`: a call for which phones were pushed ended unanswered. `woken`: a phone registered for a call. */
+export type EventName = 'bound' | 'renewed' | 'warned' | 'ended' | 'woken' | 'missed';
+
+/** Tokens only as fingerprints; never who calls. */
+export interface OutEvent {
+  /** The same for every attempt: receivers drop repeats by it. */
+  readonly id: string;
+  readonly type: EventName;
+  /** ISO 8601, UTC. */
+  readonly at: string;
+  readonly aor: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+export interface EventSink {
+  readonly name: string;
+  wants(type: EventName): boolean;
+  /** `later`: worth another try. `refused`: never for this event. Answers never throw; aborts at once with `signal`. */
+  send(event: OutEvent, signal: AbortSignal): Promise<'taken' | 'later' | 'refused'>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,74 @@
+/** Which of what happens here is told to others, and in which words. Pure. Tokens as fingerprints; never who calls. */
+import type { AorRecord, Binding } from '../core/binding.ts';
+import type { Effect, Report } from '../core/events.ts';
+import { targetList } from '../core/identity.ts';
+import type { Instant } from '../core/time.ts';
+import type { Wake } from '../core/wake.ts';
+import type { EventName } from '../ports/event-sink.ts';
+
+export interface Telling {
+  readonly type: EventName;
+  readonly at: Instant;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+const TOLD: Readonly<Partial<Record<Report, EventName>>> = {
+  bound: 'bound',
+  renewed: 'renewed',
+  'token-changed': 'renewed',
+  revived: 'renewed',
+  warned: 'warned',
+  ended: 'ended',
+};
+
+export function tellingOfReport(record: AorRecord, effect: Extract<Effect, { type: 'report' }>): Telling | undefined {
+  const type = TOLD[effect.what];
+  if (type === undefined) return undefined;
+  const { bindingId, at } = effect;
+  const binding = record.bindings.find((b) => b.id === bindingId);
+  const buried = record.tombstones.find((t) => t.id === bindingId);
+  const reason = type === 'renewed' && effect.what !== 'renewed' ? effect.what : effect.reason;
+  return {
+    type,
+    at,
+    data: {
+      bindingId,
+      ...(reason === undefined ? {} : { reason }),
+      ...(binding ? factsOf(binding) : {}),
+      ...(!binding && buried ? { lastSeenAt: iso(buried.renewedAt), tokens: buried.tokens } : {}),
+    },
+  };
+}
+
+/** One for each phone that came, and one for a call nobody took though phones were pushed. */
+export function tellingsOfCall(wake: Wake, now: Instant): readonly Telling[] {
+  const { callId, pbx, outcome } = wake;
+  const woken = wake.devices
+    .filter((d) => d.fresh !== undefined)
+    .map((d): Telling => {
+      const data = { callId, pbx, bindingId: d.bindingId, answered: outcome === 'answered' };
+      return { type: 'woken', at: now, data };
+    });
+  if (wake.devices.length === 0 || outcome === 'answered' || outcome === 'elsewhere') return woken;
+  const pushed = wake.devices.map((d) => ({ bindingId: d.bindingId, push: d.push, woken: d.fresh !== undefined }));
+  const missed: Telling = {
+    type: 'missed',
+    at: now,
+    data: { callId, pbx, why: outcome ?? 'unknown', devices: pushed },
+  };
+  return [...woken, missed];
+}
+
+function factsOf(b: Binding): Record<string, unknown> {
+  const [first] = targetList(b.targets);
+  return {
+    ...(first ? { service: first.provider, app: first.app } : {}),
+    tokens: targetList(b.targets).map((t) => t.token.fingerprint),
+    lastSeenAt: iso(b.renewedAt),
+    endsAt: iso(b.endsAt),
+  };
+}
+
+function iso(at: Instant): string {
+  return new Date(at).toISOString();
+}
