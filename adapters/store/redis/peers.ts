@@ -107,11 +107,12 @@ export class RedisPeers implements Peers {
         reject(new LinkError(`the node with the link to ${request.pbx} did not answer within ${ANSWER_WITHIN} ms`)),
       );
     });
+    // It may be refused while the question is still on its way.
+    answer.catch(() => undefined);
     try {
       await this.#publish(owner.node, { type: 'request', from: this.#id, id, request });
       return await answer;
     } catch (error) {
-      answer.catch(() => undefined);
       throw error instanceof LinkError ? error : new LinkError(String(error), { cause: error });
     } finally {
       cancel();
