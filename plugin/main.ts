@@ -87,7 +87,12 @@ export function compose(config: LoadedConfig, found: Adapters, log: Logger, cloc
   const providers = Object.entries(config.push).map(([name, entry]) => make(found.push, name, entry));
   const sinks = Object.entries(config.events).map(([name, entry]) => make(found.events, name, entry));
   const links = Object.entries(config.pbx).map(([name, entry]) => make(found.pbx, name, entry));
-  const realms = new Map(Object.entries(config.pbx).map(([name, e]) => [name, (e.options as { realm: string }).realm]));
+  const realms = new Map(
+    Object.entries(config.pbx).map(([name, e]) => [
+      name,
+      [(e.options as { realm: string | readonly string[] }).realm].flat().join(' '),
+    ]),
+  );
   const messages = loadMessages();
   const localeOf = localeChooser(config, messages);
   const delivery = createDelivery({ providers, clock: wire, log, random });

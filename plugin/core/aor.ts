@@ -23,3 +23,8 @@ export function aorUser(aor: Aor): string {
 export function aorRealm(aor: Aor): string {
   return aor.slice(aor.lastIndexOf('@') + 1);
 }
+
+/** Whether an account is one of these realms: one, several with blanks between, or `*` for every one. Case does not matter. */
+export function servesAor(realms: string, aor: Aor): boolean {
+  return realms.split(' ').some((realm) => realm === '*' || realm.toLowerCase() === aorRealm(aor));
+}

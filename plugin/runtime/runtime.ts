@@ -4,7 +4,7 @@
  * push services, store.
  */
 import type { Aor } from '../core/aor.ts';
-import { aorRealm } from '../core/aor.ts';
+import { servesAor } from '../core/aor.ts';
 import { type AorRecord, type BindingId, isLive, type Targets } from '../core/binding.ts';
 import type { LifecycleEvent, NoticeName } from '../core/events.ts';
 import type { Mode, Policy } from '../core/policy.ts';
@@ -44,7 +44,7 @@ export interface RuntimeOptions {
   readonly noticeText: (aor: Aor, notice: NoticeName) => NoticeText;
   /** Who is told what happens. Nobody is in `observe` mode: nothing happens then. */
   readonly sinks?: readonly EventSink[];
-  /** The realm each link serves. */
+  /** The realms each link serves: one, several with blanks between, or `*` for every one. */
   readonly realmOf: (link: string) => string;
   /** Lower-case hex, `bytes` long before encoding. */
   readonly randomHex: (bytes: number) => string;
@@ -221,7 +221,7 @@ export class Runtime {
 
   #owns(link: PbxLink, aor: Aor): boolean {
     const realm = link instanceof RemoteLink ? link.realm : this.#o.realmOf(link.name);
-    return realm.toLowerCase() === aorRealm(aor);
+    return servesAor(realm, aor);
   }
 
   #owners(aor: Aor): PbxLink[] {

@@ -93,6 +93,7 @@ const REAL_TIME = [
   'adapters/pbx/supervised-worker.ts',
   'adapters/pbx/asterisk/link.ts',
   'adapters/pbx/freeswitch/link.ts',
+  'adapters/pbx/freeswitch/connection.ts',
   'adapters/store/sqlite/',
   'plugin/main.ts',
 ];

@@ -2,20 +2,19 @@
  * A whole scene on loopback: a real Asterisk with the shipped snippets, pushwake as a process, the APNs stand-in, and
  * phones that sleep and are woken by their push. The demo and the tests on a real PBX play in it.
  */
-import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type ApnsStandIn, type ReceivedPush, startApnsStandIn } from './apns-stand-in/index.ts';
-import { passwordOf, type SipUser } from './asterisk/config.ts';
+import { type ApnsStandIn, startApnsStandIn } from './apns-stand-in/index.ts';
+import type { SipUser } from './asterisk/config.ts';
 import { type RunningAsterisk, startAsterisk } from './asterisk/index.ts';
-import { type Entry, type LogLine, PushwakeProcess } from './pushwake-process.ts';
-import { SipPhone, type SipPhoneOptions } from './sip-phone/index.ts';
-import { StoredRecords } from './stored-records.ts';
+import { PbxScene, type PushwakeChanges, REALM } from './pbx-scene.ts';
+import { type Entry, PushwakeProcess } from './pushwake-process.ts';
 
-export const REALM = 'example.com';
+export { type PushIdentity, REALM, type WokenPhone } from './pbx-scene.ts';
+
 const ARI_PASSWORD = 'scene-ari-secret';
 const HEP_PASSWORD = 'scene-hep-secret';
 
@@ -72,23 +71,8 @@ export const DEFAULT_USERS: readonly SipUser[] = [
   { id: '2000', callerId: 'The Caller <2000>' },
 ];
 
-/** Tokens of one app install, as Apple gives them. */
-export interface PushIdentity {
-  readonly voip: string;
-  readonly other: string;
-  /** Contact parameters of RFC 8599 as Linphone on iOS writes them. */
-  readonly params: string;
-}
-
-export class Scene {
+export class Scene extends PbxScene {
   readonly asterisk: RunningAsterisk;
-  readonly apns: ApnsStandIn;
-  readonly pushwake: PushwakeProcess;
-  readonly folder: string;
-  readonly phones: SipPhone[] = [];
-  readonly tokens: string[] = [];
-  /** What pushwake has stored, read from outside. */
-  readonly stored: StoredRecords;
   readonly #options: SceneOptions;
   readonly #hepPort: number;
 
@@ -100,22 +84,19 @@ export class Scene {
     options: SceneOptions;
     hepPort: number;
   }) {
+    super(parts);
     this.asterisk = parts.asterisk;
-    this.apns = parts.apns;
-    this.pushwake = parts.pushwake;
-    this.folder = parts.folder;
     this.#options = parts.options;
     this.#hepPort = parts.hepPort;
-    this.stored = new StoredRecords(this.storePath);
+  }
+
+  protected override get pbx(): RunningAsterisk {
+    return this.asterisk;
   }
 
   /** Where Asterisk sends its copies of SIP messages, and with which password. */
   get hepTarget(): { readonly port: number; readonly password: string } {
     return { port: this.#hepPort, password: HEP_PASSWORD };
-  }
-
-  get storePath(): string {
-    return join(this.folder, 'bindings.db');
   }
 
   static async start(options: SceneOptions): Promise<Scene> {
@@ -154,115 +135,24 @@ export class Scene {
     return scene;
   }
 
-  /** Starts pushwake and waits until its link is up. */
-  async startPushwake(): Promise<void> {
-    const from = this.pushwake.log.length;
-    await this.pushwake.start();
-    await this.waitForLog('pbx link up', from);
-  }
-
   yaml(
-    changes: {
+    changes: PushwakeChanges & {
       /** Base address of ARI, by default Asterisk's own. */
       readonly url?: string;
       readonly password?: string;
-      readonly mode?: string;
-      readonly storePath?: string;
-      /** The .p8 text of the stand-in's app. */
-      readonly key?: string;
     } = {},
   ): string {
-    const { apps, endpoint } = this.apns;
-    const app = apps[0];
-    if (!app) throw new Error('the stand-in has no app');
-    return `mode: ${changes.mode ?? this.#options.mode ?? 'full'}
-store: { type: sqlite, path: ${JSON.stringify(changes.storePath ?? this.storePath)} }
-pbx:
-  office:
-    type: asterisk
+    const { mode, policy, debug } = this.#options;
+    return this.yamlWith(
+      `    type: asterisk
     url: ${changes.url ?? `http://127.0.0.1:${this.asterisk.ports.ari}`}
     username: pushwake
     password: ${changes.password ?? ARI_PASSWORD}
     realm: ${REALM}
-${this.#hepPort ? `    hep: { listen: "127.0.0.1:${this.#hepPort}", password: ${HEP_PASSWORD} }\n` : ''}push:
-  apns:
-    apps:
-      - ${JSON.stringify({ ...app, key: changes.key ?? app.key })}
-    endpoint: ${JSON.stringify(endpoint)}
-policy:
-  ringTime: 30s
-${this.#options.policy ?? ''}
-log: { level: ${this.#options.debug === false ? 'info' : 'debug'} }
-`;
-  }
-
-  /** A phone on this Asterisk. Closed with the scene. */
-  async phone(user: string, options: Partial<SipPhoneOptions> = {}): Promise<SipPhone> {
-    const phone = new SipPhone({
-      user,
-      password: passwordOf({ id: user }),
-      server: { host: '127.0.0.1', ...this.asterisk.ports },
-      transport: 'udp',
-      ...options,
-    });
-    this.phones.push(phone);
-    await phone.open();
-    return phone;
-  }
-
-  /** Tokens of a new install of the stand-in's app. */
-  install(): PushIdentity {
-    const app = this.apns.apps[0];
-    if (!app) throw new Error('the stand-in has no app');
-    const voip = randomBytes(32).toString('hex');
-    const other = randomBytes(32).toString('hex');
-    this.apns.register(voip, { voip: true });
-    this.apns.register(other);
-    this.tokens.push(voip, other);
-    const params = `;pn-provider=apns;pn-param=${app.teamId}.${app.bundleId}.voip&remote;pn-prid=${voip}:voip&${other}:remote`;
-    return { voip, other, params };
-  }
-
-  /** Registers a phone with push parameters and waits until pushwake has bound or renewed it. */
-  async bind(phone: SipPhone, identity: PushIdentity, options: { expires?: number } = {}): Promise<void> {
-    const from = this.pushwake.log.length;
-    const result = await phone.register({ contactParams: identity.params, ...options });
-    if (result.status !== 200) throw new Error(`REGISTER of ${phone.name}: ${result.status} ${result.reason}`);
-    const aor = `${phone.user}@${REALM}`;
-    const said = (l: LogLine) => l.aor === aor && /^binding (bound|renewed|token-changed|revived)$/.test(l.msg);
-    await this.pushwake.waitForLog(said, { from, what: `a binding of ${phone.name}` });
-    // The line may be about another device of the account.
-    await this.stored.waitFor(aor, 'bound', (r) =>
-      r.bindings.some((b) => b.targets.call?.token.reveal() === identity.voip),
+${this.#hepPort ? `    hep: { listen: "127.0.0.1:${this.#hepPort}", password: ${HEP_PASSWORD} }\n` : ''}`,
+      changes,
+      { mode, policy, debug },
     );
-  }
-
-  /** From now on the phone wakes by its call push, as an app does: opens a socket, registers. */
-  wakeByPush(phone: SipPhone, identity: PushIdentity, o: { afterMs?: number; samePort?: boolean } = {}): WokenPhone {
-    const woken: WokenPhone = { pushes: [], registered: [], failures: [], stop: () => undefined };
-    woken.stop = this.apns.onPush(identity.voip, (push) => {
-      woken.pushes.push(push);
-      setTimeout(() => {
-        void (async () => {
-          if (!phone.isOpen) await phone.wake({ samePort: o.samePort ?? false });
-          const result = await phone.register({ contactParams: identity.params, newCallId: true });
-          woken.registered.push(result.at);
-        })().catch((error: unknown) => woken.failures.push(error));
-      }, o.afterMs ?? 50);
-    });
-    return woken;
-  }
-
-  /** Closing words this install was told, oldest first. */
-  words(identity: PushIdentity): string[] {
-    return this.apns.pushes
-      .filter((p) => p.token === identity.other)
-      .map((p) => (JSON.parse(p.json) as { pushwake?: { type?: string; ended?: string } }).pushwake)
-      .flatMap((p) => (p?.type === 'cancel' && p.ended ? [p.ended] : []));
-  }
-
-  waitForLog(msg: string, from = 0, timeoutMs = 10_000): Promise<LogLine> {
-    return this.pushwake.waitForLog((l) => l.msg === msg, { from, timeoutMs, what: `"${msg}"` });
   }
 
   /** Contacts Asterisk holds for an AOR, exactly as stored. Asking makes it drop those that have expired. */
@@ -276,24 +166,6 @@ log: { level: ${this.#options.debug === false ? 'info' : 'debug'} }
     const fields = (await answer.json()) as { attribute: string; value: string }[];
     return fields.flatMap((f) => (f.attribute === 'contact' && f.value !== '' ? [f.value] : []));
   }
-
-  async close(): Promise<void> {
-    for (const phone of this.phones) await phone.close();
-    await this.pushwake.stop();
-    await this.asterisk.stop();
-    await this.apns.close();
-    this.stored.close();
-    rmSync(this.folder, { recursive: true, force: true });
-  }
-}
-
-export interface WokenPhone {
-  readonly pushes: ReceivedPush[];
-  /** When each of its registrations was answered. */
-  readonly registered: number[];
-  /** Why it did not (its old port was taken by somebody else meanwhile, say). */
-  readonly failures: unknown[];
-  stop: () => void;
 }
 
 function freeUdpPort(): Promise<number> {

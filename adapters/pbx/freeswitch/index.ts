@@ -1,0 +1,474 @@
+/**
+ * FreeSWITCH by its event socket. Main-thread side: turns facts into the port's events, keeps the calls that wait, and asks
+ * the worker for what the core decided.
+ */
+import { randomUUID } from 'node:crypto';
+import { type Aor, aorUser, parseAor, servesAor } from '../../../plugin/core/aor.ts';
+import { sourceOf } from '../../../plugin/core/contact-uri.ts';
+import { type DurationMs, type Instant, SECOND } from '../../../plugin/core/time.ts';
+import { parseRef } from '../../../plugin/core/wake.ts';
+import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
+import {
+  type AskAnswer,
+  type DeviceLeg,
+  type HeldContact,
+  type LegOutcome,
+  LinkError,
+  type PbxEvent,
+  type PbxLink,
+  type RingTarget,
+} from '../../../plugin/ports/pbx-link.ts';
+import { SupervisedWorker } from '../supervised-worker.ts';
+import { dialText, dialVia, readStored } from './contact.ts';
+import { contactOf, flushable, type Held, heldOf, type Row } from './held.ts';
+import { LastSeen } from './last-seen.ts';
+import type { HeldRow, LinkData } from './link.ts';
+import type { FreeswitchOptions } from './options.ts';
+import { ownAddresses } from './registrations.ts';
+import { callOf, type EventHeaders, type FsFact, translate } from './translate.ts';
+import { type Adopted, type Target, WaitingCall } from './waiting-call.ts';
+
+export { optionsSchema } from './options.ts';
+
+/** A call waits for these: a PBX that takes longer is treated as one that does not answer. */
+const CALL_DEADLINE: DurationMs = 1 * SECOND;
+/** Nobody waits for these. */
+const CALM_DEADLINE: DurationMs = 5 * SECOND;
+/** Every registration of a profile in one answer: 5,000 rows take 50 ms. */
+const LIST_DEADLINE: DurationMs = 30 * SECOND;
+/** A removal is told 20 to 100 ms later. */
+const GONE_WITHIN: DurationMs = 1 * SECOND;
+/** FreeSWITCH's own default for a bridge without call_timeout. */
+const RING_SECONDS = 60;
+
+export function create(options: FreeswitchOptions, deps: AdapterDeps): PbxLink {
+  return new FreeswitchLink(options, deps);
+}
+
+type CallFact = Extract<FsFact, { fact: 'call' }>;
+
+class FreeswitchLink implements PbxLink {
+  readonly name: string;
+  readonly #o: FreeswitchOptions;
+  readonly #deps: AdapterDeps;
+  readonly #worker: SupervisedWorker;
+  /** By the caller's channel. */
+  readonly #calls = new Map<string, WaitingCall>();
+  readonly #callByRef = new Map<string, WaitingCall>();
+  /** Channels of ours that were ended before they existed: FreeSWITCH makes them in the background. */
+  readonly #doomed = new Map<string, string>();
+  /** How the contacts handed to the runtime were read. */
+  readonly #held = new WeakMap<HeldContact, Held>();
+  readonly #lastSeen = new LastSeen();
+  /** Who waits for a removal to be told, by Call-ID. */
+  readonly #removals = new Map<string, Set<() => void>>();
+  readonly #adopted = new Map<string, Adopted[]>();
+  #ownAddresses: ReadonlySet<string> = new Set();
+  #emit: (event: PbxEvent) => void = () => undefined;
+  #stopped = false;
+
+  constructor(options: FreeswitchOptions, deps: AdapterDeps) {
+    this.name = deps.name;
+    this.#o = options;
+    this.#deps = deps;
+    const script = new URL(import.meta.url.endsWith('.ts') ? './link.ts' : './link.js', import.meta.url);
+    const { host, port, password, node, profiles } = options;
+    this.#worker = new SupervisedWorker({
+      name: deps.name,
+      script,
+      workerData: { address: { host, port, password }, node, profiles } satisfies LinkData,
+      log: deps.log,
+      onUp: () => void this.#linkUp(),
+      onDown: (reason) => this.#say({ type: 'linkDown', pbx: this.name, reason }),
+      onEvent: (event) => this.#fact(translate(event as EventHeaders)),
+    });
+  }
+
+  get ringsVia(): ReadonlySet<string> {
+    return new Set(Object.keys(this.#o.via));
+  }
+
+  get up(): boolean {
+    return this.#worker.up;
+  }
+
+  async start(emit: (event: PbxEvent) => void): Promise<void> {
+    this.#emit = emit;
+    await this.#worker.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    // Calls that come from now on take the plain path without waiting for the guard.
+    if (this.up) await this.#worker.call('leave', {}, CALL_DEADLINE).catch(() => undefined);
+    await this.#worker.stop();
+    this.#calls.clear();
+    this.#callByRef.clear();
+  }
+
+  #say(event: PbxEvent): void {
+    if (!this.#stopped) this.#emit(event);
+  }
+
+  // ── Facts ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #linkUp(): Promise<void> {
+    this.#say({ type: 'linkUp', pbx: this.name });
+    try {
+      // Calls first: they wait; the resync can.
+      await this.#takeUp();
+    } catch (error) {
+      this.#deps.log.warn({ pbx: this.name, reason: String(error) }, 'could not look for calls that wait');
+    }
+    try {
+      const infos = this.#o.profiles.map((profile) =>
+        this.#worker.call<string>('profileInfo', { profile }, CALM_DEADLINE),
+      );
+      this.#ownAddresses = new Set((await Promise.all(infos)).flatMap(ownAddresses));
+    } catch (error) {
+      this.#deps.log.warn({ pbx: this.name, reason: String(error) }, 'could not ask for the addresses of the profiles');
+    }
+  }
+
+  /** Calls we knew go on or have ended; calls that began while nobody listened are found by their placeholder. */
+  async #takeUp(): Promise<void> {
+    const answer = await this.#worker.call<{ rows?: readonly ChannelRow[] }>('channels', {}, CALL_DEADLINE);
+    const rows = answer.rows ?? [];
+    const there = new Map(rows.map((r) => [r.uuid, { talks: r.callstate === 'ACTIVE' }]));
+    for (const call of [...this.#calls.values()]) call.resume(there);
+    if (!rows.some((r) => r.name === PLACEHOLDER)) return;
+    const unanswered = rows.filter((r) => r.callstate !== 'ACTIVE').slice(0, TAKEN_UP_MAX);
+    const dumps = await Promise.all(
+      unanswered.map(({ uuid }) =>
+        this.#worker.call<EventHeaders | undefined>('dump', { uuid }, CALL_DEADLINE).catch(() => undefined),
+      ),
+    );
+    const waiting = new Set(dumps.map((d) => d?.variable_pushwake_hold).filter((uuid) => uuid !== undefined));
+    for (const d of dumps) {
+      const { variable_pushwake_ref: ref, 'Unique-ID': uuid } = d ?? {};
+      const caller = d?.variable_pushwake_caller ?? d?.variable_originating_leg_uuid;
+      if (!ref || !uuid || !caller || !waiting.has(caller) || this.#callByRef.has(ref) || !parseRef(ref)) continue;
+      this.#adopted.set(caller, [...(this.#adopted.get(caller) ?? []), { ref, uuid }]);
+    }
+    for (const d of dumps) {
+      if (!d?.['Unique-ID'] || !waiting.has(d['Unique-ID']) || this.#calls.has(d['Unique-ID'])) continue;
+      const fact = callOf(d);
+      if (fact?.fact === 'call') this.#call(fact, true);
+    }
+  }
+
+  #fact(fact: FsFact | undefined): void {
+    if (!fact || this.#stopped) return;
+    switch (fact.fact) {
+      case 'registered':
+        return this.#registered(fact);
+      case 'unregistered':
+        return void this.#unregistered(fact);
+      case 'expired': {
+        for (const told of this.#removals.get(fact.callId) ?? []) told();
+        return this.#expired(fact);
+      }
+      case 'call':
+        return this.#call(fact, false);
+      case 'legDials':
+      case 'legRinging':
+      case 'legAnswered':
+      case 'legEnded': {
+        const doomed = this.#doomed.get(fact.uuid);
+        if (fact.fact === 'legEnded') this.#doomed.delete(fact.uuid);
+        else if (doomed !== undefined) void this.#kill(fact.uuid, doomed);
+        const call = this.#callByRef.get(fact.ref);
+        if (fact.fact === 'legEnded') call?.legEnded(fact.ref, fact.uuid, fact.cause);
+        else call?.[fact.fact](fact.ref, fact.uuid);
+        return;
+      }
+      case 'holdEnded':
+        return this.#calls.get(fact.caller)?.holdEnded(fact.cause);
+      case 'callerAnswered':
+        return this.#calls.get(fact.caller)?.callerAnswered();
+      case 'callerEnded':
+        return this.#calls.get(fact.caller)?.callerEnded();
+      case 'jobFailed': {
+        for (const call of [...this.#calls.values()]) call.jobFailed(fact.job, fact.reason);
+        return;
+      }
+      default:
+        fact satisfies never;
+    }
+  }
+
+  #at(epochMs: number): Instant {
+    return Number.isFinite(epochMs) ? this.#deps.clock.fromPbx(epochMs) : this.#deps.clock.now();
+  }
+
+  get #lateMarginMs(): DurationMs {
+    return this.#o.expiresLateMargin * SECOND;
+  }
+
+  /** An account of ours, on a profile of ours. */
+  #aor(user: string, profile: string): Aor | undefined {
+    const aor = parseAor(user);
+    if (!aor || !this.#o.profiles.includes(profile)) return undefined;
+    return servesAor([this.#o.realm].flat().join(' '), aor) ? aor : undefined;
+  }
+
+  #registered(fact: Extract<FsFact, { fact: 'registered' }>): void {
+    const aor = this.#aor(fact.user, fact.profile);
+    const stored = readStored(fact.contact);
+    if (!aor || !stored) return;
+    const at = this.#at(fact.atEpochMs);
+    const { profile, callId, user, contact: text, agent, grantedSeconds } = fact;
+    // What FreeSWITCH will hold: its second, the granted time, the late margin.
+    const drops =
+      grantedSeconds === undefined || !Number.isFinite(fact.atEpochMs)
+        ? undefined
+        : (Math.floor(fact.atEpochMs / SECOND) + grantedSeconds) * SECOND + this.#lateMarginMs;
+    const row: Row = {
+      profile,
+      callId,
+      user,
+      contact: text,
+      ...(agent === undefined ? {} : { agent }),
+      ...(drops === undefined ? {} : { dropsEpochMs: drops }),
+    };
+    const contact = contactOf(this.name, aor, stored, row, this.#lateMarginMs, (ms) => this.#at(ms));
+    this.#held.set(contact, { contact, row, stored });
+    this.#lastSeen.set(callId, { aor, uri: stored.uri });
+    this.#say({
+      type: 'contactSeen',
+      contact,
+      how: 'event',
+      at,
+      ...(grantedSeconds === undefined ? {} : { grantedMs: grantedSeconds * SECOND }),
+    });
+  }
+
+  async #unregistered(fact: Extract<FsFact, { fact: 'unregistered' }>): Promise<void> {
+    const aor = this.#aor(fact.user, fact.profile);
+    if (!aor) return;
+    const said = { type: 'unregistered', pbx: this.name, aor, at: this.#at(fact.atEpochMs) } as const;
+    if (fact.contact !== undefined) {
+      const stored = readStored(fact.contact);
+      if (stored) this.#say({ ...said, uri: stored.uri });
+      return;
+    }
+    // `Contact: *`, whose Call-ID is all that is told. In contact mode FreeSWITCH keeps the rows.
+    const uris = new Set<string>();
+    const last = this.#lastSeen.get(fact.callId);
+    if (last?.aor === aor) uris.add(last.uri);
+    try {
+      for (const held of await this.#heldBy(aor, CALM_DEADLINE)) {
+        if (held.row.callId === fact.callId) uris.add(held.stored.uri);
+      }
+    } catch {
+      // The link went down: what was seen last must do.
+    }
+    for (const uri of uris) this.#say({ ...said, uri });
+  }
+
+  #expired(fact: Extract<FsFact, { fact: 'expired' }>): void {
+    const aor = this.#aor(fact.user, fact.profile);
+    const stored = readStored(fact.contact);
+    if (!aor || !stored) return;
+    // It was told late: FreeSWITCH keeps a contact after its time, and looks only twice a minute.
+    const itsTime = fact.expiresEpochMs - this.#lateMarginMs;
+    const atEpochMs = Number.isFinite(itsTime) ? Math.min(fact.atEpochMs, itsTime) : fact.atEpochMs;
+    this.#say({ type: 'contactRemoved', pbx: this.name, aor, uri: stored.uri, at: this.#at(atEpochMs) });
+  }
+
+  // ── Calls ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #call(fact: CallFact, takenUp: boolean): void {
+    // Another node beside this PBX holds the lease: it was told as well.
+    if (fact.node !== this.#o.node) return;
+    const { caller } = fact;
+    const aor = parseAor(fact.aor);
+    if (!aor) {
+      this.#deps.log.warn({ pbx: this.name }, 'the dialplan names no account: expected user@domain');
+      return void this.#compose(caller.uuid, '', 'NOBINDING').catch(() => undefined);
+    }
+    const seenMs = this.#deps.clock.monotonicMs();
+    const ringSeconds = fact.timeoutSeconds ?? RING_SECONDS;
+    const startedAt = this.#at(fact.startedEpochMs);
+    const call: WaitingCall = new WaitingCall({
+      pbx: this.name,
+      aor,
+      caller,
+      answered: fact.answered,
+      takenUp,
+      startedAt,
+      secondsLeft: () => Math.max(5, Math.ceil(ringSeconds - (this.#deps.clock.monotonicMs() - seenMs) / SECOND)),
+      orders: {
+        compose: (uuid, dial, status) => this.#compose(uuid, dial, status),
+        originate: (uuid, command) => this.#worker.call('originate', { uuid, command }, CALL_DEADLINE),
+        kill: (uuid, cause) => this.#kill(uuid, cause),
+        status: (uuid, status) => {
+          this.#worker.call('setStatus', { caller: uuid, status }, CALL_DEADLINE).catch(() => undefined);
+        },
+        newUuid: randomUUID,
+      },
+      emit: (event) => {
+        if (event.type === 'deviceLegArrived') this.#callByRef.set(event.leg.ref, call);
+        this.#say(event);
+      },
+      onOver: () => {
+        for (const ref of call.refs) this.#callByRef.delete(ref);
+        if (this.#calls.get(caller.uuid) === call) this.#calls.delete(caller.uuid);
+        this.#adopted.delete(caller.uuid);
+      },
+    });
+    this.#calls.set(caller.uuid, call);
+    const leg = { legId: caller.uuid, aor, linkedId: fact.linkedId };
+    this.#say({ type: 'wakeLegArrived', pbx: this.name, leg, startedAt });
+  }
+
+  #compose(caller: string, dial: string, status: string): Promise<LegOutcome> {
+    return this.#worker.call<LegOutcome>('compose', { caller, dial, status }, CALL_DEADLINE);
+  }
+
+  #kill(uuid: string, cause: string): Promise<LegOutcome> {
+    this.#doomed.set(uuid, cause);
+    // Ends are told; one that was not (the link was away) must not stay for ever.
+    if (this.#doomed.size > 10_000) this.#doomed.delete(this.#doomed.keys().next().value ?? '');
+    return this.#worker.call<LegOutcome>('kill', { uuid, cause }, CALL_DEADLINE).catch((): LegOutcome => 'gone');
+  }
+
+  // ── Questions ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async ask(aor: Aor): Promise<AskAnswer> {
+    const held = await this.#heldBy(aor, CALL_DEADLINE);
+    // A directory behind a web server that is down knows nobody: FreeSWITCH cannot tell for certain that an account is gone.
+    return { aorExists: true, contacts: held.map((h) => h.contact) };
+  }
+
+  async *list(): AsyncIterable<HeldContact> {
+    for (const profile of this.#o.profiles) {
+      // Without push parameters there is nothing to bind; with them every form has a `pn-`.
+      const rows = await this.#worker.call<HeldRow[]>('allRows', { profile, containing: 'pn-' }, LIST_DEADLINE);
+      for (const { contact } of this.#read(rows)) {
+        if (this.#aor(contact.aor, profile)) yield contact;
+      }
+    }
+  }
+
+  async #heldBy(aor: Aor, deadlineMs: number): Promise<readonly Held[]> {
+    return this.#read(await this.#worker.call<HeldRow[]>('rowsOf', { user: aor }, deadlineMs)).filter(
+      (h) => h.contact.aor === aor,
+    );
+  }
+
+  #read(rows: readonly HeldRow[]): readonly Held[] {
+    const held = heldOf(this.name, rows, this.#lateMarginMs, (ms) => this.#at(ms));
+    for (const h of held) this.#held.set(h.contact, h);
+    return held;
+  }
+
+  // ── Orders ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async compose(legId: string, callId: string, ring: readonly RingTarget[]): Promise<LegOutcome> {
+    const call = this.#calls.get(legId);
+    if (!call) return 'gone';
+    if (ring.length === 0) return call.plain();
+    const targets = ring.flatMap((target): Target[] => {
+      if (target.kind === 'device') return [target];
+      const dial = this.#dial(target.contact);
+      if (dial === undefined) return [];
+      return target.kind === 'contact' ? [{ kind: 'contact', dial }] : [{ kind: 'stored', ref: target.ref, dial }];
+    });
+    return call.compose(callId, targets, this.#adopted.get(legId));
+  }
+
+  async ring(leg: DeviceLeg, contact?: HeldContact): Promise<LegOutcome> {
+    const call = this.#callByRef.get(leg.ref);
+    if (!call) return 'gone';
+    if (leg.kind === 'stored' || !contact) return call.ring(leg.ref);
+    const dial = this.#dial(contact);
+    return dial === undefined ? call.giveUp(leg.ref, 20) : call.ring(leg.ref, dial);
+  }
+
+  async giveUp(legId: string, cause: number): Promise<LegOutcome> {
+    return this.#callByRef.get(legId)?.giveUp(legId, cause) ?? 'gone';
+  }
+
+  /** Undefined, and a line in the log, for a contact that must not be dialled. */
+  #dial(contact: HeldContact): string | undefined {
+    const held = this.#held.get(contact);
+    const dial = held
+      ? dialText(held.row.profile, held.stored, this.#ownAddresses)
+      : dialVia(this.#o.via[contact.pbx], aorUser(contact.aor));
+    if (dial.ok) return dial.text;
+    this.#deps.log.warn(
+      { pbx: this.name, aor: contact.aor, reason: dial.reason },
+      'a contact is not dialled: it could change the dial string',
+    );
+    return undefined;
+  }
+
+  /** By Call-ID, which is all FreeSWITCH offers: only where nothing else can go with it. */
+  async removeContact({ aor, uri }: Pick<HeldContact, 'aor' | 'uri'>): Promise<'gone'> {
+    const own = await this.#worker.call<HeldRow[]>('rowsOf', { user: aor }, CALM_DEADLINE);
+    if (!own.some((row) => readStored(row.contact)?.uri === uri)) return 'gone';
+    const verdict = flushable(aor, uri, [...own, ...(await this.#neighbours(aor, uri))]);
+    if (!verdict.ok) throw new LinkError(`the contact stays until its time is over: ${verdict.reason}`);
+    for (const { callId, profile } of verdict.rows) {
+      // FreeSWITCH's own reading of this text as a user or a domain must find nobody.
+      const meant = await this.#worker.call<HeldRow[]>('rowsOf', { user: callId }, CALM_DEADLINE);
+      if (meant.length > 0)
+        throw new LinkError('the contact stays until its time is over: its Call-ID names an account');
+      const told = this.#removalTold(callId);
+      await this.#worker.call('flush', { profile, callId }, CALM_DEADLINE);
+      await told;
+    }
+    const left = await this.#worker.call<HeldRow[]>('rowsOf', { user: aor }, CALM_DEADLINE);
+    if (left.some((row) => readStored(row.contact)?.uri === uri)) throw new LinkError('the contact is still there');
+    return 'gone';
+  }
+
+  /** Rows of the same phone (RFC 3261 §10.2: one Call-ID for all its REGISTERs), whatever their account. */
+  async #neighbours(aor: Aor, uri: string): Promise<readonly HeldRow[]> {
+    const place = sourceOf(uri);
+    if (place === undefined || !/^[0-9A-Za-z.:[\]-]+$/.test(place)) return [];
+    const [host = place] = place.split(/:\d+$/);
+    const all = await Promise.all(
+      this.#o.profiles.map((profile) =>
+        this.#worker.call<HeldRow[]>('allRows', { profile, containing: host }, LIST_DEADLINE),
+      ),
+    );
+    return all.flat().filter((row) => parseAor(row.user) !== aor);
+  }
+
+  /** Resolves when FreeSWITCH tells that it is gone, or when it should have. */
+  #removalTold(callId: string): Promise<void> {
+    return new Promise((resolve) => {
+      const waiting = this.#removals.get(callId) ?? new Set();
+      this.#removals.set(callId, waiting);
+      const done = () => {
+        cancel();
+        waiting.delete(done);
+        if (waiting.size === 0) this.#removals.delete(callId);
+        resolve();
+      };
+      const cancel = this.#deps.clock.after(GONE_WITHIN, done);
+      waiting.add(done);
+    });
+  }
+
+  watch(): void {
+    // Every REGISTER is told.
+  }
+
+  async setReachable(aor: Aor, reachable: boolean): Promise<void> {
+    if (!this.up) throw new LinkError(`link ${this.name} is down`);
+    await this.#worker.call('mark', { aor, on: reachable }, LIST_DEADLINE);
+  }
+}
+
+interface ChannelRow {
+  readonly uuid: string;
+  readonly name: string;
+  readonly callstate: string;
+}
+
+const PLACEHOLDER = 'null/pushwake';
+/** Channels looked at one by one when the link comes up: more than these is no pushwake's business but a busy PBX's. */
+const TAKEN_UP_MAX = 500;

@@ -1,0 +1,236 @@
+/**
+ * The worker of one FreeSWITCH. Connects, subscribes, reads events at once and passes on the few headers we read; keeps the
+ * lease; carries out named operations. It decides nothing and ends itself when anything is wrong: the supervisor starts a new
+ * one, for ever, which is how modesl's own faults (it never reconnects, forgets callbacks, throws on bytes) stay here.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { DEAD_AFTER_MS, type FromWorker, HEARTBEAT_MS, safe, type ToWorker } from '../supervised-worker.ts';
+import { type Address, EslConnection } from './connection.ts';
+import { LEASE_EVERY_MS, Lease } from './lease.ts';
+import { type Registration, readRegistrations } from './registrations.ts';
+import { type EventHeaders, SUBSCRIPTION, worthReading } from './translate.ts';
+
+export interface LinkData {
+  readonly address: Address;
+  readonly node: string;
+  readonly profiles: readonly string[];
+}
+
+/** A registration with the instant (epoch ms of this machine) at which FreeSWITCH drops it, never later than the truth. */
+export type HeldRow = Registration & { readonly dropsEpochMs?: number };
+
+/** FreeSWITCH's HEARTBEAT comes every 20 s. */
+const SILENCE_MS = 45_000;
+/** Three small commands; one that waits longer means a PBX that hangs. */
+const LEASE_WITHIN_MS = 4_000;
+/** The second connection, for long answers, stays for the next question. */
+const BULK_IDLE_MS = 5_000;
+
+const port = parentPort;
+if (!port) throw new Error('link.ts runs as a worker thread only');
+const { address, node, profiles } = workerData as LinkData;
+const say = (m: FromWorker) => port.postMessage(m);
+
+let ending = false;
+function end(reason: string, hint?: string): void {
+  if (ending) return;
+  ending = true;
+  say({ t: 'down', reason, ...(hint ? { hint } : {}) });
+  // The message must leave before the thread does.
+  setTimeout(() => process.exit(0), 20);
+}
+
+process.on('uncaughtException', (error: unknown) => end(`the event socket library threw: ${safe(error)}`));
+process.on('unhandledRejection', (error: unknown) => end(`the event socket library rejected: ${safe(error)}`));
+
+// ── Dead man's switch ────────────────────────────────────────────────────────────────────────────────────────────────
+
+let main: EslConnection | undefined;
+let lease: Lease | undefined;
+let heardAt = performance.now();
+let dataAt = performance.now();
+setInterval(() => {
+  say({ t: 'beat' });
+  const now = performance.now();
+  if (now - heardAt > DEAD_AFTER_MS) {
+    // The lease goes first, so that no further call waits for us; the command is on its way before the thread ends.
+    void lease?.drop();
+    end('the main thread did not answer for a second');
+  } else if (now - dataAt > SILENCE_MS) {
+    end(`nothing came from FreeSWITCH for ${SILENCE_MS / 1_000} s`);
+  }
+}, HEARTBEAT_MS);
+
+// ── The second connection ────────────────────────────────────────────────────────────────────────────────────────────
+
+interface Bulk {
+  readonly opened: Promise<EslConnection>;
+  /** Rejects when it breaks: whoever waits for an answer would wait for ever. */
+  readonly broken: Promise<never>;
+}
+
+let bulk: Bulk | undefined;
+let bulkUsers = 0;
+let closeBulk: NodeJS.Timeout | undefined;
+
+function openBulk(): Bulk {
+  let fail: (reason: string) => void = () => undefined;
+  const broken = new Promise<never>((_, reject) => {
+    fail = (reason) => reject(new Error(reason));
+  });
+  broken.catch(() => undefined);
+  const opened = EslConnection.open(address, {
+    onEvent: () => undefined,
+    onData: () => undefined,
+    onEnd: (reason) => {
+      if (bulk === it) bulk = undefined;
+      fail(reason);
+    },
+  });
+  const it: Bulk = { opened, broken };
+  return it;
+}
+
+/** Long answers (every registration, many marks) must not stand before a call's commands and events. */
+async function onBulk<T>(work: (connection: EslConnection) => Promise<T>): Promise<T> {
+  clearTimeout(closeBulk);
+  bulkUsers++;
+  bulk ??= openBulk();
+  const { opened, broken } = bulk;
+  try {
+    return await Promise.race([opened.then(work), broken]);
+  } finally {
+    bulkUsers--;
+    if (bulkUsers === 0) {
+      closeBulk = setTimeout(() => {
+        void bulk?.opened.then((connection) => connection.close());
+        bulk = undefined;
+      }, BULK_IDLE_MS);
+    }
+  }
+}
+
+// ── Operations ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function connected(): EslConnection {
+  if (!main) throw new Error('not connected');
+  return main;
+}
+
+/** FreeSWITCH counts whole seconds: those of the moment before it was asked are never ahead of its own. */
+async function rows(connection: EslConnection, profile: string, filter: string): Promise<HeldRow[]> {
+  const askedAtSeconds = Math.floor(Date.now() / 1_000);
+  const answer = await connection.api(`sofia xmlstatus profile ${profile} ${filter}`);
+  const found = readRegistrations(profile, answer);
+  if (!found) throw new Error(`FreeSWITCH does not tell what profile ${profile} holds: ${answer.trim().slice(0, 80)}`);
+  return found.map((row) => ({
+    ...row,
+    ...(row.expiresInSeconds === undefined ? {} : { dropsEpochMs: (askedAtSeconds + row.expiresInSeconds) * 1_000 }),
+  }));
+}
+
+const isGone = (answer: string) => /^-ERR (?:No such channel|invalid session)/i.test(answer);
+
+const operations: Record<string, (args: never) => Promise<unknown>> = {
+  async rowsOf({ user }: { user: string }): Promise<HeldRow[]> {
+    const all = await Promise.all(profiles.map((profile) => rows(connected(), profile, `user ${user}`)));
+    return all.flat();
+  },
+  async allRows({ profile, containing }: { profile: string; containing: string }): Promise<HeldRow[]> {
+    return onBulk((connection) => rows(connection, profile, `reg ${containing}`));
+  },
+  async profileInfo({ profile }: { profile: string }): Promise<string> {
+    return connected().api(`sofia xmlstatus profile ${profile}`);
+  },
+  async flush({ profile, callId }: { profile: string; callId: string }): Promise<string> {
+    return connected().api(`sofia profile ${profile} flush_inbound_reg ${callId}`);
+  },
+  async mark({ aor, on }: { aor: string; on: boolean }): Promise<void> {
+    const answer = await onBulk((connection) =>
+      connection.api(on ? `hash insert/pushwake_aor/${aor}/1` : `hash delete/pushwake_aor/${aor}`),
+    );
+    if (on && !answer.startsWith('+OK')) throw new Error(`no mark was set: ${answer.trim().slice(0, 80)}`);
+  },
+  async compose({ caller, dial, status }: { caller: string; dial: string; status: string }): Promise<'done' | 'gone'> {
+    const connection = connected();
+    const answers = await Promise.all([
+      connection.api(`uuid_setvar ${caller} pushwake_status ${status}`),
+      ...(dial === '' ? [] : [connection.api(`uuid_setvar ${caller} pushwake_dial ${dial}`)]),
+      connection.api(`uuid_break ${caller}`),
+    ]);
+    return answers.some(isGone) ? 'gone' : 'done';
+  },
+  async setStatus({ caller, status }: { caller: string; status: string }): Promise<void> {
+    await connected().api(`uuid_setvar ${caller} pushwake_status ${status}`);
+  },
+  async originate({ uuid, command }: { uuid: string; command: string }): Promise<void> {
+    const answer = await connected().command(`bgapi ${command}`, { 'Job-UUID': uuid });
+    if (!answer.startsWith('+OK')) throw new Error(`FreeSWITCH does not dial: ${answer.slice(0, 80)}`);
+  },
+  async kill({ uuid, cause }: { uuid: string; cause: string }): Promise<'done' | 'gone'> {
+    return isGone(await connected().api(`uuid_kill ${uuid} ${cause}`)) ? 'gone' : 'done';
+  },
+  async channels(): Promise<unknown> {
+    return JSON.parse((await connected().api('show channels as json')) || '{}');
+  },
+  async dump({ uuid }: { uuid: string }): Promise<EventHeaders | undefined> {
+    const answer = await connected().api(`uuid_dump ${uuid} json`);
+    return answer.startsWith('{') ? (JSON.parse(answer) as EventHeaders) : undefined;
+  },
+  async leave(): Promise<void> {
+    await lease?.drop();
+  },
+};
+
+port.on('message', (m: ToWorker) => {
+  heardAt = performance.now();
+  if (m.t !== 'call') return;
+  const operation = operations[m.op];
+  const work = operation
+    ? Promise.resolve().then(() => operation(m.args as never))
+    : Promise.reject(new Error(`unknown operation ${m.op}`));
+  work.then(
+    (value) => say({ t: 'reply', id: m.id, ok: true, value }),
+    (error: unknown) => say({ t: 'reply', id: m.id, ok: false, error: safe(error) }),
+  );
+});
+
+// ── The link ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+async function keepLease(): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('FreeSWITCH does not answer')), LEASE_WITHIN_MS);
+  });
+  try {
+    const state = await Promise.race([lease?.renew(), late]);
+    if (state === 'lost') end('the marks in FreeSWITCH are gone (mod_hash was reloaded): they are set again');
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function start(): Promise<void> {
+  const connection = await EslConnection.open(address, {
+    onEvent: (event) => {
+      const read = worthReading(event);
+      if (read) say({ t: 'event', event: read });
+    },
+    onData: () => {
+      dataAt = performance.now();
+    },
+    onEnd: end,
+  });
+  main = connection;
+  const answer = await connection.command(SUBSCRIPTION);
+  if (!answer.startsWith('+OK')) throw new Error(`FreeSWITCH does not tell its events: ${answer.slice(0, 80)}`);
+  const version = (await connection.api('version')).trim();
+  lease = new Lease(node, (command) => connection.api(command));
+  await keepLease();
+  setInterval(() => {
+    keepLease().catch((error: unknown) => end(safe(error)));
+  }, LEASE_EVERY_MS);
+  say({ t: 'up', info: { version: /FreeSWITCH Version (\S+)/.exec(version)?.[1] ?? version.slice(0, 40) } });
+}
+
+start().catch((error: unknown) => end(`cannot use FreeSWITCH: ${safe(error)}`));

@@ -1,0 +1,258 @@
+/**
+ * Events of FreeSWITCH into facts. Pure: what a channel is to us stands in its own variables (`pushwake_ref`, `pushwake_hold`,
+ * `pushwake_aor`), so nothing is kept here. Unknown events, missing headers and channels that are none of ours yield nothing;
+ * nothing here throws, whatever a phone wrote into its Contact or User-Agent.
+ */
+import type { Caller } from './dial.ts';
+import { isId } from './dial.ts';
+
+/** Headers of an event, as in json. */
+export type EventHeaders = Readonly<Record<string, string>>;
+
+/** What is read of a sometimes 160 headers long event, and leaves the worker. */
+const READ: ReadonlySet<string> = new Set([
+  ...['Event-Name', 'Event-Subclass', 'Core-UUID', 'Event-Date-Timestamp', '_body', 'Job-UUID'],
+  ...[
+    'profile-name',
+    'from-user',
+    'from-host',
+    'user',
+    'host',
+    'contact',
+    'call-id',
+    'expires',
+    'user-agent',
+    'reason',
+  ],
+  ...['pushwake-aor', 'pushwake-node', 'Unique-ID', 'Channel-Call-UUID', 'Hangup-Cause', 'Answer-State'],
+  ...['Caller-Caller-ID-Number', 'Caller-Caller-ID-Name', 'Caller-Privacy-Hide-Number', 'Caller-Privacy-Hide-Name'],
+  ...['variable_effective_caller_id_number', 'variable_effective_caller_id_name'],
+  ...['Caller-Channel-Created-Time', 'variable_call_timeout', 'variable_pushwake_aor', 'variable_pushwake_node'],
+  ...['variable_pushwake_ref', 'variable_pushwake_hold', 'variable_pushwake_caller'],
+]);
+
+/** Custom events subscribed to. Not `pre_register` and `register_attempt`: anybody can cause those without a password. */
+export const SUBCLASSES = ['sofia::register', 'sofia::unregister', 'sofia::expire', 'pushwake::call'] as const;
+const CHANNEL_EVENTS = [
+  'CHANNEL_ORIGINATE',
+  'CHANNEL_PROGRESS',
+  'CHANNEL_PROGRESS_MEDIA',
+  'CHANNEL_ANSWER',
+  'CHANNEL_HANGUP',
+];
+
+/** The word CUSTOM and what follows it must come last. */
+export const SUBSCRIPTION = `event json HEARTBEAT BACKGROUND_JOB ${CHANNEL_EVENTS.join(' ')} CUSTOM ${SUBCLASSES.join(' ')}`;
+
+/** The headers worth handing on, or undefined for an event that is none of ours. */
+export function worthReading(event: EventHeaders): EventHeaders | undefined {
+  const name = event['Event-Name'];
+  const isChannel = name?.startsWith('CHANNEL_');
+  const ours =
+    event.variable_pushwake_ref !== undefined ||
+    event.variable_pushwake_hold !== undefined ||
+    event.variable_pushwake_aor !== undefined;
+  if (isChannel ? !ours : name !== 'BACKGROUND_JOB' && name !== 'CUSTOM') return undefined;
+  return Object.fromEntries(Object.entries(event).filter(([header]) => READ.has(header)));
+}
+
+export type FsFact =
+  | {
+      readonly fact: 'registered';
+      readonly profile: string;
+      /** `user@domain`. */
+      readonly user: string;
+      readonly contact: string;
+      readonly callId: string;
+      readonly grantedSeconds?: number;
+      readonly agent?: string;
+      readonly atEpochMs: number;
+    }
+  /** `contact` absent: `Contact: *`; only what has this Call-ID is meant, and in contact mode even that stays. */
+  | {
+      readonly fact: 'unregistered';
+      readonly profile: string;
+      readonly user: string;
+      readonly callId: string;
+      readonly contact?: string;
+      readonly atEpochMs: number;
+    }
+  /** Its time was over, or somebody flushed it: FreeSWITCH does not say which. */
+  | {
+      readonly fact: 'expired';
+      readonly profile: string;
+      readonly user: string;
+      readonly contact: string;
+      readonly callId: string;
+      /** Late margin included; in the future when it was flushed. */
+      readonly expiresEpochMs: number;
+      readonly atEpochMs: number;
+    }
+  | {
+      readonly fact: 'call';
+      readonly aor: string;
+      /** The node that holds the lease. */
+      readonly node: string;
+      readonly caller: Caller;
+      readonly linkedId: string;
+      readonly startedEpochMs: number;
+      /** An attendant, an IVR or a click in a web page answered him already. */
+      readonly answered: boolean;
+      /** Of the bridge that will follow. */
+      readonly timeoutSeconds?: number;
+    }
+  | { readonly fact: 'legDials' | 'legRinging' | 'legAnswered'; readonly ref: string; readonly uuid: string }
+  | { readonly fact: 'legEnded'; readonly ref: string; readonly uuid: string; readonly cause: string }
+  | { readonly fact: 'holdEnded'; readonly caller: string; readonly cause: string }
+  | { readonly fact: 'callerAnswered'; readonly caller: string }
+  | { readonly fact: 'callerEnded'; readonly caller: string; readonly cause: string }
+  /** A background command failed; `job` is the channel it was to make. */
+  | { readonly fact: 'jobFailed'; readonly job: string; readonly reason: string };
+
+export function translate(event: EventHeaders): FsFact | undefined {
+  switch (event['Event-Name']) {
+    case 'CUSTOM':
+      return custom(event);
+    case 'BACKGROUND_JOB': {
+      const job = event['Job-UUID'];
+      const reason = /^-ERR\s*(.*)/.exec(event._body ?? '')?.[1];
+      return isId(job) && reason !== undefined ? { fact: 'jobFailed', job, reason: reason.slice(0, 60) } : undefined;
+    }
+    case 'CHANNEL_ORIGINATE':
+    case 'CHANNEL_PROGRESS':
+    case 'CHANNEL_PROGRESS_MEDIA':
+    case 'CHANNEL_ANSWER':
+    case 'CHANNEL_HANGUP':
+      return channel(event, event['Event-Name']);
+    default:
+      return undefined;
+  }
+}
+
+function custom(event: EventHeaders): FsFact | undefined {
+  switch (event['Event-Subclass']) {
+    case 'sofia::register':
+      return registered(event);
+    case 'sofia::unregister':
+      return unregistered(event);
+    case 'sofia::expire':
+      return expired(event);
+    case 'pushwake::call':
+      return waitingCall(event);
+    default:
+      return undefined;
+  }
+}
+
+const userOf = (user?: string, host?: string) => (user && host ? `${user}@${host}` : undefined);
+/** FreeSWITCH states microseconds. */
+const epochMs = (microseconds: string | undefined) =>
+  microseconds ? Math.floor(Number(microseconds) / 1_000) : Number.NaN;
+
+function registered(e: EventHeaders): FsFact | undefined {
+  // From-user and -host are those of the account (To); the event's own to-user is the other one.
+  const user = userOf(e['from-user'], e['from-host']);
+  const { contact } = e;
+  const profile = e['profile-name'];
+  if (!user || !contact || !profile) return undefined;
+  const granted = Number(e.expires);
+  return {
+    fact: 'registered',
+    profile,
+    user,
+    contact,
+    callId: e['call-id'] ?? '',
+    ...(Number.isFinite(granted) && granted > 0 ? { grantedSeconds: granted } : {}),
+    ...(e['user-agent'] ? { agent: e['user-agent'] } : {}),
+    atEpochMs: epochMs(e['Event-Date-Timestamp']),
+  };
+}
+
+function unregistered(e: EventHeaders): FsFact | undefined {
+  // The system closed an app's connection; nobody logged out.
+  if (e.reason === 'socket-disconnection') return undefined;
+  const user = userOf(e['from-user'], e['from-host']);
+  const profile = e['profile-name'];
+  if (!user || !profile) return undefined;
+  const { contact } = e;
+  return {
+    fact: 'unregistered',
+    profile,
+    user,
+    callId: e['call-id'] ?? '',
+    ...(contact && !contact.includes('sip:(null)@(null)') ? { contact } : {}),
+    atEpochMs: epochMs(e['Event-Date-Timestamp']),
+  };
+}
+
+function expired(e: EventHeaders): FsFact | undefined {
+  const user = userOf(e.user, e.host);
+  const { contact } = e;
+  const profile = e['profile-name'];
+  if (!user || !contact || !profile) return undefined;
+  return {
+    fact: 'expired',
+    profile,
+    user,
+    contact,
+    callId: e['call-id'] ?? '',
+    expiresEpochMs: Number(e.expires) * 1_000,
+    atEpochMs: epochMs(e['Event-Date-Timestamp']),
+  };
+}
+
+function waitingCall(e: EventHeaders): FsFact | undefined {
+  return callOf(e, e['pushwake-aor'] ?? e.variable_pushwake_aor, e['pushwake-node'] ?? e.variable_pushwake_node);
+}
+
+/** The same from `uuid_dump` of a channel: a call that waited while nobody listened. */
+export function callOf(
+  e: EventHeaders,
+  aor = e.variable_pushwake_aor,
+  node = e.variable_pushwake_node,
+): FsFact | undefined {
+  const uuid = e['Unique-ID'];
+  if (!isId(uuid) || !aor) return undefined;
+  const timeout = Number(e.variable_call_timeout);
+  const created = epochMs(e['Caller-Channel-Created-Time']);
+  return {
+    fact: 'call',
+    aor,
+    node: node ?? '',
+    caller: {
+      uuid,
+      // What a bridge would show.
+      number: e.variable_effective_caller_id_number || e['Caller-Caller-ID-Number'] || '',
+      name: e.variable_effective_caller_id_name || e['Caller-Caller-ID-Name'] || '',
+      hidden: e['Caller-Privacy-Hide-Number'] === 'true' || e['Caller-Privacy-Hide-Name'] === 'true',
+    },
+    answered: e['Answer-State'] === 'answered',
+    linkedId: e['Channel-Call-UUID'] ?? uuid,
+    startedEpochMs: created > 0 ? created : epochMs(e['Event-Date-Timestamp']),
+    ...(Number.isFinite(timeout) && timeout > 0 ? { timeoutSeconds: Math.min(timeout, 3_600) } : {}),
+  };
+}
+
+function channel(e: EventHeaders, name: string): FsFact | undefined {
+  const uuid = e['Unique-ID'];
+  if (!isId(uuid)) return undefined;
+  const cause = e['Hangup-Cause'] ?? '';
+  const ref = e.variable_pushwake_ref;
+  if (isId(ref)) {
+    switch (name) {
+      case 'CHANNEL_ORIGINATE':
+        return { fact: 'legDials', ref, uuid };
+      case 'CHANNEL_ANSWER':
+        return { fact: 'legAnswered', ref, uuid };
+      case 'CHANNEL_HANGUP':
+        return { fact: 'legEnded', ref, uuid, cause };
+      default:
+        return { fact: 'legRinging', ref, uuid };
+    }
+  }
+  const caller = e.variable_pushwake_hold;
+  if (isId(caller)) return name === 'CHANNEL_HANGUP' ? { fact: 'holdEnded', caller, cause } : undefined;
+  if (!e.variable_pushwake_aor) return undefined;
+  if (name === 'CHANNEL_ANSWER') return { fact: 'callerAnswered', caller: uuid };
+  return name === 'CHANNEL_HANGUP' ? { fact: 'callerEnded', caller: uuid, cause } : undefined;
+}

@@ -1,0 +1,346 @@
+/**
+ * One caller who waits, in FreeSWITCH's terms. The port's legs are kept here: a device leg is only a note until its phone has
+ * registered, then a channel of its own that takes the caller over (`intercept`); a stored leg stands in the dial string,
+ * delayed, or is such a channel. One placeholder in the dial string waits for all of them. Knows no socket and no clock:
+ * what it wants done goes to `orders`, what happened to `emit`.
+ */
+import type { Aor } from '../../../plugin/core/aor.ts';
+import { Cause } from '../../../plugin/core/wake.ts';
+import type { DeviceLeg, LegOutcome, PbxEvent } from '../../../plugin/ports/pbx-link.ts';
+import { causeOf, nameOf } from './causes.ts';
+import { type Caller, composeText, type DialledLeg, originateText } from './dial.ts';
+
+export interface Orders {
+  /** Hands the caller a dial string and ends his wait. */
+  compose(caller: string, dial: string, status: Status): Promise<LegOutcome>;
+  originate(uuid: string, command: string): Promise<void>;
+  kill(uuid: string, cause: string): Promise<LegOutcome>;
+  /** For what follows in the dialplan and for the CDR. */
+  status(caller: string, status: Status): void;
+  newUuid(): string;
+}
+
+/** The variable `pushwake_status`; UNAVAILABLE is the dialplan's own word. */
+export type Status = 'WOKEN' | 'ELSEWHERE' | 'NOBODY' | 'NOBINDING';
+
+type State = 'held' | 'dialling' | 'answered' | 'ended';
+
+interface Leg {
+  readonly kind: 'device' | 'stored';
+  readonly ref: string;
+  /** What it dials; a device leg learns it when its phone registers. */
+  dial?: string;
+  /** Its channel, once there is one or will be. */
+  uuid?: string;
+  /** Stands in the caller's dial string, rather than in an originate of its own. */
+  inDial: boolean;
+  state: State;
+  /** We ended it, or its call did. */
+  hungUp: boolean;
+}
+
+export interface WaitingCallOptions {
+  readonly pbx: string;
+  readonly aor: Aor;
+  readonly caller: Caller;
+  readonly answered: boolean;
+  /** It waited already when we came, and is past the point where a dial string could be handed over. */
+  readonly takenUp: boolean;
+  readonly startedAt: DeviceLegArrival['startedAt'];
+  /** Seconds of ringing left, for a leg dialled now. */
+  readonly secondsLeft: () => number;
+  readonly orders: Orders;
+  readonly emit: (event: PbxEvent) => void;
+  /** Called once; afterwards nothing happens any more. */
+  readonly onOver: () => void;
+}
+
+type DeviceLegArrival = Extract<PbxEvent, { type: 'deviceLegArrived' }>;
+
+export type Target =
+  | { readonly kind: 'contact'; readonly dial: string }
+  | { readonly kind: 'device'; readonly ref: string }
+  | { readonly kind: 'stored'; readonly ref: string; readonly dial: string };
+
+/** A channel of an earlier life of ours that still rings. */
+export interface Adopted {
+  readonly ref: string;
+  readonly uuid: string;
+}
+
+export class WaitingCall {
+  readonly #o: WaitingCallOptions;
+  readonly #legs = new Map<string, Leg>();
+  /** Legs whose phone was picked up, in that order. */
+  readonly #answers: Leg[] = [];
+  #callId = '';
+  #hold: string | undefined;
+  #composed: Promise<LegOutcome> | undefined;
+  #over = false;
+
+  constructor(options: WaitingCallOptions) {
+    this.#o = options;
+  }
+
+  get caller(): string {
+    return this.#o.caller.uuid;
+  }
+
+  get refs(): readonly string[] {
+    return [...this.#legs.keys()];
+  }
+
+  /** Channels of ours that must still be there. */
+  get channels(): readonly { ref: string; uuid: string }[] {
+    return [...this.#legs.values()].flatMap(({ ref, uuid, state }) =>
+      uuid !== undefined && state !== 'ended' && state !== 'held' ? [{ ref, uuid }] : [],
+    );
+  }
+
+  // ── Orders of the core ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  compose(callId: string, targets: readonly Target[], adopted: readonly Adopted[] = []): Promise<LegOutcome> {
+    this.#callId = callId;
+    const contacts: DialledLeg[] = [];
+    for (const target of targets) {
+      if (target.kind === 'contact') contacts.push({ dial: target.dial });
+      else this.#arrive(target, adopted);
+    }
+    if (this.#o.takenUp) {
+      this.#composed = Promise.resolve('done');
+      return this.#composed;
+    }
+    // Whatever was ordered while the legs were announced is known by now: rung at once, or ended.
+    const stored = [...this.#legs.values()].flatMap((leg): DialledLeg[] => {
+      if (leg.kind !== 'stored' || leg.state === 'ended' || leg.dial === undefined) return [];
+      const uuid = this.#o.orders.newUuid();
+      leg.uuid = uuid;
+      leg.inDial = true;
+      return [{ dial: leg.dial, ours: { ref: leg.ref, uuid, delayed: leg.state === 'held' } }];
+    });
+    if (this.#open().length > 0) this.#hold = this.#o.orders.newUuid();
+    const text = composeText({
+      aor: this.#o.aor,
+      callId,
+      caller: this.caller,
+      ...(this.#hold === undefined ? {} : { hold: this.#hold }),
+      legs: [...contacts, ...stored],
+    });
+    this.#composed = this.#o.orders.compose(this.caller, text, 'NOBODY');
+    return this.#composed;
+  }
+
+  /** The plain path: the dialplan's own dial string rings. */
+  plain(): Promise<LegOutcome> {
+    this.#end();
+    return this.#o.takenUp ? Promise.resolve('done') : this.#o.orders.compose(this.caller, '', 'NOBINDING');
+  }
+
+  async ring(ref: string, dial?: string): Promise<LegOutcome> {
+    const leg = this.#legs.get(ref);
+    if (leg?.state !== 'held' || this.#over) return leg?.state === 'dialling' ? 'done' : 'gone';
+    leg.state = 'dialling';
+    if (dial !== undefined) leg.dial = dial;
+    if (leg.kind === 'stored') this.#emit({ type: 'legDials', legId: ref });
+    // While the dial string is being made, a stored leg only has to stand in it without delay.
+    if (this.#composed === undefined && leg.kind === 'stored') return 'done';
+    if ((await this.#composed) === 'gone' || this.#over) return 'gone';
+    if (leg.dial === undefined) return 'gone';
+    const delayed = leg.inDial ? leg.uuid : undefined;
+    const uuid = this.#o.orders.newUuid();
+    leg.uuid = uuid;
+    leg.inDial = false;
+    // Its delayed channel has sent nothing yet.
+    if (delayed !== undefined) void this.#o.orders.kill(delayed, nameOf(Cause.answeredElsewhere));
+    await this.#o.orders.originate(
+      uuid,
+      originateText({
+        aor: this.#o.aor,
+        callId: this.#callId,
+        uuid,
+        ref,
+        dial: leg.dial,
+        caller: this.#o.caller,
+        answered: this.#o.answered,
+        timeoutSeconds: this.#o.secondsLeft(),
+      }),
+    );
+    return 'done';
+  }
+
+  async giveUp(ref: string, cause: number): Promise<LegOutcome> {
+    const leg = this.#legs.get(ref);
+    if (!leg || leg.state === 'ended' || this.#over) return 'gone';
+    leg.hungUp = true;
+    if (leg.uuid === undefined) this.#legOver(leg, cause);
+    else if (leg.state === 'held') {
+      // Delayed: nobody has heard of it.
+      this.#legOver(leg, cause);
+      return this.#o.orders.kill(leg.uuid, nameOf(cause));
+    } else return this.#o.orders.kill(leg.uuid, nameOf(cause));
+    return 'done';
+  }
+
+  // ── Facts ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  legDials(ref: string, uuid: string): void {
+    const leg = this.#legOf(ref, uuid);
+    if (leg?.state !== 'held') return;
+    leg.state = 'dialling';
+    this.#emit({ type: 'legDials', legId: ref });
+  }
+
+  legRinging(ref: string, uuid: string): void {
+    if (this.#legOf(ref, uuid)) this.#emit({ type: 'legRinging', ref });
+  }
+
+  /** It has the call only when the caller has been taken over: another phone may have been a moment faster. */
+  legAnswered(ref: string, uuid: string): void {
+    const leg = this.#legOf(ref, uuid);
+    if (leg) this.#pickedUp(leg);
+  }
+
+  legEnded(ref: string, uuid: string, cause: string): void {
+    const leg = this.#legOf(ref, uuid);
+    if (!leg || leg.state === 'ended') return;
+    // Its own ring time, not its phone's word.
+    if (cause === 'NO_ANSWER' || cause === 'ALLOTTED_TIMEOUT') leg.hungUp = true;
+    this.#legOver(leg, causeOf(cause), cause);
+  }
+
+  /** The originate failed before there was a channel, or told what its channel's end has told already. */
+  jobFailed(uuid: string, reason: string): void {
+    const leg = [...this.#legs.values()].find((l) => l.uuid === uuid);
+    if (leg) this.legEnded(leg.ref, uuid, reason);
+  }
+
+  callerAnswered(): void {
+    this.#taken(this.#answered());
+  }
+
+  callerEnded(): void {
+    this.#finish(Cause.interworking);
+  }
+
+  /** Why the placeholder ended says how the waiting ended. */
+  holdEnded(cause: string): void {
+    if (this.#hold === undefined && !this.#o.takenUp) return;
+    const winner = this.#answered();
+    // One of the dial string: the desk phone, a contact, or a stored leg of ours.
+    if (cause === 'LOSE_RACE') this.#taken(winner?.inDial ? winner : undefined);
+    else if (cause === 'PICKED_OFF' || (cause === 'ORIGINATOR_CANCEL' && winner)) this.#taken(winner);
+    else this.#finish(cause === 'ORIGINATOR_CANCEL' ? Cause.interworking : Cause.noAnswer);
+  }
+
+  /** After the link was away: which channels are still there, and whether the caller talks. */
+  resume(channels: ReadonlyMap<string, { readonly talks: boolean }>): void {
+    const caller = channels.get(this.caller);
+    if (!caller) return this.#finish(Cause.noAnswer);
+    for (const { ref, uuid } of this.channels) {
+      const channel = channels.get(uuid);
+      const leg = this.#legs.get(ref);
+      if (!leg) continue;
+      if (!channel) this.legEnded(ref, uuid, 'NO_ANSWER');
+      else if (channel.talks) this.#pickedUp(leg);
+    }
+    if (caller.talks && !this.#o.answered) this.#taken(this.#answered());
+  }
+
+  // ── Inside ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #emit(event: { type: 'legDials' | 'legAnswered'; legId: string } | { type: 'legRinging'; ref: string }): void {
+    if (!this.#over) this.#o.emit({ ...event, pbx: this.#o.pbx });
+  }
+
+  #legOf(ref: string, uuid: string): Leg | undefined {
+    const leg = this.#legs.get(ref);
+    // A delayed channel that gave way to another one is nobody's any more.
+    return leg?.uuid === uuid ? leg : undefined;
+  }
+
+  #open(): Leg[] {
+    return [...this.#legs.values()].filter((l) => l.state !== 'ended');
+  }
+
+  #pickedUp(leg: Leg): void {
+    if (leg.state === 'ended' || leg.state === 'answered') return;
+    leg.state = 'answered';
+    this.#answers.push(leg);
+  }
+
+  #answered(): Leg | undefined {
+    return this.#answers.find((l) => l.state === 'answered');
+  }
+
+  #arrive(target: Extract<Target, { kind: 'device' | 'stored' }>, adopted: readonly Adopted[]): void {
+    const { kind, ref } = target;
+    const known = adopted.find((a) => sameLeg(a.ref, ref));
+    // The phone rings already at its other leg, which an earlier life of ours dialled.
+    if (!known && adopted.some((a) => sameDevice(a.ref, ref))) return;
+    // The dial string is past being changed: what it does not ring is not rung by this leg.
+    if (this.#o.takenUp && kind === 'stored' && !known) return;
+    const leg: Leg = {
+      kind,
+      ref,
+      inDial: false,
+      state: 'held',
+      hungUp: false,
+      ...(target.kind === 'stored' ? { dial: target.dial } : {}),
+    };
+    this.#legs.set(ref, leg);
+    const { aor, pbx, startedAt, takenUp } = this.#o;
+    const arrived: DeviceLeg = { legId: ref, kind, ref, aor, callId: this.#callId };
+    this.#o.emit({ type: 'deviceLegArrived', pbx, leg: arrived, startedAt, takenUp });
+    if (!known) return;
+    leg.uuid = known.uuid;
+    leg.state = 'dialling';
+    this.#emit({ type: 'legRinging', ref });
+  }
+
+  /** `cause` for the core, `name` for the caller. */
+  #legOver(leg: Leg, cause: number, name = nameOf(cause)): void {
+    leg.state = 'ended';
+    if (this.#over) return;
+    const { hungUp, ref } = leg;
+    this.#o.emit({ type: 'legEnded', pbx: this.#o.pbx, legId: ref, cause, hungUp });
+    // Nothing is waited for any more: the caller hears what the last phone said, unless another one rings.
+    if (this.#hold !== undefined && this.#open().length === 0 && !this.#over) {
+      const hold = this.#hold;
+      this.#hold = undefined;
+      void this.#composed?.then(() => this.#o.orders.kill(hold, name));
+    }
+  }
+
+  #taken(winner: Leg | undefined): void {
+    if (this.#over) return;
+    this.#o.orders.status(this.caller, winner ? 'WOKEN' : 'ELSEWHERE');
+    if (winner) {
+      this.#emit({ type: 'legAnswered', legId: winner.ref });
+      winner.state = 'ended';
+    }
+    this.#finish(Cause.answeredElsewhere);
+  }
+
+  /** The call is over for all legs that are left: the phones that ring are told why, then the core is. */
+  #finish(cause: number): void {
+    if (this.#over) return;
+    const open = this.#open();
+    for (const leg of open) {
+      leg.state = 'ended';
+      // What stands in the dial string ends with it.
+      if (leg.uuid !== undefined && !leg.inDial) void this.#o.orders.kill(leg.uuid, nameOf(cause));
+    }
+    for (const { ref } of open) this.#o.emit({ type: 'legEnded', pbx: this.#o.pbx, legId: ref, cause, hungUp: true });
+    this.#o.emit({ type: 'legEnded', pbx: this.#o.pbx, legId: this.caller, cause, hungUp: true });
+    this.#end();
+  }
+
+  #end(): void {
+    this.#over = true;
+    this.#o.onOver();
+  }
+}
+
+/** Refs are `<stem><d|s><binding>`: the stem is of this life, the rest of the device. */
+const sameLeg = (a: string, b: string) => a.slice(9) === b.slice(9);
+const sameDevice = (a: string, b: string) => a.slice(10) === b.slice(10);

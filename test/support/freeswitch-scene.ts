@@ -1,0 +1,153 @@
+/**
+ * A whole scene on loopback with a real FreeSWITCH and the shipped dialplan, pushwake as a process, the APNs stand-in, and
+ * phones that sleep and are woken by their push.
+ */
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startApnsStandIn } from './apns-stand-in/index.ts';
+import type { SipUser } from './asterisk/config.ts';
+import { type RunningFreeswitch, startFreeswitch } from './freeswitch/index.ts';
+import { PbxScene, type PushwakeChanges, REALM } from './pbx-scene.ts';
+import type { Entry } from './pushwake-process.ts';
+import { PushwakeProcess } from './pushwake-process.ts';
+
+const ESL_PASSWORD = 'scene-esl-secret';
+
+/** Words no INVITE, log or error may hold. */
+export const FREESWITCH_SECRETS: readonly string[] = [ESL_PASSWORD];
+
+export const freeswitchShipped = (name: string): string =>
+  fileURLToPath(new URL(`../../config/freeswitch/${name}`, import.meta.url));
+
+const action = (application: string, data = '') => `<action application="${application}" data="${data}"/>`;
+const extension = (name: string, number: string, ...actions: string[]) =>
+  `<extension name="${name}"><condition field="destination_number" expression="${number}">\n${actions.join('\n')}\n</condition></extension>`;
+
+/** What an administrator has around a bridge. */
+const AROUND = [
+  action('set', 'hangup_after_bridge=true'),
+  action('set', 'continue_on_fail=true'),
+  action('set', 'call_timeout=30'),
+];
+/** Tells how it went, then gives the caller what the bridge would have given him. */
+const AFTER = [
+  action('log', `NOTICE OUTER \${destination_number} \${originate_disposition} \${pushwake_status}`),
+  action('hangup', `\${originate_disposition}`),
+];
+const wake = (aor: string) => action('execute_extension', `${aor} XML pushwake`);
+
+/**
+ * `10NN` through pushwake; `910NN` the same without; `410NN` rings 4 seconds; `510NN` desk phone 15NN and mobile 10NN; `610NN` the
+ * mobile with its own user 10NNm... is left to tests; `710NN` a caller an attendant has answered; `15NN`, `20NN` plain.
+ */
+export const FREESWITCH_DIALPLAN = [
+  extension('wake', '^(10\\d\\d)$', ...AROUND, wake(`$1@${REALM}`), ...AFTER),
+  extension('plain', '^9(10\\d\\d)$', ...AROUND, action('bridge', `user/$1@${REALM}`), ...AFTER),
+  extension('short', '^4(10\\d\\d)$', ...AROUND, action('set', 'call_timeout=4'), wake(`$1@${REALM}`), ...AFTER),
+  extension(
+    'desk',
+    '^510(\\d\\d)$',
+    ...AROUND,
+    action('set', `pushwake_and=,user/15$1@${REALM}`),
+    wake(`10$1@${REALM}`),
+    ...AFTER,
+  ),
+  extension(
+    'attendant',
+    '^7(10\\d\\d)$',
+    action('answer'),
+    action('sleep', '200'),
+    ...AROUND,
+    wake(`$1@${REALM}`),
+    ...AFTER,
+  ),
+  extension('others', '^((?:15|20)\\d\\d)$', ...AROUND, action('bridge', `user/$1@${REALM}`), ...AFTER),
+].join('\n');
+
+export interface FreeswitchSceneOptions {
+  readonly users: readonly SipUser[];
+  readonly mode?: 'observe' | 'full';
+  readonly extensions?: string;
+  /** Parameters of the SIP profile `internal`. */
+  readonly profile?: Readonly<Record<string, string>>;
+  /** YAML lines under `policy:`. */
+  readonly policy?: string;
+  readonly withoutPushwake?: boolean;
+  readonly entry?: Entry;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly debug?: boolean;
+}
+
+export class FreeswitchScene extends PbxScene {
+  readonly freeswitch: RunningFreeswitch;
+  readonly #options: FreeswitchSceneOptions;
+
+  private constructor(
+    parts: ConstructorParameters<typeof PbxScene>[0],
+    freeswitch: RunningFreeswitch,
+    options: FreeswitchSceneOptions,
+  ) {
+    super(parts);
+    this.freeswitch = freeswitch;
+    this.#options = options;
+  }
+
+  protected override get pbx(): RunningFreeswitch {
+    return this.freeswitch;
+  }
+
+  static async start(options: FreeswitchSceneOptions): Promise<FreeswitchScene> {
+    const folder = mkdtempSync(join(tmpdir(), 'pushwake-scene-'));
+    const [freeswitch, apns] = await Promise.all([
+      startFreeswitch({
+        users: options.users,
+        domain: REALM,
+        extensions: options.extensions ?? FREESWITCH_DIALPLAN,
+        dialplans: [freeswitchShipped('pushwake-dialplan.xml')],
+        eslPassword: ESL_PASSWORD,
+        ...(options.profile ? { profile: options.profile } : {}),
+      }),
+      startApnsStandIn(),
+    ]);
+    const pushwake = new PushwakeProcess(join(folder, 'pushwake.yaml'), options.env, options.entry);
+    const scene = new FreeswitchScene({ apns, pushwake, folder }, freeswitch, options);
+    pushwake.configure(scene.yaml());
+    if (!options.withoutPushwake) await scene.startPushwake();
+    return scene;
+  }
+
+  yaml(
+    changes: PushwakeChanges & { readonly port?: number; readonly password?: string; readonly node?: string } = {},
+  ): string {
+    const { mode, policy, debug } = this.#options;
+    return this.yamlWith(
+      `    type: freeswitch
+    port: ${changes.port ?? this.freeswitch.ports.esl}
+    password: ${changes.password ?? ESL_PASSWORD}
+    realm: ${REALM}
+    profiles: [internal, callid]
+    expiresLateMargin: 5
+${changes.node === undefined ? '' : `    node: ${changes.node}\n`}`,
+      changes,
+      { mode, policy, debug },
+    );
+  }
+
+  /** Resolves when FreeSWITCH knows that a phone of this account can be woken, or no longer. */
+  async marked(aor: string, on = true): Promise<void> {
+    const deadline = performance.now() + 5_000;
+    while ((await this.freeswitch.cli(`hash select/pushwake_aor/${aor}`)) !== (on ? '1' : '')) {
+      if (performance.now() > deadline) throw new Error(`${aor} is ${on ? 'not ' : 'still '}marked`);
+    }
+  }
+
+  /** Contacts FreeSWITCH holds for an account, as stored. */
+  async contacts(aor: string, profile = 'internal'): Promise<string[]> {
+    const xml = await this.freeswitch.cli(`sofia xmlstatus profile ${profile} user ${aor}`);
+    return [...xml.matchAll(/<contact>(.*)<\/contact>/g)].map((m) =>
+      (m[1] ?? '').replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&quot;', '"').replaceAll('&amp;', '&'),
+    );
+  }
+}
