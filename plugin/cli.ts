@@ -6,6 +6,7 @@ import { closeSync, existsSync, openSync, readFileSync, writeSync } from 'node:f
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { systemClock } from '../adapters/clock/system/index.ts';
+import { generateKeys } from '../adapters/push/webpush/index.ts';
 import { ConfigError, loadConfig } from '../config/load.ts';
 import { policyChooser } from '../config/policies.ts';
 import { aorRealm, parseAor } from './core/aor.ts';
@@ -110,6 +111,16 @@ program
       return fail(`no PBX of ${o.config} has the realm "${aorRealm(aor)}"; there are ${realms.join(', ')}`);
     }
     process.stdout.write(acrobitsXml(devices.publicUrl, devices.accountSecret, aor));
+  });
+
+program
+  .command('vapid-keys')
+  .description(
+    'Makes a key for web push: `private` for push.webpush.privateKey, `public` for the apps to subscribe with.',
+  )
+  .action(() => {
+    const { privateKey, publicKey } = generateKeys();
+    process.stdout.write(`private ${privateKey}\npublic  ${publicKey}\n`);
   });
 
 const bindings = program.command('bindings').description('Looks at what is stored; also while pushwake runs.');

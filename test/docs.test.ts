@@ -84,7 +84,8 @@ describe('the documentation', () => {
 
 describe('YAML in the documentation', async () => {
   const schemas = schemasOf(await adapters());
-  const load = (yaml: string) => parseConfig('example.yaml', yaml.replaceAll(/\$\{[^}]*\}/g, 'a-secret-of-the-documentation'), schemas);
+  const load = (yaml: string) =>
+    parseConfig('example.yaml', yaml.replaceAll(/\$\{[^}]*\}/g, 'a-secret-of-the-documentation'), schemas);
   const examples = pages.flatMap((page) =>
     blocks(read(page), 'ya?ml').map((yaml, i) => [`${page}, block ${i + 1}`, yaml] as const),
   );

@@ -58,7 +58,8 @@ export type NoAnswer =
 
 export type HttpsAnswer =
   | { readonly status: number; readonly headers: IncomingHttpHeaders; readonly body: string }
-  | { readonly noAnswer: NoAnswer };
+  /** `code`: of the error behind it, where there is one. */
+  | { readonly noAnswer: NoAnswer; readonly code?: string };
 
 /** What is read of an answer. No push service says more; a page of a proxy may. */
 const MOST_BODY_BYTES = 64 * 1024;
@@ -137,7 +138,7 @@ export class HttpsClient {
       const open = slot.session;
       if (this.#speaksHttp1) begin('http/1.1');
       else if (open && isUsable(open)) begin(open);
-      else this.#open(slot).then(begin, (error: unknown) => end({ noAnswer: whyNot(error, 'cannot connect') }));
+      else this.#open(slot).then(begin, (error: unknown) => end(whyNot(error, 'cannot connect')));
     });
   }
 
@@ -235,7 +236,7 @@ export class HttpsClient {
     one.on('error', (error) => {
       // The server may have learned HTTP/2 meanwhile.
       if (protocol !== 'http:') this.#speaksHttp1 = false;
-      end({ noAnswer: whyNot(error, sent ? 'connection lost' : 'cannot connect') });
+      end(whyNot(error, sent ? 'connection lost' : 'cannot connect'));
     });
     one.on('socket', (socket) => {
       const ready = protocol === 'http:' ? 'connect' : 'secureConnect';
@@ -323,10 +324,9 @@ class Body {
 }
 
 /** TLS says by its code that it does not trust a certificate; everything else is the network's. */
-function whyNot(error: unknown, otherwise: NoAnswer): NoAnswer {
+function whyNot(error: unknown, otherwise: NoAnswer): HttpsAnswer {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const text = error instanceof Error ? error.message : '';
-  return /CERT|ALTNAME|UNABLE_TO_(?:GET|VERIFY)/.test(code) || /certificate/i.test(text)
-    ? 'certificate not trusted'
-    : otherwise;
+  const isCertificate = /CERT|ALTNAME|UNABLE_TO_(?:GET|VERIFY)/.test(code) || /certificate/i.test(text);
+  return { noAnswer: isCertificate ? 'certificate not trusted' : otherwise, code };
 }

@@ -35,6 +35,8 @@ const PROVIDERS: Readonly<Record<string, { provider: string; sandbox?: true }>> 
 
 const PROVIDER = /^[a-z0-9._-]{1,32}$/;
 const TOKEN = /^[\x21-\x7e]{1,2048}$/;
+/** `<p256dh>.<auth>`, base64url: 65 and 16 bytes (RFC 8291). */
+const SUBSCRIPTION_KEYS = /^[A-Za-z0-9_-]{87}\.[A-Za-z0-9_-]{22}$/;
 const APP = /^[\x21-\x7e]{1,256}$/;
 
 /** What this Contact URI asks for. Never throws. */
@@ -110,8 +112,12 @@ function modern(reader: Reader): PushParams | undefined {
   if (said === undefined) throw new Unreadable('pn-prid without pn-provider');
   const param = reader.text('pn-param');
   if (provider === 'apns') return reader.push(appleTargets(param, 'pn-param', prid, 'pn-prid', sandbox));
-  if (provider === 'webpush')
-    return reader.push(one({ provider, app: originOf(prid), token: tokenOf(prid, 'pn-prid') }));
+  if (provider === 'webpush') {
+    // Without the keys of the subscription a push carries no text; RFC 8599 has no place for them, so they stand here.
+    const keys = param !== undefined && SUBSCRIPTION_KEYS.test(param) ? `#${param}` : '';
+    const token = tokenOf(`${prid.replace(/#.*$/, '')}${keys}`, 'pn-prid');
+    return reader.push(one({ provider, app: originOf(prid), token }));
+  }
   // FCM names the project here; services of which we know nothing may need no app at all.
   if (provider === 'fcm' && param === undefined) throw new Unreadable('pn-param is missing');
   const app = param === undefined ? '' : appOf(param, 'pn-param');

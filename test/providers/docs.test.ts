@@ -12,6 +12,7 @@ import { buildMessage as buildFcm, LIMIT_BYTES as FCM_LIMIT } from '../../adapte
 import { VERDICTS as LOG } from '../../adapters/push/log/outcome.ts';
 import { VERDICTS as PNM } from '../../adapters/push/pnm/outcome.ts';
 import { VERDICTS as WEBHOOK } from '../../adapters/push/webhook/outcome.ts';
+import { VERDICTS as WEBPUSH } from '../../adapters/push/webpush/outcome.ts';
 import type { Aor } from '../../plugin/core/aor.ts';
 import { HOUR, MINUTE, plus, SECOND } from '../../plugin/core/time.ts';
 import { Token } from '../../plugin/core/token.ts';
@@ -229,7 +230,14 @@ describe('the verdict tables of the documentation', () => {
   it('are those of the code', () => {
     const text = readFileSync(new URL('push-services.md', docs), 'utf8');
     let expected = text;
-    for (const [name, rows] of Object.entries({ apns: APNS, fcm: FCM, pnm: PNM, webhook: WEBHOOK, log: LOG })) {
+    for (const [name, rows] of Object.entries({
+      apns: APNS,
+      fcm: FCM,
+      pnm: PNM,
+      webpush: WEBPUSH,
+      webhook: WEBHOOK,
+      log: LOG,
+    })) {
       const parts = new RegExp(`(<!-- verdicts ${name} -->\n)[^]*?(\n<!-- end -->)`);
       expect(text).toMatch(parts);
       expected = expected.replace(parts, (_, start: string, end: string) => `${start}\n${tableOf(rows)}${end}`);
