@@ -59,6 +59,14 @@ export const configSchema = z.strictObject({
     )
     .default([])
     .describe('Exceptions; every one that fits is applied, later ones win'),
+  calls: z
+    .strictObject({
+      showCaller: z
+        .boolean()
+        .default(false)
+        .describe("Put the caller's name and number into call pushes, through Apple's, Google's, … servers"),
+    })
+    .default({ showCaller: false }),
   locale: z
     .string()
     .regex(/^[a-z]{2}(-[A-Z]{2})?$/, 'expected a locale such as en or de')

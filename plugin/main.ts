@@ -110,6 +110,7 @@ export function compose(config: LoadedConfig, found: Adapters, log: Logger, cloc
     realmOf: (link) => realms.get(link) ?? '',
     randomHex: randomId,
     forgetAfterMs: config.forgetAfter,
+    showCaller: config.calls.showCaller,
   });
 }
 

@@ -24,12 +24,20 @@ export interface HeldContact {
 /** How a REGISTER came to be known, for the trace. */
 export type Sensor = 'event' | 'hep' | 'ask' | 'watch' | 'sweep';
 
+/** Text of a stranger's: shown to the called person at most, never logged. */
+export interface Caller {
+  readonly name?: string;
+  readonly number?: string;
+}
+
 /** The AOR's own part of the dial string. Its arrival is a call. */
 export interface WakeLeg {
   readonly legId: string;
   readonly aor: Aor;
   /** The PBX's id for the whole call; equal for all legs and queue rounds of one call. */
   readonly linkedId: string;
+  /** Who calls, where the PBX says so and the caller does not withhold it. */
+  readonly caller?: Caller;
 }
 
 /**

@@ -18,7 +18,7 @@ import {
 } from '../core/wake.ts';
 import type { Logger } from '../ports/adapter.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { DeviceLeg, HeldContact, PbxLink, RingTarget } from '../ports/pbx-link.ts';
+import type { Caller, DeviceLeg, HeldContact, PbxLink, RingTarget } from '../ports/pbx-link.ts';
 import type { PushOutcome } from '../ports/push-provider.ts';
 import type { Bindings } from './bindings.ts';
 import type { Delivery } from './delivery.ts';
@@ -52,6 +52,8 @@ export class LiveWake {
   readonly #legs = new Map<string, DeviceLeg>();
   readonly #steps: TraceStep[] = [];
   readonly #seenMs: number;
+  /** Only where the pushes may say it. */
+  readonly #caller: Caller | undefined;
   /** Aborted when a push would be tried again after the end: it would ring for a call that is over. */
   readonly #pushing = new AbortController();
   #composed: WakeEffect | undefined;
@@ -59,12 +61,13 @@ export class LiveWake {
   #cancelForget: () => void;
   #isClosed = false;
 
-  constructor(wake: Wake, stem: string, link: PbxLink, seenMs: number, deps: LiveWakeDeps) {
+  constructor(wake: Wake, stem: string, link: PbxLink, seenMs: number, deps: LiveWakeDeps, caller?: Caller) {
     this.wake = wake;
     this.stem = stem;
     this.link = link;
     this.#o = deps;
     this.#seenMs = seenMs;
+    this.#caller = caller;
     const { clock } = deps;
     this.#cancelForget = clock.after(Math.max(0, between(clock.now(), wake.endsAt)) + FORGET_AFTER, () => {
       this.trace('its end was never told');
@@ -191,6 +194,7 @@ export class LiveWake {
         purpose: 'call',
         aor: wake.aor,
         callId: wake.callId,
+        ...(this.#caller && { caller: this.#caller }),
         expiresAt: plus(wake.startedAt, this.#o.policyOf(wake.aor, device.binding).ringTimeMs),
       },
       device.binding.targets,

@@ -49,6 +49,8 @@ export interface RuntimeOptions {
   /** Lower-case hex, `bytes` long before encoding. */
   readonly randomHex: (bytes: number) => string;
   readonly forgetAfterMs: DurationMs;
+  /** Whether the pushes of a call say who calls. Default false. */
+  readonly showCaller?: boolean;
   /** Off for a clock that runs faster than the machine's. */
   readonly brake?: boolean;
 }
@@ -143,6 +145,7 @@ export class Runtime {
         for (const name of link.ringsVia ?? []) this.#links.get(name)?.watch(aor, on);
       },
       newStem: () => options.randomHex(4),
+      showCaller: options.showCaller ?? false,
       onOver: (wake) => {
         for (const telling of tellingsOfCall(wake, clock.now())) this.#tell(wake.aor, telling);
       },

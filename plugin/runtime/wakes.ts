@@ -9,7 +9,7 @@ import { between, plus, SECOND } from '../core/time.ts';
 import { beginWake, callIdOf, parseRef, takeUpDevice, type Wake, type WakeEvent } from '../core/wake.ts';
 import type { Logger } from '../ports/adapter.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { PbxEvent, PbxLink } from '../ports/pbx-link.ts';
+import type { Caller, PbxEvent, PbxLink } from '../ports/pbx-link.ts';
 import type { Bindings } from './bindings.ts';
 import type { Delivery } from './delivery.ts';
 import { LiveWake, type LiveWakeDeps } from './live-wake.ts';
@@ -24,6 +24,8 @@ export interface WakesOptions {
   readonly links: ReadonlyMap<string, PbxLink>;
   readonly policyFor: (aor: Aor) => (targets: Targets) => Policy;
   readonly traces: TraceBook;
+  /** Whether the pushes of a call say who calls. Default false. */
+  readonly showCaller?: boolean;
   /** The same AOR on the PBXs whose phones the call's own can ring. */
   readonly watchElsewhere: (link: PbxLink, aor: Aor, on: boolean) => void;
   /** Eight characters of [0-9a-z], unguessable enough to be unique. */
@@ -149,7 +151,7 @@ export class Wakes {
       (b) => this.#policy(leg.aor, b),
       targetFor,
     );
-    const live = this.#open(begun.wake, stem, link, seenMs);
+    const live = this.#open(begun.wake, stem, link, seenMs, this.#o.showCaller ? leg.caller : undefined);
     this.#byLeg.set(key, live);
     live.trace('call seen', undefined, `${begun.wake.devices.length} to wake`);
     live.carryOut(begun.effects);
@@ -195,8 +197,8 @@ export class Wakes {
     return this.#o.policyFor(aor)(binding.targets);
   }
 
-  #open(wake: Wake, stem: string, link: PbxLink, seenMs: number): LiveWake {
-    const live = new LiveWake(wake, stem, link, seenMs, this.#deps);
+  #open(wake: Wake, stem: string, link: PbxLink, seenMs: number, caller?: Caller): LiveWake {
+    const live = new LiveWake(wake, stem, link, seenMs, this.#deps, caller);
     this.#byStem.set(stem, live);
     const ofAor = this.#byAor.get(wake.aor) ?? new Set();
     this.#byAor.set(wake.aor, ofAor.add(live));

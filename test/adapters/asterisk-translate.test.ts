@@ -62,6 +62,22 @@ describe('our legs', () => {
     });
   });
 
+  it.each([
+    ['allowed_not_screened', { name: 'Zoë', number: '42' }],
+    ['allowed', { name: 'Zoë', number: '42' }],
+    ['prohib_passed_screen', undefined],
+    ['unavailable', undefined],
+    [undefined, undefined],
+  ])('a caller who is %s is known as %j', (presentation, expected) => {
+    const args = ['compose', '1001', '1795320434.0', ...(presentation === undefined ? [] : [presentation])];
+    const event = start(args) as { channel: object };
+    const fact = translate({ ...event, channel: { ...event.channel, caller: { name: 'Zoë', number: '42' } } });
+    expect((fact as { caller?: unknown }).caller).toEqual(expected);
+    expect(translate({ ...event, channel: { ...event.channel, caller: { name: '', number: 7 } } })).not.toHaveProperty(
+      'caller',
+    );
+  });
+
   it.each(['device', 'stored'])('a %s leg names its ref, call and account', (kind) => {
     const ref = `w0a1b2c3d${kind === 'device' ? 'd' : 's'}00000000000000a1`;
     expect(translate(start([kind, ref, 'call-1', '1001']))).toMatchObject({

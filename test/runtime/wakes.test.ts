@@ -31,7 +31,7 @@ class Site {
   store: Promise<void> = Promise.resolve();
   written = 0;
 
-  constructor(mode: Mode = 'full') {
+  constructor(mode: Mode = 'full', showCaller?: boolean) {
     const { clock, log } = this;
     this.pbx.watch = (...args: unknown[]) => void this.watched.push(args[1] as boolean);
     const store: Pick<BindingStore, 'name' | 'get' | 'put'> = {
@@ -62,6 +62,7 @@ class Site {
       links: new Map([['office', this.pbx]]),
       policyFor: () => () => DEFAULT_POLICY,
       traces: this.traces,
+      ...(showCaller === undefined ? {} : { showCaller }),
       watchElsewhere: () => undefined,
       newStem: () => STEM.slice(1),
     });
@@ -343,5 +344,22 @@ describe('a call that waited while we were away', () => {
     await site.tell(ended('wake', 127));
     await site.tell(leg('device'));
     expect(site.wakes.waiting).toBe(0);
+  });
+});
+
+describe('who calls', () => {
+  const caller = { name: 'Zoë "Z" Nováková', number: '+420123456789' };
+  it.each([
+    [undefined, undefined],
+    [false, undefined],
+    [true, caller],
+  ])('with showCaller %s the push says %j', async (showCaller, expected) => {
+    const site = await new Site('full', showCaller).start();
+    await site.tell({ ...arrival, leg: { legId: 'wake', aor: AOR, linkedId: 'linked-1', caller } });
+    expect(site.push.requests[0]).toMatchObject({ purpose: 'call' });
+    expect((site.push.requests[0] as { caller?: unknown }).caller).toEqual(expected);
+    expect(site.log.text()).not.toMatch(/Nováková|420123456789/);
+    expect(JSON.stringify(site.traces)).not.toMatch(/Nováková|420123456789/);
+    site.wakes.stop();
   });
 });

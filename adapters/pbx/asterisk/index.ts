@@ -180,7 +180,8 @@ class AsteriskLink implements PbxLink {
         const aor = this.#aor(fact.aorId);
         if (!aor) return void this.compose(fact.channelId, '', []).catch(() => undefined);
         this.#legs.set(fact.channelId, newLeg('wake', fact.aorId));
-        const leg = { legId: fact.channelId, aor, linkedId: fact.linkedId };
+        const { linkedId, caller } = fact;
+        const leg = { legId: fact.channelId, aor, linkedId, ...(caller && { caller }) };
         this.#say({ type: 'wakeLegArrived', pbx: this.name, leg, startedAt: this.#at(fact.startedEpochMs) });
         return this.#follow(fact.channelId);
       }

@@ -166,6 +166,7 @@ interface AriChannel {
   name: string;
   state: string;
   creationtime: string;
+  caller?: { name?: string; number?: string };
   dialplan?: { context?: string; exten?: string; app_name?: string; app_data?: string };
 }
 
@@ -174,6 +175,7 @@ const channelFields = (c: AriChannel) => ({
   name: c.name,
   state: c.state,
   creationtime: c.creationtime,
+  caller: { name: c.caller?.name, number: c.caller?.number },
   dialplan: { exten: c.dialplan?.exten, app_name: c.dialplan?.app_name, app_data: c.dialplan?.app_data },
 });
 

@@ -16,6 +16,7 @@ export type AriFact =
       readonly aorId: string;
       readonly linkedId: string;
       readonly startedEpochMs: number;
+      readonly caller?: { readonly name?: string; readonly number?: string };
     }
   | {
       readonly fact: 'deviceLeg';
@@ -101,12 +102,20 @@ function leg(args: readonly string[], channel: Json, channelId: string, seenEpoc
   const startedEpochMs = Number.isFinite(created) ? created : seenEpochMs;
   const [kind, first, second, third] = args;
   if (kind === 'compose' && first) {
-    return { fact: 'wakeLeg', channelId, aorId: first, linkedId: second ?? channelId, startedEpochMs };
+    // ARI shows who calls also where the caller withholds it; only the dialplan says whether that is so.
+    const caller = third?.startsWith('allowed') ? callerOf(object(channel.caller)) : undefined;
+    const linkedId = second ?? channelId;
+    return { fact: 'wakeLeg', channelId, aorId: first, linkedId, startedEpochMs, ...(caller && { caller }) };
   }
   if ((kind === 'device' || kind === 'stored') && first && parseRef(first) && third) {
     return { fact: 'deviceLeg', kind, channelId, ref: first, callId: second ?? '', aorId: third, startedEpochMs };
   }
   return undefined;
+}
+
+function callerOf({ name, number }: Json): { name?: string; number?: string } | undefined {
+  const [shown, dialled] = [text(name), text(number)];
+  return shown || dialled ? { ...(shown && { name: shown }), ...(dialled && { number: dialled }) } : undefined;
 }
 
 /** Channels that waited in our application while we were away: the same facts as their StasisStart would have told. */

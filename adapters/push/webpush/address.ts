@@ -53,7 +53,7 @@ export type Allowed =
 /** Whether an endpoint may be asked at all. `hosts`: `allowHosts` of the configuration. */
 export function checkEndpoint(endpoint: string, hosts: readonly string[] | undefined): Allowed {
   const url = URL.parse(endpoint);
-  if (!url || url.protocol !== 'https:' || url.username !== '' || url.password !== '') return { ok: false };
+  if (url?.protocol !== 'https:' || url.username !== '' || url.password !== '') return { ok: false };
   const port = url.port === '' ? '443' : url.port;
   if (hosts)
     return hosts.some((pattern) => fits(pattern, url.hostname, port)) ? { ok: true, url, named: true } : { ok: false };
