@@ -11,7 +11,7 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/asterisk/**', 'test/e2e/**', 'test/crash/**', 'test/redis/**'],
+          exclude: ['test/asterisk/**', 'test/e2e/**', 'test/crash/**', 'test/redis/**', 'test/freeswitch/**'],
           testTimeout: 20_000,
           sequence: { groupOrder: 0 },
         },
@@ -26,6 +26,17 @@ export default defineConfig({
           maxWorkers: 1,
           maxConcurrency: 2,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          // Needs a FreeSWITCH, which Debian has no package of: `npm run test:freeswitch` looks for one.
+          name: 'freeswitch',
+          include: ['test/freeswitch/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -182,6 +182,8 @@ class FreeswitchLink implements PbxLink {
         else call?.[fact.fact](fact.ref, fact.uuid);
         return;
       }
+      case 'holdBegan':
+        return this.#calls.get(fact.caller)?.holdBegan();
       case 'holdEnded':
         return this.#calls.get(fact.caller)?.holdEnded(fact.cause);
       case 'callerAnswered':

@@ -103,6 +103,8 @@ export type FsFact =
     }
   | { readonly fact: 'legDials' | 'legRinging' | 'legAnswered'; readonly ref: string; readonly uuid: string }
   | { readonly fact: 'legEnded'; readonly ref: string; readonly uuid: string; readonly cause: string }
+  /** The caller's dial string is being rung. */
+  | { readonly fact: 'holdBegan'; readonly caller: string }
   | { readonly fact: 'holdEnded'; readonly caller: string; readonly cause: string }
   | { readonly fact: 'callerAnswered'; readonly caller: string }
   | { readonly fact: 'callerEnded'; readonly caller: string; readonly cause: string }
@@ -251,7 +253,10 @@ function channel(e: EventHeaders, name: string): FsFact | undefined {
     }
   }
   const caller = e.variable_pushwake_hold;
-  if (isId(caller)) return name === 'CHANNEL_HANGUP' ? { fact: 'holdEnded', caller, cause } : undefined;
+  if (isId(caller)) {
+    if (name === 'CHANNEL_ORIGINATE') return { fact: 'holdBegan', caller };
+    return name === 'CHANNEL_HANGUP' ? { fact: 'holdEnded', caller, cause } : undefined;
+  }
   if (!e.variable_pushwake_aor) return undefined;
   if (name === 'CHANNEL_ANSWER') return { fact: 'callerAnswered', caller: uuid };
   return name === 'CHANNEL_HANGUP' ? { fact: 'callerEnded', caller: uuid, cause } : undefined;

@@ -75,6 +75,8 @@ export class WaitingCall {
   readonly #answers: Leg[] = [];
   #callId = '';
   #hold: string | undefined;
+  /** Channels of the dial string that were ended, perhaps before they existed. */
+  readonly #ended = new Map<string, string>();
   #composed: Promise<LegOutcome> | undefined;
   #over = false;
 
@@ -151,7 +153,7 @@ export class WaitingCall {
     leg.uuid = uuid;
     leg.inDial = false;
     // Its delayed channel has sent nothing yet.
-    if (delayed !== undefined) void this.#o.orders.kill(delayed, nameOf(Cause.answeredElsewhere));
+    if (delayed !== undefined) void this.#killInDial(delayed, nameOf(Cause.answeredElsewhere));
     await this.#o.orders.originate(
       uuid,
       originateText({
@@ -176,7 +178,7 @@ export class WaitingCall {
     else if (leg.state === 'held') {
       // Delayed: nobody has heard of it.
       this.#legOver(leg, cause);
-      return this.#o.orders.kill(leg.uuid, nameOf(cause));
+      return this.#killInDial(leg.uuid, nameOf(cause));
     } else return this.#o.orders.kill(leg.uuid, nameOf(cause));
     return 'done';
   }
@@ -222,6 +224,11 @@ export class WaitingCall {
     this.#finish(Cause.interworking);
   }
 
+  /** FreeSWITCH has come to the dial string: what had been ended before is there only now. */
+  holdBegan(): void {
+    for (const [uuid, cause] of this.#ended) void this.#o.orders.kill(uuid, cause);
+  }
+
   /** Why the placeholder ended says how the waiting ended. */
   holdEnded(cause: string): void {
     if (this.#hold === undefined && !this.#o.takenUp) return;
@@ -260,6 +267,11 @@ export class WaitingCall {
 
   #open(): Leg[] {
     return [...this.#legs.values()].filter((l) => l.state !== 'ended');
+  }
+
+  #killInDial(uuid: string, cause: string): Promise<LegOutcome> {
+    this.#ended.set(uuid, cause);
+    return this.#o.orders.kill(uuid, cause);
   }
 
   #pickedUp(leg: Leg): void {
@@ -307,7 +319,7 @@ export class WaitingCall {
     if (this.#hold !== undefined && this.#open().length === 0 && !this.#over) {
       const hold = this.#hold;
       this.#hold = undefined;
-      void this.#composed?.then(() => this.#o.orders.kill(hold, name));
+      void this.#composed?.then(() => this.#killInDial(hold, name));
     }
   }
 

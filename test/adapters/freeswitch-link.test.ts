@@ -1,0 +1,275 @@
+/** The link in bad company: what a PBX may say, or not say, without costing the process anything but a moment. */
+import { afterEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../adapters/clock/system/index.ts';
+import { create, optionsSchema } from '../../adapters/pbx/freeswitch/index.ts';
+import type { Aor } from '../../plugin/core/aor.ts';
+import type { PbxLink } from '../../plugin/ports/pbx-link.ts';
+import { FreeswitchStandIn, recording } from '../support/freeswitch-stand-in/index.ts';
+import { ToldEvents } from '../support/pbx-harness.ts';
+import { RecordedLog } from '../support/recorded-log.ts';
+
+const PASSWORD = 'stand-in-secret';
+const AOR = '1001@example.com' as Aor;
+const CONTACT = '"" <sip:1001@127.0.0.9:5060;pn-provider=fcm;pn-param=p;pn-prid=tok>';
+
+const open: { stop(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const one of open.splice(0).reverse()) await one.stop();
+});
+
+interface World {
+  readonly pbx: FreeswitchStandIn;
+  readonly link: PbxLink;
+  readonly log: RecordedLog;
+  readonly told: ToldEvents;
+}
+
+async function world(
+  o: { node?: string; password?: string; pbx?: FreeswitchStandIn; realm?: string | string[] } = {},
+): Promise<World> {
+  const pbx = o.pbx ?? (await FreeswitchStandIn.start(PASSWORD));
+  if (!o.pbx) open.push(pbx);
+  const log = new RecordedLog();
+  const told = new ToldEvents();
+  const options = optionsSchema.parse({
+    port: pbx.port,
+    password: o.password ?? PASSWORD,
+    realm: o.realm ?? 'example.com',
+    expiresLateMargin: 5,
+    ...(o.node ? { node: o.node } : {}),
+  });
+  const link = create(options, { clock: systemClock(), log, name: o.node ?? 'office' });
+  await link.start(told.add);
+  open.push(link);
+  return { pbx, link, log, told };
+}
+
+/** Resolves when `look` is true; looked at after every command the stand-in takes, and at last after ten seconds. */
+async function until(what: string, look: () => boolean): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  while (!look()) {
+    if (performance.now() > deadline) throw new Error(`${what}: not so within 10 s`);
+    await new Promise((next) => setImmediate(next));
+  }
+}
+
+describe('registrations', () => {
+  it('are told with what FreeSWITCH appended behind NAT as a route, and dialled by it', async () => {
+    const { pbx, told } = await world();
+    pbx.register(AOR, '"" <sip:1001@10.0.0.1;pn-prid=t;fs_nat=yes;fs_path=sip%3A1001%40192.0.2.1%3A4444>', 'c1');
+    const { contact } = await told.told('contactSeen');
+    expect(contact).toMatchObject({ uri: 'sip:1001@10.0.0.1;pn-prid=t', path: 'sip:1001@192.0.2.1:4444' });
+  });
+
+  it('of other domains and by people without a password are none of ours', async () => {
+    const { pbx, told } = await world({ realm: ['example.com', 'example.org'] });
+    pbx.say(recording('register-evil-bytes-json.esl'), 'sofia::register');
+    pbx.register('1001@elsewhere.net', CONTACT, 'c0');
+    pbx.register('1001@example.org', CONTACT, 'c1');
+    const { contact } = await told.told('contactSeen');
+    expect(contact.aor).toBe('1001@example.org');
+    expect(told.events.filter((e) => e.type === 'contactSeen')).toHaveLength(1);
+  });
+
+  it('a connection the system closed logs nobody out; a log-out does', async () => {
+    const { pbx, told } = await world();
+    pbx.register(AOR, CONTACT, 'c1');
+    pbx.unregister(AOR, undefined, 'c1', 'socket-disconnection');
+    pbx.unregister(AOR, CONTACT, 'c1');
+    expect(await told.told('unregistered')).toMatchObject({ aor: AOR, uri: expect.stringContaining('pn-prid=tok') });
+    expect(told.events.filter((e) => e.type === 'unregistered' || e.type === 'contactRemoved')).toHaveLength(1);
+  });
+
+  it('`Contact: *` logs out what has its Call-ID, also when FreeSWITCH has dropped it already', async () => {
+    const { pbx, told } = await world();
+    pbx.register(AOR, CONTACT, 'c1');
+    pbx.register(AOR, CONTACT.replace('tok', 'other'), 'c2');
+    pbx.rows = [];
+    pbx.unregister(AOR, '"" <sip:(null)@(null)>', 'c1');
+    await told.told('unregistered');
+    expect(told.events.flatMap((e) => (e.type === 'unregistered' ? [e.uri] : []))).toEqual([
+      'sip:1001@127.0.0.9:5060;pn-provider=fcm;pn-param=p;pn-prid=tok',
+    ]);
+  });
+
+  it('an expiry proves no more than its own time: told late, it counts from when it was', async () => {
+    const { pbx, link, told } = await world();
+    pbx.register(AOR, CONTACT, 'c1', -100);
+    const row = pbx.rows[0];
+    if (!row) throw new Error('no row');
+    await link.removeContact({ aor: AOR, uri: 'sip:1001@127.0.0.9:5060;pn-provider=fcm;pn-param=p;pn-prid=tok' });
+    const { at } = await told.told('contactRemoved');
+    expect(at).toBe((row.dropsEpochSeconds - 5) * 1_000);
+  });
+});
+
+describe('removal', () => {
+  const URI = 'sip:1001@127.0.0.9:5060;pn-provider=fcm;pn-param=p;pn-prid=tok';
+  const flushes = (pbx: FreeswitchStandIn) => pbx.commands.filter((c) => c.includes('flush'));
+
+  it('goes by the Call-ID of this very contact', async () => {
+    const { pbx, link } = await world();
+    pbx.register(AOR, CONTACT, 'c1');
+    pbx.register('1002@example.com', CONTACT.replaceAll('1001', '1002'), 'c2');
+    await link.removeContact({ aor: AOR, uri: URI });
+    expect(flushes(pbx)).toEqual(['api sofia profile internal flush_inbound_reg c1']);
+    expect(pbx.rows.map((r) => r.user)).toEqual(['1002@example.com']);
+  });
+
+  it.each([
+    ['is empty', ''],
+    ['holds a blank', 'c1 1002@example.com'],
+    ['names another account', '1002@example.com'],
+    ['names the domain', 'example.com'],
+    ['holds a quote', "c'1"],
+  ])('flushes nobody when the Call-ID %s', async (_, callId) => {
+    const { pbx, link } = await world();
+    pbx.register(AOR, CONTACT, callId);
+    pbx.register('1002@example.com', '"" <sip:1002@127.0.0.8:5060>', 'c2');
+    await expect(link.removeContact({ aor: AOR, uri: URI })).rejects.toMatchObject({ name: 'LinkError' });
+    expect(flushes(pbx)).toEqual([]);
+    expect(pbx.rows).toHaveLength(2);
+  });
+
+  it('flushes nobody when another account of the same phone has the Call-ID', async () => {
+    const { pbx, link } = await world();
+    pbx.register(AOR, CONTACT, 'c1');
+    pbx.register('1002@example.com', '"" <sip:1002@127.0.0.9:5060>', 'c1');
+    await expect(link.removeContact({ aor: AOR, uri: URI })).rejects.toThrow('another account');
+    expect(flushes(pbx)).toEqual([]);
+  });
+
+  it('of what is not there sends nothing', async () => {
+    const { pbx, link } = await world();
+    expect(await link.removeContact({ aor: AOR, uri: URI })).toBe('gone');
+    expect(flushes(pbx)).toEqual([]);
+  });
+});
+
+describe('lease and marks', () => {
+  it('a call of an account that is not marked is none of ours', async () => {
+    const { pbx, told } = await world();
+    pbx.phone('127.0.0.9:5060', (invite) => invite.answer());
+    pbx.register(AOR, CONTACT, 'c1');
+    expect(await pbx.call(AOR).status).toBe(200);
+    expect(told.events.some((e) => e.type === 'wakeLegArrived')).toBe(false);
+  });
+
+  it('an orderly stop takes the lease back: the next call does not wait', async () => {
+    const { pbx, link } = await world();
+    expect(pbx.hash.get('pushwake/node')).toBe('pushwake');
+    await link.setReachable(AOR, true);
+    expect(pbx.hash.get(`pushwake_aor/${AOR}`)).toBe('1');
+    await link.stop();
+    expect(pbx.hash.has('pushwake/until')).toBe(false);
+  });
+
+  it('of two nodes one works and one stands by, which takes over when the first has gone', async () => {
+    const first = await world({ node: 'a' });
+    const second = await world({ node: 'b', pbx: first.pbx });
+    await first.link.setReachable(AOR, true);
+    const call = first.pbx.call(AOR);
+    const { leg } = await first.told.told('wakeLegArrived');
+    await first.link.compose(leg.legId, 'c', []);
+    await call.status;
+    expect(second.told.events.some((e) => e.type === 'wakeLegArrived')).toBe(false);
+    await first.link.stop();
+    await until('the second node takes over', () => first.pbx.hash.get('pushwake/node') === 'b');
+    first.pbx.call(AOR);
+    await second.told.told('wakeLegArrived');
+  });
+
+  it('mod_hash was reloaded: everything is told again', async () => {
+    const { pbx, told } = await world();
+    pbx.hash.clear();
+    await told.told('linkDown');
+    await until('the link is up again', () => told.events.filter((e) => e.type === 'linkUp').length === 2);
+    expect(pbx.hash.get('pushwake/node')).toBe('pushwake');
+  });
+});
+
+describe('trouble', () => {
+  it('bytes that make the library throw cost one connection, not the process', async () => {
+    const { pbx, told } = await world();
+    // As if we had subscribed in the plain format: one REGISTER with a stray % in its User-Agent.
+    pbx.say(recording('register-evil-bytes-plain.esl'), 'sofia::register');
+    await told.told('linkDown');
+    await until('the link is up again', () => told.events.filter((e) => e.type === 'linkUp').length === 2);
+    pbx.register(AOR, CONTACT, 'c1');
+    await told.told('contactSeen');
+  });
+
+  it('an event that is no json is left out, the next one is heard', async () => {
+    const { pbx, told } = await world();
+    pbx.say(Buffer.from('Content-Length: 9\nContent-Type: text/event-json\n\n{"Event-N'), 'sofia::register');
+    pbx.register(AOR, CONTACT, 'c1');
+    await told.told('contactSeen');
+    expect(told.events.filter((e) => e.type === 'linkDown')).toEqual([]);
+  });
+
+  it('a wrong password is said once, with what to compare, and without the password', async () => {
+    const { log, link } = await world({ password: 'not-the-one' });
+    expect(link.up).toBe(false);
+    await until('it says so', () => log.at('warn').length > 0);
+    expect(log.at('warn').map((l) => l.fields.reason)).toEqual(['FreeSWITCH refuses the login']);
+    expect(log.text()).not.toContain('not-the-one');
+  });
+
+  it('a PBX that takes commands and answers nothing is given up, and found again', async () => {
+    const { pbx, link, told } = await world();
+    pbx.hangs = true;
+    await expect(link.ask(AOR)).rejects.toMatchObject({ name: 'LinkError' });
+    await told.told('linkDown');
+    pbx.hangs = false;
+    await until('the link is up again', () => told.events.filter((e) => e.type === 'linkUp').length === 2);
+  });
+
+  it('a call that waits while the line is down is found again; one that ended meanwhile has ended', async () => {
+    const { pbx, link, told } = await world();
+    await link.setReachable(AOR, true);
+    const stays = pbx.call(AOR);
+    const goes = pbx.call(AOR);
+    await until('both were told', () => told.events.filter((e) => e.type === 'wakeLegArrived').length === 2);
+    for (const [i, uuid] of [stays.uuid, goes.uuid].entries()) {
+      await link.compose(uuid, `c${i}`, [{ kind: 'device', ref: `w0000000${i}d0011223344556677` }]);
+    }
+    pbx.dropClients();
+    await told.told('linkDown');
+    goes.cancel();
+    await told.told('legEnded', (e) => e.legId === goes.uuid);
+    expect(told.events.some((e) => e.type === 'legEnded' && e.legId === stays.uuid)).toBe(false);
+    stays.cancel();
+    expect(await told.told('legEnded', (e) => e.legId === stays.uuid)).toMatchObject({ cause: 127 });
+  });
+
+  it('started anew while a call waits: the call is taken up, and what rings already is not rung again', async () => {
+    const { pbx, link, told } = await world();
+    let rings = 0;
+    pbx.phone('127.0.0.9:5060', (invite) => {
+      rings++;
+      invite.ring();
+    });
+    pbx.register(AOR, CONTACT, 'c1');
+    await link.setReachable(AOR, true);
+    const call = pbx.call(AOR);
+    await told.told('wakeLegArrived');
+    const old = { legId: 'w00000001d0011223344556677', kind: 'device', aor: AOR, callId: 'c' } as const;
+    await link.compose(call.uuid, 'c', [{ kind: 'device', ref: old.legId }]);
+    const [contact] = (await link.ask(AOR)).contacts;
+    await link.ring({ ...old, ref: old.legId }, contact);
+    await told.told('legRinging');
+    await link.stop();
+
+    const anew = await world({ pbx });
+    const { leg } = await anew.told.told('wakeLegArrived');
+    expect(leg).toMatchObject({ legId: call.uuid, aor: AOR });
+    await anew.link.compose(call.uuid, 'c', [
+      { kind: 'stored', ref: 'w00000002s0011223344556677', contact: (await anew.link.ask(AOR)).contacts[0] as never },
+      { kind: 'device', ref: 'w00000002d0011223344556677' },
+    ]);
+    await anew.told.told('legRinging', (e) => e.ref === 'w00000002d0011223344556677');
+    expect(rings).toBe(1);
+    call.cancel();
+    await anew.told.told('legEnded', (e) => e.legId === call.uuid);
+  });
+});
