@@ -5,6 +5,7 @@
  */
 import { cpus } from 'node:os';
 import { bindings } from './bindings.ts';
+import { wake } from './wake.ts';
 
 export interface Result {
   readonly name: string;
@@ -16,7 +17,7 @@ export interface Result {
 
 export type Suite = (progress: (line: string) => void, options: ReadonlyMap<string, string>) => Promise<Result[]>;
 
-const SUITES: Readonly<Record<string, Suite>> = { bindings };
+const SUITES: Readonly<Record<string, Suite>> = { bindings, wake };
 
 const args = process.argv.slice(2);
 const name = args.find((a) => !a.startsWith('--')) ?? '';

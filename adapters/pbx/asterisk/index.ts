@@ -62,9 +62,12 @@ const newLeg = (kind: Leg['kind'], aorId: string): Leg => ({
   cause: 0,
 });
 
+/** res_pjsip's own words for a contact. */
+type ContactFields = Readonly<Record<string, string>>;
+
 interface AorAnswer {
   readonly exists: boolean;
-  readonly contacts: readonly string[];
+  readonly contacts: readonly ContactFields[];
   readonly maximumExpiration: number;
 }
 
@@ -167,7 +170,7 @@ class AsteriskLink implements PbxLink {
     switch (fact.fact) {
       case 'contactNew':
       case 'contactHeld':
-        return void this.#contactNew(fact);
+        return this.#contactNew(fact);
       case 'contactRemoved': {
         const aor = this.#aor(fact.aorId);
         if (!aor) return;
@@ -260,18 +263,14 @@ class AsteriskLink implements PbxLink {
     return Number.isFinite(epochMs) ? this.#deps.clock.fromPbx(epochMs) : this.#deps.clock.now();
   }
 
-  /** A new contact is read once: its expiry now is what was granted. */
-  async #contactNew(fact: Extract<AriFact, { fact: 'contactNew' | 'contactHeld' }>): Promise<void> {
+  /** A new contact came with what the PBX stored of it: its expiry now is what was granted. */
+  #contactNew(fact: Extract<AriFact, { fact: 'contactNew' | 'contactHeld' }>): void {
     const aor = this.#aor(fact.aorId);
     if (!aor) return;
     this.#removals.forget(aor, fact.uri);
     const at = this.#at(fact.atEpochMs);
-    let contact: HeldContact = { pbx: this.name, aor, uri: fact.uri };
-    try {
-      contact = (await this.#readContact(fact.aorId, aor, fact.uri, CALM_DEADLINE)) ?? contact;
-    } catch {
-      // The event alone is enough to bind; what was granted stays unknown.
-    }
+    // Could not be read: the event alone is enough to bind; what was granted stays unknown.
+    const contact = this.#held(aor, { ...fact.stored, uri: fact.uri });
     this.#seen(contact, fact.fact === 'contactNew' ? 'event' : 'ask', at);
   }
 
@@ -342,7 +341,7 @@ class AsteriskLink implements PbxLink {
   async ask(aor: Aor): Promise<AskAnswer> {
     const aorId = aorIdOf(aor, this.#o.realm);
     const answer = await this.#worker.call<AorAnswer>('readAor', { id: aorId }, CALL_DEADLINE);
-    const contacts = await this.#readAll(aorId, aor, answer.contacts, CALL_DEADLINE);
+    const contacts = answer.contacts.map((c) => this.#held(aor, c));
     const maximum = answer.maximumExpiration;
     return { aorExists: answer.exists, contacts, ...(maximum > 0 ? { maximumExpiresMs: maximum * SECOND } : {}) };
   }
@@ -360,23 +359,15 @@ class AsteriskLink implements PbxLink {
     const aor = this.#aor(aorId);
     if (!aor) return [];
     const answer = await this.#worker.call<AorAnswer>('readAor', { id: aorId }, deadlineMs);
-    return this.#readAll(aorId, aor, answer.contacts, deadlineMs);
+    return answer.contacts.map((c) => this.#held(aor, c));
   }
 
-  async #readAll(aorId: string, aor: Aor, uris: readonly string[], deadlineMs: number): Promise<HeldContact[]> {
-    const read = await Promise.all(uris.map((uri) => this.#readContact(aorId, aor, uri, deadlineMs)));
-    return read.filter((c) => c !== undefined);
-  }
-
-  async #readContact(aorId: string, aor: Aor, uri: string, deadlineMs: number): Promise<HeldContact | undefined> {
-    const id = contactObjectId(aorId, uri);
-    const o = await this.#worker.call<Record<string, string> | undefined>('readContact', { id }, deadlineMs);
-    if (!o) return undefined;
+  #held(aor: Aor, o: ContactFields): HeldContact {
     const expires = Number(o.expiration_time);
     return {
       pbx: this.name,
       aor,
-      uri,
+      uri: String(o.uri),
       ...(Number.isFinite(expires) && expires > 0 ? { expiresAt: this.#deps.clock.fromPbx(expires * 1_000) } : {}),
       ...(o.user_agent ? { userAgent: o.user_agent } : {}),
       ...(o.path ? { path: o.path } : {}),

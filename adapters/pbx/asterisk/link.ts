@@ -7,7 +7,9 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import ari from 'ari-client';
 import { DEAD_AFTER_MS, type FromWorker, HEARTBEAT_MS, safe, type ToWorker } from '../supervised-worker.ts';
+import { contactObjectId } from './dial.ts';
 import type { AsteriskOptions } from './options.ts';
+import { httpRest, type Rest, type RestAnswer, type RestRequest, SocketRest } from './rest.ts';
 
 export interface LinkData {
   readonly options: Pick<AsteriskOptions, 'url' | 'username' | 'password' | 'app'>;
@@ -22,11 +24,13 @@ const EVENTS = [
   'ChannelHangupRequest',
   'ChannelDestroyed',
   'ApplicationReplaced',
+  'RESTResponse',
 ] as const;
 
 const WS_PING_EVERY_MS = 10_000;
 const WS_PONG_WITHIN_MS = 5_000;
 const CONNECT_WITHIN_MS = 5_000;
+const SOCKET_ANSWERS_WITHIN_MS = 1_000;
 
 const port = parentPort;
 if (!port) throw new Error('link.ts runs as a worker thread only');
@@ -65,99 +69,86 @@ function closeSocket(): void {
 
 // ── Operations ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-type Params = Record<string, unknown>;
-type Attribute = { attribute: string; value: string };
-type Call = (params: Params) => Promise<unknown>;
+const base = new URL(options.url.endsWith('/') ? options.url : `${options.url}/`);
+let rest: Rest = httpRest(base, options.username, options.password);
+let socketRest: SocketRest | undefined;
 
-function op(resource: string, name: string): Call {
-  const operations = (client as unknown as Record<string, Record<string, Call> | undefined> | undefined)?.[resource];
-  const call = operations?.[name];
-  if (!call) throw new Error(`this Asterisk has no ARI operation ${resource}.${name}`);
-  return call;
-}
-
-const isNotFound = (error: unknown) => error instanceof Error && /not found/i.test(error.message);
-
-/** Leg operations: one on a channel that has just ended is no error. */
-async function onChannel(work: () => Promise<unknown>): Promise<'done' | 'gone'> {
-  try {
-    await work();
-    return 'done';
-  } catch (error) {
-    // 409: the channel has left Stasis (the guard fired, or it was hung up this very moment).
-    if (isNotFound(error) || (error instanceof Error && /not in stasis|not in a stasis/i.test(error.message)))
-      return 'gone';
-    throw error;
+/** An answer that is neither success nor one of those the operation knows what to do with. */
+class RefusedError extends Error {
+  constructor(r: RestRequest, { status, body }: RestAnswer) {
+    const said = (body as { message?: unknown } | undefined)?.message;
+    super(`${r.method} ${r.path.replace(/%[0-9A-F]{2}|@.*$/g, '…')}: ${status} ${String(said ?? '')}`.trim());
   }
 }
 
+/** The body of a success; `undefined` for a status in `fine`. Anything else rejects. */
+async function ask(r: RestRequest, fine: readonly number[] = []): Promise<{ ok: boolean; body: unknown }> {
+  const answer = await rest.ask(r);
+  if (answer.status >= 200 && answer.status < 300) return { ok: true, body: answer.body };
+  if (fine.includes(answer.status)) return { ok: false, body: undefined };
+  throw new RefusedError(r, answer);
+}
+
+/** Leg operations: 404, it has just ended; 409, it has left Stasis (the guard fired, or it was hung up). That is no error. */
+const onChannel = async (r: RestRequest): Promise<'done' | 'gone'> => ((await ask(r, [404, 409])).ok ? 'done' : 'gone');
+
+const part = encodeURIComponent;
+const sorcery = (type: string, id: string) => `asterisk/config/dynamic/res_pjsip/${type}/${part(id)}`;
+
+type Attribute = { attribute: string; value: string };
 const attributes = (list: unknown) => (list as Attribute[]).map((a) => [a.attribute, a.value] as const);
 
+async function readContact(id: string): Promise<Record<string, string> | undefined> {
+  const { ok, body } = await ask({ method: 'GET', path: sorcery('contact', id) }, [404]);
+  return ok ? Object.fromEntries(attributes(body)) : undefined;
+}
+
 const operations: Record<string, (args: never) => Promise<unknown>> = {
+  /** An AOR with all its contacts. */
   async readAor({ id }: { id: string }) {
-    try {
-      const all = attributes(await op('asterisk', 'getObject')({ configClass: 'res_pjsip', objectType: 'aor', id }));
-      const contacts = all.filter(([k]) => k === 'contact').map(([, v]) => v);
-      return {
-        exists: true,
-        contacts,
-        maximumExpiration: Number(all.find(([k]) => k === 'maximum_expiration')?.[1] ?? 0),
-      };
-    } catch (error) {
-      if (isNotFound(error)) return { exists: false, contacts: [], maximumExpiration: 0 };
-      throw error;
-    }
-  },
-  async readContact({ id }: { id: string }) {
-    try {
-      const object = await op('asterisk', 'getObject')({ configClass: 'res_pjsip', objectType: 'contact', id });
-      return Object.fromEntries(attributes(object));
-    } catch (error) {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    }
+    const { ok, body } = await ask({ method: 'GET', path: sorcery('aor', id) }, [404]);
+    const all = ok ? attributes(body) : [];
+    const uris = all.filter(([k]) => k === 'contact').map(([, v]) => v);
+    const contacts = await Promise.all(uris.map((uri) => readContact(contactObjectId(id, uri))));
+    return {
+      exists: ok,
+      contacts: contacts.filter((c) => c !== undefined),
+      maximumExpiration: Number(all.find(([k]) => k === 'maximum_expiration')?.[1] ?? 0),
+    };
   },
   async deleteContact({ id }: { id: string }) {
-    try {
-      await op('asterisk', 'deleteObject')({ configClass: 'res_pjsip', objectType: 'contact', id });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    await ask({ method: 'DELETE', path: sorcery('contact', id) }, [404]);
   },
   async onlineEndpoints() {
-    const list = (await op('endpoints', 'listByTech')({ tech: 'PJSIP' })) as { resource: string; state: string }[];
-    return list.filter((e) => e.state === 'online').map((e) => e.resource);
+    const { body } = await ask({ method: 'GET', path: 'endpoints/PJSIP' });
+    return (body as { resource: string; state: string }[]).filter((e) => e.state === 'online').map((e) => e.resource);
   },
   async goOn({ channelId, variables }: { channelId: string; variables: Record<string, string> }) {
-    return onChannel(async () => {
-      await Promise.all(
-        Object.entries(variables).map(([variable, value]) =>
-          op('channels', 'setChannelVar')({ channelId, variable, value }),
-        ),
-      );
-      await op('channels', 'continueInDialplan')({ channelId });
-    });
+    const channel = `channels/${part(channelId)}`;
+    const set = Object.entries(variables).map(([variable, value]) =>
+      onChannel({ method: 'POST', path: `${channel}/variable`, query: { variable, value } }),
+    );
+    const goOn = () => onChannel({ method: 'POST', path: `${channel}/continue` });
+    // In order, both are under way at once; otherwise the leg must not go on before it knows what to dial.
+    if (rest.keepsOrder) return (await Promise.all([...set, goOn()])).at(-1);
+    await Promise.all(set);
+    return goOn();
   },
   async hangup({ channelId, cause }: { channelId: string; cause: number }) {
-    return onChannel(() => op('channels', 'hangup')({ channelId, reason_code: String(cause) }));
+    return onChannel({ method: 'DELETE', path: `channels/${part(channelId)}`, query: { reason_code: String(cause) } });
   },
   async follow({ channelId }: { channelId: string }) {
-    // Leaving Stasis ends the implicit subscription; this one lasts as long as the channel.
-    try {
-      await op('applications', 'subscribe')({ applicationName: options.app, eventSource: `channel:${channelId}` });
-      return 'done';
-    } catch (error) {
-      // 422: the channel has ended this very moment.
-      if (error instanceof Error && /event source does not exist/i.test(error.message)) return 'gone';
-      throw error;
-    }
+    // Leaving Stasis ends the implicit subscription; this one lasts as long as the channel. 422: it has ended this moment.
+    const query = { eventSource: `channel:${channelId}` };
+    const path = `applications/${part(options.app)}/subscription`;
+    return (await ask({ method: 'POST', path, query }, [422])).ok ? 'done' : 'gone';
   },
   async waitingChannels() {
-    const list = (await op('channels', 'list')({})) as unknown as AriChannel[];
-    return list.map(channelFields);
+    const { body } = await ask({ method: 'GET', path: 'channels' });
+    return (body as AriChannel[]).map(channelFields);
   },
   async deviceState({ name, state }: { name: string; state: string }) {
-    await op('deviceStates', 'update')({ deviceName: name, deviceState: state });
+    await ask({ method: 'PUT', path: `deviceStates/${part(name)}`, query: { deviceState: state } });
   },
 };
 
@@ -197,7 +188,7 @@ port.on('message', (m: ToWorker) => {
 /** Asks once by plain HTTP first: ari-client turns a wrong password into an exception nobody can read. */
 async function lookFirst(): Promise<{ version: string } | undefined> {
   const authorization = `Basic ${Buffer.from(`${options.username}:${options.password}`).toString('base64')}`;
-  const url = new URL('ari/asterisk/info', options.url.endsWith('/') ? options.url : `${options.url}/`);
+  const url = new URL('ari/asterisk/info', base);
   let response: Response;
   try {
     response = await fetch(url, { headers: { authorization }, signal: AbortSignal.timeout(CONNECT_WITHIN_MS) });
@@ -228,25 +219,41 @@ async function lookFirst(): Promise<{ version: string } | undefined> {
   return { version: String(info.system?.version ?? 'unknown') };
 }
 
+/** ari-client's own declarations leave these out. */
+interface Events {
+  on(type: string, listener: (event: Record<string, unknown>) => void): void;
+  ping(): void;
+}
+
+/** The parts of ari-client (2.2.0, pinned) that lie beneath its public ones. */
+interface Inner {
+  readonly _ws: {
+    send(text: string): void;
+    on(type: 'message', listener: (text: unknown) => void): void;
+    removeAllListeners(type: 'message'): void;
+  };
+  readonly _swagger: { readonly apis: { readonly events: { readonly models: Readonly<Record<string, unknown>> } } };
+}
+
 async function main(): Promise<void> {
   const info = await lookFirst();
   if (!info) return;
   client = await ari.connect(options.url, options.username, options.password);
-  const events = client as unknown as {
-    on(type: string, listener: (event: Record<string, unknown>) => void): void;
-    ping(): void;
-  };
-  for (const type of EVENTS) events.on(type, (event) => say({ t: 'event', event: eventFields(event) }));
+  const events = client as unknown as Events;
   // ari-client would reconnect but never subscribe again: a new worker does both.
   events.on('WebSocketReconnecting', () => end('the websocket closed'));
   events.on('WebSocketMaxRetries', () => end('the websocket closed'));
   await client.start(options.app);
+  const socket = (client as unknown as Inner)._ws;
+  // ari-client's own reader makes an object with forty methods of each channel, and throws on a type it does not know.
+  socket.removeAllListeners('message');
+  socket.on('message', (text) => void heard(text));
   // The filter first: without it each call of the PBX sends us every variable it sets.
-  await op(
-    'applications',
-    'filter',
-  )({ applicationName: options.app, filter: { allowed: EVENTS.map((type) => ({ type })) } });
-  await op('applications', 'subscribe')({ applicationName: options.app, eventSource: 'endpoint:PJSIP' });
+  const application = `applications/${part(options.app)}`;
+  const filter = { allowed: EVENTS.map((type) => ({ type })) };
+  await ask({ method: 'PUT', path: `${application}/eventFilter`, body: filter });
+  await restBySocket(client);
+  await ask({ method: 'POST', path: `${application}/subscription`, query: { eventSource: 'endpoint:PJSIP' } });
   let pongAt = performance.now();
   events.on('pong', () => {
     pongAt = performance.now();
@@ -258,7 +265,37 @@ async function main(): Promise<void> {
       if (pongAt < askedAt) end('the websocket is half open: no pong within 5 s');
     }, WS_PONG_WITHIN_MS);
   }, WS_PING_EVERY_MS);
-  say({ t: 'up', info: { version: info.version } });
+  say({ t: 'up', info: { version: info.version, rest: rest.keepsOrder ? 'websocket' : 'http' } });
+}
+
+/** Nothing where this Asterisk takes no requests by websocket: it describes their answers, and answers one, or it does not. */
+async function restBySocket(client: ari.Client): Promise<void> {
+  const { _swagger: described, _ws: ws } = client as unknown as Inner;
+  if (!described.apis.events.models.RESTResponse) return;
+  socketRest = new SocketRest((text) => ws.send(text));
+  const late = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), SOCKET_ANSWERS_WITHIN_MS));
+  const answer = await Promise.race([socketRest.ask({ method: 'GET', path: 'asterisk/ping' }), late]);
+  if (answer?.status === 200) rest = socketRest;
+}
+
+/** One message of the websocket. What cannot be read is dropped: nobody could say what it was. */
+async function heard(text: unknown): Promise<void> {
+  let event: Record<string, unknown>;
+  try {
+    event = JSON.parse(String(text)) as Record<string, unknown>;
+  } catch {
+    return;
+  }
+  if (event.type === 'RESTResponse') return socketRest?.answered(event);
+  if (!(EVENTS as readonly unknown[]).includes(event.type)) return;
+  const fields = eventFields(event);
+  const contact = event.contact_info as { aor?: unknown; uri?: unknown; contact_status?: unknown } | undefined;
+  // A phone that has just come is read at once: whoever waits for it needs to know where it is and until when.
+  if (contact && contact.contact_status !== 'Removed') {
+    const id = contactObjectId(String(contact.aor), String(contact.uri));
+    fields.contact = await readContact(id).catch(() => undefined);
+  }
+  say({ t: 'event', event: fields });
 }
 
 /** Plain data only: ari-client hangs live objects into its events, which cannot leave the thread. */

@@ -6,9 +6,15 @@ import { parseRef } from '../../../plugin/core/wake.ts';
 
 /** What an ARI event says, before the AOR is mapped to a realm and the contact is read. */
 export type AriFact =
-  | { readonly fact: 'contactNew'; readonly aorId: string; readonly uri: string; readonly atEpochMs: number }
-  /** A qualified contact answers again: it exists, but no REGISTER is proved. */
-  | { readonly fact: 'contactHeld'; readonly aorId: string; readonly uri: string; readonly atEpochMs: number }
+  /** `contactHeld`: a qualified contact answers again: it exists, but no REGISTER is proved. */
+  | {
+      readonly fact: 'contactNew' | 'contactHeld';
+      readonly aorId: string;
+      readonly uri: string;
+      readonly atEpochMs: number;
+      /** res_pjsip's own words for it, where it could be read. */
+      readonly stored?: Readonly<Record<string, string>>;
+    }
   | { readonly fact: 'contactRemoved'; readonly aorId: string; readonly uri: string; readonly atEpochMs: number }
   | {
       readonly fact: 'wakeLeg';
@@ -46,6 +52,10 @@ type Json = Record<string, unknown>;
 
 const text = (v: unknown): string | undefined => (typeof v === 'string' && v !== '' ? v : undefined);
 const object = (v: unknown): Json => (v !== null && typeof v === 'object' ? (v as Json) : {});
+const strings = (v: unknown): Record<string, string> | undefined =>
+  v === undefined || v === null
+    ? undefined
+    : Object.fromEntries(Object.entries(object(v)).filter((e): e is [string, string] => typeof e[1] === 'string'));
 
 export function translate(event: unknown): AriFact | undefined {
   const e = object(event);
@@ -53,7 +63,7 @@ export function translate(event: unknown): AriFact | undefined {
   const channelId = text(channel.id);
   switch (e.type) {
     case 'ContactStatusChange':
-      return contact(object(e.contact_info), epoch(e.timestamp));
+      return contact(object(e.contact_info), epoch(e.timestamp), strings(e.contact));
     case 'StasisStart':
       return Array.isArray(e.args) && channelId
         ? leg(e.args.map(String), channel, channelId, epoch(e.timestamp))
@@ -79,16 +89,17 @@ export function translate(event: unknown): AriFact | undefined {
   }
 }
 
-function contact(info: Json, atEpochMs: number): AriFact | undefined {
+function contact(info: Json, atEpochMs: number, read: Record<string, string> | undefined): AriFact | undefined {
   const aorId = text(info.aor);
   const uri = text(info.uri);
   if (!aorId || !uri) return undefined;
+  const stored = read && { stored: read };
   switch (info.contact_status) {
     case 'NonQualified':
     case 'Created':
-      return { fact: 'contactNew', aorId, uri, atEpochMs };
+      return { fact: 'contactNew', aorId, uri, atEpochMs, ...stored };
     case 'Reachable':
-      return { fact: 'contactHeld', aorId, uri, atEpochMs };
+      return { fact: 'contactHeld', aorId, uri, atEpochMs, ...stored };
     case 'Removed':
       return { fact: 'contactRemoved', aorId, uri, atEpochMs };
     default:

@@ -1,0 +1,210 @@
+/**
+ * Where the calls of the benchmark are placed: one Asterisk, three ways to wake a phone on it. `ours` is pushwake as
+ * shipped, `floor` the shortest script that does the same for one phone, `curl` what administrators write today.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { SipUser } from '../../support/asterisk/config.ts';
+import { tryRun } from '../../support/asterisk/shell.ts';
+import { type PushIdentity, Scene } from '../../support/scene.ts';
+import type { SipPhone } from '../../support/sip-phone/index.ts';
+
+export const MANY = 50;
+const LOADED = 1_000;
+const two = (n: number) => String(n).padStart(2, '0');
+
+/** 10NN ours, 1101 floor, 1201 curl; L0000… are there to register. Numbers: 10NN, 61101, 71201. */
+const USERS: readonly SipUser[] = [
+  ...Array.from({ length: MANY + 10 }, (_, i) => ({ id: `10${two(i + 1)}`, rewriteContact: true })),
+  { id: '1101', rewriteContact: true },
+  { id: '1201', rewriteContact: true },
+  { id: '1301', rewriteContact: true },
+  { id: '2000' },
+  ...Array.from({ length: LOADED }, (_, i) => ({ id: `L${String(i).padStart(4, '0')}`, maxContacts: 2 })),
+];
+
+/** `CURL_COMMAND` stands in the dialplan until the push service's address is known. */
+const DIALPLAN = `[internal]
+exten => _10XX,1,Dial(Local/\${EXTEN}@pushwake/n,30)
+ same => n,Hangup()
+exten => _6XXXX,1,Dial(Local/\${EXTEN:1}@floor/n,30)
+ same => n,Hangup()
+; what forums show: a push by curl in the background, then look twice a second whether anybody is registered
+exten => _7XXXX,1,Set(CONTACT=)
+ same => n,System(\${CURL_PUSH} &)
+ same => n,Ringing()
+ same => n,Set(LOOKS=0)
+ same => n(look),Set(CONTACT=\${PJSIP_DIAL_CONTACTS(\${EXTEN:1})})
+ same => n,GotoIf($[\${LEN(\${CONTACT})} > 0]?dial)
+ same => n,Wait(0.5)
+ same => n,Set(LOOKS=$[\${LOOKS} + 1])
+ same => n,GotoIf($[\${LOOKS} < 60]?look)
+ same => n,Hangup(20)
+ same => n(dial),Dial(\${CONTACT},30)
+ same => n,Hangup()
+[floor]
+exten => _X.,1,Stasis(floor)
+ same => n,Dial(\${FLOOR_DIAL},30)
+ same => n,Hangup()
+
+`;
+
+export interface Contender {
+  readonly name: 'ours' | 'floor' | 'curl';
+  readonly number: string;
+  readonly phone: SipPhone;
+  readonly identity: PushIdentity;
+}
+
+export interface StageOptions {
+  readonly hep: boolean;
+  /** A store that is already full. */
+  readonly fill?: (file: string) => Promise<void>;
+}
+
+export class Stage {
+  readonly scene: Scene;
+  readonly caller: SipPhone;
+  readonly #ends: (() => void)[] = [];
+  readonly #floor: PushIdentity;
+
+  private constructor(scene: Scene, caller: SipPhone, floor: PushIdentity) {
+    this.scene = scene;
+    this.caller = caller;
+    this.#floor = floor;
+  }
+
+  static async set({ hep, fill }: StageOptions): Promise<Stage> {
+    const scene = await Scene.start({
+      name: hep ? 'bench-wake' : 'bench-watch',
+      users: USERS,
+      hep,
+      extensions: DIALPLAN,
+      // A stored UDP contact never counts as awake: what is measured is the way over the REGISTER.
+      policy: '  freshContact: 0s',
+      debug: false,
+      withoutPushwake: true,
+    });
+    await fill?.(scene.storePath);
+    await scene.startPushwake();
+    const caller = await scene.phone('2000');
+    await caller.register();
+    const stage = new Stage(scene, caller, scene.install());
+    await stage.#startFloor();
+    return stage;
+  }
+
+  async contender(name: Contender['name'], user: string, transport: 'udp' | 'tcp'): Promise<Contender> {
+    const { scene } = this;
+    const phone = await scene.phone(user, { transport });
+    const identity = name === 'floor' ? this.#floor : scene.install();
+    if (name === 'ours') await scene.bind(phone, identity);
+    if (name === 'curl') await this.#writeCurl(identity);
+    const prefix = { ours: '', floor: '6', curl: '7' }[name];
+    return { name, number: `${prefix}${user}`, phone, identity };
+  }
+
+  async close(): Promise<void> {
+    for (const end of this.#ends) end();
+    await this.scene.close();
+  }
+
+  async #startFloor(): Promise<void> {
+    const { asterisk, apns } = this.scene;
+    const [app] = apns.apps;
+    const job = { ari: asterisk.ari, app, endpoint: apns.endpoint, aor: '1101', token: this.#floor.voip };
+    const script = fileURLToPath(new URL('./floor.ts', import.meta.url));
+    const child = spawn(process.execPath, [script, JSON.stringify(job)], { stdio: ['ignore', 'pipe', 'inherit'] });
+    this.#ends.push(() => child.kill());
+    await once(child.stdout, 'data');
+  }
+
+  /** The chroot has no curl: this machine's comes in with its libraries. */
+  async #writeCurl(identity: PushIdentity): Promise<void> {
+    const { asterisk, apns } = this.scene;
+    const inside = asterisk.folder.slice(asterisk.folder.indexOf('/srv/pushwake/'));
+    const home = join(asterisk.folder, 'curl');
+    mkdirSync(home, { recursive: true });
+    const libraries = [...(await tryRun('ldd', ['/usr/bin/curl'])).output.matchAll(/(\/\S+)/g)].map((m) => m[1] as string);
+    for (const file of ['/usr/bin/curl', ...libraries]) copyFileSync(file, join(home, file.slice(file.lastIndexOf('/') + 1)));
+    const loader = libraries.find((l) => l.includes('/ld-')) ?? '';
+    const name = loader.slice(loader.lastIndexOf('/') + 1);
+    const push = join(home, 'push.sh');
+    const { address, port } = apns.endpoint;
+    const headers = ['apns-topic: com.example.phone.voip', 'apns-push-type: voip', 'apns-priority: 10', `authorization: bearer ${this.jwt()}`];
+    writeFileSync(
+      push,
+      `#!/bin/sh
+exec ${inside}/curl/${name} --library-path ${inside}/curl ${inside}/curl/curl -sk --http2 ${headers.map((h) => `-H '${h}'`).join(' ')} -d '{}' https://${address}:${port}/3/device/${identity.voip} > /dev/null 2>&1
+`,
+    );
+    chmodSync(push, 0o755);
+    await asterisk.cli(`dialplan set global CURL_PUSH ${inside}/curl/push.sh`);
+  }
+
+  jwt: () => string = () => '';
+
+  /** Registrations beside the calls, with push parameters, by SIPp. Answers what it did when it is stopped. */
+  async registerLoad(perSecond: number): Promise<() => Promise<number>> {
+    const { asterisk, apns, folder } = this.scene;
+    const [app] = apns.apps;
+    const csv = join(folder, 'load.csv');
+    const users = USERS.filter((u) => u.id.startsWith('L'));
+    writeFileSync(csv, `SEQUENTIAL\n${users.map((u) => `${u.id};[authentication username=${u.id} password=secret-${u.id}]`).join('\n')}\n`);
+    const xml = join(folder, 'load.xml');
+    const prid = `a${'[field0]'.padEnd(8, '0')}`;
+    const register = (cseq: number, more: string) => `<send retrans="500"><![CDATA[
+REGISTER sip:127.0.0.1:${asterisk.ports.udp} SIP/2.0
+Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch];rport
+From: <sip:[field0]@127.0.0.1>;tag=[call_number]
+To: <sip:[field0]@127.0.0.1>
+Call-ID: [call_id]
+CSeq: ${cseq} REGISTER
+Max-Forwards: 70
+Contact: <sip:[field0]@[local_ip]:[local_port];pn-provider=apns;pn-param=${app?.teamId}.${app?.bundleId}.voip;pn-prid=${prid}>;expires=3600
+${more}User-Agent: sipp
+Content-Length: 0
+
+]]></send>`;
+    writeFileSync(
+      xml,
+      `<?xml version="1.0" encoding="ISO-8859-1" ?>
+<scenario name="register">
+${register(1, '')}
+<recv response="401" auth="true"/>
+${register(2, '[field1]\n')}
+<recv response="200"/>
+</scenario>
+`,
+    );
+    const stats = join(folder, 'load-stat.csv');
+    const server = `127.0.0.1:${asterisk.ports.udp}`;
+    const args = ['-sf', xml, '-inf', csv, '-i', '127.0.0.1', '-r', String(perSecond), '-l', '3000', '-nostdin', '-trace_stat', '-stf', stats, '-fd', '1', server];
+    const child = spawn('sipp', args, { stdio: 'ignore', cwd: folder });
+    const failed = once(child, 'error').then(([error]) => {
+      throw new Error(`SIPp cannot be started (apt-get install sip-tester): ${error}`);
+    });
+    await Promise.race([failed, delay(3_000)]);
+    const begun = performance.now();
+    const before = await this.#answered();
+    const stop = async () => {
+      const rate = ((await this.#answered()) - before) / ((performance.now() - begun) / 1_000);
+      child.kill('SIGKILL');
+      return rate;
+    };
+    this.#ends.push(() => child.kill('SIGKILL'));
+    return stop;
+  }
+
+  /** Registrations that came to their end, as SIPp counts them. */
+  async #answered(): Promise<number> {
+    const { readFileSync } = await import('node:fs');
+    const lines = readFileSync(join(this.scene.folder, 'load-stat.csv'), 'utf8').trim().split('\n');
+    const at = lines[0]?.split(';').indexOf('SuccessfulCall(C)') ?? -1;
+    return Number(lines.at(-1)?.split(';')[at] ?? 0);
+  }
+}
