@@ -81,9 +81,23 @@ export const wake: Suite = async (progress, options) => {
       const contenders = [await stage.contender('ours', '1001', 'tcp'), await stage.contender('floor', '1101', 'tcp')];
       const c = await measure(stage, calls, contenders);
       for (const [name, m] of c) {
-        for (const [what, values] of [['INVITE → push', m.toPush], ['REGISTER → INVITE', m.toInvite]] as const) {
-          if (values.length > 150) console.error(name, what, "first/last 50:", percentile(values.slice(0, 50), 0.5), percentile(values.slice(-50), 0.5));
-          results.push({ name: `${label}, ${name}: ${what} p50 (n=${values.length})`, value: percentile(values, 0.5), unit: 'ms' });
+        for (const [what, values] of [
+          ['INVITE → push', m.toPush],
+          ['REGISTER → INVITE', m.toInvite],
+        ] as const) {
+          if (values.length > 150)
+            console.error(
+              name,
+              what,
+              'first/last 50:',
+              percentile(values.slice(0, 50), 0.5),
+              percentile(values.slice(-50), 0.5),
+            );
+          results.push({
+            name: `${label}, ${name}: ${what} p50 (n=${values.length})`,
+            value: percentile(values, 0.5),
+            unit: 'ms',
+          });
           results.push({ name: `${label}, ${name}: ${what} p99`, value: percentile(values, 0.99), unit: 'ms' });
         }
       }

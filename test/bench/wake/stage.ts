@@ -129,13 +129,21 @@ export class Stage {
     const inside = asterisk.folder.slice(asterisk.folder.indexOf('/srv/pushwake/'));
     const home = join(asterisk.folder, 'curl');
     mkdirSync(home, { recursive: true });
-    const libraries = [...(await tryRun('ldd', ['/usr/bin/curl'])).output.matchAll(/(\/\S+)/g)].map((m) => m[1] as string);
-    for (const file of ['/usr/bin/curl', ...libraries]) copyFileSync(file, join(home, file.slice(file.lastIndexOf('/') + 1)));
+    const libraries = [...(await tryRun('ldd', ['/usr/bin/curl'])).output.matchAll(/(\/\S+)/g)].map(
+      (m) => m[1] as string,
+    );
+    for (const file of ['/usr/bin/curl', ...libraries])
+      copyFileSync(file, join(home, file.slice(file.lastIndexOf('/') + 1)));
     const loader = libraries.find((l) => l.includes('/ld-')) ?? '';
     const name = loader.slice(loader.lastIndexOf('/') + 1);
     const push = join(home, 'push.sh');
     const { address, port } = apns.endpoint;
-    const headers = ['apns-topic: com.example.phone.voip', 'apns-push-type: voip', 'apns-priority: 10', `authorization: bearer ${this.jwt()}`];
+    const headers = [
+      'apns-topic: com.example.phone.voip',
+      'apns-push-type: voip',
+      'apns-priority: 10',
+      `authorization: bearer ${this.jwt()}`,
+    ];
     writeFileSync(
       push,
       `#!/bin/sh
@@ -154,7 +162,10 @@ exec ${inside}/curl/${name} --library-path ${inside}/curl ${inside}/curl/curl -s
     const [app] = apns.apps;
     const csv = join(folder, 'load.csv');
     const users = USERS.filter((u) => u.id.startsWith('L'));
-    writeFileSync(csv, `SEQUENTIAL\n${users.map((u) => `${u.id};[authentication username=${u.id} password=secret-${u.id}]`).join('\n')}\n`);
+    writeFileSync(
+      csv,
+      `SEQUENTIAL\n${users.map((u) => `${u.id};[authentication username=${u.id} password=secret-${u.id}]`).join('\n')}\n`,
+    );
     const xml = join(folder, 'load.xml');
     const prid = `a${'[field0]'.padEnd(8, '0')}`;
     const register = (cseq: number, more: string) => `<send retrans="500"><![CDATA[
@@ -183,7 +194,25 @@ ${register(2, '[field1]\n')}
     );
     const stats = join(folder, 'load-stat.csv');
     const server = `127.0.0.1:${asterisk.ports.udp}`;
-    const args = ['-sf', xml, '-inf', csv, '-i', '127.0.0.1', '-r', String(perSecond), '-l', '3000', '-nostdin', '-trace_stat', '-stf', stats, '-fd', '1', server];
+    const args = [
+      '-sf',
+      xml,
+      '-inf',
+      csv,
+      '-i',
+      '127.0.0.1',
+      '-r',
+      String(perSecond),
+      '-l',
+      '3000',
+      '-nostdin',
+      '-trace_stat',
+      '-stf',
+      stats,
+      '-fd',
+      '1',
+      server,
+    ];
     const child = spawn('sipp', args, { stdio: 'ignore', cwd: folder });
     const failed = once(child, 'error').then(([error]) => {
       throw new Error(`SIPp cannot be started (apt-get install sip-tester): ${error}`);
