@@ -14,6 +14,7 @@ import type { BindingStore } from '../ports/binding-store.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventSink } from '../ports/event-sink.ts';
 import type { PbxEvent, PbxLink } from '../ports/pbx-link.ts';
+import { AfterCalls } from './after-calls.ts';
 import { Bindings } from './bindings.ts';
 import { Brake } from './brake.ts';
 import type { Delivery } from './delivery.ts';
@@ -71,6 +72,7 @@ export class Runtime {
   readonly #bindings: Bindings;
   readonly #effects: EffectRunner;
   readonly #wakes: Wakes;
+  readonly #afterCalls: AfterCalls;
   readonly #ticker: Ticker;
   readonly #resync: Resync;
   readonly #brake: Brake;
@@ -150,6 +152,14 @@ export class Runtime {
         for (const telling of tellingsOfCall(wake, clock.now())) this.#tell(wake.aor, telling);
       },
     });
+    this.#afterCalls = new AfterCalls(
+      wire,
+      (aor) => this.#wakes.waitsFor(aor),
+      (event) =>
+        void this.#record(event).catch((error: unknown) => {
+          log.error({ event: event.type, reason: String(error) }, 'registration event failed');
+        }),
+    );
     this.#ticker = new Ticker({
       store,
       bindings: this.#bindings,
@@ -188,6 +198,7 @@ export class Runtime {
     this.#started = false;
     await this.#remote?.stop();
     await Promise.all(this.#o.links.map((link) => link.stop()));
+    this.#afterCalls.flush();
     this.#wakes.stop();
     await this.#ticker.stop();
     await this.#resync.stop();
@@ -200,6 +211,7 @@ export class Runtime {
 
   /** Resolves when everything begun so far is done: records, effects, what their outcomes caused. */
   async idle(): Promise<void> {
+    this.#afterCalls.flush();
     do {
       await this.#ticker.idle();
       await this.#resync.idle();
@@ -243,9 +255,7 @@ export class Runtime {
     // Calls first: they never wait for a record to be written.
     this.#toWakes(event);
     this.#remote?.onOwnEvent(event);
-    this.#record(event).catch((error: unknown) => {
-      this.#o.log.error({ event: event.type, reason: String(error) }, 'registration event failed');
-    });
+    this.#afterCalls.take(event);
   }
 
   #toWakes(event: PbxEvent): void {

@@ -73,6 +73,10 @@ export class Wakes {
     return this.#byStem.size;
   }
 
+  waitsFor(aor: Aor): boolean {
+    return this.#byAor.has(aor);
+  }
+
   async onPbxEvent(event: PbxEvent): Promise<void> {
     if (this.#stopped) return;
     switch (event.type) {

@@ -4,7 +4,7 @@
  */
 import type { Aor } from '../../../plugin/core/aor.ts';
 import { aorOf, aorUser } from '../../../plugin/core/aor.ts';
-import { type DurationMs, type Instant, SECOND } from '../../../plugin/core/time.ts';
+import { type DurationMs, type Instant, plus, SECOND } from '../../../plugin/core/time.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
 import {
   type AskAnswer,
@@ -31,6 +31,8 @@ export { optionsSchema } from './options.ts';
 const CALL_DEADLINE: DurationMs = 1 * SECOND;
 /** Nobody waits for these. */
 const CALM_DEADLINE: DurationMs = 5 * SECOND;
+/** What the wire says of a new contact is looked up so much later than the PBX's own word for it takes. */
+const AFTER_THE_EVENT: DurationMs = 25;
 /** Reads in flight during a resync: 4.5 k contacts/s at this figure, without hurting calls. */
 const RESYNC_AT_ONCE = 8;
 
@@ -71,6 +73,12 @@ interface AorAnswer {
   readonly maximumExpiration: number;
 }
 
+/** What is known of an account while a call waits for it: whoever registers then need not be looked up first. */
+interface Waiting {
+  calls: number;
+  readonly held: Map<string, HeldContact>;
+}
+
 class AsteriskLink implements PbxLink {
   readonly name: string;
   readonly #o: AsteriskOptions;
@@ -80,6 +88,7 @@ class AsteriskLink implements PbxLink {
   readonly #watch: ContactWatch;
   readonly #removals: Removals;
   readonly #legs = new Map<string, Leg>();
+  readonly #waiting = new Map<Aor, Waiting>();
   #emit: (event: PbxEvent) => void = () => undefined;
   #stopped = false;
 
@@ -174,6 +183,7 @@ class AsteriskLink implements PbxLink {
       case 'contactRemoved': {
         const aor = this.#aor(fact.aorId);
         if (!aor) return;
+        this.#waiting.get(aor)?.held.delete(fact.uri);
         const removal = { aor, uri: fact.uri, at: this.#at(fact.atEpochMs) };
         if (this.#hep) this.#removals.hold(removal);
         else this.#removed(removal);
@@ -271,6 +281,7 @@ class AsteriskLink implements PbxLink {
     const at = this.#at(fact.atEpochMs);
     // Could not be read: the event alone is enough to bind; what was granted stays unknown.
     const contact = this.#held(aor, { ...fact.stored, uri: fact.uri });
+    this.#waiting.get(aor)?.held.set(contact.uri, contact);
     this.#seen(contact, fact.fact === 'contactNew' ? 'event' : 'ask', at);
   }
 
@@ -293,6 +304,9 @@ class AsteriskLink implements PbxLink {
   async #wireRegister(r: WireRegister): Promise<void> {
     const aor = this.#aor(r.aorUser);
     if (!aor || this.#stopped) return;
+    if (this.#refreshes(aor, r)) return;
+    // While a call waits for it the PBX tells a new contact itself, at this very moment: that comes first.
+    if (this.#waiting.has(aor)) await this.#pause(AFTER_THE_EVENT);
     let held: readonly HeldContact[];
     try {
       held = await this.#contacts(r.aorUser, CALL_DEADLINE);
@@ -306,16 +320,36 @@ class AsteriskLink implements PbxLink {
         continue;
       }
       const contact = held.find((h) => h.uri === c.storedUri);
-      if (!contact) continue;
-      this.#say({
-        type: 'contactSeen',
-        how: 'hep',
-        at: r.at,
-        contact: { ...contact, ...(c.instanceId === undefined ? {} : { instanceId: c.instanceId }) },
-        ...(c.grantedMs === undefined ? {} : { grantedMs: c.grantedMs }),
-        wire: { contact: c.wireUri, source: r.source },
-      });
+      if (contact) this.#wireSeen(contact, c, r);
     }
+  }
+
+  /** A REGISTER for a contact the PBX said it holds when the call came: there is nothing to look up before it is rung. */
+  #refreshes(aor: Aor, r: WireRegister): boolean {
+    const held = this.#waiting.get(aor)?.held;
+    const [c, ...more] = r.contacts;
+    if (!held || !c || more.length > 0 || c.unregister || c.storedUri === undefined) return false;
+    const known = held.get(c.storedUri);
+    if (!known) return false;
+    const contact = c.grantedMs === undefined ? known : { ...known, expiresAt: plus(r.at, c.grantedMs) };
+    held.set(contact.uri, contact);
+    this.#wireSeen(contact, c, r);
+    return true;
+  }
+
+  #wireSeen(contact: HeldContact, c: WireContact, r: WireRegister): void {
+    this.#say({
+      type: 'contactSeen',
+      how: 'hep',
+      at: r.at,
+      contact: { ...contact, ...(c.instanceId === undefined ? {} : { instanceId: c.instanceId }) },
+      ...(c.grantedMs === undefined ? {} : { grantedMs: c.grantedMs }),
+      wire: { contact: c.wireUri, source: r.source },
+    });
+  }
+
+  #pause(ms: DurationMs): Promise<void> {
+    return new Promise((done) => void this.#deps.clock.after(ms, done));
   }
 
   /** Confirmed only by its absence: a forged datagram cannot log anybody out. */
@@ -342,6 +376,8 @@ class AsteriskLink implements PbxLink {
     const aorId = aorIdOf(aor, this.#o.realm);
     const answer = await this.#worker.call<AorAnswer>('readAor', { id: aorId }, CALL_DEADLINE);
     const contacts = answer.contacts.map((c) => this.#held(aor, c));
+    const waiting = this.#waiting.get(aor);
+    for (const contact of contacts) waiting?.held.set(contact.uri, contact);
     const maximum = answer.maximumExpiration;
     return { aorExists: answer.exists, contacts, ...(maximum > 0 ? { maximumExpiresMs: maximum * SECOND } : {}) };
   }
@@ -422,6 +458,10 @@ class AsteriskLink implements PbxLink {
   }
 
   watch(aor: Aor, on: boolean): void {
+    const waiting = this.#waiting.get(aor) ?? { calls: 0, held: new Map() };
+    waiting.calls += on ? 1 : -1;
+    if (waiting.calls > 0) this.#waiting.set(aor, waiting);
+    else this.#waiting.delete(aor);
     // HEP tells each REGISTER within a tenth of a millisecond; without it a waiting AOR is looked at closely.
     if (this.#hep) return;
     if (on) this.#watch.add(aor);
