@@ -10,7 +10,13 @@ import type { IncomingCall } from '../support/sip-phone/index.ts';
 import type { Result, Suite } from './bench.ts';
 import { type Contender, MANY, Stage } from './wake/stage.ts';
 
+/** Fills a store. */
 const CHILD = fileURLToPath(new URL('./bindings-child.ts', import.meta.url));
+
+/** Rounds that are not counted. */
+const WARM_UP = 5;
+const BURSTS = 5;
+const REGISTERS = 500;
 
 interface Measured {
   readonly toPush: number[];
@@ -21,7 +27,7 @@ const percentile = (values: readonly number[], p: number) =>
   [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * p))] as number;
 
 /** One call: pushed, registers 30 ms later, rings, is given up. Answers whether it rang. */
-export async function oneCall(stage: Stage, c: Contender, into: Measured, wait = 3_000): Promise<boolean> {
+async function oneCall(stage: Stage, c: Contender, into: Measured, wait = 3_000): Promise<boolean> {
   const { apns } = stage.scene;
   const nth = c.phone.incoming.length;
   const pushed = Promise.withResolvers<number>();
@@ -49,62 +55,220 @@ export async function oneCall(stage: Stage, c: Contender, into: Measured, wait =
   return rung !== undefined;
 }
 
-async function measure(stage: Stage, calls: number, contenders: readonly Contender[]): Promise<Map<string, Measured>> {
+/** One after the other in turn: what the machine does meanwhile happens to all of them. */
+async function measure(
+  stage: Stage,
+  calls: number,
+  contenders: readonly Contender[],
+  awake = false,
+): Promise<Map<string, Measured>> {
   const found = new Map<string, Measured>(contenders.map((c) => [c.name, { toPush: [], toInvite: [] }]));
-  for (let i = -3; i < calls; i++) {
+  for (let i = -WARM_UP; i < calls; i++) {
     for (const c of contenders) {
-      // Three rounds to get warm; the slow one has fewer.
-      const into = i < 0 ? { toPush: [], toInvite: [] } : (found.get(c.name) as Measured);
+      // Each call of the recipe takes up to half a second: a fifth of them tells as much.
       if (c.name === 'curl' && i >= calls / 5) continue;
-      await c.phone.sleep();
+      if (!awake) await c.phone.sleep();
       await delay(20);
-      const r = await oneCall(stage, c, into);
-      if (i < 0) console.error(c.name, r, into);
+      await oneCall(stage, c, i < 0 ? { toPush: [], toInvite: [] } : (found.get(c.name) as Measured));
     }
   }
   return found;
+}
+
+/** Many calls at the same moment: how long until the last of their pushes is there. */
+async function burst(stage: Stage, numbers: readonly string[], tokens: readonly string[]): Promise<number> {
+  const { apns } = stage.scene;
+  const begun = performance.now();
+  let left = numbers.length;
+  const all = Promise.withResolvers<number>();
+  const heard = tokens.map((token) =>
+    apns.onPush(token, (push) => {
+      if (--left === 0) all.resolve(push.atMs - begun);
+    }),
+  );
+  const calls = await Promise.all(numbers.map((number) => stage.caller.call(number)));
+  const last = await Promise.race([all.promise, delay(10_000, Number.NaN)]);
+  for (const stop of heard) stop();
+  for (const call of calls) call.cancel();
+  await Promise.all(calls.map((call) => call.done));
+  await stage.scene.asterisk.waitForNoChannels();
+  return last;
+}
+
+/** A phone wakes on another port while its old contact is still stored: how often it rings. */
+async function rings(stage: Stage, c: Contender, times: number): Promise<number> {
+  let rang = 0;
+  for (let i = 0; i < times; i++) {
+    await c.phone.sleep();
+    await delay(20);
+    if (await oneCall(stage, c, { toPush: [], toInvite: [] }, 1_500)) rang++;
+  }
+  return rang;
+}
+
+type Figures = Readonly<Record<'pushP50' | 'pushP99' | 'ringP50' | 'ringP99', number>>;
+
+function figures({ toPush, toInvite }: Measured): Figures {
+  return {
+    pushP50: percentile(toPush, 0.5),
+    pushP99: percentile(toPush, 0.99),
+    ringP50: percentile(toInvite, 0.5),
+    ringP99: percentile(toInvite, 0.99),
+  };
+}
+
+function compared(label: string, found: ReadonlyMap<string, Measured>): Result[] {
+  const results: Result[] = [];
+  const [ours, floor] = [found.get('ours'), found.get('floor')].map((m) => m && figures(m));
+  for (const [name, m] of found) {
+    const f = figures(m);
+    const n = `n=${m.toPush.length}`;
+    results.push(
+      { name: `${label}: INVITE → push, ${name}, p50 (${n})`, value: f.pushP50, unit: 'ms' },
+      { name: `${label}: INVITE → push, ${name}, p99`, value: f.pushP99, unit: 'ms' },
+      { name: `${label}: REGISTER → INVITE, ${name}, p50 (n=${m.toInvite.length})`, value: f.ringP50, unit: 'ms' },
+      { name: `${label}: REGISTER → INVITE, ${name}, p99`, value: f.ringP99, unit: 'ms' },
+    );
+  }
+  if (!ours || !floor) return results;
+  const over = (name: string, key: keyof Figures, limit: number): Result => ({
+    name: `${label}: ${name}, ours over the floor`,
+    value: ours[key] - floor[key],
+    unit: 'ms',
+    target: `<=${limit}`,
+  });
+  results.push(
+    over('INVITE → push p50', 'pushP50', 1),
+    over('INVITE → push p99', 'pushP99', 5),
+    over('REGISTER → INVITE p50', 'ringP50', 2),
+    over('REGISTER → INVITE p99', 'ringP99', 6),
+  );
+  return results;
 }
 
 export const wake: Suite = async (progress, options) => {
   const calls = Number(options.get('calls') ?? 100);
   const sizes = (options.get('bindings') ?? '10,1000000').split(',').map(Number);
   const results: Result[] = [];
+  const ours = new Map<string, Figures>();
   for (const size of sizes) {
     const label = `${size.toLocaleString('en-US')} bindings`;
     progress(`${label}: filling the store, starting Asterisk, pushwake and the floor script`);
     const stage = await Stage.set({
-      hep: process.env.NOHEP === undefined,
+      hep: true,
       fill: async (file) => void (await promisify(execFile)(process.execPath, [CHILD, 'fill', file, String(size)])),
     });
     try {
-      progress(`${label}: calls`);
-      const contenders = [await stage.contender('ours', '1001', 'tcp'), await stage.contender('floor', '1101', 'tcp')];
-      const c = await measure(stage, calls, contenders);
-      for (const [name, m] of c) {
-        for (const [what, values] of [
-          ['INVITE → push', m.toPush],
-          ['REGISTER → INVITE', m.toInvite],
-        ] as const) {
-          if (values.length > 150)
-            console.error(
-              name,
-              what,
-              'first/last 50:',
-              percentile(values.slice(0, 50), 0.5),
-              percentile(values.slice(-50), 0.5),
-            );
-          results.push({
-            name: `${label}, ${name}: ${what} p50 (n=${values.length})`,
-            value: percentile(values, 0.5),
-            unit: 'ms',
-          });
-          results.push({ name: `${label}, ${name}: ${what} p99`, value: percentile(values, 0.99), unit: 'ms' });
-        }
-      }
-      void MANY;
+      const phones = [
+        await stage.contender('ours', '1001', 'tcp'),
+        await stage.contender('floor', '1101', 'tcp'),
+        ...(size === sizes[0] ? [await stage.contender('curl', '1201', 'tcp')] : []),
+      ];
+      progress(`${label}: idle`);
+      const idle = await measure(stage, calls, phones);
+      results.push(...compared(`${label}, idle`, idle));
+      ours.set(`${size} idle`, figures(idle.get('ours') as Measured));
+
+      progress(`${label}: beside ${REGISTERS} REGISTER/s`);
+      const stop = await stage.registerLoad(REGISTERS);
+      const loaded = await measure(stage, calls, phones.slice(0, 2));
+      results.push(
+        { name: `${label}: REGISTERs done beside the calls`, value: await stop(), unit: '/s' },
+        ...compared(`${label}, ${REGISTERS} REGISTER/s`, loaded),
+      );
+      ours.set(`${size} loaded`, figures(loaded.get('ours') as Measured));
+      await delay(2_000);
+
+      if (size === sizes[0]) results.push(...(await others(stage, progress, calls)));
     } finally {
       await stage.close();
     }
   }
+  const base = ours.get(`${sizes[0]} idle`);
+  for (const [name, f] of ours) {
+    if (!base || f === base) continue;
+    results.push(
+      {
+        name: `INVITE → push p50: ${name} / ${sizes[0]} idle`,
+        value: f.pushP50 / base.pushP50,
+        unit: '×',
+        target: '<=1.2',
+      },
+      {
+        name: `REGISTER → INVITE p50: ${name} / ${sizes[0]} idle`,
+        value: f.ringP50 / base.ringP50,
+        unit: '×',
+        target: '<=1.2',
+      },
+    );
+  }
+  progress('without HEP: seen by watching only');
+  const stage = await Stage.set({ hep: false });
+  try {
+    const watched = await measure(stage, Math.ceil(calls / 4), [await stage.contender('ours', '1001', 'udp')], true);
+    const f = figures(watched.get('ours') as Measured);
+    results.push(
+      { name: 'UDP refresh, no HEP, seen by watching: REGISTER → INVITE p50', value: f.ringP50, unit: 'ms' },
+      { name: 'UDP refresh, no HEP, seen by watching: REGISTER → INVITE p99', value: f.ringP99, unit: 'ms' },
+    );
+  } finally {
+    await stage.close();
+  }
   return results;
 };
+
+/** What is measured once: a refresh told by HEP, the burst, and the contact that is still stored. */
+async function others(stage: Stage, progress: (line: string) => void, calls: number): Promise<Result[]> {
+  progress('a refresh, told by HEP');
+  const refreshed = await measure(stage, calls, [await stage.contender('ours', '1002', 'udp')], true);
+  const hep = figures(refreshed.get('ours') as Measured);
+
+  progress(`${MANY} calls at once`);
+  const many = [];
+  for (let i = 0; i < MANY; i++) {
+    const phone = await stage.contender('ours', `10${String(i + 11).padStart(2, '0')}`, 'tcp');
+    await phone.phone.sleep();
+    many.push(phone);
+  }
+  await delay(500);
+  const last: { ours: number[]; floor: number[] } = { ours: [], floor: [] };
+  const floor = stage.floorToken();
+  for (let i = 0; i < BURSTS; i++) {
+    last.ours.push(
+      await burst(
+        stage,
+        many.map((m) => m.number),
+        many.map((m) => m.identity.voip),
+      ),
+    );
+    await delay(300);
+    last.floor.push(
+      await burst(
+        stage,
+        many.map(() => '61101'),
+        [floor],
+      ),
+    );
+    await delay(300);
+  }
+  const [mine, theirs] = [percentile(last.ours, 0.5), percentile(last.floor, 0.5)];
+
+  progress('a phone that wakes on another port, its old contact still stored');
+  const stale = await stage.contender('ours', '1003', 'udp');
+  const recipe = await stage.contender('curl', '1301', 'udp');
+  await recipe.phone.register();
+  return [
+    { name: `a refresh told by HEP: REGISTER → INVITE p50 (n=${calls})`, value: hep.ringP50, unit: 'ms' },
+    { name: 'a refresh told by HEP: REGISTER → INVITE p99', value: hep.ringP99, unit: 'ms' },
+    { name: `${MANY} calls at once: last push, ours, median of ${BURSTS}`, value: mine, unit: 'ms' },
+    { name: `${MANY} calls at once: last push, floor, median of ${BURSTS}`, value: theirs, unit: 'ms' },
+    { name: `${MANY} calls at once: last push, ours / floor`, value: mine / theirs, unit: '×', target: '<=2' },
+    {
+      name: 'old contact still stored, ours: rings, of 10',
+      value: await rings(stage, stale, 10),
+      unit: '',
+      target: '>=10',
+    },
+    { name: 'old contact still stored, curl and look: rings, of 10', value: await rings(stage, recipe, 10), unit: '' },
+  ];
+}

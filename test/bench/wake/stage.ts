@@ -3,8 +3,9 @@
  * shipped, `floor` the shortest script that does the same for one phone, `curl` what administrators write today.
  */
 import { spawn } from 'node:child_process';
+import { createPrivateKey, sign } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -142,7 +143,7 @@ export class Stage {
       'apns-topic: com.example.phone.voip',
       'apns-push-type: voip',
       'apns-priority: 10',
-      `authorization: bearer ${this.jwt()}`,
+      `authorization: bearer ${jwtOf(apns.apps[0] as (typeof apns.apps)[number])}`,
     ];
     writeFileSync(
       push,
@@ -154,7 +155,10 @@ exec ${inside}/curl/${name} --library-path ${inside}/curl ${inside}/curl/curl -s
     await asterisk.cli(`dialplan set global CURL_PUSH ${inside}/curl/push.sh`);
   }
 
-  jwt: () => string = () => '';
+  /** The token the floor script pushes to. */
+  floorToken(): string {
+    return this.#floor.voip;
+  }
 
   /** Registrations beside the calls, with push parameters, by SIPp. Answers what it did when it is stopped. */
   async registerLoad(perSecond: number): Promise<() => Promise<number>> {
@@ -164,10 +168,10 @@ exec ${inside}/curl/${name} --library-path ${inside}/curl ${inside}/curl/curl -s
     const users = USERS.filter((u) => u.id.startsWith('L'));
     writeFileSync(
       csv,
-      `SEQUENTIAL\n${users.map((u) => `${u.id};[authentication username=${u.id} password=secret-${u.id}]`).join('\n')}\n`,
+      `SEQUENTIAL\n${users.map((u) => `${u.id};${u.id.slice(1)};[authentication username=${u.id} password=secret-${u.id}]`).join('\n')}\n`,
     );
     const xml = join(folder, 'load.xml');
-    const prid = `a${'[field0]'.padEnd(8, '0')}`;
+    const prid = `${'a'.repeat(60)}[field1]:voip`;
     const register = (cseq: number, more: string) => `<send retrans="500"><![CDATA[
 REGISTER sip:127.0.0.1:${asterisk.ports.udp} SIP/2.0
 Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch];rport
@@ -187,7 +191,7 @@ Content-Length: 0
 <scenario name="register">
 ${register(1, '')}
 <recv response="401" auth="true"/>
-${register(2, '[field1]\n')}
+${register(2, '[field2]\n')}
 <recv response="200"/>
 </scenario>
 `,
@@ -219,9 +223,9 @@ ${register(2, '[field1]\n')}
     });
     await Promise.race([failed, delay(3_000)]);
     const begun = performance.now();
-    const before = await this.#answered();
+    const before = this.#answered();
     const stop = async () => {
-      const rate = ((await this.#answered()) - before) / ((performance.now() - begun) / 1_000);
+      const rate = (this.#answered() - before) / ((performance.now() - begun) / 1_000);
       child.kill('SIGKILL');
       return rate;
     };
@@ -230,10 +234,18 @@ ${register(2, '[field1]\n')}
   }
 
   /** Registrations that came to their end, as SIPp counts them. */
-  async #answered(): Promise<number> {
-    const { readFileSync } = await import('node:fs');
+  #answered(): number {
     const lines = readFileSync(join(this.scene.folder, 'load-stat.csv'), 'utf8').trim().split('\n');
     const at = lines[0]?.split(';').indexOf('SuccessfulCall(C)') ?? -1;
     return Number(lines.at(-1)?.split(';')[at] ?? 0);
   }
+}
+
+/** Apple's provider token, as a script would keep it: made once an hour. */
+function jwtOf(app: { readonly teamId: string; readonly keyId: string; readonly key: string }): string {
+  const part = (o: object) => Buffer.from(JSON.stringify(o)).toString('base64url');
+  const issued = Math.floor(Date.now() / 1_000);
+  const unsigned = `${part({ alg: 'ES256', kid: app.keyId })}.${part({ iss: app.teamId, iat: issued })}`;
+  const key = { key: createPrivateKey(app.key), dsaEncoding: 'ieee-p1363' as const };
+  return `${unsigned}.${sign('sha256', Buffer.from(unsigned), key).toString('base64url')}`;
 }
