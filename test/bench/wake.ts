@@ -68,7 +68,8 @@ async function measure(
       // Each call of the recipe takes up to half a second: a fifth of them tells as much.
       if (c.name === 'curl' && i >= calls / 5) continue;
       if (!awake) await c.phone.sleep();
-      await delay(20);
+      // PBXs tell expiry in whole seconds: a contact of this very second would count as awake and be rung at once.
+      await delay(awake ? 2_100 : 20);
       await oneCall(stage, c, i < 0 ? { toPush: [], toInvite: [] } : (found.get(c.name) as Measured));
     }
   }
@@ -220,7 +221,7 @@ export const wake: Suite = async (progress, options) => {
 /** What is measured once: a refresh told by HEP, the burst, and the contact that is still stored. */
 async function others(stage: Stage, progress: (line: string) => void, calls: number): Promise<Result[]> {
   progress('a refresh, told by HEP');
-  const refreshed = await measure(stage, calls, [await stage.contender('ours', '1002', 'udp')], true);
+  const refreshed = await measure(stage, Math.ceil(calls / 4), [await stage.contender('ours', '1002', 'udp')], true);
   const hep = figures(refreshed.get('ours') as Measured);
 
   progress(`${MANY} calls at once`);
@@ -258,7 +259,11 @@ async function others(stage: Stage, progress: (line: string) => void, calls: num
   const recipe = await stage.contender('curl', '1301', 'udp');
   await recipe.phone.register();
   return [
-    { name: `a refresh told by HEP: REGISTER → INVITE p50 (n=${calls})`, value: hep.ringP50, unit: 'ms' },
+    {
+      name: `a refresh told by HEP: REGISTER → INVITE p50 (n=${Math.ceil(calls / 4)})`,
+      value: hep.ringP50,
+      unit: 'ms',
+    },
     { name: 'a refresh told by HEP: REGISTER → INVITE p99', value: hep.ringP99, unit: 'ms' },
     { name: `${MANY} calls at once: last push, ours, median of ${BURSTS}`, value: mine, unit: 'ms' },
     { name: `${MANY} calls at once: last push, floor, median of ${BURSTS}`, value: theirs, unit: 'ms' },

@@ -4,7 +4,7 @@
  */
 import type { Aor } from '../../../plugin/core/aor.ts';
 import { aorOf, aorUser } from '../../../plugin/core/aor.ts';
-import { type DurationMs, type Instant, plus, SECOND } from '../../../plugin/core/time.ts';
+import { type DurationMs, type Instant, SECOND } from '../../../plugin/core/time.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
 import {
   type AskAnswer,
@@ -19,11 +19,12 @@ import {
 import { SupervisedWorker } from '../supervised-worker.ts';
 import { compose, contactObjectId, dialText, dialVia } from './dial.ts';
 import { HepSensor } from './hep.ts';
-import { storedAs, type WireContact, type WireRegister } from './hep-register.ts';
+import type { WireRegister } from './hep-register.ts';
 import type { AsteriskOptions } from './options.ts';
 import { type Removal, Removals } from './removals.ts';
 import { type AriFact, translate, translateWaiting } from './translate.ts';
 import { ContactWatch } from './watch.ts';
+import { ShownContacts, WireFacts } from './wire-facts.ts';
 
 export { optionsSchema } from './options.ts';
 
@@ -31,8 +32,6 @@ export { optionsSchema } from './options.ts';
 const CALL_DEADLINE: DurationMs = 1 * SECOND;
 /** Nobody waits for these. */
 const CALM_DEADLINE: DurationMs = 5 * SECOND;
-/** What the wire says of a new contact is looked up so much later than the PBX's own word for it takes. */
-const AFTER_THE_EVENT: DurationMs = 25;
 /** Reads in flight during a resync: 4.5 k contacts/s at this figure, without hurting calls. */
 const RESYNC_AT_ONCE = 8;
 
@@ -73,12 +72,6 @@ interface AorAnswer {
   readonly maximumExpiration: number;
 }
 
-/** What is known of an account while a call waits for it: whoever registers then need not be looked up first. */
-interface Waiting {
-  calls: number;
-  readonly held: Map<string, HeldContact>;
-}
-
 class AsteriskLink implements PbxLink {
   readonly name: string;
   readonly #o: AsteriskOptions;
@@ -88,7 +81,10 @@ class AsteriskLink implements PbxLink {
   readonly #watch: ContactWatch;
   readonly #removals: Removals;
   readonly #legs = new Map<string, Leg>();
-  readonly #waiting = new Map<Aor, Waiting>();
+  /** Accounts a call waits for, and how many calls. */
+  readonly #waiting = new Map<Aor, number>();
+  readonly #shown: ShownContacts;
+  readonly #wire: WireFacts;
   #emit: (event: PbxEvent) => void = () => undefined;
   #stopped = false;
 
@@ -107,8 +103,19 @@ class AsteriskLink implements PbxLink {
       onDown: (reason) => this.#say({ type: 'linkDown', pbx: this.name, reason }),
       onEvent: (event) => this.#event(translate(event), false),
     });
-    this.#hep = options.hep && new HepSensor(options.hep, deps, (register) => void this.#wireRegister(register));
+    this.#hep = options.hep && new HepSensor(options.hep, deps, (register) => this.#wireRegister(register));
     this.#removals = new Removals(deps.clock, (removal) => this.#removed(removal));
+    this.#shown = new ShownContacts(deps.clock);
+    this.#wire = new WireFacts({
+      pbx: deps.name,
+      clock: deps.clock,
+      shown: this.#shown,
+      removals: this.#removals,
+      isWaiting: (aor) => this.#waiting.has(aor),
+      contacts: (aorUser) => this.#contacts(aorUser, CALL_DEADLINE),
+      contact: (aorUser, uri) => this.#contact(aorUser, uri),
+      say: (event) => this.#say(event),
+    });
     this.#watch = new ContactWatch(deps.clock, {
       read: (aor) => this.#contacts(aorIdOf(aor, this.#o.realm), CALL_DEADLINE),
       seen: (contact) => this.#seen(contact, 'watch', this.#deps.clock.now()),
@@ -144,6 +151,7 @@ class AsteriskLink implements PbxLink {
   // ── Facts ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async #linkUp(): Promise<void> {
+    this.#shown.clear();
     this.#say({ type: 'linkUp', pbx: this.name });
     // Those of now: legs of calls that come while we ask are in no list.
     const known = [...this.#legs.keys()];
@@ -183,7 +191,7 @@ class AsteriskLink implements PbxLink {
       case 'contactRemoved': {
         const aor = this.#aor(fact.aorId);
         if (!aor) return;
-        this.#waiting.get(aor)?.held.delete(fact.uri);
+        this.#shown.remove(aor, fact.uri);
         const removal = { aor, uri: fact.uri, at: this.#at(fact.atEpochMs) };
         if (this.#hep) this.#removals.hold(removal);
         else this.#removed(removal);
@@ -281,7 +289,7 @@ class AsteriskLink implements PbxLink {
     const at = this.#at(fact.atEpochMs);
     // Could not be read: the event alone is enough to bind; what was granted stays unknown.
     const contact = this.#held(aor, { ...fact.stored, uri: fact.uri });
-    this.#waiting.get(aor)?.held.set(contact.uri, contact);
+    if (fact.stored) this.#shown.add(contact);
     this.#seen(contact, fact.fact === 'contactNew' ? 'event' : 'ask', at);
   }
 
@@ -300,70 +308,9 @@ class AsteriskLink implements PbxLink {
     });
   }
 
-  /** What the wire told is a hint: it counts once the contact store agrees. */
-  async #wireRegister(r: WireRegister): Promise<void> {
+  #wireRegister(r: WireRegister): void {
     const aor = this.#aor(r.aorUser);
-    if (!aor || this.#stopped) return;
-    if (this.#refreshes(aor, r)) return;
-    // While a call waits for it the PBX tells a new contact itself, at this very moment: that comes first.
-    if (this.#waiting.has(aor)) await this.#pause(AFTER_THE_EVENT);
-    let held: readonly HeldContact[];
-    try {
-      held = await this.#contacts(r.aorUser, CALL_DEADLINE);
-    } catch {
-      return; // the link is down: the resync will find out
-    }
-    // A phone that moved may log its old contact out in the same breath: what it has now must be known first.
-    for (const c of r.contacts.toSorted((x, y) => Number(x.unregister) - Number(y.unregister))) {
-      if (c.unregister) {
-        this.#wireUnregister(aor, c, r, held);
-        continue;
-      }
-      const contact = held.find((h) => h.uri === c.storedUri);
-      if (contact) this.#wireSeen(contact, c, r);
-    }
-  }
-
-  /** A REGISTER for a contact the PBX said it holds when the call came: there is nothing to look up before it is rung. */
-  #refreshes(aor: Aor, r: WireRegister): boolean {
-    const held = this.#waiting.get(aor)?.held;
-    const [c, ...more] = r.contacts;
-    if (!held || !c || more.length > 0 || c.unregister || c.storedUri === undefined) return false;
-    const known = held.get(c.storedUri);
-    if (!known) return false;
-    const contact = c.grantedMs === undefined ? known : { ...known, expiresAt: plus(r.at, c.grantedMs) };
-    held.set(contact.uri, contact);
-    this.#wireSeen(contact, c, r);
-    return true;
-  }
-
-  #wireSeen(contact: HeldContact, c: WireContact, r: WireRegister): void {
-    this.#say({
-      type: 'contactSeen',
-      how: 'hep',
-      at: r.at,
-      contact: { ...contact, ...(c.instanceId === undefined ? {} : { instanceId: c.instanceId }) },
-      ...(c.grantedMs === undefined ? {} : { grantedMs: c.grantedMs }),
-      wire: { contact: c.wireUri, source: r.source },
-    });
-  }
-
-  #pause(ms: DurationMs): Promise<void> {
-    return new Promise((done) => void this.#deps.clock.after(ms, done));
-  }
-
-  /** Confirmed only by its absence: a forged datagram cannot log anybody out. */
-  #wireUnregister(aor: Aor, c: WireContact, r: WireRegister, held: readonly HeldContact[]): void {
-    const said = { type: 'unregistered', pbx: this.name, aor, at: r.at } as const;
-    if (c.star) {
-      if (held.length === 0) this.#say(said);
-      return;
-    }
-    if (storedAs(c.wireUri, held, r.source)) return;
-    // RFC 8599 §4.1.2 leaves pn-prid out of it: what Asterisk has just removed tells how it was stored.
-    const removed = this.#removals.of(aor).map((uri) => ({ uri }));
-    const uri = storedAs(c.wireUri, removed, r.source)?.uri ?? c.storedUri;
-    if (uri !== undefined && !held.some((h) => h.uri === uri)) this.#say({ ...said, uri });
+    if (aor && !this.#stopped) void this.#wire.take(aor, r);
   }
 
   #removed({ aor, uri, at }: Removal): void {
@@ -376,8 +323,7 @@ class AsteriskLink implements PbxLink {
     const aorId = aorIdOf(aor, this.#o.realm);
     const answer = await this.#worker.call<AorAnswer>('readAor', { id: aorId }, CALL_DEADLINE);
     const contacts = answer.contacts.map((c) => this.#held(aor, c));
-    const waiting = this.#waiting.get(aor);
-    for (const contact of contacts) waiting?.held.set(contact.uri, contact);
+    for (const contact of contacts) this.#shown.add(contact);
     const maximum = answer.maximumExpiration;
     return { aorExists: answer.exists, contacts, ...(maximum > 0 ? { maximumExpiresMs: maximum * SECOND } : {}) };
   }
@@ -396,6 +342,14 @@ class AsteriskLink implements PbxLink {
     if (!aor) return [];
     const answer = await this.#worker.call<AorAnswer>('readAor', { id: aorId }, deadlineMs);
     return answer.contacts.map((c) => this.#held(aor, c));
+  }
+
+  /** One contact, read out of the way of calls. */
+  async #contact(aorId: string, uri: string): Promise<HeldContact | undefined> {
+    const aor = this.#aor(aorId);
+    const id = contactObjectId(aorId, uri);
+    const found = await this.#worker.call<ContactFields | undefined>('readContactCalmly', { id }, CALM_DEADLINE);
+    return aor && found ? this.#held(aor, found) : undefined;
   }
 
   #held(aor: Aor, o: ContactFields): HeldContact {
@@ -458,9 +412,8 @@ class AsteriskLink implements PbxLink {
   }
 
   watch(aor: Aor, on: boolean): void {
-    const waiting = this.#waiting.get(aor) ?? { calls: 0, held: new Map() };
-    waiting.calls += on ? 1 : -1;
-    if (waiting.calls > 0) this.#waiting.set(aor, waiting);
+    const calls = (this.#waiting.get(aor) ?? 0) + (on ? 1 : -1);
+    if (calls > 0) this.#waiting.set(aor, calls);
     else this.#waiting.delete(aor);
     // HEP tells each REGISTER within a tenth of a millisecond; without it a waiting AOR is looked at closely.
     if (this.#hep) return;

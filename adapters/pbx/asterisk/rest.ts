@@ -37,9 +37,9 @@ const HTTP_TIMEOUT_MS = 5_000;
 /** At most so many requests at once: Asterisk's own HTTP server has a limit of 100 sessions, and it is not ours alone. */
 const HTTP_AT_ONCE = 16;
 
-export function httpRest(base: URL, user: string, password: string): Rest {
+export function httpRest(base: URL, user: string, password: string, atOnce = HTTP_AT_ONCE): Rest {
   const secure = base.protocol === 'https:';
-  const agent = new (secure ? TlsAgent : Agent)({ keepAlive: true, maxSockets: HTTP_AT_ONCE });
+  const agent = new (secure ? TlsAgent : Agent)({ keepAlive: true, maxSockets: atOnce });
   const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
   const once = (r: RestRequest) =>
     new Promise<RestAnswer>((resolve, reject) => {

@@ -1,0 +1,137 @@
+/**
+ * What HEP tells becomes a fact here. A datagram is a hint: it counts once the contact store agrees. Contacts the store has
+ * shown lately need not be shown again; the rest is asked for out of the way of calls.
+ */
+import type { Aor } from '../../../plugin/core/aor.ts';
+import { type DurationMs, type Instant, MINUTE, plus } from '../../../plugin/core/time.ts';
+import type { Clock } from '../../../plugin/ports/clock.ts';
+import type { HeldContact, PbxEvent } from '../../../plugin/ports/pbx-link.ts';
+import { storedAs, type WireContact, type WireRegister } from './hep-register.ts';
+import type { Removals } from './removals.ts';
+
+/** What the wire says of a new contact is looked up so much later than the PBX's own word for it takes. */
+const AFTER_THE_EVENT: DurationMs = 25;
+/** After this the store is asked again, so that a forger could not keep a contact alive that is long gone. */
+const SHOWN_LATELY: DurationMs = 10 * MINUTE;
+const SHOWN_AT_MOST = 20_000;
+
+/** Contacts the PBX itself has shown lately. */
+export class ShownContacts {
+  readonly #clock: Clock;
+  readonly #shown = new Map<string, { readonly contact: HeldContact; readonly atMs: number }>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  add(contact: HeldContact): void {
+    const key = keyOf(contact.aor, contact.uri);
+    this.#shown.delete(key);
+    this.#shown.set(key, { contact, atMs: this.#clock.monotonicMs() });
+    const oldest = this.#shown.size > SHOWN_AT_MOST ? this.#shown.keys().next().value : undefined;
+    if (oldest !== undefined) this.#shown.delete(oldest);
+  }
+
+  remove(aor: Aor, uri: string): void {
+    this.#shown.delete(keyOf(aor, uri));
+  }
+
+  get(aor: Aor, uri: string, now: Instant): HeldContact | undefined {
+    const shown = this.#shown.get(keyOf(aor, uri));
+    if (!shown || this.#clock.monotonicMs() - shown.atMs > SHOWN_LATELY) return undefined;
+    // What has run out since is gone from the PBX, whatever the wire says.
+    return shown.contact.expiresAt !== undefined && shown.contact.expiresAt < now ? undefined : shown.contact;
+  }
+
+  /** The link was away: who went meanwhile was not told. */
+  clear(): void {
+    this.#shown.clear();
+  }
+}
+
+const keyOf = (aor: Aor, uri: string) => `${aor} ${uri}`;
+
+export interface WireFactsIo {
+  readonly pbx: string;
+  readonly clock: Clock;
+  readonly shown: ShownContacts;
+  readonly removals: Removals;
+  readonly isWaiting: (aor: Aor) => boolean;
+  /** All contacts of an AOR, and one of them. Reject while the link is down. */
+  readonly contacts: (aorUser: string) => Promise<readonly HeldContact[]>;
+  readonly contact: (aorUser: string, uri: string) => Promise<HeldContact | undefined>;
+  readonly say: (event: PbxEvent) => void;
+}
+
+export class WireFacts {
+  readonly #io: WireFactsIo;
+
+  constructor(io: WireFactsIo) {
+    this.#io = io;
+  }
+
+  async take(aor: Aor, r: WireRegister): Promise<void> {
+    const unknown = r.contacts.filter((c) => !c.unregister && !this.#known(aor, c, r));
+    // A refresh of what the PBX has shown: there is nothing to look up, and a call may wait for it.
+    if (unknown.length === 0 && !r.contacts.some((c) => c.unregister)) {
+      for (const c of r.contacts) this.#seen(this.#known(aor, c, r) as HeldContact, c, r);
+      return;
+    }
+    // While a call waits for it the PBX tells a new contact itself, at this very moment: that comes first.
+    if (this.#io.isWaiting(aor)) await new Promise<void>((done) => void this.#io.clock.after(AFTER_THE_EVENT, done));
+    try {
+      await (r.contacts.some((c) => c.unregister) ? this.#confirmAll(aor, r) : this.#confirmEach(r));
+    } catch {
+      // The link is down: the resync will find out.
+    }
+  }
+
+  #known(aor: Aor, c: WireContact, r: WireRegister): HeldContact | undefined {
+    const known = c.storedUri === undefined ? undefined : this.#io.shown.get(aor, c.storedUri, r.at);
+    return known && (c.grantedMs === undefined ? known : { ...known, expiresAt: plus(r.at, c.grantedMs) });
+  }
+
+  async #confirmEach(r: WireRegister): Promise<void> {
+    for (const c of r.contacts) {
+      const contact = c.storedUri === undefined ? undefined : await this.#io.contact(r.aorUser, c.storedUri);
+      if (!contact) continue;
+      this.#io.shown.add(contact);
+      this.#seen(contact, c, r);
+    }
+  }
+
+  async #confirmAll(aor: Aor, r: WireRegister): Promise<void> {
+    const held = await this.#io.contacts(r.aorUser);
+    // A phone that moved may log its old contact out in the same breath: what it has now must be known first.
+    for (const c of r.contacts.toSorted((x, y) => Number(x.unregister) - Number(y.unregister))) {
+      const contact = held.find((h) => h.uri === c.storedUri);
+      if (c.unregister) this.#unregistered(aor, c, r, held);
+      else if (contact) this.#seen(contact, c, r);
+    }
+  }
+
+  #seen(contact: HeldContact, c: WireContact, r: WireRegister): void {
+    this.#io.say({
+      type: 'contactSeen',
+      how: 'hep',
+      at: r.at,
+      contact: { ...contact, ...(c.instanceId === undefined ? {} : { instanceId: c.instanceId }) },
+      ...(c.grantedMs === undefined ? {} : { grantedMs: c.grantedMs }),
+      wire: { contact: c.wireUri, source: r.source },
+    });
+  }
+
+  /** Confirmed only by its absence: a forged datagram cannot log anybody out. */
+  #unregistered(aor: Aor, c: WireContact, r: WireRegister, held: readonly HeldContact[]): void {
+    const said = { type: 'unregistered', pbx: this.#io.pbx, aor, at: r.at } as const;
+    if (c.star) {
+      if (held.length === 0) this.#io.say(said);
+      return;
+    }
+    if (storedAs(c.wireUri, held, r.source)) return;
+    // RFC 8599 §4.1.2 leaves pn-prid out of it: what Asterisk has just removed tells how it was stored.
+    const removed = this.#io.removals.of(aor).map((uri) => ({ uri }));
+    const uri = storedAs(c.wireUri, removed, r.source)?.uri ?? c.storedUri;
+    if (uri !== undefined && !held.some((h) => h.uri === uri)) this.#io.say({ ...said, uri });
+  }
+}
