@@ -33,6 +33,10 @@ export function toPolicy(base: Policy, c: PolicyConfig): Policy {
     ...(c.aorMissing === undefined ? {} : { aorMissingMs: c.aorMissing }),
     ...(c.ringTime === undefined ? {} : { ringTimeMs: c.ringTime }),
     ...(c.freshContact === undefined ? {} : { freshContactMs: c.freshContact }),
+    ...(c.retryWake === undefined ? {} : { retryWakeAfterMs: c.retryWake }),
+    ...(c.retryVoip === undefined ? {} : { retryVoipAfterMs: c.retryVoip }),
+    ...(c.showEnded === undefined ? {} : { showEndedMs: c.showEnded }),
+    ...(c.declineEverywhere === undefined ? {} : { declineEverywhere: c.declineEverywhere }),
   };
 }
 

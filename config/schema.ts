@@ -34,6 +34,19 @@ const policy = z.strictObject({
     .describe('An account the PBX no longer knows is asked for again after this. Default 10min'),
   ringTime: duration.optional().describe('How long a phone may ring. Default 45s'),
   freshContact: duration.optional().describe('A UDP contact younger than this counts as awake. Default 30s'),
+  retryWake: duration
+    .optional()
+    .describe('A phone that has not come this long after its call is pushed once more; 0s for never. Default 6s'),
+  retryVoip: duration
+    .optional()
+    .describe('The same for VoIP pushes of iOS, each of which shows a call; 0s for never. Default 0s'),
+  showEnded: duration
+    .optional()
+    .describe('A phone that comes within this after the end gets INVITE and CANCEL; 0s for never. Default 10s'),
+  declineEverywhere: z
+    .boolean()
+    .optional()
+    .describe('A 603 at one device ends the call for all devices of the account. Default false'),
 });
 
 /** Adapter options are checked by the adapter's own schema in the second step. */

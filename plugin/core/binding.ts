@@ -5,6 +5,7 @@
 import type { Aor } from './aor.ts';
 import { type DurationMs, type Instant, instant } from './time.ts';
 import { Token } from './token.ts';
+import type { WakeRecord } from './wake-record.ts';
 
 /** Random, given once. Never derived from evidence: evidence may later merge two bindings into one. */
 export type BindingId = string & { readonly __bindingId: unique symbol };
@@ -103,6 +104,8 @@ export interface Binding {
   readonly sent: readonly SentPush[];
   /** Accepted call pushes in a row that no REGISTER followed. */
   readonly unansweredWakes: number;
+  /** How its last call pushes went; absent before the first. */
+  readonly wakes?: WakeRecord;
   /** Due work is put off until then (the PBX could not be asked). */
   readonly notBefore?: Instant;
   /** How often in a row it was put off. */

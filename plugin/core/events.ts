@@ -72,7 +72,13 @@ export type LifecycleEvent =
   /** A device that reports over HTTP proved that it lives: its receipt for a push, or a REGISTER right after one. */
   | { readonly type: 'ReportedDeviceAnswered'; readonly bindingId: BindingId; readonly at: Instant }
   /** A call push was accepted and the call is over; `registered`: the phone came. */
-  | { readonly type: 'WakeSettled'; readonly bindingId: BindingId; readonly registered: boolean }
+  | {
+      readonly type: 'WakeSettled';
+      readonly bindingId: BindingId;
+      readonly registered: boolean;
+      /** From the call to its REGISTER, where that was seen. */
+      readonly afterMs?: DurationMs;
+    }
   | { readonly type: 'DropRequested'; readonly bindingId: BindingId };
 
 /** Why the user is told something; the texts are data. */
@@ -127,6 +133,8 @@ export type Report =
   | 'put-off'
   | 'ending'
   | 'ended'
-  | 'revived';
+  | 'revived'
+  /** Of its last call pushes fewer than half woke it. */
+  | 'wakes-seldom';
 
 export type { EndReason };

@@ -28,6 +28,7 @@ import { answered, confirmClaims, reported, withdrawn } from './reports.ts';
 import { bindingDueAt, isNotifiable, lifetimeOf, nextNotice, nextRefresh, noticeKind } from './schedule.ts';
 import { between, DAY, type DurationMs, HOUR, type Instant, latest, MINUTE, plus, SECOND } from './time.ts';
 import { fingerprint } from './token.ts';
+import { isWorthKeeping, recordInWords, wakesSeldom, withWake } from './wake-record.ts';
 
 /** Asterisk notices an expiry up to 18.6 s late (sweep every 30 s): a `Removed` proves that much less. */
 const REMOVED_SLACK: DurationMs = 30 * SECOND;
@@ -250,6 +251,7 @@ function renew(
       ...(contact.instanceId === undefined ? {} : { instanceId: contact.instanceId }),
     },
     ...(binding.reportedAt === undefined ? {} : { reportedAt: binding.reportedAt }),
+    ...(binding.wakes === undefined ? {} : { wakes: binding.wakes }),
     targets,
     contacts: [...elsewhere, knownContact(contact, at, draft.now, same)],
     renewedAt,
@@ -659,12 +661,14 @@ function tokenDied(draft: Draft, event: Extract<LifecycleEvent, { type: 'TokenDi
 function wakeSettled(draft: Draft, event: Extract<LifecycleEvent, { type: 'WakeSettled' }>): void {
   const b = draft.find(event.bindingId);
   if (!b || b.ending) return;
+  const wakes = withWake(b.wakes, event.registered, event.afterMs);
   if (event.registered) {
-    if (b.unansweredWakes > 0) draft.replace({ ...b, unansweredWakes: 0 });
+    if (b.unansweredWakes > 0 || isWorthKeeping(b.wakes, true)) draft.replace({ ...b, wakes, unansweredWakes: 0 });
     return;
   }
   const unansweredWakes = b.unansweredWakes + 1;
   const max = draft.policy(b).maxUnansweredWakes;
-  const next = draft.replace({ ...b, unansweredWakes });
+  const next = draft.replace({ ...b, wakes, unansweredWakes });
+  if (wakesSeldom(next) && !wakesSeldom(b)) draft.report('wakes-seldom', b.id, recordInWords(wakes));
   if (max > 0 && unansweredWakes >= max) beginEnding(draft, next, 'unreachable', { silent: false });
 }

@@ -41,6 +41,14 @@ export interface Policy {
   readonly ringTimeMs: DurationMs;
   /** A stored UDP contact younger than this counts as awake and is rung at once. */
   readonly freshContactMs: DurationMs;
+  /** A phone that has not registered this long after its call was seen is pushed once more; 0 for never. */
+  readonly retryWakeAfterMs: DurationMs;
+  /** The same for iOS' VoIP pushes, each of which must become a call on the phone's screen; 0 for never. */
+  readonly retryVoipAfterMs: DurationMs;
+  /** A phone that registers within this after the end is shown the call that is over: INVITE and CANCEL. 0 for never. */
+  readonly showEndedMs: DurationMs;
+  /** A 603 at one device ends the call for all devices of the account. */
+  readonly declineEverywhere: boolean;
 }
 
 export const DEFAULT_POLICY: Policy = {
@@ -62,6 +70,10 @@ export const DEFAULT_POLICY: Policy = {
   maxDevicesPerAor: 10,
   ringTimeMs: 45 * SECOND,
   freshContactMs: 30 * SECOND,
+  retryWakeAfterMs: 6 * SECOND,
+  retryVoipAfterMs: 0,
+  showEndedMs: 10 * SECOND,
+  declineEverywhere: false,
 };
 
 /** `observe` decides and logs, and does nothing: the way to trust it for a week first. */

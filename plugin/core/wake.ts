@@ -8,11 +8,12 @@
  */
 import type { Binding } from './binding.ts';
 import type { Policy } from './policy.ts';
-import type { Instant } from './time.ts';
+import { earliest, type Instant } from './time.ts';
 import { legAnswered, legArrived, legDials, legEnded, legRinging } from './wake/legs.ts';
 import { asked } from './wake/stored.ts';
 import type { Wake, WakeEffect, WakeEvent } from './wake/types.ts';
-import { pushSettled, registered, timePassed } from './wake/waking.ts';
+import { pushSettled, registered, retryAt, timePassed } from './wake/waking.ts';
+import { registeredLate } from './wake/words.ts';
 
 export { beginWake, takeUpDevice } from './wake/begin.ts';
 export { callIdOf, parseRef } from './wake/names.ts';
@@ -26,7 +27,10 @@ export {
   type WakeDevice,
   type WakeEffect,
   type WakeEvent,
+  type WakeStatus,
 } from './wake/types.ts';
+export { deviceOf } from './wake/who.ts';
+export { lateUntil } from './wake/words.ts';
 
 export function stepWake(
   wake: Wake,
@@ -34,7 +38,9 @@ export function stepWake(
   now: Instant,
   policyFor: (b: Binding) => Policy,
 ): readonly WakeEffect[] {
-  if (wake.phase === 'over') return [];
+  if (wake.phase === 'over') {
+    return event.type === 'Registered' ? registeredLate(wake, event.contact, now, policyFor) : [];
+  }
   switch (event.type) {
     case 'Asked':
       return asked(wake, event.contacts, now, policyFor);
@@ -45,13 +51,13 @@ export function stepWake(
     case 'LegRinging':
       return legRinging(wake, event.ref);
     case 'LegAnswered':
-      return legAnswered(wake, event.legId);
+      return legAnswered(wake, event.legId, now);
     case 'LegEnded':
-      return legEnded(wake, event, now);
+      return legEnded(wake, event, now, policyFor);
     case 'Registered':
       return registered(wake, event.contact, now);
     case 'PushSettled':
-      return pushSettled(wake, event, now);
+      return pushSettled(wake, event, now, policyFor);
     case 'TimePassed':
       return timePassed(wake, now);
     default:
@@ -63,7 +69,7 @@ export function stepWake(
 export function wakeDueAt(wake: Wake): Instant | undefined {
   if (wake.phase === 'over') return undefined;
   return wake.devices.reduce<Instant | undefined>((a, d) => {
-    const at = d.deviceState === 'held' ? d.graceUntil : undefined;
-    return at !== undefined && (a === undefined || at < a) ? at : a;
+    const grace = d.deviceState === 'held' ? d.graceUntil : undefined;
+    return earliest(a, grace, retryAt(d));
   }, undefined);
 }

@@ -5,6 +5,7 @@
  */
 import type { Aor } from '../core/aor.ts';
 import type { DurationMs, Instant } from '../core/time.ts';
+import type { ClosingWord, WakeStatus } from '../core/wake.ts';
 
 /** A contact as the PBX holds it now. */
 export interface HeldContact {
@@ -133,6 +134,16 @@ export interface PbxLink {
   ring(leg: DeviceLeg, contact?: HeldContact): Promise<LegOutcome>;
   /** Ends one leg; the rest of the call rings on. `cause`: Q.850, what the caller's dial shall see of it. */
   giveUp(legId: string, cause: number): Promise<LegOutcome>;
+  /**
+   * Writes `PUSHWAKE_STATUS` where the administrator's own dialplan reads it: on the channel `linkedId`, which is the caller's.
+   * Where that channel is gone nobody reads it, and that is no error.
+   */
+  tellStatus?(linkedId: string, status: WakeStatus): Promise<void>;
+  /**
+   * INVITE and, as soon as the phone has heard of it, the CANCEL that says how the call ended. The INVITE carries the call id
+   * of the push. Resolves when it is under way.
+   */
+  showEnded?(contact: HeldContact, callId: string, word: ClosingWord): Promise<void>;
   /** Removes a contact. One that is not there any more is success. Rejects with `LinkError`. */
   removeContact(contact: Pick<HeldContact, 'aor' | 'uri'>): Promise<'gone'>;
   /** While a call waits: look closely at this AOR's contacts, report each REGISTER as `watch`. */

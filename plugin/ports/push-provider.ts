@@ -8,8 +8,8 @@ import type { DurationMs, Instant } from '../core/time.ts';
  */
 export type PushPurpose = 'call' | 'cancel' | 'refresh' | 'notice';
 
-/** How a call ended for a device that did not get it. */
-export type ClosingWord = 'elsewhere' | 'cancelled' | 'gave-up';
+/** How a call ended for a device that did not get it. `declined`: the same person said no at another device. */
+export type ClosingWord = 'elsewhere' | 'cancelled' | 'gave-up' | 'declined';
 
 interface Common {
   readonly target: Target;

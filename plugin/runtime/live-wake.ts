@@ -9,11 +9,14 @@ import type { Policy } from '../core/policy.ts';
 import { between, type DurationMs, MINUTE, plus, SECOND } from '../core/time.ts';
 import {
   type ClosingWord,
+  deviceOf,
+  lateUntil,
   stepWake,
   type Wake,
   type WakeDevice,
   type WakeEffect,
   type WakeEvent,
+  type WakeStatus,
   wakeDueAt,
 } from '../core/wake.ts';
 import type { Logger } from '../ports/adapter.ts';
@@ -22,7 +25,7 @@ import type { Caller, DeviceLeg, HeldContact, PbxLink, RingTarget } from '../por
 import type { PushOutcome } from '../ports/push-provider.ts';
 import type { Bindings } from './bindings.ts';
 import type { Delivery } from './delivery.ts';
-import type { TraceBook, TraceStep } from './trace.ts';
+import type { CallTrace, TraceBook, TraceStep } from './trace.ts';
 
 /** A wake whose end nobody told us (the link was away) is forgotten this long after the ring time. */
 const FORGET_AFTER: DurationMs = 5 * MINUTE;
@@ -30,6 +33,9 @@ const FORGET_AFTER: DurationMs = 5 * MINUTE;
 const FAIR_CHANCE: DurationMs = 10 * SECOND;
 /** How long a closing word is worth delivering. */
 const WORD_LASTS: DurationMs = 30 * SECOND;
+
+/** Steps that say that a push brought the phone. */
+const CAME: ReadonlySet<string> = new Set(['registered', 'ringing']);
 
 export interface LiveWakeDeps {
   readonly clock: Clock;
@@ -41,6 +47,19 @@ export interface LiveWakeDeps {
   readonly policyOf: (aor: Aor, binding: Binding) => Policy;
   /** Called once, when the call is over or forgotten. */
   readonly closed: (live: LiveWake) => void;
+  /** Called when nobody is expected to come too late any more. */
+  readonly forgotten: (live: LiveWake) => void;
+  /** The word that stands for the whole call, of which this may be one account of several. */
+  readonly statusOfCall: (linkedId: string, said: WakeStatus) => WakeStatus;
+  /** Another call waits for this device: it rings for that one. */
+  readonly ringsElsewhere: (live: LiveWake, contact: HeldContact) => boolean;
+}
+
+/** What is known of the whole call; nothing of one that was taken up after we were away. */
+export interface CallFacts {
+  readonly linkedId?: string;
+  /** Only where the pushes may say it. */
+  readonly caller?: Caller | undefined;
 }
 
 export class LiveWake {
@@ -51,6 +70,8 @@ export class LiveWake {
   readonly #held = new Map<string, HeldContact>();
   readonly #legs = new Map<string, DeviceLeg>();
   readonly #steps: TraceStep[] = [];
+  readonly #trace: CallTrace;
+  readonly linkedId: string | undefined;
   readonly #seenMs: number;
   /** Only where the pushes may say it. */
   readonly #caller: Caller | undefined;
@@ -61,17 +82,20 @@ export class LiveWake {
   #cancelForget: () => void;
   #isClosed = false;
 
-  constructor(wake: Wake, stem: string, link: PbxLink, seenMs: number, deps: LiveWakeDeps, caller?: Caller) {
+  constructor(wake: Wake, stem: string, link: PbxLink, seenMs: number, deps: LiveWakeDeps, of: CallFacts = {}) {
     this.wake = wake;
     this.stem = stem;
     this.link = link;
     this.#o = deps;
     this.#seenMs = seenMs;
-    this.#caller = caller;
+    this.#caller = of.caller;
+    this.linkedId = of.linkedId;
+    const { callId, aor, pbx, startedAt: at } = wake;
+    this.#trace = { callId, aor, pbx, at, steps: this.#steps, over: false };
+    deps.traces.add(this.#trace);
     const { clock } = deps;
     this.#cancelForget = clock.after(Math.max(0, between(clock.now(), wake.endsAt)) + FORGET_AFTER, () => {
       this.trace('its end was never told');
-      this.watch(false);
       this.#close();
     });
   }
@@ -84,6 +108,11 @@ export class LiveWake {
   watch(on: boolean): void {
     this.link.watch(this.wake.aor, on);
     this.#o.watchElsewhere(this.link, this.wake.aor, on);
+  }
+
+  /** Whether a contact belongs to one of its devices. */
+  knows(contact: HeldContact): boolean {
+    return deviceOf(this.wake, contact) !== undefined;
   }
 
   /** A contact that was seen registering, or proves that it has. */
@@ -119,7 +148,7 @@ export class LiveWake {
   stop(): void {
     this.#cancelTimer();
     this.#cancelForget();
-    this.watch(false);
+    if (this.wake.devices.length > 0) this.watch(false);
   }
 
   trace(step: string, device?: Binding['id'], detail?: string): void {
@@ -168,7 +197,12 @@ export class LiveWake {
       case 'tell':
         return void this.#tell(effect.device, effect.word);
       case 'watch':
-        return this.watch(effect.on);
+        // Off when nobody is expected to come too late any more.
+        return effect.on ? this.watch(true) : undefined;
+      case 'status':
+        return this.#tellStatus(effect.status);
+      case 'showEnded':
+        return void this.#showEnded(effect.contact.uri, effect.word);
       case 'step':
         return this.trace(effect.step, effect.device, effect.detail);
       case 'over':
@@ -233,6 +267,24 @@ export class LiveWake {
     }
   }
 
+  #tellStatus(said: WakeStatus): void {
+    this.#trace.status = said;
+    if (this.linkedId === undefined) return;
+    const status = this.#o.statusOfCall(this.linkedId, said);
+    this.link.tellStatus?.(this.linkedId, status).catch(() => this.trace('status not told', undefined, status));
+  }
+
+  async #showEnded(uri: string, word: ClosingWord): Promise<void> {
+    const contact = this.#held.get(uri);
+    if (!contact || !this.link.showEnded || this.#o.ringsElsewhere(this, contact)) return;
+    try {
+      await this.link.showEnded(contact, this.wake.callId, word);
+      this.trace(`shown that it is over: ${word}`);
+    } catch (error) {
+      this.trace('could not be shown that it is over', undefined, String(error));
+    }
+  }
+
   async #tell(device: WakeDevice, word: ClosingWord): Promise<void> {
     const { wake } = this;
     const targets = device.binding.targets;
@@ -264,14 +316,8 @@ export class LiveWake {
     if (wake.devices.some((d) => d.push === 'delayed')) this.#pushing.abort();
     this.#o.closed(this);
     this.trace('over', undefined, wake.outcome ?? 'plain path');
-    this.#o.traces.add({
-      callId: wake.callId,
-      aor: wake.aor,
-      pbx: wake.pbx,
-      at: wake.startedAt,
-      steps: this.#steps,
-      ...(wake.outcome ? { outcome: wake.outcome } : {}),
-    });
+    this.#trace.over = true;
+    if (wake.outcome) this.#trace.outcome = wake.outcome;
     this.#o.log.info(
       {
         aor: wake.aor,
@@ -289,6 +335,20 @@ export class LiveWake {
       'call over',
     );
     this.#settleDevices();
+    this.#expectLate();
+  }
+
+  /** Phones that were woken for nothing may still be on their way. */
+  #expectLate(): void {
+    const { clock, policyOf, forgotten } = this.#o;
+    const { wake } = this;
+    const end = () => {
+      if (wake.devices.length > 0) this.watch(false);
+      forgotten(this);
+    };
+    const until = lateUntil(wake, (b) => policyOf(wake.aor, b));
+    if (until === undefined) return end();
+    this.#cancelForget = clock.after(between(clock.now(), until), end);
   }
 
   #settleDevices(): void {
@@ -297,7 +357,13 @@ export class LiveWake {
     for (const d of wake.devices) {
       const came = d.fresh !== undefined || d.rang;
       if (d.push !== 'accepted' || (!came && between(wake.startedAt, now) < FAIR_CHANCE)) continue;
-      void this.#o.bindings.apply(wake.aor, { type: 'WakeSettled', bindingId: d.bindingId, registered: came });
+      const afterMs = this.#steps.find((s) => s.device === d.bindingId && CAME.has(s.step))?.ms;
+      void this.#o.bindings.apply(wake.aor, {
+        type: 'WakeSettled',
+        bindingId: d.bindingId,
+        registered: came,
+        ...(came && afterMs !== undefined ? { afterMs: Math.round(afterMs) } : {}),
+      });
     }
   }
 }

@@ -1,24 +1,7 @@
-/** What happened to each call: steps with monotonic times and reasons, in a bounded ring, and one log line per call. */
-import type { Aor } from '../core/aor.ts';
-import type { BindingId } from '../core/binding.ts';
-import type { Instant } from '../core/time.ts';
+/** What happened to each call, in a bounded ring: those that wait and the latest that are over. */
+import type { CallTrace } from '../core/trace.ts';
 
-export interface TraceStep {
-  /** Milliseconds since the call was seen, monotonic. */
-  readonly ms: number;
-  readonly step: string;
-  readonly device?: BindingId;
-  readonly detail?: string;
-}
-
-export interface CallTrace {
-  readonly callId: string;
-  readonly aor: Aor;
-  readonly pbx: string;
-  readonly at: Instant;
-  readonly steps: readonly TraceStep[];
-  readonly outcome?: string;
-}
+export type { CallTrace, TraceStep } from '../core/trace.ts';
 
 const CALLS_KEPT = 2_000;
 

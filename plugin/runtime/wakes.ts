@@ -6,13 +6,22 @@ import type { Aor } from '../core/aor.ts';
 import type { Binding, Targets } from '../core/binding.ts';
 import type { Mode, Policy } from '../core/policy.ts';
 import { between, plus, SECOND } from '../core/time.ts';
-import { beginWake, callIdOf, parseRef, takeUpDevice, type Wake, type WakeEvent } from '../core/wake.ts';
+import {
+  beginWake,
+  callIdOf,
+  parseRef,
+  takeUpDevice,
+  type Wake,
+  type WakeEvent,
+  type WakeStatus,
+} from '../core/wake.ts';
 import type { Logger } from '../ports/adapter.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Caller, PbxEvent, PbxLink } from '../ports/pbx-link.ts';
+import type { PbxEvent, PbxLink } from '../ports/pbx-link.ts';
 import type { Bindings } from './bindings.ts';
 import type { Delivery } from './delivery.ts';
-import { LiveWake, type LiveWakeDeps } from './live-wake.ts';
+import { type CallFacts, LiveWake, type LiveWakeDeps } from './live-wake.ts';
+import { Rounds } from './rounds.ts';
 import type { TraceBook } from './trace.ts';
 
 export interface WakesOptions {
@@ -34,6 +43,9 @@ export interface WakesOptions {
   readonly onOver?: (wake: Wake) => void;
 }
 
+/** Which word of two accounts of one call is worth more to its dialplan. */
+const RANK: Readonly<Record<WakeStatus, number>> = { UNAVAILABLE: 0, NOBINDING: 1, NOBODY: 2, ELSEWHERE: 3, WOKEN: 4 };
+
 type Ref = NonNullable<ReturnType<typeof parseRef>>;
 
 /** How many calls that are over are remembered, so that a late leg of theirs is not taken for a waiting call. */
@@ -45,6 +57,9 @@ export class Wakes {
   readonly #byStem = new Map<string, LiveWake>();
   readonly #byAor = new Map<Aor, Set<LiveWake>>();
   readonly #byLeg = new Map<string, LiveWake>();
+  readonly #rounds = new Rounds();
+  /** Calls that are over and whose phones may still be on their way. */
+  readonly #late = new Map<Aor, Set<LiveWake>>();
   /** What happens to a leg while its record is still being read. */
   readonly #arriving = new Map<string, WakeEvent[]>();
   /** Stems of calls that are over: a leg of theirs that comes late is not a call to take up. */
@@ -62,8 +77,14 @@ export class Wakes {
       traces,
       watchElsewhere: options.watchElsewhere,
       policyOf: (aor, binding) => this.#policy(aor, binding),
+      forgotten: (live) => remove(this.#late, live),
+      statusOfCall: (linkedId, said) => this.#statusOfCall(linkedId, said),
+      ringsElsewhere: (live, contact) =>
+        [...(this.#byAor.get(live.wake.aor) ?? [])].some((other) => other.knows(contact)),
       closed: (live) => {
         this.#forget(live);
+        put(this.#late, live);
+        this.#rounds.over(live.wake, clock.monotonicMs());
         options.onOver?.(live.wake);
       },
     };
@@ -102,11 +123,12 @@ export class Wakes {
       case 'contactSeen': {
         // A contact that is merely still stored proves nothing: only a REGISTER rings a phone.
         if (event.how !== 'event' && event.how !== 'hep' && event.how !== 'watch') return;
-        for (const live of this.#byAor.get(event.contact.aor) ?? []) {
+        const { aor } = event.contact;
+        for (const live of [...(this.#byAor.get(aor) ?? []), ...(this.#late.get(aor) ?? [])]) {
           const { pbx } = event.contact;
           if (pbx !== live.wake.pbx && !live.link.ringsVia?.has(pbx)) continue;
           if (event.at < live.wake.startedAt) continue;
-          live.trace(`REGISTER seen by ${event.how}`);
+          if (live.wake.phase !== 'over') live.trace(`REGISTER seen by ${event.how}`);
           live.registered(event.contact);
         }
         return;
@@ -119,6 +141,8 @@ export class Wakes {
   stop(): void {
     this.#stopped = true;
     for (const live of this.#byStem.values()) live.stop();
+    for (const late of this.#late.values()) for (const live of late) live.stop();
+    this.#late.clear();
     this.#byStem.clear();
     this.#byAor.clear();
     this.#byLeg.clear();
@@ -154,8 +178,10 @@ export class Wakes {
       observing ? undefined : record,
       (b) => this.#policy(leg.aor, b),
       targetFor,
+      (b) => this.#rounds.isAwake(callId, b.id, seenMs, this.#policy(leg.aor, b).freshContactMs),
     );
-    const live = this.#open(begun.wake, stem, link, seenMs, this.#o.showCaller ? leg.caller : undefined);
+    const caller = this.#o.showCaller ? leg.caller : undefined;
+    const live = this.#open(begun.wake, stem, link, seenMs, { linkedId: leg.linkedId, caller });
     this.#byLeg.set(key, live);
     live.trace('call seen', undefined, `${begun.wake.devices.length} to wake`);
     live.carryOut(begun.effects);
@@ -201,21 +227,23 @@ export class Wakes {
     return this.#o.policyFor(aor)(binding.targets);
   }
 
-  #open(wake: Wake, stem: string, link: PbxLink, seenMs: number, caller?: Caller): LiveWake {
-    const live = new LiveWake(wake, stem, link, seenMs, this.#deps, caller);
+  /** Several accounts of one call (a ring group) speak with one voice: the best news of those that still wait. */
+  #statusOfCall(linkedId: string, said: WakeStatus): WakeStatus {
+    const others = [...this.#byStem.values()].filter((l) => l.linkedId === linkedId).map((l) => l.wake.status ?? said);
+    return [said, ...others].reduce((a, b) => (RANK[b] > RANK[a] ? b : a));
+  }
+
+  #open(wake: Wake, stem: string, link: PbxLink, seenMs: number, of: CallFacts = {}): LiveWake {
+    const live = new LiveWake(wake, stem, link, seenMs, this.#deps, of);
     this.#byStem.set(stem, live);
-    const ofAor = this.#byAor.get(wake.aor) ?? new Set();
-    this.#byAor.set(wake.aor, ofAor.add(live));
+    put(this.#byAor, live);
     return live;
   }
 
   #forget(live: LiveWake): void {
-    const { aor } = live.wake;
     this.#byStem.delete(live.stem);
     for (const [key, value] of this.#byLeg) if (value === live) this.#byLeg.delete(key);
-    const ofAor = this.#byAor.get(aor);
-    ofAor?.delete(live);
-    if (ofAor?.size === 0) this.#byAor.delete(aor);
+    remove(this.#byAor, live);
     this.#overStems.add(live.stem);
     if (this.#overStems.size > OVER_REMEMBERED) {
       this.#overStems = new Set([...this.#overStems].slice(-OVER_REMEMBERED / 2));
@@ -280,3 +308,13 @@ export class Wakes {
 }
 
 const legKey = (pbx: string, legId: string) => `${pbx} ${legId}`;
+
+function put(of: Map<Aor, Set<LiveWake>>, live: LiveWake): void {
+  of.set(live.wake.aor, (of.get(live.wake.aor) ?? new Set()).add(live));
+}
+
+function remove(of: Map<Aor, Set<LiveWake>>, live: LiveWake): void {
+  const ofAor = of.get(live.wake.aor);
+  ofAor?.delete(live);
+  if (ofAor?.size === 0) of.delete(live.wake.aor);
+}

@@ -73,17 +73,35 @@ describe('the caller gives up', () => {
     expect(mobile.words(callId)).toEqual(['cancelled']);
   });
 
-  it('a phone that wakes just after the caller gave up gets no INVITE', async () => {
-    const mobile = await Mobile.asleep(scene, '1005');
-    const call = await caller.call('1005');
+  it.each([
+    ['the caller gave up', '1005', 'cancelled', 'cause=127'],
+    ['a desk phone answered', '1036', 'elsewhere', 'Call completed elsewhere'],
+  ] as const)('a phone that wakes just after %s gets INVITE and CANCEL', async (_what, user, word, reason) => {
+    const mobile = await Mobile.asleep(scene, user);
+    const desk = await scene.phone(`15${user.slice(2)}`, { answer: { kind: 'auto', afterMs: 300 } });
+    if (word === 'elsewhere') await desk.register();
+    const call = await caller.call(word === 'elsewhere' ? `5${user}` : user);
     const callId = await mobile.callId();
-    await call.waitForState('ringing');
-    await givenUp(call);
-    await wakeOver(scene, callId);
+    if (word === 'elsewhere') {
+      await call.done;
+      await call.hangup();
+    } else {
+      await call.waitForState('ringing');
+      await givenUp(call);
+    }
+    expect((await wakeOver(scene, callId)).outcome).toBe(word);
     await mobile.phone.wake();
     await mobile.bind();
+    const shown = await mobile.phone.waitForCall();
+    await shown.waitForState('cancelled');
+    expect(shown.headers.get('X-Push-ID')).toBe(callId);
+    expect(shown.cancelReasons.join()).toContain(reason);
     await nothingLeft(scene);
-    expect(mobile.phone.incoming).toHaveLength(0);
+    expect(mobile.phone.incoming).toHaveLength(1);
+    // Once, not for every REGISTER that follows.
+    await mobile.phone.register({ contactParams: mobile.identity.params });
+    await nothingLeft(scene);
+    expect(mobile.phone.incoming).toHaveLength(1);
   });
 
   it('two mobiles, one rings and one sleeps: one hears the CANCEL, the other one word', async () => {

@@ -92,6 +92,10 @@ export class Game {
   readonly pushed: string[] = [];
   readonly composed: string[] = [];
   readonly afterOver: WakeEffect[] = [];
+  /** What phones that came too late were shown. */
+  readonly shown: string[] = [];
+  readonly statuses: string[] = [];
+  readonly steps: string[] = [];
   overs = 0;
   now: Instant = T0;
   readonly #core: WakeCore;
@@ -262,7 +266,9 @@ export class Game {
       for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
         const over = this.wake.phase === 'over';
         const effects = this.#core.stepWake(this.wake, next, this.now, () => DEFAULT_POLICY);
-        if (over) this.afterOver.push(...effects);
+        // The one thing that may follow: a phone that came too late is shown that the call is over.
+        const late = effects.some((e) => e.type === 'showEnded');
+        if (over) this.afterOver.push(...effects.filter((e) => !late || (e.type !== 'step' && e.type !== 'showEnded')));
         this.#carryOut(effects);
       }
     } finally {
@@ -303,6 +309,12 @@ export class Game {
         this.#queue.push({ type: 'LegEnded', legId: leg.id, cause: effect.cause, hungUp: false });
         return this.#lastLegGone(effect.cause);
       }
+      case 'showEnded':
+        return void this.shown.push(effect.word);
+      case 'status':
+        return void this.statuses.push(effect.status);
+      case 'step':
+        return void this.steps.push(effect.step);
       case 'tell':
         return void this.told.push(`${nameOf(effect.device.bindingId)} ${effect.word}`);
       case 'over':

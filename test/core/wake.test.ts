@@ -91,7 +91,11 @@ describe('control: with a rule taken out the tables fail', () => {
   /** The files that hold the rules of a call, by their path in the core. */
   const files = ['wake.ts', ...readdirSync(join(home, 'wake')).map((name) => `wake/${name}`)];
   const rules: [rule: string, text: string, without: string][] = [
-    ['nothing happens after the end', "if (wake.phase === 'over') return [];", ''],
+    [
+      'nothing happens after the end',
+      "return event.type === 'Registered' ? registeredLate(wake, event.contact, now, policyFor) : [];",
+      '',
+    ],
     [
       'a phone that rings at its stored contact loses its other leg',
       "if (d.deviceLeg && d.deviceState === 'held') effects.push(endLeg(d, 'device', Cause.subscriberAbsent));",

@@ -2,9 +2,11 @@
  * Asterisk by ARI, with HEP beside it where the administrator turned it on. Main-thread side: translates what the worker
  * reads into the port's facts, keeps which channel is which leg, and asks the worker for what the core decided.
  */
+import { randomUUID } from 'node:crypto';
 import type { Aor } from '../../../plugin/core/aor.ts';
 import { aorOf, aorUser } from '../../../plugin/core/aor.ts';
 import { type DurationMs, type Instant, SECOND } from '../../../plugin/core/time.ts';
+import type { ClosingWord, WakeStatus } from '../../../plugin/core/wake.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
 import {
   type AskAnswer,
@@ -22,7 +24,7 @@ import { HepSensor } from './hep.ts';
 import type { WireRegister } from './hep-register.ts';
 import type { AsteriskOptions } from './options.ts';
 import { type Removal, Removals } from './removals.ts';
-import { type AriFact, translate, translateWaiting } from './translate.ts';
+import { type AriFact, LATE, translate, translateWaiting } from './translate.ts';
 import { ContactWatch } from './watch.ts';
 import { ShownContacts, WireFacts } from './wire-facts.ts';
 
@@ -32,6 +34,8 @@ export { optionsSchema } from './options.ts';
 const CALL_DEADLINE: DurationMs = 1 * SECOND;
 /** Nobody waits for these. */
 const CALM_DEADLINE: DurationMs = 5 * SECOND;
+/** A phone that hears nothing of the call within this hears no more of it. */
+const LATE_RINGS_AT_MOST: DurationMs = 3 * SECOND;
 /** Reads in flight during a resync: 4.5 k contacts/s at this figure, without hurting calls. */
 const RESYNC_AT_ONCE = 8;
 
@@ -83,6 +87,8 @@ class AsteriskLink implements PbxLink {
   readonly #legs = new Map<string, Leg>();
   /** Accounts a call waits for, and how many calls. */
   readonly #waiting = new Map<Aor, number>();
+  /** Calls that are shown to phones that came too late. */
+  readonly #late = new Map<string, { readonly cause: number; readonly cancel: () => void }>();
   readonly #shown: ShownContacts;
   readonly #wire: WireFacts;
   #emit: (event: PbxEvent) => void = () => undefined;
@@ -140,6 +146,7 @@ class AsteriskLink implements PbxLink {
     this.#stopped = true;
     this.#watch.stop();
     this.#removals.stop();
+    for (const { cancel } of this.#late.values()) cancel();
     await this.#hep?.stop();
     await this.#worker.stop();
   }
@@ -238,6 +245,8 @@ class AsteriskLink implements PbxLink {
       }
       case 'ringing':
         return this.#say({ type: 'legRinging', pbx: this.name, ref: fact.ref });
+      case 'lateRinging':
+        return this.#endLate(fact.channelId);
       case 'answered':
         if (this.#legs.has(fact.channelId)) this.#say({ type: 'legAnswered', pbx: this.name, legId: fact.channelId });
         return;
@@ -403,6 +412,39 @@ class AsteriskLink implements PbxLink {
 
   giveUp(legId: string, cause: number): Promise<LegOutcome> {
     return this.#worker.call<LegOutcome>('hangup', { channelId: legId, cause }, CALL_DEADLINE);
+  }
+
+  async tellStatus(linkedId: string, status: WakeStatus): Promise<void> {
+    await this.#worker.call(
+      'setVariable',
+      { channelId: linkedId, variable: 'PUSHWAKE_STATUS', value: status },
+      CALL_DEADLINE,
+    );
+  }
+
+  async showEnded(contact: HeldContact, callId: string, word: ClosingWord): Promise<void> {
+    const aorId = aorIdOf(contact.aor, this.#o.realm);
+    const dial = dialText(aorId, contact);
+    if (!dial.ok) return this.#refused(aorId, dial.reason);
+    const channelId = `${LATE}${randomUUID()}`;
+    const variables = { PUSHWAKE_ID: callId, PUSHWAKE_CONTACT: dial.text };
+    await this.#worker.call(
+      'originate',
+      { channelId, endpoint: `Local/${channelId}@pushwake-late/n`, variables },
+      CALL_DEADLINE,
+    );
+    // A phone that says nothing shall not ring for ever either.
+    const cancel = this.#deps.clock.after(LATE_RINGS_AT_MOST, () => this.#endLate(channelId));
+    this.#late.set(channelId, { cause: word === 'elsewhere' ? 26 : word === 'cancelled' ? 127 : 16, cancel });
+  }
+
+  /** The phone has heard of the call: now it may hear that it is over. */
+  #endLate(channelId: string): void {
+    const late = this.#late.get(channelId);
+    if (!late) return;
+    this.#late.delete(channelId);
+    late.cancel();
+    this.giveUp(channelId, late.cause).catch(() => undefined);
   }
 
   async removeContact(contact: Pick<HeldContact, 'aor' | 'uri'>): Promise<'gone'> {

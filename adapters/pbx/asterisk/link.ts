@@ -144,6 +144,14 @@ const operations: Record<string, (args: never) => Promise<unknown>> = {
     await Promise.all(set);
     return goOn();
   },
+  /** Of a channel that may be gone. */
+  async setVariable({ channelId, ...query }: { channelId: string; variable: string; value: string }) {
+    return onChannel({ method: 'POST', path: `channels/${part(channelId)}/variable`, query });
+  },
+  async originate(o: { channelId: string; endpoint: string; variables: Record<string, string> }) {
+    const query = { endpoint: o.endpoint, app: options.app, appArgs: 'late', timeout: '10' };
+    await ask({ method: 'POST', path: `channels/${part(o.channelId)}`, query, body: { variables: o.variables } });
+  },
   async hangup({ channelId, cause }: { channelId: string; cause: number }) {
     return onChannel({ method: 'DELETE', path: `channels/${part(channelId)}`, query: { reason_code: String(cause) } });
   },

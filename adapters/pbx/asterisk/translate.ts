@@ -35,6 +35,8 @@ export type AriFact =
     }
   | { readonly fact: 'leftStasis'; readonly channelId: string }
   | { readonly fact: 'ringing'; readonly ref: string }
+  /** A phone that came too late has heard of the call that is over. */
+  | { readonly fact: 'lateRinging'; readonly channelId: string }
   | { readonly fact: 'answered'; readonly channelId: string }
   /** The leg will end; why, if it ends now. */
   /** `fromOutside`: because of its call; otherwise its dialplan is through, or we asked for it. */
@@ -47,6 +49,9 @@ export type AriFact =
   | { readonly fact: 'ended'; readonly channelId: string; readonly cause: number }
   /** Another process connected with our application's name: we hear nothing any more. */
   | { readonly fact: 'replaced' };
+
+/** Begins the name of a channel, and of its extension, that shows a late phone that its call is over. */
+export const LATE = 'late-';
 
 type Json = Record<string, unknown>;
 
@@ -73,6 +78,7 @@ export function translate(event: unknown): AriFact | undefined {
     case 'ChannelStateChange': {
       if (channel.state === 'Up' && channelId) return { fact: 'answered', channelId };
       const ref = text(object(channel.dialplan).exten);
+      if (channel.state === 'Ringing' && ref?.startsWith(LATE)) return { fact: 'lateRinging', channelId: ref };
       // The PJSIP channel that a leg dialled carries the leg's extension: this is the 180 of that very leg.
       return channel.state === 'Ringing' && ref && parseRef(ref) ? { fact: 'ringing', ref } : undefined;
     }
@@ -112,6 +118,8 @@ function leg(args: readonly string[], channel: Json, channelId: string, seenEpoc
   const created = epoch(channel.creationtime);
   const startedEpochMs = Number.isFinite(created) ? created : seenEpochMs;
   const [kind, first, second, third] = args;
+  // It answered, by itself: it has heard of the call all the same.
+  if (kind === 'late') return { fact: 'lateRinging', channelId };
   if (kind === 'compose' && first) {
     // ARI shows who calls also where the caller withholds it; only the dialplan says whether that is so.
     const caller = third?.startsWith('allowed') ? callerOf(object(channel.caller)) : undefined;

@@ -3,16 +3,19 @@ import type { AorRecord, Binding, Target } from '../binding.ts';
 import type { Policy } from '../policy.ts';
 import { type DurationMs, plus } from '../time.ts';
 import type { Wake, WakeArrival, WakeDevice, WakeEffect } from './types.ts';
+import { status } from './words.ts';
 
 /**
  * A call arrives. The pushes go out at once, from the record alone; what the PBX holds is asked in parallel.
- * `targetFor` says where a call push of a binding goes, if any provider can send one.
+ * `targetFor` says where a call push of a binding goes, if any provider can send one. `awake`: it registered for an earlier
+ * round of this call (a queue rings in rounds) a moment ago.
  */
 export function beginWake(
   arrival: WakeArrival,
   record: AorRecord | undefined,
   policyFor: (b: Binding) => Policy,
   targetFor: (b: Binding) => Target | undefined,
+  awake: (b: Binding) => boolean = () => false,
 ): { wake: Wake; effects: readonly WakeEffect[] } {
   const devices: WakeDevice[] = [];
   let ringTimeMs = 0;
@@ -20,7 +23,9 @@ export function beginWake(
     const target = targetFor(binding);
     if (!target || binding.ending) continue;
     ringTimeMs = Math.max(ringTimeMs, policyFor(binding).ringTimeMs);
-    devices.push(newDevice(arrival.stem, binding, target));
+    const device = newDevice(arrival.stem, binding, target);
+    if (awake(binding)) Object.assign(device, { push: 'awake', pushes: 0, told: true });
+    devices.push(device);
   }
   const wake: Wake = {
     pbx: arrival.pbx,
@@ -38,14 +43,24 @@ export function beginWake(
     // Nothing of ours in this call: the plain path, as if we were not there.
     return {
       wake,
-      effects: [{ type: 'step', step: 'no binding, plain path' }, { type: 'compose', ring: [] }, { type: 'over' }],
+      effects: [
+        { type: 'step', step: 'no binding, plain path' },
+        ...status(wake, 'NOBINDING'),
+        { type: 'compose', ring: [] },
+        { type: 'over' },
+      ],
     };
   }
   return {
     wake,
     effects: [
-      ...devices.map((device) => ({ type: 'push', device }) as const),
+      ...devices.flatMap((device): WakeEffect[] =>
+        device.push === 'awake'
+          ? [{ type: 'step', step: 'awake since an earlier round, not pushed', device: device.bindingId }]
+          : [{ type: 'push', device }],
+      ),
       { type: 'ask' },
+      ...status(wake, 'NOBODY'),
       { type: 'watch', on: true },
     ],
   };
@@ -62,8 +77,10 @@ function newDevice(stem: string, binding: Binding, target: Target): WakeDevice {
     storedState: 'none',
     ringStoredAtOnce: false,
     push: 'sent',
+    pushes: 1,
     rang: false,
     told: false,
+    shownLate: false,
   };
 }
 

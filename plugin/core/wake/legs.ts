@@ -1,9 +1,14 @@
 /** What the legs of a call do: they arrive, dial, ring, are answered, end. */
+import type { Binding } from '../binding.ts';
+import type { Policy } from '../policy.ts';
 import type { Instant } from '../time.ts';
 import { dropStored, endLeg, isDialling, isLost, isOpen } from './leg-state.ts';
+import { pushAfterAll } from './stored.ts';
 import { Cause, type Wake, type WakeEffect, type WakeEvent } from './types.ts';
 import { goOn, ringStored, unreachable } from './waking.ts';
-import { finish, wordOf } from './words.ts';
+import { declinedEverywhere, finish, status, wordOf } from './words.ts';
+
+const isOver = (wake: Wake): boolean => wake.phase === 'over';
 
 export function legArrived(
   wake: Wake,
@@ -50,6 +55,7 @@ export function legRinging(wake: Wake, ref: string): readonly WakeEffect[] {
       delete d.graceUntil;
       const effects: WakeEffect[] = [
         { type: 'step', step: 'ringing', device: d.bindingId, detail: 'at its stored contact' },
+        ...status(wake, 'WOKEN'),
       ];
       // The phone is awake and rings: its other leg must not make it ring twice.
       if (d.deviceLeg && d.deviceState === 'held') effects.push(endLeg(d, 'device', Cause.subscriberAbsent));
@@ -59,18 +65,18 @@ export function legRinging(wake: Wake, ref: string): readonly WakeEffect[] {
   return [];
 }
 
-export function legAnswered(wake: Wake, legId: string): readonly WakeEffect[] {
+export function legAnswered(wake: Wake, legId: string, now: Instant): readonly WakeEffect[] {
   for (const d of wake.devices) {
     if (d.deviceLeg === legId) d.deviceState = 'answered';
     else if (d.storedLeg === legId) d.storedState = 'answered';
     else continue;
     d.told = true;
-    return [{ type: 'step', step: 'answered', device: d.bindingId }, ...finish(wake, 'elsewhere', 'answered')];
+    return [{ type: 'step', step: 'answered', device: d.bindingId }, ...finish(wake, 'elsewhere', now, 'answered')];
   }
   // The wake leg is up because one of its legs is. While one of ours may be that one, its own event decides.
   const maybeOurs = wake.devices.some((d) => isDialling(d.deviceState) || isDialling(d.storedState));
   if (legId === wake.wakeLeg && !maybeOurs) {
-    return [{ type: 'step', step: 'answered' }, ...finish(wake, 'elsewhere', 'answered')];
+    return [{ type: 'step', step: 'answered' }, ...finish(wake, 'elsewhere', now, 'answered')];
   }
   return [];
 }
@@ -79,8 +85,9 @@ export function legEnded(
   wake: Wake,
   { legId, cause, hungUp }: Extract<WakeEvent, { type: 'LegEnded' }>,
   now: Instant,
+  policyFor: (b: Binding) => Policy,
 ): readonly WakeEffect[] {
-  if (legId === wake.wakeLeg) return finish(wake, wordOf(cause, hungUp));
+  if (legId === wake.wakeLeg) return finish(wake, wordOf(cause, hungUp), now);
   const d = wake.devices.find((x) => x.deviceLeg === legId || x.storedLeg === legId);
   if (!d) return [];
   const effects: WakeEffect[] = [];
@@ -96,6 +103,10 @@ export function legEnded(
       effects.push({ type: 'step', step: 'declined', device: d.bindingId, detail: `cause ${cause}` });
       // The person said no: the leg that still waits for this phone must not keep the caller waiting.
       if (d.deviceLeg && d.deviceState === 'held') effects.push(endLeg(d, 'device', cause));
+      effects.push(...declinedEverywhere(wake, d, cause, now, policyFor(d.binding)));
+      if (isOver(wake)) return effects;
+    } else if (d.push === 'awake' && !d.fresh) {
+      effects.push(...pushAfterAll(d));
     } else if (d.deviceState === 'held') {
       // What it waited for, if it has registered meanwhile, will not come any more.
       effects.push(...(d.fresh ? goOn(wake, d, now) : unreachable(d, now)));
@@ -107,14 +118,16 @@ export function legEnded(
     if (isDialling(was) && (hungUp || !NO_ANSWER_CAME.has(cause))) d.told = true;
     // Causes that end the whole call, told by any of its legs.
     const word = wordOf(cause, hungUp);
-    if (word !== 'gave-up') return finish(wake, word);
+    if (word !== 'gave-up') return finish(wake, word, now);
     if (!hungUp && saidNo(cause, was === 'ringing')) {
       effects.push({ type: 'step', step: 'declined', device: d.bindingId, detail: `cause ${cause}` });
       if (d.storedLeg && isOpen(d.storedState)) effects.push(endLeg(d, 'stored', cause));
+      effects.push(...declinedEverywhere(wake, d, cause, now, policyFor(d.binding)));
+      if (isOver(wake)) return effects;
     }
     // Without a wake leg (taken up after we were away) the last device leg tells how the call ended.
     if (wake.wakeLeg === undefined && wake.devices.every((x) => !isOpen(x.deviceState) && x.deviceState !== 'none')) {
-      effects.push(...finish(wake, word));
+      effects.push(...finish(wake, word, now));
     }
   }
   return effects;

@@ -1,13 +1,13 @@
 /** What the PBX holds for the account, and which of it is rung at once. */
 import type { Binding } from '../binding.ts';
 import { dialableUri, parseSipUri } from '../contact-uri.ts';
-import { isSameDevice } from '../identity.ts';
 import type { Policy } from '../policy.ts';
 import { pushParamsOf } from '../push-params.ts';
 import { between, type Instant, plus, SECOND } from '../time.ts';
 import { isLost } from './leg-state.ts';
 import type { ComposeTarget, StoredContact, Wake, WakeDevice, WakeEffect } from './types.ts';
-import { finish } from './words.ts';
+import { deviceOf } from './who.ts';
+import { finish, status } from './words.ts';
 
 export function asked(
   wake: Wake,
@@ -22,7 +22,8 @@ export function asked(
     return [
       { type: 'step', step: 'pbx did not answer, plain path' },
       { type: 'compose', ring: [] },
-      ...finish(wake, 'gave-up'),
+      ...status(wake, 'UNAVAILABLE'),
+      ...finish(wake, 'gave-up', now),
     ];
   }
   const ring: ComposeTarget[] = [];
@@ -48,18 +49,9 @@ export function asked(
     ring.push({ kind: 'device', ref: device.ref });
     device.ringStoredAtOnce = ringsAtOnce(device, now, policyFor(device.binding));
   }
-  return [{ type: 'compose', ring }];
-}
-
-export function deviceOf(wake: Wake, contact: StoredContact): WakeDevice | undefined {
-  const params = pushParamsOf(contact.uri);
-  const evidence = {
-    pbx: wake.pbx,
-    uri: contact.uri,
-    ...(params.kind === 'push' ? { targets: params.targets } : {}),
-    ...(contact.instanceId === undefined ? {} : { instanceId: contact.instanceId }),
-  };
-  return wake.devices.find((d) => isSameDevice(d.binding, evidence));
+  // It came for an earlier round and has gone again: nothing rings it but a push.
+  const gone = wake.devices.filter((d) => d.push === 'awake' && !d.storedContact && !d.fresh);
+  return [{ type: 'compose', ring }, ...gone.flatMap(pushAfterAll)];
 }
 
 /**
@@ -80,7 +72,7 @@ export function wokenBy(wake: Wake, contact: StoredContact): WakeDevice | undefi
 export function ringsAtOnce(device: WakeDevice, now: Instant, policy: Policy): boolean {
   const contact = device.storedContact;
   if (!contact) return false;
-  if (isLost(device) || device.push === 'delayed') return true;
+  if (isLost(device) || device.push === 'delayed' || device.push === 'awake') return true;
   if (!isDatagram(contact)) return true;
   const known = device.binding.contacts.find((c) => c.uri === contact.uri);
   const grantedMs = known?.grantedMs;
@@ -92,4 +84,15 @@ export function ringsAtOnce(device: WakeDevice, now: Instant, policy: Policy): b
 
 export function isDatagram(contact: StoredContact): boolean {
   return (parseSipUri(contact.uri)?.transport ?? 'udp') === 'udp';
+}
+
+/** It was taken for awake and is not. */
+export function pushAfterAll(device: WakeDevice): readonly WakeEffect[] {
+  device.push = 'sent';
+  device.pushes++;
+  device.told = false;
+  return [
+    { type: 'step', step: 'no longer awake, pushed', device: device.bindingId },
+    { type: 'push', device },
+  ];
 }

@@ -42,7 +42,12 @@ export interface WakeDevice {
   storedContact?: StoredContact;
   storedDialledAt?: Instant;
   ringStoredAtOnce: boolean;
-  push: 'sent' | 'delayed' | 'accepted' | 'dead' | 'failed';
+  /** `awake`: it registered for an earlier round of this very call, so it is rung and not pushed. */
+  push: 'sent' | 'delayed' | 'accepted' | 'dead' | 'failed' | 'awake';
+  /** Pushes of this call so far, tries of one push not counted. */
+  pushes: number;
+  /** Pushed again then, if it has not registered. */
+  retryAt?: Instant;
   /** A REGISTER of this device since the call began. */
   fresh?: StoredContact;
   /** It registered at the address its stored leg already rings: give that leg until then to be heard. */
@@ -52,6 +57,8 @@ export interface WakeDevice {
   declined?: number;
   /** It knows how the call ended: it took it, declined it, or was sent the closing word. */
   told: boolean;
+  /** It registered just after the end and was shown the call that is over. */
+  shownLate: boolean;
 }
 
 export interface Wake {
@@ -69,10 +76,26 @@ export interface Wake {
   early: StoredContact[];
   phase: 'asking' | 'waiting' | 'over';
   outcome?: 'answered' | ClosingWord;
+  endedAt?: Instant;
+  /** What the dialplan was told last. */
+  status?: WakeStatus;
 }
 
-/** How a call ended for a device that did not get it. */
-export type ClosingWord = 'elsewhere' | 'cancelled' | 'gave-up';
+/** How a call ended for a device that did not get it. `declined`: the same person said no at another device. */
+export type ClosingWord = 'elsewhere' | 'cancelled' | 'gave-up' | 'declined';
+
+/** What the administrator's own dialplan can go by (`PUSHWAKE_STATUS`). */
+export type WakeStatus =
+  /** Phones were pushed, none has come (yet). */
+  | 'NOBODY'
+  /** A phone came and was rung; whether it answered is the PBX's own word. */
+  | 'WOKEN'
+  /** Somebody else answered: a desk phone, another account of the group. */
+  | 'ELSEWHERE'
+  /** Nobody of this account can be woken: rung as without pushwake. */
+  | 'NOBINDING'
+  /** The PBX did not say what it holds: rung as without pushwake. The dialplan says the same when pushwake is not there. */
+  | 'UNAVAILABLE';
 
 export type WakeEvent =
   /** What the PBX holds for the AOR; `unknown` when it could not say. */
@@ -109,6 +132,9 @@ export type WakeEffect =
     }
   | { readonly type: 'giveUp'; readonly legId: string; readonly cause: number }
   | { readonly type: 'tell'; readonly device: WakeDevice; readonly word: ClosingWord }
+  /** INVITE and CANCEL at a phone that came too late, so that it knows what it was woken for. */
+  | { readonly type: 'showEnded'; readonly contact: StoredContact; readonly word: ClosingWord }
+  | { readonly type: 'status'; readonly status: WakeStatus }
   | { readonly type: 'watch'; readonly on: boolean }
   | { readonly type: 'step'; readonly step: string; readonly device?: BindingId; readonly detail?: string }
   | { readonly type: 'over' };

@@ -1,8 +1,12 @@
 /** The phone wakes: its REGISTER, what became of its push, and when its waiting leg goes on. */
-import { between, type DurationMs, type Instant, plus } from '../time.ts';
+import type { Binding } from '../binding.ts';
+import type { Policy } from '../policy.ts';
+import { between, type DurationMs, type Instant, plus, SECOND } from '../time.ts';
 import { dropStored, endLeg, isLost } from './leg-state.ts';
-import { deviceOf, isDatagram, wokenBy } from './stored.ts';
+import { isDatagram, wokenBy } from './stored.ts';
 import { Cause, type StoredContact, type Wake, type WakeDevice, type WakeEffect, type WakeEvent } from './types.ts';
+import { deviceOf } from './who.ts';
+import { status } from './words.ts';
 
 /** RFC 3261 §17.1.1.2, timer A: an INVITE over UDP is sent again after these times, also when its channel is long gone. */
 const INVITE_RETRANSMITTED_AT: readonly DurationMs[] = [500, 1_500, 3_500, 7_500, 15_500, 31_500];
@@ -10,6 +14,8 @@ const INVITE_RETRANSMITTED_AT: readonly DurationMs[] = [500, 1_500, 3_500, 7_500
 const STREAM_GRACE: DurationMs = 400;
 /** Longer than this the phone shall not wait for a retransmission; a second INVITE is the smaller evil. */
 const RETRANSMISSION_GRACE: DurationMs = 1_200;
+/** A phone that is woken with less than this left would ring for nobody. */
+const TIME_TO_ANSWER: DurationMs = 5 * SECOND;
 
 export function registered(wake: Wake, contact: StoredContact, now: Instant): readonly WakeEffect[] {
   const known = deviceOf(wake, contact);
@@ -24,7 +30,7 @@ export function registered(wake: Wake, contact: StoredContact, now: Instant): re
 }
 
 /** The device is awake and its leg is here: ring it, unless its stored contact rings or is about to. */
-export function goOn(_wake: Wake, d: WakeDevice, now: Instant): readonly WakeEffect[] {
+export function goOn(wake: Wake, d: WakeDevice, now: Instant): readonly WakeEffect[] {
   const contact = d.fresh;
   if (!contact || !d.deviceLeg) return [];
   if (d.storedState === 'ringing') return [endLeg(d, 'device', Cause.subscriberAbsent)];
@@ -48,6 +54,7 @@ export function goOn(_wake: Wake, d: WakeDevice, now: Instant): readonly WakeEff
     ...drop,
     { type: 'ring', legId: d.deviceLeg, ref: d.ref, kind: 'device', contact },
     { type: 'step', step: 'dialled', device: d.bindingId },
+    ...status(wake, 'WOKEN'),
   ];
 }
 
@@ -62,22 +69,58 @@ export function graceOf(d: WakeDevice, contact: StoredContact, now: Instant): In
 }
 
 export function timePassed(wake: Wake, now: Instant): readonly WakeEffect[] {
-  return wake.devices.flatMap((d) =>
-    d.graceUntil !== undefined && d.graceUntil <= now && d.deviceState === 'held' ? goOn(wake, d, now) : [],
-  );
+  return wake.devices.flatMap((d) => {
+    if (d.graceUntil !== undefined && d.graceUntil <= now && d.deviceState === 'held') return goOn(wake, d, now);
+    return isRetryDue(d, now) ? pushAgain(d) : [];
+  });
 }
 
 export function pushSettled(
   wake: Wake,
   event: Extract<WakeEvent, { type: 'PushSettled' }>,
   now: Instant,
+  policyFor: (b: Binding) => Policy,
 ): readonly WakeEffect[] {
   const d = wake.devices.find((x) => x.bindingId === event.bindingId);
   if (!d || (d.push !== 'sent' && d.push !== 'delayed')) return [];
   d.push = event.outcome;
+  if (event.outcome === 'accepted') planRetry(wake, d, now, policyFor(d.binding));
   // Nobody knows when it will be woken: what is stored is rung now, the leg that waits goes on waiting.
   if (event.outcome === 'delayed') return d.storedState === 'held' && !d.fresh ? [ringStored(d, now)] : [];
   return unreachable(d, now);
+}
+
+/** The service took the push, which says nothing of the phone. One more may be sent while there is time to answer. */
+function planRetry(wake: Wake, d: WakeDevice, now: Instant, policy: Policy): void {
+  const afterMs = isForCallsOnly(d) ? policy.retryVoipAfterMs : policy.retryWakeAfterMs;
+  const at = plus(wake.startedAt, afterMs);
+  if (afterMs === 0 || d.pushes > 1 || d.fresh || at <= now || between(at, wake.endsAt) < TIME_TO_ANSWER) return;
+  d.retryAt = at;
+}
+
+/** iOS: each VoIP push must become a call on the screen, so a second one for the same call is another policy. */
+const isForCallsOnly = ({ binding: { targets }, target }: WakeDevice): boolean =>
+  targets.call !== undefined &&
+  target.token.fingerprint === targets.call.token.fingerprint &&
+  targets.other?.token.fingerprint !== target.token.fingerprint;
+
+/** When it is pushed again, while that could still help. */
+export const retryAt = (d: WakeDevice): Instant | undefined =>
+  d.push === 'accepted' && !d.fresh && !d.rang && d.deviceState !== 'ended' ? d.retryAt : undefined;
+
+function isRetryDue(d: WakeDevice, now: Instant): boolean {
+  const at = retryAt(d);
+  return at !== undefined && at <= now;
+}
+
+function pushAgain(d: WakeDevice): readonly WakeEffect[] {
+  delete d.retryAt;
+  d.push = 'sent';
+  d.pushes++;
+  return [
+    { type: 'step', step: 'has not registered, pushed again', device: d.bindingId },
+    { type: 'push', device: d },
+  ];
 }
 
 export function ringStored(d: WakeDevice, now: Instant): WakeEffect {

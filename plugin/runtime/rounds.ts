@@ -1,0 +1,28 @@
+/**
+ * A queue rings in rounds: each is a call of its own to us and the same call to the people. Who registered for one round is
+ * awake for the next and need not be pushed again.
+ */
+import type { BindingId } from '../core/binding.ts';
+import type { DurationMs } from '../core/time.ts';
+import type { Wake } from '../core/wake.ts';
+
+/** Calls remembered. The oldest goes first. */
+const CALLS = 2_000;
+
+export class Rounds {
+  readonly #came = new Map<string, { readonly devices: ReadonlySet<BindingId>; readonly atMs: number }>();
+
+  over(wake: Wake, nowMs: number): void {
+    const devices = wake.devices.filter((d) => d.fresh !== undefined || d.rang).map((d) => d.bindingId);
+    this.#came.delete(wake.callId);
+    if (devices.length === 0) return;
+    this.#came.set(wake.callId, { devices: new Set(devices), atMs: nowMs });
+    const oldest = this.#came.size > CALLS ? this.#came.keys().next().value : undefined;
+    if (oldest !== undefined) this.#came.delete(oldest);
+  }
+
+  isAwake(callId: string, device: BindingId, nowMs: number, forMs: DurationMs): boolean {
+    const came = this.#came.get(callId);
+    return came !== undefined && nowMs - came.atMs <= forMs && came.devices.has(device);
+  }
+}

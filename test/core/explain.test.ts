@@ -1,0 +1,164 @@
+/** "Why did it not ring?": a call's trace and a device's record, as sentences. */
+import { describe, expect, it } from 'vitest';
+import { explainCall, explainDevices } from '../../plugin/core/explain.ts';
+import { DAY, HOUR, MINUTE, plus, SECOND } from '../../plugin/core/time.ts';
+import type { CallTrace, TraceStep } from '../../plugin/core/trace.ts';
+import { type WakeRecord, wakesSeldom, withWake } from '../../plugin/core/wake-record.ts';
+import { AOR, BINDING, bindingEndingIn, MONDAY, recordOf } from '../support/builders.ts';
+
+const NOW = MONDAY;
+const step = (ms: number, text: string, detail?: string): TraceStep => ({
+  ms,
+  step: text,
+  device: BINDING,
+  ...(detail === undefined ? {} : { detail }),
+});
+const PUSHED = [step(2.7, 'push sent', 'apns'), step(47, 'push accepted')];
+
+function trace(steps: readonly TraceStep[], more: Partial<CallTrace> = {}): CallTrace {
+  const end = { ms: (steps.at(-1)?.ms ?? 0) + 10, step: 'over' };
+  return {
+    callId: 'c-1',
+    aor: AOR,
+    pbx: 'office',
+    at: plus(NOW, -MINUTE),
+    steps: [...steps, end],
+    over: true,
+    ...more,
+  };
+}
+
+const record = (wakes?: WakeRecord) => recordOf(bindingEndingIn(6 * DAY, NOW, wakes ? { wakes } : {}));
+const nine: WakeRecord = [1_700, 1_800, null, 1_900, 1_800, 1_600, 2_400, 1_800, 3_100, 1_750];
+
+describe('a call in sentences', () => {
+  it('that was answered: every step of the phone with its time, no cause', () => {
+    const told = explainCall(
+      trace(
+        [
+          ...PUSHED,
+          { ms: 361, step: 'REGISTER seen by event' },
+          step(362, 'registered'),
+          step(363, 'dialled'),
+          step(376, 'ringing'),
+          step(4_200, 'answered'),
+        ],
+        { outcome: 'answered' },
+      ),
+      record(nine),
+      NOW,
+    );
+    expect(told).toMatchInlineSnapshot(`
+      {
+        "sentences": [
+          "Call c-1 for 1001@example.com, 1 min ago, on office: answered after 4.2 s.",
+          "Device 00000000 (apns, TEAM123456.com.example.phone): pushed after 3 ms by apns, taken by the push service after 47 ms, registered after 362 ms (seen by event), dialled after 363 ms, rang after 376 ms, answered after 4.2 s. Of this device: of the last 10 call pushes 9 woke it, median 1.8 s.",
+        ],
+      }
+    `);
+  });
+
+  const rows: [
+    sentence: string,
+    steps: TraceStep[],
+    wakes: WakeRecord | undefined,
+    cause: RegExp,
+    remedy: RegExp | undefined,
+  ][] = [
+    [
+      'a dead token',
+      [step(3, 'push sent', 'apns'), step(40, 'push tokenDead', 'Unregistered')],
+      undefined,
+      /app is gone \(Unregistered\)/,
+      /opens the app/,
+    ],
+    [
+      'a key that is wrong',
+      [step(3, 'push sent', 'apns'), step(40, 'push misconfigured', 'InvalidProviderToken')],
+      undefined,
+      /refuses our pushes/,
+      /hint/,
+    ],
+    [
+      'a service that cannot be reached',
+      [step(3, 'push sent', 'apns'), step(9_000, 'push retryLater', 'no answer in time')],
+      undefined,
+      /could not be delivered/,
+      /443/,
+    ],
+    [
+      'a phone that usually comes',
+      [...PUSHED, step(30_000, 'told: gave-up')],
+      nine,
+      /off or without a network/,
+      /online/,
+    ],
+    [
+      'a phone that has never come',
+      [...PUSHED, step(30_000, 'told: gave-up')],
+      [null, null, null],
+      /has never come/,
+      /app-payloads/,
+    ],
+    [
+      'a phone that comes seldom',
+      [...PUSHED, step(30_000, 'told: gave-up')],
+      [null, null, 1_000, null, null],
+      /comes seldom/,
+      /battery/,
+    ],
+    ['a call that was over at once', [...PUSHED, step(900, 'told: cancelled')], nine, /too short/, undefined],
+    [
+      'a phone that came too late',
+      [...PUSHED, step(30_000, 'told: gave-up'), step(32_000, 'registered after the end')],
+      nine,
+      /after the call was over/,
+      /Ring longer/,
+    ],
+    [
+      'an INVITE that got no 180',
+      [...PUSHED, step(900, 'registered'), step(901, 'dialled'), step(30_000, 'over')],
+      nine,
+      /not answered with 180/,
+      /NAT/,
+    ],
+  ];
+  it.each(rows)('%s: the likely cause and the remedy', (_sentence, steps, wakes, cause, remedy) => {
+    const told = explainCall(trace(steps, { outcome: 'gave-up' }), record(wakes), NOW);
+    expect(told.cause).toMatch(cause);
+    if (remedy) expect(told.remedy).toMatch(remedy);
+    else expect(told.remedy).toBeUndefined();
+  });
+
+  it('nothing to wake: says what was never seen, or why the last binding ended', () => {
+    const plain = trace([], {});
+    expect(explainCall(plain, undefined, NOW).cause).toMatch(/no REGISTER .* with push parameters was ever seen/);
+    const buried = {
+      ...recordOf(),
+      tombstones: [{ id: BINDING, reason: 'age' as const, endedAt: plus(NOW, -2 * HOUR), renewedAt: NOW, tokens: [] }],
+    };
+    expect(explainCall(plain, buried, NOW).cause).toMatch(/ended 2 h ago: silent for its whole lifetime/);
+  });
+});
+
+describe('the record of a device', () => {
+  it('says how many of the last ten woke it, and how fast', () => {
+    expect(explainDevices(record(nine), NOW).join()).toContain('of the last 10 call pushes 9 woke it, median 1.8 s');
+    expect(explainDevices(record(), NOW).join()).toContain('no call push yet');
+  });
+
+  it('keeps ten, forgets the oldest', () => {
+    let kept: WakeRecord | undefined;
+    for (let i = 1; i <= 12; i++) kept = withWake(kept, i !== 12, i * SECOND);
+    expect(kept).toEqual([3, 4, 5, 6, 7, 8, 9, 10, 11].map((s) => s * SECOND).concat(null as never));
+  });
+
+  it.each([
+    [[null, null, null, null], false],
+    [[null, null, null, 1, 1], true],
+    [[null, null, 1, 1, 1], false],
+    [[null, null, 1, 1], false],
+  ] as const)('%j wakes seldom: %s', (wakes, seldom) => {
+    expect(wakesSeldom({ wakes })).toBe(seldom);
+  });
+});
