@@ -2,6 +2,7 @@
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { randomId, systemClock } from '../../adapters/clock/system/index.ts';
 import { create, optionsSchema } from '../../adapters/store/redis/index.ts';
+import type { RedisOptions } from '../../adapters/store/redis/options.ts';
 import type { Aor } from '../../plugin/core/aor.ts';
 import type { AorRecord } from '../../plugin/core/binding.ts';
 import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
@@ -13,7 +14,7 @@ import { contactUri, MONDAY } from '../support/builders.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { FakePbx } from '../support/fake-pbx.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
-import { RedisServer } from '../support/redis/instance.ts';
+import { RedisServer, startCluster } from '../support/redis/instance.ts';
 import { ScriptedPushProvider } from '../support/scripted-push-provider.ts';
 
 const AOR = '1001@example.com' as Aor;
@@ -38,10 +39,10 @@ class Node {
   readonly store: BindingStore;
   readonly runtime: Runtime;
 
-  constructor(prefix: string, name: string, ringsVia: readonly string[] = []) {
+  constructor(redis: Partial<RedisOptions>, name: string, ringsVia: readonly string[] = []) {
     this.pbx = new FakePbx({ clock: this.clock, name, ringsVia });
     const deps = { clock: systemClock(), log: this.log, name: 'redis' };
-    this.store = create(optionsSchema.parse({ url: redis.url, prefix }), deps);
+    this.store = create(optionsSchema.parse(redis), deps);
     this.runtime = new Runtime({
       mode: 'full',
       clock: this.clock,
@@ -112,10 +113,12 @@ class Node {
 }
 
 /** Node `one` runs PBX `a`, node `two` runs PBX `b`; a phone has registered with `a`. */
-async function site(o: { via?: boolean } = {}): Promise<{ one: Node; two: Node; record: () => Promise<AorRecord> }> {
-  const prefix = `n${prefixes++}`;
-  const one = await new Node(prefix, 'a').start();
-  const two = await new Node(prefix, 'b', o.via ? ['a'] : []).start();
+async function site(
+  o: { via?: boolean; on?: Partial<RedisOptions> } = {},
+): Promise<{ one: Node; two: Node; record: () => Promise<AorRecord> }> {
+  const options = { ...(o.on ?? { url: redis.url }), prefix: `n${prefixes++}` };
+  const one = await new Node(options, 'a').start();
+  const two = await new Node(options, 'b', o.via ? ['a'] : []).start();
   await Promise.all([two.sees('a'), one.sees('b')]);
   one.pbx.register('1001', contactUri());
   const record = async () => (await two.store.get(AOR)) as AorRecord;
@@ -192,6 +195,19 @@ describe('two nodes', () => {
     two.call();
     await vi.waitFor(() => expect([told(one).at(-1), told(two).at(-1)]).toEqual([false, false]), wait);
   });
+});
+
+test('two nodes on a cluster of three: woken through one, rung through the other', { timeout: 60_000 }, async () => {
+  const nodes = await startCluster();
+  ending.push(async () => {
+    for (const node of nodes) await node.stop();
+  });
+  const { one, two } = await site({ via: true, on: { cluster: nodes.map((n) => n.url) } });
+  two.call();
+  await two.composed();
+  await vi.waitFor(() => expect(one.pbx.watched.has(AOR)).toBe(true), wait);
+  one.pbx.register('1001', contactUri({ port: 40_003 }));
+  await vi.waitFor(() => expect(two.orders('ring').map((r) => r.uri)).toEqual([contactUri({ port: 40_003 })]), wait);
 });
 
 describe('redis in trouble', () => {

@@ -27,8 +27,13 @@ const SHARDS = 64;
 const LEASE_MS: DurationMs = 1 * MINUTE;
 const SCAN_PAGE = 500;
 
-export function create(options: RedisOptions, deps: AdapterDeps): BindingStore {
-  return new RedisStore(options, deps);
+/** What tests replace. */
+export interface Internals {
+  readonly leaseMs: DurationMs;
+}
+
+export function create(options: RedisOptions, deps: AdapterDeps, internals: Partial<Internals> = {}): BindingStore {
+  return new RedisStore(options, deps, { leaseMs: LEASE_MS, ...internals });
 }
 
 class RedisStore implements BindingStore {
@@ -36,6 +41,7 @@ class RedisStore implements BindingStore {
   readonly #options: RedisOptions;
   readonly #deps: AdapterDeps;
   readonly #where: string;
+  readonly #leaseMs: DurationMs;
   #client: Client | undefined;
   #keyv: Keyv<AorRecord> | undefined;
   #opening: Promise<void> | undefined;
@@ -43,9 +49,10 @@ class RedisStore implements BindingStore {
   #inspected = false;
   readonly #underWay = new Set<Promise<unknown>>();
 
-  constructor(options: RedisOptions, deps: AdapterDeps) {
+  constructor(options: RedisOptions, deps: AdapterDeps, internals: Internals) {
     this.#options = options;
     this.#deps = deps;
+    this.#leaseMs = internals.leaseMs;
     this.#where = whereOf(options);
   }
 
@@ -121,10 +128,10 @@ class RedisStore implements BindingStore {
 
   async put(record: AorRecord, expectedVersion: number): Promise<PutOutcome> {
     const version = expectedVersion + 1;
-    const { record: key, due, lease } = this.#keys(record.aor);
+    const { record: key, due } = this.#keys(record.aor);
     const row = rowOf({ ...record, version });
     const dueAt = record.dueAt === undefined ? '+inf' : String(record.dueAt);
-    const done = await this.#run(PUT, [key, due, lease], [record.aor, String(expectedVersion), row, dueAt]);
+    const done = await this.#run(PUT, [key, due], [record.aor, String(expectedVersion), row, dueAt]);
     return done === 1 ? { ok: true, version } : { ok: false, reason: 'conflict' };
   }
 
@@ -155,7 +162,7 @@ class RedisStore implements BindingStore {
     await Promise.all(
       [...byShard].map(async ([shard, entries]) => {
         const aors = entries.map((e) => e.aor);
-        const got = await this.#run(LEASE, [shard.due, shard.lease], [String(now), String(LEASE_MS), ...aors]);
+        const got = await this.#run(LEASE, [shard.due, shard.lease], [String(now), String(this.#leaseMs), ...aors]);
         for (const aor of got as string[]) mine.add(aor);
       }),
     );

@@ -77,8 +77,11 @@ export class RedisServer {
   }
 
   async kill(): Promise<void> {
+    // The process is not referenced: without this a program that has nothing else to do would end before it.
+    const hold = setInterval(() => undefined, 1_000);
     this.#process?.signal('SIGKILL');
     await this.#process?.exited;
+    clearInterval(hold);
   }
 
   /** Ends it and deletes its data. */
