@@ -10,8 +10,11 @@ import { generateKeys } from '../adapters/push/webpush/index.ts';
 import { ConfigError, loadConfig } from '../config/load.ts';
 import { policyChooser } from '../config/policies.ts';
 import { aorRealm, parseAor } from './core/aor.ts';
+import { explainDevices, seldomIn } from './core/explain.ts';
 import { targetList } from './core/identity.ts';
 import { instant } from './core/time.ts';
+import { recordInWords } from './core/wake-record.ts';
+import { askRunning, type Explained, inLines } from './explain-command.ts';
 import { acrobitsXml } from './http/acrobits-xml.ts';
 import { adapters, createLogger, schemasOf, start } from './main.ts';
 import { PACKAGE_ROOT, readManifest } from './manifest.ts';
@@ -123,6 +126,33 @@ program
     process.stdout.write(`private ${privateKey}\npublic  ${publicKey}\n`);
   });
 
+program
+  .command('explain')
+  .description('Why a phone rang or did not: sentences, likely cause, remedy, and how well each device wakes.')
+  .argument('[of]', 'an account (1001 or 1001@example.com) or a call id; without it: devices that seldom wake')
+  .option('-c, --config <file>', 'configuration', DEFAULT_CONFIG)
+  .option('--json', 'one JSON object, with the trace of each call')
+  .action(async (of: string | undefined, o: { config: string; json?: boolean }) => {
+    const config = loadConfig(o.config, schemasOf(await adapters()));
+    const realms = Object.values(config.pbx).map((e) => (e.options as { realm: string }).realm);
+    const key = of === undefined || /@|^[0-9a-f-]{36}$/.test(of) || realms.length !== 1 ? of : `${of}@${realms[0]}`;
+    const answer = await askRunning(config.http.admin, key);
+    const explained = 'reason' in answer ? await explainFromStore(o.config, key) : answer;
+    if (o.json) return void process.stdout.write(`${JSON.stringify(explained)}\n`);
+    if ('reason' in answer) process.stderr.write(`Calls are not known: ${answer.reason}. What is stored says:\n`);
+    process.stdout.write(`${inLines(explained).join('\n')}\n`);
+  });
+
+async function explainFromStore(configFile: string, of: string | undefined): Promise<Explained> {
+  const store = await openStore(configFile, 'read');
+  const devices: string[] = [];
+  const aor = of === undefined ? undefined : parseAor(of);
+  if (of !== undefined) devices.push(...explainDevices(aor && (await store.get(aor)), systemClock().now()));
+  else for await (const record of store.scan()) devices.push(...seldomIn(record.aor, record.bindings));
+  await store.close();
+  return { calls: [], devices };
+}
+
 const bindings = program.command('bindings').description('Looks at what is stored; also while pushwake runs.');
 
 async function openStore(configFile: string, mode: 'read' | 'write'): Promise<BindingStore> {
@@ -148,9 +178,10 @@ bindings
         const app = targetList(b.targets)[0]?.app ?? '-';
         const endsAt = new Date(b.endsAt).toISOString();
         const state = b.ending ? `ending (${b.ending.reason})` : 'live';
+        const wakes = recordInWords(b.wakes);
         const line = o.json
-          ? JSON.stringify({ aor: record.aor, bindingId: b.id, state, endsAt, app, tokens })
-          : `${record.aor}  ${b.id}  ${state}  ends ${endsAt}  ${app}  ${tokens.join(' ')}`;
+          ? JSON.stringify({ aor: record.aor, bindingId: b.id, state, endsAt, app, tokens, wakes: b.wakes ?? [] })
+          : `${record.aor}  ${b.id}  ${state}  ends ${endsAt}  ${app}  ${tokens.join(' ')}  ${wakes}`;
         process.stdout.write(`${line}\n`);
       }
     }

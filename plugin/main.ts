@@ -9,9 +9,13 @@ import { ConfigError, type LoadedConfig, loadConfig, type SchemaOf } from '../co
 import { loadMessages, localeChooser } from '../config/messages.ts';
 import { policyChooser } from '../config/policies.ts';
 import type { Targets } from './core/binding.ts';
+import type { Instant } from './core/time.ts';
 import { acrobitsRoutes } from './http/acrobits.ts';
 import { guarded } from './http/admin.ts';
+import { callKey } from './http/call-key.ts';
+import { callRoutes } from './http/calls.ts';
 import { deviceRoutes } from './http/devices.ts';
+import { explainRoutes } from './http/explain.ts';
 import { healthRoutes } from './http/health.ts';
 import { HttpListener, type Routes, type Tls } from './http/listener.ts';
 import { type AdapterModule, loadAdapters, readManifest } from './manifest.ts';
@@ -93,6 +97,7 @@ export function compose(config: LoadedConfig, found: Adapters, log: Logger, cloc
       [(e.options as { realm: string | readonly string[] }).realm].flat().join(' '),
     ]),
   );
+  const { devices } = config.http;
   const messages = loadMessages();
   const localeOf = localeChooser(config, messages);
   const delivery = createDelivery({ providers, clock: wire, log, random });
@@ -110,6 +115,7 @@ export function compose(config: LoadedConfig, found: Adapters, log: Logger, cloc
     realmOf: (link) => realms.get(link) ?? '',
     randomHex: randomId,
     forgetAfterMs: config.forgetAfter,
+    ...(devices && { callKey: (callId: string, until: Instant) => callKey(devices.accountSecret, callId, until) }),
     showCaller: config.calls.showCaller,
   });
 }
@@ -133,7 +139,7 @@ export function listenersOf(config: LoadedConfig, runtime: Runtime, log: Logger,
   const realms = Object.values(config.pbx).map((e) => (e.options as { realm: string }).realm.toLowerCase());
   const served = { realms: new Set(realms), services: new Set(Object.keys(config.push)) };
   if (admin) {
-    const routes: Routes[] = [healthRoutes(() => runtime.status())];
+    const routes: Routes[] = [healthRoutes(() => runtime.status()), explainRoutes(runtime)];
     found.push(
       new HttpListener({
         ...common,
@@ -148,7 +154,8 @@ export function listenersOf(config: LoadedConfig, runtime: Runtime, log: Logger,
   }
   if (devices) {
     const about = { reports: runtime.reports, secret: devices.accountSecret, ...served };
-    const routes: Routes[] = [acrobitsRoutes(about), deviceRoutes(about)];
+    const calls = callRoutes({ find: (id) => runtime.traces.find(id), secret: devices.accountSecret, clock });
+    const routes: Routes[] = [acrobitsRoutes(about), deviceRoutes(about), calls];
     found.push(
       new HttpListener({
         ...common,

@@ -2,6 +2,7 @@
  * "Why did it not ring?" in sentences: what happened, the likely cause, what to do. Pure: from the trace of a call and the
  * record of its account. Says nothing that was not seen; where it can only guess it says so.
  */
+import type { Aor } from './aor.ts';
 import type { AorRecord, Binding, BindingId, EndReason } from './binding.ts';
 import { between, DAY, type DurationMs, HOUR, type Instant, MINUTE, SECOND } from './time.ts';
 import type { CallTrace, TraceStep } from './trace.ts';
@@ -42,6 +43,10 @@ export function explainDevices(record: AorRecord | undefined, now: Instant): rea
   );
   return [...living, ...gone];
 }
+
+/** Those of an account that fewer than half of their last call pushes woke, one sentence each. */
+export const seldomIn = (aor: Aor, bindings: readonly Binding[]): string[] =>
+  bindings.filter(wakesSeldom).map((b) => `${aor} ${nameOf(b)}: ${recordInWords(b.wakes)}`);
 
 // ── One device in one call ───────────────────────────────────────────────────────────────────────────────────────────
 

@@ -30,6 +30,8 @@ export interface CallPush extends Common {
   readonly callId: string;
   /** The AOR the call is for, so that an app with several accounts knows which one to register. */
   readonly aor: string;
+  /** Lets the app ask `GET /v1/calls/{callId}` whether the call still waits. Absent where there is no devices listener. */
+  readonly callKey?: string;
   /** Only when the administrator turned `calls.showCaller` on. */
   readonly caller?: { readonly name?: string; readonly number?: string };
 }

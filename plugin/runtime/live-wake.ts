@@ -6,7 +6,7 @@ import type { Aor } from '../core/aor.ts';
 import type { Binding } from '../core/binding.ts';
 import type { LifecycleEvent } from '../core/events.ts';
 import type { Policy } from '../core/policy.ts';
-import { between, type DurationMs, MINUTE, plus, SECOND } from '../core/time.ts';
+import { between, type DurationMs, type Instant, MINUTE, plus, SECOND } from '../core/time.ts';
 import {
   type ClosingWord,
   deviceOf,
@@ -45,6 +45,8 @@ export interface LiveWakeDeps {
   readonly traces: TraceBook;
   readonly watchElsewhere: (link: PbxLink, aor: Aor, on: boolean) => void;
   readonly policyOf: (aor: Aor, binding: Binding) => Policy;
+  /** Makes what an app shows to ask whether its call still waits. Absent: nobody listens for that. */
+  readonly callKey?: ((callId: string, until: Instant) => string) | undefined;
   /** Called once, when the call is over or forgotten. */
   readonly closed: (live: LiveWake) => void;
   /** Called when nobody is expected to come too late any more. */
@@ -223,13 +225,15 @@ export class LiveWake {
     const { wake } = this;
     const { bindingId } = device;
     this.trace('push sent', bindingId, device.target.provider);
+    const expiresAt = plus(wake.startedAt, this.#o.policyOf(wake.aor, device.binding).ringTimeMs);
     const outcome = await this.#o.delivery.send(
       {
         purpose: 'call',
         aor: wake.aor,
         callId: wake.callId,
+        ...(this.#o.callKey && { callKey: this.#o.callKey(wake.callId, plus(expiresAt, MINUTE)) }),
         ...(this.#caller && { caller: this.#caller }),
-        expiresAt: plus(wake.startedAt, this.#o.policyOf(wake.aor, device.binding).ringTimeMs),
+        expiresAt,
       },
       device.binding.targets,
       this.#pushing.signal,

@@ -4,9 +4,10 @@
  * push services, store.
  */
 import type { Aor } from '../core/aor.ts';
-import { servesAor } from '../core/aor.ts';
+import { parseAor, servesAor } from '../core/aor.ts';
 import { type AorRecord, type BindingId, isLive, type Targets } from '../core/binding.ts';
 import type { LifecycleEvent, NoticeName } from '../core/events.ts';
+import { explainCall, explainDevices, seldomIn } from '../core/explain.ts';
 import type { Mode, Policy } from '../core/policy.ts';
 import { type DurationMs, type Instant, MINUTE } from '../core/time.ts';
 import type { Logger } from '../ports/adapter.ts';
@@ -50,6 +51,8 @@ export interface RuntimeOptions {
   /** Lower-case hex, `bytes` long before encoding. */
   readonly randomHex: (bytes: number) => string;
   readonly forgetAfterMs: DurationMs;
+  /** What an app shows to ask whether its call still waits. Absent: pushes carry none. */
+  readonly callKey?: (callId: string, until: Instant) => string;
   /** Whether the pushes of a call say who calls. Default false. */
   readonly showCaller?: boolean;
   /** Off for a clock that runs faster than the machine's. */
@@ -58,6 +61,10 @@ export interface RuntimeOptions {
 
 /** Asterisk's own default; used only where neither the contact nor the AOR says what was granted. */
 const DEFAULT_MAXIMUM_EXPIRES: DurationMs = 120 * MINUTE;
+
+/** Of an account. */
+const CALLS_EXPLAINED = 10;
+const SELDOM_LISTED = 1_000;
 
 export class Runtime {
   readonly traces = new TraceBook();
@@ -143,6 +150,7 @@ export class Runtime {
       links: this.#links,
       policyFor,
       traces: this.traces,
+      callKey: options.callKey,
       watchElsewhere: (link, aor, on) => {
         for (const name of link.ringsVia ?? []) this.#links.get(name)?.watch(aor, on);
       },
@@ -218,6 +226,30 @@ export class Runtime {
       await this.#effects.idle();
       await this.#bindings.idle();
     } while (this.#effects.busy || this.#bindings.busy);
+  }
+
+  /** What is known of an account or a call, in sentences. Undefined: nothing. */
+  async explain(of: string) {
+    const now = this.#o.clock.now();
+    const calls = this.traces.find(of).slice(0, CALLS_EXPLAINED);
+    const aor = calls[0]?.aor ?? parseAor(of);
+    const record = aor && (await this.#bindings.read(aor));
+    if (calls.length === 0 && !record) return undefined;
+    return {
+      of,
+      calls: calls.map((trace) => ({ ...explainCall(trace, record, now), trace })),
+      devices: explainDevices(record, now),
+    };
+  }
+
+  /** Devices that seldom wake, one sentence each. Reads the whole store: for people, not for monitoring. */
+  async seldomWoken(): Promise<readonly string[]> {
+    const found: string[] = [];
+    for await (const { aor, bindings } of this.#o.store.scan()) {
+      found.push(...seldomIn(aor, bindings));
+      if (found.length >= SELDOM_LISTED) break;
+    }
+    return found;
   }
 
   /** Links that are up, calls that wait, the brake: for health and the status command. */

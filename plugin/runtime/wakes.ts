@@ -36,6 +36,7 @@ export interface WakesOptions {
   /** Whether the pushes of a call say who calls. Default false. */
   readonly showCaller?: boolean;
   /** The same AOR on the PBXs whose phones the call's own can ring. */
+  readonly callKey?: LiveWakeDeps['callKey'];
   readonly watchElsewhere: (link: PbxLink, aor: Aor, on: boolean) => void;
   /** Eight characters of [0-9a-z], unguessable enough to be unique. */
   readonly newStem: () => string;
@@ -76,6 +77,7 @@ export class Wakes {
       delivery,
       traces,
       watchElsewhere: options.watchElsewhere,
+      callKey: options.callKey,
       policyOf: (aor, binding) => this.#policy(aor, binding),
       forgotten: (live) => remove(this.#late, live),
       statusOfCall: (linkedId, said) => this.#statusOfCall(linkedId, said),

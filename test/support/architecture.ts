@@ -35,7 +35,7 @@ const RULES: readonly Rule[] = [
     builtins: ['node:crypto'],
   },
   {
-    of: /^plugin\/(main|cli|manifest)\.ts$/,
+    of: /^plugin\/(main|cli|manifest|explain-command)\.ts$/,
     folders: ['plugin/', 'adapters/', 'config/'],
     packages: 'any',
     builtins: 'any',

@@ -72,11 +72,11 @@ export function buildMessage(request: PushRequest, app: AppTexts): ApnsMessage |
 const SILENT = { 'content-available': 1 };
 
 function callPayload(request: CallPush, app: AppTexts, type: 'voip' | 'alert'): Payload | undefined {
-  const { callId, aor } = request;
+  const { callId, aor, callKey } = request;
   return cutToFit<Payload>(
     (name, number) => {
       const caller = name || number ? { caller: { ...(name && { name }), ...(number && { number }) } } : {};
-      const ours = { pushwake: body(request, { callId, aor, ...caller }) };
+      const ours = { pushwake: body(request, { callId, aor, ...(callKey && { callKey }), ...caller }) };
       if (type === 'voip') return ours;
       // Without a VoIP token a visible push is the only one iOS delivers at once, also to an app that was swiped away.
       // `mutable-content` lets the app's extension reword or drop it, `content-available` wakes an app that still runs.

@@ -47,11 +47,11 @@ export function buildMessage(request: PushRequest, app: AppTexts, now: Instant):
       // Data only: with a `notification` Android shows that and does not start the app. No collapse key: collapsible
       // pushes are limited to 20 and then one in 3 minutes, for a device (FCM, "Throttling and quotas").
       const android = { priority: 'high' as const, ttl: ttl(leftMs) };
-      const { callId } = request;
+      const { callId, callKey } = request;
       return cutToFit<FcmMessage>(
         (name, number) => {
           const caller = { ...(name && { 'caller.name': name }), ...(number && { 'caller.number': number }) };
-          return { data: body(request, { callId, aor, ...caller }), android };
+          return { data: body(request, { callId, aor, ...(callKey && { callKey }), ...caller }), android };
         },
         fits,
         request.caller?.name,

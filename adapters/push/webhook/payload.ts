@@ -15,11 +15,11 @@ export function buildBody(request: PushRequest): string | undefined {
   const { aor } = request;
   switch (request.purpose) {
     case 'call': {
-      const { callId, caller } = request;
+      const { callId, caller, callKey } = request;
       return cutToFit<string>(
         (name, number) => {
           const shown = name || number ? { caller: { ...(name && { name }), ...(number && { number }) } } : {};
-          return render(request, 'high', { callId, aor, ...shown });
+          return render(request, 'high', { callId, aor, ...(callKey && { callKey }), ...shown });
         },
         fits,
         caller?.name,

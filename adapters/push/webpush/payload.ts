@@ -33,11 +33,11 @@ export function buildMessage(request: PushRequest, now: Instant): WebPushMessage
   const leftMs = between(now, request.expiresAt);
   switch (request.purpose) {
     case 'call': {
-      const { callId, caller } = request;
+      const { callId, caller, callKey } = request;
       const text = cutToFit<string>(
         (name, number) => {
           const shown = name || number ? { caller: { ...(name && { name }), ...(number && { number }) } } : {};
-          return render(request, { callId, aor, ...shown });
+          return render(request, { callId, aor, ...(callKey && { callKey }), ...shown });
         },
         fits,
         caller?.name,
