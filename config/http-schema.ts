@@ -3,9 +3,12 @@ import { z } from 'zod';
 import { isLoopback } from '../plugin/core/loopback.ts';
 import { name } from './name.ts';
 
+const ADDRESS = 'expected address:port, for example 127.0.0.1:8470';
+const SECRET = 'expected at least 24 characters, for example from `openssl rand -base64 33`';
+
 const listen = z
-  .string()
-  .regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, 'expected address:port, for example 127.0.0.1:8470')
+  .string(ADDRESS)
+  .regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, ADDRESS)
   .transform((text) => {
     const colon = text.lastIndexOf(':');
     return { host: text.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), port: Number(text.slice(colon + 1)) };
@@ -15,7 +18,7 @@ const tls = z
   .strictObject({ cert: z.string().min(1), key: z.string().min(1) })
   .describe('PEM files; read again when they change');
 /** Long enough that nobody tries them through. */
-const secret = z.string().min(24, 'expected at least 24 characters, for example from `openssl rand -base64 33`');
+const secret = z.string(SECRET).min(24, SECRET);
 
 const admin = z
   .strictObject({
@@ -27,7 +30,9 @@ const admin = z
       .describe('Without any, this machine may look and nobody else may ask'),
   })
   .superRefine((a, context) => {
-    if (isLoopback(a.listen.host)) return;
+    // A mistake in the address itself is told already; zod comes by here all the same.
+    const host: string | undefined = a.listen?.host;
+    if (host === undefined || isLoopback(host)) return;
     const message = 'an address others can reach needs `tls` and at least one of `tokens`; or listen on 127.0.0.1';
     if (!a.tls || a.tokens.length === 0) context.addIssue({ code: 'custom', path: ['listen'], message });
   });

@@ -6,7 +6,9 @@
 import { readFileSync } from 'node:fs';
 import { type Document, isNode, isPair, isScalar, LineCounter, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
+import { adapterSchema, fileSchema, type JsonSchema, keysAt } from './json-schema.ts';
 import { type Config, configSchema } from './schema.ts';
+import { inWords, nearest } from './wording.ts';
 
 export interface Mistake {
   readonly line: number;
@@ -31,8 +33,13 @@ export class ConfigError extends Error {
 /** Kinds of adapters that are configured. */
 export type AdapterKind = 'events' | 'pbx' | 'push' | 'store';
 
-/** The schema of one adapter's options, or undefined when there is no adapter of that type. */
-export type SchemaOf = (kind: AdapterKind, type: string) => z.ZodType | undefined;
+/** The adapters there are. */
+export interface SchemaOf {
+  /** The schema of one adapter's options, or undefined when there is no adapter of that type. */
+  (kind: AdapterKind, type: string): z.ZodType | undefined;
+  /** Every type of a kind, in order. */
+  types(kind: AdapterKind): readonly string[];
+}
 
 export interface LoadedConfig extends Omit<Config, AdapterKind> {
   readonly store: AdapterConfig;
@@ -67,8 +74,9 @@ export function parseConfig(file: string, text: string, schemaOf: SchemaOf, env:
   }));
   if (mistakes.length > 0) throw new ConfigError(file, mistakes);
   substitute(doc, counter, mistakes, env);
+  const unreplaced = new Set(mistakes.map(placeOf));
   const root = configSchema.safeParse(doc.toJS() ?? {});
-  if (!root.success) mistakes.push(...issues(root.error, [], doc, counter));
+  if (!root.success) mistakes.push(...issues(root.error, [], doc, counter, () => fileSchema(schemaOf)));
   const raw = (root.success ? root.data : (doc.toJS() ?? {})) as Partial<Record<AdapterKind, unknown>>;
   const adapters = {
     store: one('store', ['store'], raw.store, 'sqlite'),
@@ -76,16 +84,19 @@ export function parseConfig(file: string, text: string, schemaOf: SchemaOf, env:
     push: many('push', raw.push),
     events: many('events', raw.events, 'webhook'),
   };
-  if (mistakes.length > 0 || !root.success)
+  if (mistakes.length > 0 || !root.success) {
+    // What a missing variable stands for cannot be in the right form either: that is one mistake, not two.
+    const told = mistakes.filter((m) => m.path === '' || !unreplaced.has(placeOf(m)));
     throw new ConfigError(
       file,
-      mistakes.sort((a, b) => a.line - b.line || a.column - b.column),
+      told.sort((a, b) => a.line - b.line || a.column - b.column),
     );
+  }
   return { ...root.data, ...adapters };
 
   /** Without `type` an entry is of `fallback`, or of the type it is named like. */
   function many(kind: AdapterKind, entries: unknown, fallback?: string): Record<string, AdapterConfig> {
-    if (entries === null || typeof entries !== 'object') return {};
+    if (entries === null || typeof entries !== 'object' || Array.isArray(entries)) return {};
     return Object.fromEntries(
       Object.entries(entries).map(([name, value]) => [name, one(kind, [kind, name], value, fallback ?? name)]),
     );
@@ -97,18 +108,22 @@ export function parseConfig(file: string, text: string, schemaOf: SchemaOf, env:
     const schema = schemaOf(kind, type);
     if (!schema) {
       const at = position(doc, counter, [...path, 'type']);
-      mistakes.push({
-        ...at,
-        path: path.join('.'),
-        message: `there is no ${kind} adapter "${type}"; \`type\` must name one`,
-      });
-      return { type, options };
+      const types = schemaOf.types(kind);
+      const meant = nearest(String(type), types);
+      const expected = `expected \`type\` to be one of ${types.join(', ')}${meant ? `; did you mean ${meant}?` : ''}`;
+      mistakes.push({ ...at, path: [...path, 'type'].join('.'), message: expected });
+      return { type: String(type), options };
     }
     const parsed = schema.safeParse(options);
-    if (!parsed.success) mistakes.push(...issues(parsed.error, path, doc, counter));
+    if (!parsed.success) {
+      const schema = () => adapterSchema(schemaOf, kind, type) as JsonSchema;
+      mistakes.push(...issues(parsed.error, path, doc, counter, schema));
+    }
     return { type, options: parsed.success ? parsed.data : options };
   }
 }
+
+const placeOf = (m: Mistake): string => `${m.line}:${m.column}`;
 
 const PLACEHOLDER = /\$\{([^}]*)\}/g;
 
@@ -136,17 +151,33 @@ function substitute(doc: Document, counter: LineCounter, mistakes: Mistake[], en
   });
 }
 
-function issues(error: z.ZodError, prefix: readonly string[], doc: Document, counter: LineCounter): Mistake[] {
+/** `schema`: of what stands at `prefix`, made only if a key is to be suggested. */
+function issues(
+  error: z.ZodError,
+  prefix: readonly string[],
+  doc: Document,
+  counter: LineCounter,
+  schema: () => JsonSchema,
+): Mistake[] {
   return error.issues.flatMap((issue) => {
-    const path = [...prefix, ...issue.path.map(String)];
+    const below = issue.path.map(String);
+    const path = [...prefix, ...below];
     if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => ({
-        ...keyPosition(doc, counter, path, key),
-        path: [...path, key].join('.'),
-        message: 'unknown key',
-      }));
+      const known = keysAt(schema(), below);
+      return issue.keys.map((key) => {
+        const meant = nearest(key, known);
+        return {
+          ...keyPosition(doc, counter, path, key),
+          path: [...path, key].join('.'),
+          message: `unknown key${meant ? `; did you mean ${meant}?` : `; known here: ${known.join(', ')}`}`,
+        };
+      });
     }
-    return [{ ...position(doc, counter, path), path: path.join('.'), message: issue.message }];
+    const value: unknown = doc.getIn(path.map(step));
+    const plain = isNode(value) ? value.toJS(doc) : value;
+    const at =
+      issue.code === 'invalid_key' ? keyPosition(doc, counter, path.slice(0, -1), path.at(-1) ?? '') : undefined;
+    return [{ ...(at ?? position(doc, counter, path)), path: path.join('.'), message: inWords(issue, plain) }];
   });
 }
 

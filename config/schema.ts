@@ -52,13 +52,15 @@ const policy = z.strictObject({
 /** Adapter options are checked by the adapter's own schema in the second step. */
 const adapter = z.looseObject({ type: z.string().optional() });
 
+const ONE_PBX = 'expected at least one PBX by a name of yours, as config/pushwake.yaml shows';
+
 export const configSchema = z.strictObject({
   mode: z
     .enum(['observe', 'full'])
     .default('observe')
     .describe('observe: log what would be sent, rung and removed, and do nothing. full: do it'),
   store: adapter.default({ type: 'sqlite', path: '/var/lib/pushwake/bindings.db' }),
-  pbx: z.record(name, adapter).refine((pbx) => Object.keys(pbx).length > 0, 'expected at least one PBX'),
+  pbx: z.record(name, adapter, ONE_PBX).refine((pbx) => Object.keys(pbx).length > 0, ONE_PBX),
   push: z.record(name, adapter).default({}),
   events: z.record(name, adapter).default({}).describe('Who is told what happens: a CRM, a mail gateway'),
   policy: policy.default({}),

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { pino } from 'pino';
 import { random, randomId, systemClock } from '../adapters/clock/system/index.ts';
-import { ConfigError, type LoadedConfig, loadConfig, type SchemaOf } from '../config/load.ts';
+import { type AdapterKind, ConfigError, type LoadedConfig, loadConfig, type SchemaOf } from '../config/load.ts';
 import { loadMessages, localeChooser } from '../config/messages.ts';
 import { policyChooser } from '../config/policies.ts';
 import type { Targets } from './core/binding.ts';
@@ -74,7 +74,8 @@ export async function adapters(): Promise<Adapters> {
 type PolicyChooser = ReturnType<typeof policyChooser>;
 
 export function schemasOf(found: Adapters): SchemaOf {
-  return (kind, type) => found[kind].get(type)?.optionsSchema;
+  const of = (kind: AdapterKind, type: string) => found[kind].get(type)?.optionsSchema;
+  return Object.assign(of, { types: (kind: AdapterKind) => [...found[kind].keys()].sort() });
 }
 
 /** Builds a runtime from a checked configuration. Throws `ConfigError` for what only an adapter can find (an unreadable key). */

@@ -6,7 +6,9 @@ const hostPort = z
   .regex(/^(\[[0-9A-Fa-f:]+\]|[^:\s]+):\d{1,5}$/, 'expected host:port, for example 127.0.0.1:9060');
 
 export const optionsSchema = z.strictObject({
-  url: z.url({ protocol: /^https?$/ }).describe('Base address of ARI, for example http://127.0.0.1:8088'),
+  url: z
+    .url({ protocol: /^https?$/, error: 'expected the base address of ARI, for example http://127.0.0.1:8088' })
+    .describe('Base address of ARI, for example http://127.0.0.1:8088'),
   username: z.string().min(1).default('pushwake').describe('User in ari.conf'),
   password: z
     .string()
