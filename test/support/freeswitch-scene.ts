@@ -5,13 +5,14 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { startApnsStandIn } from './apns-stand-in/index.ts';
 import type { SipUser } from './asterisk/config.ts';
 import { type RunningFreeswitch, startFreeswitch } from './freeswitch/index.ts';
 import { PbxScene, type PushwakeChanges, REALM } from './pbx-scene.ts';
-import type { Entry } from './pushwake-process.ts';
-import { PushwakeProcess } from './pushwake-process.ts';
+import { type Entry, PushwakeProcess } from './pushwake-process.ts';
+import type { IncomingCall, OutgoingCall } from './sip-phone/index.ts';
 
 const ESL_PASSWORD = 'scene-esl-secret';
 
@@ -39,8 +40,9 @@ const AFTER = [
 const wake = (aor: string) => action('execute_extension', `${aor} XML pushwake`);
 
 /**
- * `10NN` through pushwake; `910NN` the same without; `410NN` rings 4 seconds; `510NN` desk phone 15NN and mobile 10NN; `610NN` the
- * mobile with its own user 10NNm... is left to tests; `710NN` a caller an attendant has answered; `15NN`, `20NN` plain.
+ * `10NN` through pushwake, `910NN` the same as it would be without; `410NN` rings 4 seconds; `310NN` rings 3 and goes to a voicemail;
+ * `510NN` desk phone 15NN and mobile 10NN; `810NN` desk phone 10NN and mobile 10NNm, a user of its own; `710NN` a caller an attendant
+ * has answered; `610NN` without hangup_after_bridge; `15NN`, `20NN` plain.
  */
 export const FREESWITCH_DIALPLAN = [
   extension('wake', '^(10\\d\\d)$', ...AROUND, wake(`$1@${REALM}`), ...AFTER),
@@ -63,8 +65,43 @@ export const FREESWITCH_DIALPLAN = [
     wake(`$1@${REALM}`),
     ...AFTER,
   ),
+  extension(
+    'voicemail',
+    '^3(10\\d\\d)$',
+    ...AROUND,
+    action('set', 'call_timeout=3'),
+    wake(`$1@${REALM}`),
+    action('answer'),
+    action('sleep', '20000'),
+  ),
+  extension(
+    'own-user',
+    '^8(10\\d\\d)$',
+    ...AROUND,
+    action('set', `pushwake_and=,user/$1@${REALM}`),
+    wake(`$1m@${REALM}`),
+    ...AFTER,
+  ),
+  extension(
+    'goes-on',
+    '^6(10\\d\\d)$',
+    action('set', 'call_timeout=30'),
+    wake(`$1@${REALM}`),
+    action('log', 'NOTICE WENT ON AFTER THE TALK'),
+    action('hangup'),
+  ),
   extension('others', '^((?:15|20)\\d\\d)$', ...AROUND, action('bridge', `user/$1@${REALM}`), ...AFTER),
 ].join('\n');
+
+/** Mobiles 10NN and 10NNm, desk phones 15NN, two callers. */
+export function freeswitchUsers(mobiles: number): SipUser[] {
+  const numbers = Array.from({ length: mobiles }, (_, i) => String(i + 1).padStart(2, '0'));
+  return [
+    ...numbers.flatMap((n) => [{ id: `10${n}` }, { id: `10${n}m` }, { id: `15${n}` }]),
+    { id: '2000', callerId: 'The Caller <2000>' },
+    { id: '2001', callerId: 'Another Caller <2001>' },
+  ];
+}
 
 export interface FreeswitchSceneOptions {
   readonly users: readonly SipUser[];
@@ -140,6 +177,35 @@ ${changes.node === undefined ? '' : `    node: ${changes.node}\n`}`,
     const deadline = performance.now() + 5_000;
     while ((await this.freeswitch.cli(`hash select/pushwake_aor/${aor}`)) !== (on ? '1' : '')) {
       if (performance.now() > deadline) throw new Error(`${aor} is ${on ? 'not ' : 'still '}marked`);
+    }
+  }
+
+  /** Status the caller saw, and what the dialplan was left with. */
+  async seenByCaller(call: OutgoingCall, number: string): Promise<string> {
+    const { status } = await call.done;
+    const outer = () =>
+      [...this.freeswitch.logText().matchAll(/ OUTER (\S+) (.*)/g)].filter((m) => m[1] === number).at(-1)?.[2];
+    // FreeSWITCH's logger is a thread of its own.
+    const deadline = performance.now() + 3_000;
+    while (outer() === undefined && performance.now() < deadline) await delay(10);
+    return `${status} ${outer()?.trim()}`;
+  }
+
+  /** Both hear each other, then the caller hangs up and nothing is left. */
+  async talkAndHangUp(call: OutgoingCall, callee: IncomingCall): Promise<void> {
+    await Promise.all([call.waitForRtp(10), callee.waitForRtp(10)]);
+    await call.hangup();
+    await callee.waitForState('ended');
+    await this.freeswitch.waitForNoChannels();
+  }
+
+  /** After each test: nothing may be left; what a failed test left behind is ended, so that the next one starts clean. */
+  async cleanUp(): Promise<void> {
+    try {
+      await this.freeswitch.waitForNoChannels();
+    } finally {
+      await this.freeswitch.cli('hupall');
+      for (const phone of this.phones) for (const call of phone.outgoing) if (!call.isOver) call.drop();
     }
   }
 

@@ -304,17 +304,21 @@ class FreeswitchLink implements PbxLink {
         compose: (uuid, dial, status) => this.#compose(uuid, dial, status),
         originate: (uuid, command) => this.#worker.call('originate', { uuid, command }, CALL_DEADLINE),
         kill: (uuid, cause) => this.#kill(uuid, cause),
-        status: (uuid, status) => {
-          this.#worker.call('setStatus', { caller: uuid, status }, CALL_DEADLINE).catch(() => undefined);
+        set: (uuid, name, value) => {
+          this.#worker.call('setVariable', { caller: uuid, name, value }, CALL_DEADLINE).catch(() => undefined);
         },
         newUuid: randomUUID,
+        later: (ms, what) => void this.#deps.clock.after(ms, what),
       },
       emit: (event) => {
         if (event.type === 'deviceLegArrived') this.#callByRef.set(event.leg.ref, call);
         this.#say(event);
       },
       onOver: () => {
-        for (const ref of call.refs) this.#callByRef.delete(ref);
+        // A phone that answers in the same moment is still to be heard.
+        this.#deps.clock.after(SECOND, () => {
+          for (const ref of call.refs) this.#callByRef.delete(ref);
+        });
         if (this.#calls.get(caller.uuid) === call) this.#calls.delete(caller.uuid);
         this.#adopted.delete(caller.uuid);
       },

@@ -160,8 +160,9 @@ const operations: Record<string, (args: never) => Promise<unknown>> = {
     ]);
     return answers.some(isGone) ? 'gone' : 'done';
   },
-  async setStatus({ caller, status }: { caller: string; status: string }): Promise<void> {
-    await connected().api(`uuid_setvar ${caller} pushwake_status ${status}`);
+  /** An empty value unsets it. */
+  async setVariable({ caller, name, value }: { caller: string; name: string; value: string }): Promise<void> {
+    await connected().api(`uuid_setvar ${caller} ${name} ${value}`.trimEnd());
   },
   async originate({ uuid, command }: { uuid: string; command: string }): Promise<void> {
     const answer = await connected().command(`bgapi ${command}`, { 'Job-UUID': uuid });

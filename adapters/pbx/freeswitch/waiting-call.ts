@@ -15,9 +15,11 @@ export interface Orders {
   compose(caller: string, dial: string, status: Status): Promise<LegOutcome>;
   originate(uuid: string, command: string): Promise<void>;
   kill(uuid: string, cause: string): Promise<LegOutcome>;
-  /** For what follows in the dialplan and for the CDR. */
-  status(caller: string, status: Status): void;
+  /** Sets a variable of the caller's channel; an empty value unsets it. */
+  set(caller: string, name: string, value: string): void;
   newUuid(): string;
+  /** Calls back after `ms` of real time. */
+  later(ms: number, what: () => void): void;
 }
 
 /** The variable `pushwake_status`; UNAVAILABLE is the dialplan's own word. */
@@ -126,7 +128,8 @@ export class WaitingCall {
       callId,
       caller: this.caller,
       ...(this.#hold === undefined ? {} : { hold: this.#hold }),
-      legs: [...contacts, ...stored],
+      // The last leg is the one that hears "Call completed elsewhere": a desk phone rather than a contact that may be dead.
+      legs: [...stored, ...contacts],
     });
     this.#composed = this.#o.orders.compose(this.caller, text, 'NOBODY');
     return this.#composed;
@@ -207,6 +210,8 @@ export class WaitingCall {
     if (!leg || leg.state === 'ended') return;
     // Its own ring time, not its phone's word.
     if (cause === 'NO_ANSWER' || cause === 'ALLOTTED_TIMEOUT') leg.hungUp = true;
+    // A dead contact's 503 is nothing the caller should be told at the end.
+    if (leg.inDial && !leg.hungUp && !SAID_BY_A_PERSON.has(cause)) this.#o.orders.set(this.caller, LAST_SIP_ANSWER, '');
     this.#legOver(leg, causeOf(cause), cause);
   }
 
@@ -275,9 +280,9 @@ export class WaitingCall {
   }
 
   #pickedUp(leg: Leg): void {
-    if (leg.state === 'ended' || leg.state === 'answered') return;
-    leg.state = 'answered';
+    if (this.#answers.includes(leg)) return;
     this.#answers.push(leg);
+    if (leg.state !== 'ended') leg.state = 'answered';
   }
 
   #answered(): Leg | undefined {
@@ -325,7 +330,8 @@ export class WaitingCall {
 
   #taken(winner: Leg | undefined): void {
     if (this.#over) return;
-    this.#o.orders.status(this.caller, winner ? 'WOKEN' : 'ELSEWHERE');
+    // For what follows in the dialplan and for the CDR.
+    this.#o.orders.set(this.caller, 'pushwake_status', winner ? 'WOKEN' : 'ELSEWHERE');
     if (winner) {
       this.#emit({ type: 'legAnswered', legId: winner.ref });
       winner.state = 'ended';
@@ -339,8 +345,17 @@ export class WaitingCall {
     const open = this.#open();
     for (const leg of open) {
       leg.state = 'ended';
+      const { uuid } = leg;
       // What stands in the dial string ends with it.
-      if (leg.uuid !== undefined && !leg.inDial) void this.#o.orders.kill(leg.uuid, nameOf(cause));
+      if (uuid === undefined || leg.inDial || this.#answers.includes(leg)) continue;
+      if (cause !== Cause.answeredElsewhere) void this.#o.orders.kill(uuid, nameOf(cause));
+      else {
+        // A phone picked up in the same moment may be the one that has the caller: FreeSWITCH sorts that out by itself, and
+        // lets the other go. Its answer may be on the way to us.
+        this.#o.orders.later(ANSWER_ON_THE_WAY_MS, () => {
+          if (!this.#answers.includes(leg)) void this.#o.orders.kill(uuid, nameOf(cause));
+        });
+      }
     }
     for (const { ref } of open) this.#o.emit({ type: 'legEnded', pbx: this.#o.pbx, legId: ref, cause, hungUp: true });
     this.#o.emit({ type: 'legEnded', pbx: this.#o.pbx, legId: this.caller, cause, hungUp: true });
@@ -352,6 +367,12 @@ export class WaitingCall {
     this.#o.onOver();
   }
 }
+
+/** The event socket tells in rounds of 20 ms. */
+const ANSWER_ON_THE_WAY_MS = 100;
+const SAID_BY_A_PERSON: ReadonlySet<string> = new Set(['USER_BUSY', 'CALL_REJECTED']);
+/** What mod_sofia answers the caller with at the end, before any cause. */
+const LAST_SIP_ANSWER = 'last_bridge_proto_specific_hangup_cause';
 
 /** Refs are `<stem><d|s><binding>`: the stem is of this life, the rest of the device. */
 const sameLeg = (a: string, b: string) => a.slice(9) === b.slice(9);
