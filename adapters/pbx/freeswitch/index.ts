@@ -132,10 +132,12 @@ class FreeswitchLink implements PbxLink {
 
   /** Calls we knew go on or have ended; calls that began while nobody listened are found by their placeholder. */
   async #takeUp(): Promise<void> {
+    // Those of now: calls and channels that come while we ask are in no list.
+    const known = [...this.#calls.values()].map((call) => ({ call, channels: call.channels }));
     const answer = await this.#worker.call<{ rows?: readonly ChannelRow[] }>('channels', {}, CALL_DEADLINE);
     const rows = answer.rows ?? [];
     const there = new Map(rows.map((r) => [r.uuid, { talks: r.callstate === 'ACTIVE' }]));
-    for (const call of [...this.#calls.values()]) call.resume(there);
+    for (const { call, channels } of known) call.resume(there, channels);
     if (!rows.some((r) => r.name === PLACEHOLDER)) return;
     const unanswered = rows.filter((r) => r.callstate !== 'ACTIVE').slice(0, TAKEN_UP_MAX);
     const dumps = await Promise.all(

@@ -244,12 +244,12 @@ export class WaitingCall {
     else this.#finish(cause === 'ORIGINATOR_CANCEL' ? Cause.interworking : Cause.noAnswer);
   }
 
-  /** After the link was away: which channels are still there, and whether the caller talks. */
-  resume(channels: ReadonlyMap<string, { readonly talks: boolean }>): void {
-    const caller = channels.get(this.caller);
+  /** After the link was away: which channels are still there, of those it had when that was asked, and who talks. */
+  resume(there: ReadonlyMap<string, { readonly talks: boolean }>, known: WaitingCall['channels']): void {
+    const caller = there.get(this.caller);
     if (!caller) return this.#finish(Cause.noAnswer);
-    for (const { ref, uuid } of this.channels) {
-      const channel = channels.get(uuid);
+    for (const { ref, uuid } of known) {
+      const channel = there.get(uuid);
       const leg = this.#legs.get(ref);
       if (!leg) continue;
       if (!channel) this.legEnded(ref, uuid, 'NO_ANSWER');
