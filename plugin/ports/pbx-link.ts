@@ -135,10 +135,10 @@ export interface PbxLink {
   /** Ends one leg; the rest of the call rings on. `cause`: Q.850, what the caller's dial shall see of it. */
   giveUp(legId: string, cause: number): Promise<LegOutcome>;
   /**
-   * Writes `PUSHWAKE_STATUS` where the administrator's own dialplan reads it: on the channel `linkedId`, which is the caller's.
-   * Where that channel is gone nobody reads it, and that is no error.
+   * Writes `PUSHWAKE_STATUS` where the administrator's own dialplan reads it, the caller's channel, by way of a leg of that call
+   * that waits. A leg that is gone is no error.
    */
-  tellStatus?(linkedId: string, status: WakeStatus): Promise<void>;
+  tellStatus?(legId: string, status: WakeStatus): Promise<void>;
   /**
    * INVITE and, as soon as the phone has heard of it, the CANCEL that says how the call ended. The INVITE carries the call id
    * of the push. Resolves when it is under way.

@@ -202,7 +202,7 @@ export class LiveWake {
         // Off when nobody is expected to come too late any more.
         return effect.on ? this.watch(true) : undefined;
       case 'status':
-        return this.#tellStatus(effect.status);
+        return this.#tellStatus(effect.status, effect.legId);
       case 'showEnded':
         return void this.#showEnded(effect.contact.uri, effect.word);
       case 'step':
@@ -271,11 +271,11 @@ export class LiveWake {
     }
   }
 
-  #tellStatus(said: WakeStatus): void {
+  #tellStatus(said: WakeStatus, legId: string | undefined): void {
     this.#trace.status = said;
-    if (this.linkedId === undefined) return;
-    const status = this.#o.statusOfCall(this.linkedId, said);
-    this.link.tellStatus?.(this.linkedId, status).catch(() => this.trace('status not told', undefined, status));
+    if (legId === undefined) return;
+    const status = this.linkedId === undefined ? said : this.#o.statusOfCall(this.linkedId, said);
+    this.link.tellStatus?.(legId, status).catch(() => this.trace('status not told', undefined, status));
   }
 
   async #showEnded(uri: string, word: ClosingWord): Promise<void> {

@@ -414,12 +414,10 @@ class AsteriskLink implements PbxLink {
     return this.#worker.call<LegOutcome>('hangup', { channelId: legId, cause }, CALL_DEADLINE);
   }
 
-  async tellStatus(linkedId: string, status: WakeStatus): Promise<void> {
-    await this.#worker.call(
-      'setVariable',
-      { channelId: linkedId, variable: 'PUSHWAKE_STATUS', value: status },
-      CALL_DEADLINE,
-    );
+  async tellStatus(legId: string, status: WakeStatus): Promise<void> {
+    // ARI writes to channels of its own application only; a function of the dialplan reaches the caller's from there.
+    const variable = 'MASTER_CHANNEL(PUSHWAKE_STATUS)';
+    await this.#worker.call('setVariable', { channelId: legId, variable, value: status }, CALL_DEADLINE);
   }
 
   async showEnded(contact: HeldContact, callId: string, word: ClosingWord): Promise<void> {

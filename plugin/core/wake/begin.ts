@@ -45,7 +45,7 @@ export function beginWake(
       wake,
       effects: [
         { type: 'step', step: 'no binding, plain path' },
-        ...status(wake, 'NOBINDING'),
+        ...status(wake, 'NOBINDING', wake.wakeLeg),
         { type: 'compose', ring: [] },
         { type: 'over' },
       ],
@@ -60,7 +60,7 @@ export function beginWake(
           : [{ type: 'push', device }],
       ),
       { type: 'ask' },
-      ...status(wake, 'NOBODY'),
+      ...status(wake, 'NOBODY', wake.wakeLeg),
       { type: 'watch', on: true },
     ],
   };

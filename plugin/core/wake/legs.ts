@@ -55,7 +55,7 @@ export function legRinging(wake: Wake, ref: string): readonly WakeEffect[] {
       delete d.graceUntil;
       const effects: WakeEffect[] = [
         { type: 'step', step: 'ringing', device: d.bindingId, detail: 'at its stored contact' },
-        ...status(wake, 'WOKEN'),
+        ...status(wake, 'WOKEN', d.deviceState === 'held' ? d.deviceLeg : undefined),
       ];
       // The phone is awake and rings: its other leg must not make it ring twice.
       if (d.deviceLeg && d.deviceState === 'held') effects.push(endLeg(d, 'device', Cause.subscriberAbsent));

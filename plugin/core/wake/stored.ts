@@ -22,7 +22,7 @@ export function asked(
     return [
       { type: 'step', step: 'pbx did not answer, plain path' },
       { type: 'compose', ring: [] },
-      ...status(wake, 'UNAVAILABLE'),
+      ...status(wake, 'UNAVAILABLE', wake.wakeLeg),
       ...finish(wake, 'gave-up', now),
     ];
   }

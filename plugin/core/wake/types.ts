@@ -79,6 +79,7 @@ export interface Wake {
   endedAt?: Instant;
   /** What the dialplan was told last. */
   status?: WakeStatus;
+  statusTold?: boolean;
 }
 
 /** How a call ended for a device that did not get it. `declined`: the same person said no at another device. */
@@ -90,7 +91,7 @@ export type WakeStatus =
   | 'NOBODY'
   /** A phone came and was rung; whether it answered is the PBX's own word. */
   | 'WOKEN'
-  /** Somebody else answered: a desk phone, another account of the group. */
+  /** Somebody else answered before a phone had come: a desk phone, another account of the group. */
   | 'ELSEWHERE'
   /** Nobody of this account can be woken: rung as without pushwake. */
   | 'NOBINDING'
@@ -134,7 +135,8 @@ export type WakeEffect =
   | { readonly type: 'tell'; readonly device: WakeDevice; readonly word: ClosingWord }
   /** INVITE and CANCEL at a phone that came too late, so that it knows what it was woken for. */
   | { readonly type: 'showEnded'; readonly contact: StoredContact; readonly word: ClosingWord }
-  | { readonly type: 'status'; readonly status: WakeStatus }
+  /** `legId`: a leg that waits, by which it can be told; absent: for the trace only, the dialplan finds it out by itself. */
+  | { readonly type: 'status'; readonly status: WakeStatus; readonly legId?: string }
   | { readonly type: 'watch'; readonly on: boolean }
   | { readonly type: 'step'; readonly step: string; readonly device?: BindingId; readonly detail?: string }
   | { readonly type: 'over' };

@@ -52,9 +52,9 @@ export function goOn(wake: Wake, d: WakeDevice, now: Instant): readonly WakeEffe
   d.deviceState = 'dialling';
   return [
     ...drop,
+    ...status(wake, 'WOKEN', d.deviceLeg),
     { type: 'ring', legId: d.deviceLeg, ref: d.ref, kind: 'device', contact },
     { type: 'step', step: 'dialled', device: d.bindingId },
-    ...status(wake, 'WOKEN'),
   ];
 }
 

@@ -31,7 +31,8 @@ export function finish(
   wake.outcome = outcome;
   wake.endedAt = now;
   const ours = wake.devices.some((d) => d.deviceState === 'answered' || d.storedState === 'answered');
-  const effects: WakeEffect[] = word === 'elsewhere' && !ours ? [...status(wake, 'ELSEWHERE')] : [];
+  const effects: WakeEffect[] =
+    word === 'elsewhere' && !ours && wake.status === 'NOBODY' ? [...status(wake, 'ELSEWHERE')] : [];
   for (const device of wake.devices) {
     // An INVITE under way to a contact that has just registered: the CANCEL tells it. A stored contact may be dead.
     const hearsBySip = device.rang || isDialling(device.deviceState) || device.deviceState === 'answered';
@@ -43,11 +44,12 @@ export function finish(
   return effects;
 }
 
-/** Told once: the dialplan is not written to for what it knows. */
-export function status(wake: Wake, said: WakeStatus): readonly WakeEffect[] {
-  if (wake.status === said) return [];
+/** Told once, by way of a leg that waits: the dialplan is not written to for what it knows. */
+export function status(wake: Wake, said: WakeStatus, legId?: string): readonly WakeEffect[] {
+  if (wake.status === said && wake.statusTold) return [];
   wake.status = said;
-  return [{ type: 'status', status: said }];
+  wake.statusTold = legId !== undefined;
+  return [{ type: 'status', status: said, ...(legId === undefined ? {} : { legId }) }];
 }
 
 /** The person said no at one device. Where the policy says so that holds for all of them; the others ring on otherwise. */

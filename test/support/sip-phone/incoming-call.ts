@@ -1,7 +1,7 @@
 /** A call that comes to this phone: every INVITE of it, ringing, the answer, CANCEL. */
 import { ALLOW, Call, type CallContext } from './call.ts';
 import { Dialog } from './dialog.ts';
-import { branchOf, type SipHeaders, type SipRequest } from './message.ts';
+import { branchOf, type HeaderLine, type SipHeaders, type SipRequest } from './message.ts';
 
 /** One INVITE as it arrived. */
 export interface ReceivedInvite {
@@ -74,10 +74,11 @@ export class IncomingCall extends Call {
     this.listenTo(this.#invite.body);
   }
 
-  reject(status = 486): void {
+  /** `headers`: a Contact with 302, for instance. */
+  reject(status = 486, headers: readonly HeaderLine[] = []): void {
     if (this.isOver || this.#answering) return;
     this.rejectedWith = status;
-    this.context.wire.respond(this.#invite, { status, tag: this.#tag });
+    this.context.wire.respond(this.#invite, { status, tag: this.#tag, headers });
     this.finish('rejected', 'us');
   }
 
