@@ -87,7 +87,12 @@ export function compose(config: LoadedConfig, found: Adapters, log: Logger, cloc
     entry: { type: string; options: unknown },
   ): T => {
     const module = modules.get(entry.type) as AdapterModule<T>;
-    return module.create(entry.options, { clock: wire, log, name } satisfies AdapterDeps);
+    return module.create(entry.options, {
+      clock: wire,
+      log,
+      name,
+      observing: config.mode === 'observe',
+    } satisfies AdapterDeps);
   };
   const providers = Object.entries(config.push).map(([name, entry]) => make(found.push, name, entry));
   const sinks = Object.entries(config.events).map(([name, entry]) => make(found.events, name, entry));

@@ -17,4 +17,6 @@ export interface AdapterDeps {
   readonly log: Logger;
   /** The adapter's name in the configuration. A push provider answers for targets of this provider name. */
   readonly name: string;
+  /** `mode: observe`: nothing may be changed anywhere, not even what a phone asked for. Default false. */
+  readonly observing?: boolean;
 }

@@ -245,8 +245,10 @@ describe('trouble', () => {
   it('started anew while a call waits: the call is taken up, and what rings already is not rung again', async () => {
     const { pbx, link, told } = await world();
     let rings = 0;
+    let answer: () => void = () => undefined;
     pbx.phone('127.0.0.9:5060', (invite) => {
       rings++;
+      answer = () => invite.answer();
       invite.ring();
     });
     pbx.register(AOR, CONTACT, 'c1');
@@ -269,7 +271,9 @@ describe('trouble', () => {
     ]);
     await anew.told.told('legRinging', (e) => e.ref === 'w00000002d0011223344556677');
     expect(rings).toBe(1);
-    call.cancel();
-    await anew.told.told('legEnded', (e) => e.legId === call.uuid);
+    answer();
+    await anew.told.told('legAnswered', (e) => e.legId === 'w00000002d0011223344556677');
+    expect(await call.status).toBe(200);
+    expect(pbx.commands.filter((c) => c.includes('uuid_kill'))).toEqual([]);
   });
 });

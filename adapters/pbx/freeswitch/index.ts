@@ -62,7 +62,9 @@ class FreeswitchLink implements PbxLink {
   readonly #lastSeen = new LastSeen();
   /** Who waits for a removal to be told, by Call-ID. */
   readonly #removals = new Map<string, Set<() => void>>();
+  /** Channels of an earlier life of ours that still ring, by caller; and what they are called in this one. */
   readonly #adopted = new Map<string, Adopted[]>();
+  readonly #adoptedRefs = new Map<string, string>();
   #ownAddresses: ReadonlySet<string> = new Set();
   #emit: (event: PbxEvent) => void = () => undefined;
   #stopped = false;
@@ -179,9 +181,13 @@ class FreeswitchLink implements PbxLink {
         const doomed = this.#doomed.get(fact.uuid);
         if (fact.fact === 'legEnded') this.#doomed.delete(fact.uuid);
         else if (doomed !== undefined) void this.#kill(fact.uuid, doomed);
-        const call = this.#callByRef.get(fact.ref);
-        if (fact.fact === 'legEnded') call?.legEnded(fact.ref, fact.uuid, fact.cause);
-        else call?.[fact.fact](fact.ref, fact.uuid);
+        // A channel of an earlier life of ours carries that life's name.
+        const ref = this.#adoptedRefs.get(fact.uuid) ?? fact.ref;
+        const call = this.#callByRef.get(ref);
+        if (fact.fact === 'legEnded') {
+          this.#adoptedRefs.delete(fact.uuid);
+          call?.legEnded(ref, fact.uuid, fact.cause);
+        } else call?.[fact.fact](ref, fact.uuid);
         return;
       }
       case 'holdBegan':
@@ -268,6 +274,16 @@ class FreeswitchLink implements PbxLink {
       // The link went down: what was seen last must do.
     }
     for (const uri of uris) this.#say({ ...said, uri });
+    // The phone asked for it: a row that stays would be rung, and would look like a binding at the next resync.
+    if (this.#deps.observing) return;
+    for (const uri of uris) {
+      this.removeContact({ aor, uri }).catch((error: unknown) => {
+        this.#deps.log.info(
+          { pbx: this.name, aor, reason: String(error) },
+          'a contact logged out by * could not be flushed',
+        );
+      });
+    }
   }
 
   #expired(fact: Extract<FsFact, { fact: 'expired' }>): void {
@@ -316,6 +332,7 @@ class FreeswitchLink implements PbxLink {
         if (event.type === 'deviceLegArrived') this.#callByRef.set(event.leg.ref, call);
         this.#say(event);
       },
+      onAdopted: (uuid, ref) => this.#adoptedRefs.set(uuid, ref),
       onOver: () => {
         // A phone that answers in the same moment is still to be heard.
         this.#deps.clock.after(SECOND, () => {

@@ -53,6 +53,8 @@ export interface WaitingCallOptions {
   readonly secondsLeft: () => number;
   readonly orders: Orders;
   readonly emit: (event: PbxEvent) => void;
+  /** This leg is that channel, whatever name it carries. */
+  readonly onAdopted: (uuid: string, ref: string) => void;
   /** Called once; afterwards nothing happens any more. */
   readonly onOver: () => void;
 }
@@ -311,6 +313,7 @@ export class WaitingCall {
     if (!known) return;
     leg.uuid = known.uuid;
     leg.state = 'dialling';
+    this.#o.onAdopted(known.uuid, ref);
     this.#emit({ type: 'legRinging', ref });
   }
 
