@@ -4,8 +4,8 @@
  * push services, store.
  */
 import type { Aor } from '../core/aor.ts';
-import { parseAor, servesAor } from '../core/aor.ts';
-import { type AorRecord, type BindingId, isLive, type Targets } from '../core/binding.ts';
+import { parseAor } from '../core/aor.ts';
+import type { BindingId, Targets } from '../core/binding.ts';
 import type { LifecycleEvent, NoticeName } from '../core/events.ts';
 import { explainCall, explainDevices, seldomIn } from '../core/explain.ts';
 import type { Mode, Policy } from '../core/policy.ts';
@@ -21,7 +21,9 @@ import { Brake } from './brake.ts';
 import type { Delivery } from './delivery.ts';
 import { EffectRunner, type NoticeText } from './effect-runner.ts';
 import { Events } from './events.ts';
-import { RemoteLink, RemoteLinks } from './remote-links.ts';
+import { Links } from './links.ts';
+import { Reachable } from './reachable.ts';
+import { RemoteLinks } from './remote-links.ts';
 import { Reports } from './reports.ts';
 import { heldEvent, Resync } from './resync.ts';
 import { type Telling, tellingOfReport, tellingsOfCall } from './tellings.ts';
@@ -71,11 +73,9 @@ export class Runtime {
   /** What apps tell over HTTP. */
   readonly reports: Reports;
   readonly #o: RuntimeOptions;
-  /** Those of this node, and those that other nodes tell of. */
-  readonly #links: Map<string, PbxLink>;
+  readonly #links: Links;
   readonly #remote: RemoteLinks | undefined;
-  readonly #downSince = new Map<string, Instant>();
-  readonly #reachable = new Map<Aor, boolean>();
+  readonly #reachable: Reachable;
   readonly #bindings: Bindings;
   readonly #effects: EffectRunner;
   readonly #wakes: Wakes;
@@ -90,8 +90,8 @@ export class Runtime {
     this.#o = options;
     const { clock, log, store, delivery, mode, policyFor } = options;
     const wire = options.wire ?? clock;
-    this.#links = new Map(options.links.map((link) => [link.name, link]));
-    for (const link of options.links) this.#downSince.set(link.name, clock.now());
+    this.#links = new Links(options.links, options.realmOf, clock.now());
+    this.#reachable = new Reachable(this.#links, mode !== 'observe');
     const newId = () => options.randomHex(8);
     const sinks = mode === 'observe' ? [] : (options.sinks ?? []);
     this.#events = new Events({ sinks, clock: wire, log, newId: () => options.randomHex(12) });
@@ -103,12 +103,10 @@ export class Runtime {
         own: options.links,
         realmOf: options.realmOf,
         clock: wire,
-        onOthers: (links) => {
-          for (const link of links) this.#links.set(link.name, link);
-        },
+        onOthers: (links) => this.#links.addRemote(links),
         // Its own node has it in the record already; here a call may wait for it.
         onEvent: (event) => this.#toWakes(event),
-        onReachable: (aor, reachable) => this.#knowReachable(aor, reachable),
+        onReachable: (aor, reachable) => this.#reachable.know(aor, reachable),
       });
     this.#brake = new Brake({ store, clock, log, ...(options.brake === undefined ? {} : { enabled: options.brake }) });
     this.#bindings = new Bindings({
@@ -119,14 +117,14 @@ export class Runtime {
       shown: (aor) => this.#shown(aor),
       onEffects: (aor, record, effects) => {
         this.#effects.run(aor, record, effects);
-        this.#tellChanged(aor, record);
+        this.#reachable.changed(record);
       },
     });
     this.#effects = new EffectRunner({
       mode,
       log,
       delivery,
-      links: this.#links,
+      links: this.#links.byName,
       apply: (aor, event) => this.#apply(aor, event),
       read: (aor) => this.#bindings.read(aor),
       clock,
@@ -147,7 +145,7 @@ export class Runtime {
       log,
       bindings: this.#bindings,
       delivery,
-      links: this.#links,
+      links: this.#links.byName,
       policyFor,
       traces: this.traces,
       callKey: options.callKey,
@@ -175,8 +173,8 @@ export class Runtime {
       log,
       brake: this.#brake,
       newId,
-      linksOf: (aor) => this.#owners(aor),
-      downSince: (link) => (link instanceof RemoteLink ? link.downSince : this.#downSince.get(link.name)),
+      linksOf: (aor) => this.#links.owners(aor),
+      downSince: (link) => this.#links.downSince(link),
       forgetAfterMs: options.forgetAfterMs,
       onRound: () => delivery.warm(),
       room: () => this.#effects.room(),
@@ -187,8 +185,8 @@ export class Runtime {
       clock,
       log,
       newId,
-      tellReachable: (link, record) => this.#tellReachable(record.aor, isReachable(record), [link]),
-      owns: (link, aor) => this.#owns(link, aor),
+      tellReachable: (link, record) => this.#reachable.tell(link, record),
+      owns: (link, aor) => this.#links.owns(link, aor),
     });
   }
 
@@ -256,7 +254,7 @@ export class Runtime {
   status(): { ready: boolean; links: Record<string, boolean>; waiting: number; brake?: string } {
     return {
       ready: this.#started,
-      links: Object.fromEntries([...this.#links.values()].map((link) => [link.name, link.up])),
+      links: this.#links.states(),
       waiting: this.#wakes.waiting,
       ...(this.#brake.on ? { brake: this.#brake.reason } : {}),
     };
@@ -266,18 +264,9 @@ export class Runtime {
     if (telling) this.#events.tell(telling.type, telling.at, aor, telling.data);
   }
 
-  #owns(link: PbxLink, aor: Aor): boolean {
-    const realm = link instanceof RemoteLink ? link.realm : this.#o.realmOf(link.name);
-    return servesAor(realm, aor);
-  }
-
-  #owners(aor: Aor): PbxLink[] {
-    return [...this.#links.values()].filter((link) => this.#owns(link, aor));
-  }
-
   /** What the PBXs of this node hold for an AOR, as facts: all there is to go by while the store is away. */
   async #shown(aor: Aor): Promise<readonly LifecycleEvent[]> {
-    const own = this.#o.links.filter((link) => link.up && this.#owns(link, aor));
+    const own = this.#links.own.filter((link) => link.up && this.#links.owns(link, aor));
     const answers = await Promise.allSettled(own.map((link) => link.ask(aor)));
     const contacts = answers.flatMap((a) => (a.status === 'fulfilled' ? a.value.contacts : []));
     return contacts.map((c) => heldEvent(c, this.#o.clock.now(), this.#o.randomHex(8)));
@@ -299,14 +288,14 @@ export class Runtime {
   async #record(event: PbxEvent): Promise<void> {
     switch (event.type) {
       case 'linkUp': {
-        this.#downSince.delete(event.pbx);
-        this.#reachable.clear();
+        this.#links.wentUp(event.pbx);
+        this.#reachable.forgetAll();
         const link = this.#links.get(event.pbx);
         if (link) await this.#resync.run(link, 'connect');
         return;
       }
       case 'linkDown':
-        this.#downSince.set(event.pbx, this.#o.clock.now());
+        this.#links.wentDown(event.pbx, this.#o.clock.now());
         return;
       case 'contactSeen': {
         const { contact, how, at, grantedMs, wire } = event;
@@ -363,27 +352,4 @@ export class Runtime {
     if (event.type === 'TokenDied') this.#brake.tokenDied(this.#o.clock.now());
     await this.#bindings.apply(aor, event);
   }
-
-  /** BLF and queues see a sleeping phone as reachable while a live binding exists. Only what changes is told. */
-  #tellChanged(aor: Aor, record: AorRecord): void {
-    const reachable = isReachable(record);
-    if (this.#reachable.get(aor) === reachable) return;
-    this.#knowReachable(aor, reachable);
-    this.#tellReachable(aor, reachable, this.#owners(aor));
-  }
-
-  #tellReachable(aor: Aor, reachable: boolean, links: readonly PbxLink[]): void {
-    if (this.#o.mode === 'observe') return;
-    for (const link of links) {
-      if (link.up) link.setReachable(aor, reachable).catch(() => this.#reachable.delete(aor));
-    }
-  }
-
-  /** Saves repeated orders; bounded, because a million accounts must not live in memory. */
-  #knowReachable(aor: Aor, reachable: boolean): void {
-    if (this.#reachable.size > 50_000) this.#reachable.clear();
-    this.#reachable.set(aor, reachable);
-  }
 }
-
-const isReachable = (record: AorRecord): boolean => record.bindings.some(isLive);

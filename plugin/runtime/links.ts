@@ -1,0 +1,61 @@
+/** Which PBXs there are, whose accounts are whose, and since when one is away: this node's own and those of other nodes. */
+import { type Aor, servesAor } from '../core/aor.ts';
+import type { Instant } from '../core/time.ts';
+import type { PbxLink } from '../ports/pbx-link.ts';
+import { RemoteLink } from './remote-links.ts';
+
+export class Links {
+  readonly own: readonly PbxLink[];
+  readonly #all: Map<string, PbxLink>;
+  readonly #downSince = new Map<string, Instant>();
+  readonly #realmOf: (link: string) => string;
+
+  /** Every link counts as away until it says that it is up. */
+  constructor(own: readonly PbxLink[], realmOf: (link: string) => string, now: Instant) {
+    this.own = own;
+    this.#realmOf = realmOf;
+    this.#all = new Map(own.map((link) => [link.name, link]));
+    for (const link of own) this.#downSince.set(link.name, now);
+  }
+
+  /** By name; other nodes' come and go. */
+  get byName(): ReadonlyMap<string, PbxLink> {
+    return this.#all;
+  }
+
+  get(name: string): PbxLink | undefined {
+    return this.#all.get(name);
+  }
+
+  addRemote(links: readonly RemoteLink[]): void {
+    for (const link of links) this.#all.set(link.name, link);
+  }
+
+  wentUp(name: string): void {
+    this.#downSince.delete(name);
+  }
+
+  wentDown(name: string, now: Instant): void {
+    this.#downSince.set(name, now);
+  }
+
+  /** Undefined while it is up. */
+  downSince(link: PbxLink): Instant | undefined {
+    return link instanceof RemoteLink ? link.downSince : this.#downSince.get(link.name);
+  }
+
+  owns(link: PbxLink, aor: Aor): boolean {
+    const realm = link instanceof RemoteLink ? link.realm : this.#realmOf(link.name);
+    return servesAor(realm, aor);
+  }
+
+  /** The PBXs an account may be registered with. */
+  owners(aor: Aor): PbxLink[] {
+    return [...this.#all.values()].filter((link) => this.owns(link, aor));
+  }
+
+  /** By name: up or not. */
+  states(): Record<string, boolean> {
+    return Object.fromEntries([...this.#all.values()].map((link) => [link.name, link.up]));
+  }
+}
