@@ -34,6 +34,8 @@ export interface SceneOptions {
   readonly queues?: string;
   /** YAML lines under `policy:`. */
   readonly policy?: string;
+  /** The dialplan asks a second node, `pushwake-b`, when the first does not answer. */
+  readonly twoNodes?: boolean;
   /** Do not start pushwake yet. */
   readonly withoutPushwake?: boolean;
   /** Another way to start pushwake: on a clock that runs faster, say. */
@@ -110,7 +112,11 @@ export class Scene extends PbxScene {
         extensions: options.extensions ?? DIALPLAN,
         ...(options.queues === undefined ? {} : { queues: options.queues }),
         snippets: [
-          { file: shipped('pushwake-extensions.conf'), into: 'extensions.conf' },
+          {
+            file: shipped('pushwake-extensions.conf'),
+            into: 'extensions.conf',
+            ...(options.twoNodes ? { replace: [[';2;', '']] as const } : {}),
+          },
           { file: shipped('pushwake-ari.conf'), into: 'ari.conf', replace: [['CHANGE-ME', ARI_PASSWORD]] },
           ...(options.hep
             ? [
