@@ -402,6 +402,145 @@ describe('apns', () => {
     });
   });
 
+  describe('a certificate in place of a key', () => {
+    let dir: string;
+    let file: string;
+    const { teamId, bundleId } = { teamId: 'TEAM123456', bundleId: 'com.example.phone' };
+    const by = (certificate: string, more: object = {}) => make({ apps: [{ teamId, bundleId, certificate, ...more }] });
+    beforeEach(() => {
+      dir = mkdtempSync(join(tmpdir(), 'pushwake-'));
+      file = join(dir, 'push.pem');
+    });
+    afterEach(() => rmSync(dir, { recursive: true }));
+
+    it('pushes, for calls and everything else', async () => {
+      const certified = by(apns.certificate());
+      for (const purpose of ['call', 'notice'] as const) {
+        expect(await send(purpose, TARGETS, certified)).toMatchObject({ kind: 'accepted' });
+      }
+      expect(apns.complaints).toEqual([]);
+    });
+
+    it('is read from files, and read again when one of them changes', async () => {
+      const split = (pem: string) => pem.split(/(?=-----BEGIN PRIVATE KEY)/) as [string, string];
+      const keyFile = join(dir, 'push.key');
+      const write = (pem: string) => {
+        const [cert, key] = split(pem);
+        for (const [path, text] of [
+          [file, cert],
+          [keyFile, key],
+        ] as const) {
+          writeFileSync(`${path}.new`, text);
+          renameSync(`${path}.new`, path);
+        }
+      };
+      write(apns.certificate());
+      const certified = by(file, { certificateKey: keyFile });
+      expect(await send('call', TARGETS, certified)).toMatchObject({ kind: 'accepted' });
+      write(apns.certificate());
+      await clock.advance(5 * SECOND);
+      expect(await send('call', TARGETS, certified)).toMatchObject({ kind: 'accepted' });
+      expect(log.at('info').map(({ message }) => message)).toEqual(['apns key file taken up']);
+      expect(apns.connectionsEver).toBe(2);
+    });
+
+    it('that Apple does not know is a misconfiguration', async () => {
+      const { cert, key } = selfSignedCertificate();
+      expect(await send('call', TARGETS, by(cert + key))).toMatchObject({ kind: 'misconfigured' });
+    });
+
+    it('is checked at start: what it is, whose key it has, how long it lasts', () => {
+      const { cert, key } = selfSignedCertificate();
+      const other = selfSignedCertificate();
+      expect(() => by(cert)).toThrow('push.apns.apps[0].certificate holds no private key');
+      expect(() => by(key)).toThrow('push.apns.apps[0].certificate is not a certificate');
+      expect(() => by(cert, { certificateKey: other.key })).toThrow('holds the key of another certificate');
+      expect(() => by(join(dir, 'missing'))).toThrow('cannot be read (ENOENT); expected PEM text');
+      const ended = apns.certificate(0, { notAfter: new Date(NOON - 1_000) });
+      expect(() => by(ended)).toThrow(/ended on .*; renew it/);
+      by(apns.certificate(0, { notAfter: new Date(NOON + 29 * 24 * 3_600_000) }));
+      expect(log.at('warn').map(({ message }) => message)).toEqual(['apns certificate ends soon, renew it']);
+      const [app] = apns.apps;
+      expect(() => make({ apps: [{ ...app, certificate: cert + key }] })).toThrow(/not both/);
+      expect(() => make({ apps: [{ teamId, bundleId }] })).toThrow(/keyId and key, or certificate/);
+      expect(() => make({ apps: [{ ...app, certificateKey: key }] })).toThrow(/certificate beside it/);
+    });
+  });
+
+  describe('several teams, apps and environments at once', () => {
+    it('each by its own key, on connections of its own', async () => {
+      const two = await startApnsStandIn({
+        apps: [
+          {},
+          { bundleId: 'com.example.tablet' },
+          { teamId: 'OTHERTEAM1', bundleId: 'com.example.phone', keyId: 'OTHERKEY12' },
+        ],
+      });
+      const sandbox = await startApnsStandIn();
+      more.push(two, sandbox);
+      sandbox.trust(two.apps);
+      const tokens = ['1', '2', '3', '4'].map((digit) => digit.repeat(64)) as [string, string, string, string];
+      two.register(tokens[0], { voip: true });
+      two.register(tokens[1], { bundleId: 'com.example.tablet', voip: true });
+      two.register(tokens[2], { voip: true });
+      sandbox.register(tokens[3], { voip: true });
+      const endpoints = { endpoint: two.endpoint, sandboxEndpoint: sandbox.endpoint };
+      const all = make({ apps: two.apps, ...endpoints, connections: 1 });
+      const call = (app: string, token: string, environment?: 'sandbox') =>
+        send('call', { call: { ...target(token, app), ...(environment && { environment }) } }, all);
+      const outcomes = await Promise.all([
+        call('TEAM123456.com.example.phone', tokens[0]),
+        call('TEAM123456.com.example.tablet', tokens[1]),
+        call('OTHERTEAM1.com.example.phone', tokens[2]),
+        call('TEAM123456.com.example.phone', tokens[3], 'sandbox'),
+      ]);
+      expect(outcomes.map(({ kind }) => kind)).toEqual(Array(4).fill('accepted'));
+      // Two apps of one key share its connections; Apple ties a connection to one team.
+      expect([two.connectionsEver, sandbox.connectionsEver]).toEqual([2, 1]);
+      expect([...two.complaints, ...sandbox.complaints]).toEqual([]);
+    });
+  });
+
+  describe('a token Apple does not know', () => {
+    const unknown = (n: number) => ({ call: target(`${n}`.padStart(64, '0')) });
+    const failed = { kind: 'failed', reason: 'BadDeviceToken' };
+
+    it('is dead when it fails three times, 10 min apart, while others are reached', async () => {
+      await send('call');
+      for (let i = 0; i < 2; i++) {
+        expect(await send('call', unknown(1))).toEqual(failed);
+        await clock.advance(10 * 60 * SECOND - 1);
+        expect(await send('call', unknown(1)), 'too soon').toEqual(failed);
+        expect(await send('call'), 'another is reached').toMatchObject({ kind: 'accepted' });
+        await clock.advance(1);
+      }
+      expect(await send('call', unknown(1))).toEqual({ kind: 'tokenDead', reason: 'BadDeviceToken' });
+    });
+
+    it('is not, when nobody was ever reached', async () => {
+      for (let i = 0; i < 5; i++) {
+        expect(await send('call', unknown(1))).toEqual(failed);
+        await clock.advance(3_600 * SECOND);
+      }
+    });
+
+    it('five of them in a row: the environment is wrong, and nobody is dead', async () => {
+      await send('call');
+      for (let n = 1; n < 5; n++) expect(await send('call', unknown(n))).toEqual(failed);
+      for (let n = 5; n < 50; n++) {
+        await clock.advance(3_600 * SECOND);
+        expect(await send('call', unknown(n % 7))).toMatchObject({
+          kind: 'misconfigured',
+          reason: 'BadDeviceToken',
+          scope: 'device',
+          hint: expect.stringContaining('environment'),
+        });
+      }
+      await send('call');
+      expect(await send('call', unknown(1)), 'counted anew').toEqual(failed);
+    });
+  });
+
   it('refuses options it does not know, and an app given twice', () => {
     const [app] = apns.apps;
     expect(() => make({ apps: [app, app] })).toThrow(/given twice/);

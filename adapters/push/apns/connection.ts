@@ -4,14 +4,12 @@
  */
 import type { ClientHttp2Session } from 'node:http2';
 import { MultiProvider, Notification } from '@parse/node-apn';
-import type { Endpoint } from './options.ts';
+import type { Credential, Endpoint } from './options.ts';
 import { type ApnsAnswer, readFailure } from './outcome.ts';
 import type { ApnsMessage } from './payload.ts';
 
 export interface ConnectionOptions {
-  readonly key: string;
-  readonly keyId: string;
-  readonly teamId: string;
+  readonly credential: Credential;
   readonly production: boolean;
   readonly connections: number;
   readonly requestTimeoutMs: number;
@@ -37,9 +35,11 @@ interface InnerClient {
 }
 
 export function connect(options: ConnectionOptions): ApnsConnection {
-  const { key, keyId, teamId, production, connections, requestTimeoutMs, endpoint } = options;
+  const { credential, production, connections, requestTimeoutMs, endpoint } = options;
   const provider = new MultiProvider({
-    token: { key, keyId, teamId },
+    ...(credential.kind === 'key'
+      ? { token: { key: credential.key, keyId: credential.keyId, teamId: credential.teamId } }
+      : { cert: credential.certificate, key: credential.key }),
     // Explicit: the default is taken from NODE_ENV.
     production,
     clientCount: connections,

@@ -3,14 +3,23 @@
  * Retry, deadlines and limits in flight lie outside (`plugin/runtime/delivery.ts`).
  */
 import type { Target, Targets } from '../../../plugin/core/binding.ts';
-import { SECOND } from '../../../plugin/core/time.ts';
+import { between, DAY, SECOND } from '../../../plugin/core/time.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
 import type { Clock } from '../../../plugin/ports/clock.ts';
 import type { PushOutcome, PushProvider, PushPurpose, PushRequest } from '../../../plugin/ports/push-provider.ts';
 import { printable } from '../verdicts.ts';
 import { WatchedFile } from '../watched-file.ts';
+import { BadTokens } from './bad-tokens.ts';
 import { type ApnsConnection, connect } from './connection.ts';
-import { type ApnsApp, type ApnsOptions, ConfigError, isKeyText, optionsSchema, readKey } from './options.ts';
+import {
+  type ApnsApp,
+  type ApnsOptions,
+  ConfigError,
+  type Credential,
+  filesOf,
+  optionsSchema,
+  readCredential,
+} from './options.ts';
 import { type ApnsAnswer, outcomeOf } from './outcome.ts';
 import { buildMessage } from './payload.ts';
 
@@ -27,6 +36,9 @@ const IN_FLIGHT_PER_CONNECTION = 500;
 /** A signature refused as too old again after this: not the same batch, but a clock that is wrong. */
 const STILL_EXPIRED_AFTER = 2 * SECOND;
 
+/** So long before a certificate ends, each start and each change of its file says so. */
+const WARNED_BEFORE_END = 30 * DAY;
+
 /** Tokens whose environment was found out by trying. The oldest goes first. */
 const MAX_REMEMBERED = 10_000;
 
@@ -35,8 +47,10 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
   const options = optionsSchema.parse(input);
   const keys = readKeys(options, name, clock);
   const foundOut = new Map<string, Environment>();
+  const badTokens = new BadTokens();
   const mismatches = new Map<ApnsApp, number>();
   let closed = false;
+  for (const key of keys.values()) warnOfEnd(key);
 
   function targetFor(purpose: PushPurpose, targets: Targets): Target | undefined {
     const ours = (target: Target | undefined) => (target?.provider === name ? target : undefined);
@@ -74,13 +88,39 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
     if (!key) return { kind: 'failed', reason: 'closed' };
     refresh(key);
     const { first, other } = environments(app, target);
+    const { fingerprint } = target.token;
     const outcome = await ask(key, first, (connection) => connection.exchange(message, token));
-    if (outcome.kind !== 'failed' || outcome.reason !== 'BadDeviceToken' || !other || closed) return outcome;
+    if (outcome.kind === 'accepted') badTokens.accepted(app.bundleId, fingerprint);
+    if (outcome.kind !== 'failed' || outcome.reason !== 'BadDeviceToken' || closed) return outcome;
 
-    const second = await ask(key, other, (connection) => connection.exchange(message, token));
-    if (second.kind !== 'accepted' && second.kind !== 'tokenDead') return outcome;
-    remember(target.token.fingerprint, other, app);
-    return second;
+    if (other) {
+      const second = await ask(key, other, (connection) => connection.exchange(message, token));
+      if (second.kind === 'accepted') badTokens.accepted(app.bundleId, fingerprint);
+      if (second.kind === 'accepted' || second.kind === 'tokenDead') {
+        remember(fingerprint, other, app);
+        return second;
+      }
+      // Only an answer of both worlds that neither knows the token says anything about it.
+      if (second.kind !== 'failed' || second.reason !== 'BadDeviceToken') return outcome;
+    }
+    return judgeBadToken(app, fingerprint, outcome);
+  }
+
+  /** "BadDeviceToken" alone is no verdict: a wrong environment gives it for every token there is. */
+  function judgeBadToken(app: ApnsApp, fingerprint: string, outcome: PushOutcome): PushOutcome {
+    switch (badTokens.failed(app.bundleId, fingerprint, clock.monotonicMs())) {
+      case 'many': {
+        const hint =
+          app.environment === 'auto'
+            ? 'Apple knows none of this app’s tokens, in neither environment: the phones report tokens of another app, or not their own'
+            : `Apple knows none of this app’s tokens in ${app.environment}: they may be of the other environment; set environment: auto`;
+        return { kind: 'misconfigured', reason: 'BadDeviceToken', hint, scope: 'device' };
+      }
+      case 'dead':
+        return { kind: 'tokenDead', reason: 'BadDeviceToken' };
+      case 'alone':
+        return outcome;
+    }
   }
 
   /** Which of Apple's two worlds to ask first, and whether the other may be tried. */
@@ -122,9 +162,7 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
     let connection = key.connections.get(at);
     if (!connection) {
       connection = connect({
-        key: key.text,
-        keyId: key.app.keyId,
-        teamId: key.app.teamId,
+        credential: key.credential,
         production: at === 'production',
         connections: options.connections,
         requestTimeoutMs: options.requestTimeoutMs,
@@ -135,26 +173,31 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
     return connection;
   }
 
-  /** Takes up a key file that was replaced. A bad one changes nothing: the old key may still be good. */
+  /** Takes up a file that was replaced. A bad one changes nothing: the old one may still be good. */
   function refresh(key: Key): void {
-    if (!key.file?.changed()) return;
+    const changed = key.files.filter((file) => file.changed()).map((file) => file.path);
+    const [file] = changed;
+    if (file === undefined) return;
+    const fields = { provider: name, app: key.app.bundleId, file };
     try {
-      const text = readKey(key.file.path, key.setting);
-      if (text === key.text) return;
-      key.text = text;
+      const credential = readCredential(key.app, key.setting, clock.now());
+      if (sameCredential(credential, key.credential)) return;
+      key.credential = credential;
       for (const connection of key.connections.values()) connection.retire();
       key.connections.clear();
-      log.info(
-        { provider: name, app: key.app.bundleId, keyId: key.app.keyId, file: key.file.path },
-        'apns key file taken up',
-      );
+      warnOfEnd(key);
+      log.info({ ...fields, ...(key.app.keyId && { keyId: key.app.keyId }) }, 'apns key file taken up');
     } catch (error) {
       const problem = error instanceof ConfigError ? error.message : 'unknown error';
-      log.error(
-        { provider: name, app: key.app.bundleId, file: key.file.path, problem },
-        'apns key file not usable, old key kept',
-      );
+      log.error({ ...fields, problem }, 'apns key file not usable, old key kept');
     }
+  }
+
+  /** A certificate lasts a year, and the day it ends no phone rings. */
+  function warnOfEnd({ app, credential }: Key): void {
+    if (credential.kind !== 'certificate' || between(clock.now(), credential.endsAt) > WARNED_BEFORE_END) return;
+    const endsAt = new Date(credential.endsAt).toISOString();
+    log.warn({ provider: name, app: app.bundleId, endsAt }, 'apns certificate ends soon, renew it');
   }
 
   return {
@@ -177,18 +220,18 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
   };
 }
 
-/** One key of one team: apps that share it share its connections, because Apple counts signatures by key. */
+/** One key of one team, or one certificate: apps that share it share its connections, because Apple counts signatures by key. */
 interface Key {
   readonly app: ApnsApp;
   readonly setting: string;
-  readonly file: WatchedFile | undefined;
+  readonly files: readonly WatchedFile[];
   readonly connections: Map<Environment, ApnsConnection>;
-  text: string;
+  credential: Credential;
   expiredSinceMs: number | undefined;
 }
 
-function keyOf(app: ApnsApp): string {
-  return JSON.stringify([app.teamId, app.keyId, app.key]);
+function keyOf({ teamId, keyId, key, certificate, certificateKey }: ApnsApp): string {
+  return JSON.stringify([teamId, keyId, key, certificate, certificateKey]);
 }
 
 function readKeys(options: ApnsOptions, name: string, clock: Clock): Map<string, Key> {
@@ -196,11 +239,11 @@ function readKeys(options: ApnsOptions, name: string, clock: Clock): Map<string,
   const mistakes: string[] = [];
   for (const [index, app] of options.apps.entries()) {
     if (keys.has(keyOf(app))) continue;
-    const setting = `push.${name}.apps[${index}].key`;
+    const setting = `push.${name}.apps[${index}]`;
     try {
-      const file = isKeyText(app.key) ? undefined : new WatchedFile(app.key, clock);
-      const text = readKey(app.key, setting);
-      keys.set(keyOf(app), { app, setting, file, text, connections: new Map(), expiredSinceMs: undefined });
+      const files = filesOf(app).map((path) => new WatchedFile(path, clock));
+      const credential = readCredential(app, setting, clock.now());
+      keys.set(keyOf(app), { app, setting, files, credential, connections: new Map(), expiredSinceMs: undefined });
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       mistakes.push(error.message);
@@ -208,6 +251,11 @@ function readKeys(options: ApnsOptions, name: string, clock: Clock): Map<string,
   }
   if (mistakes.length > 0) throw new ConfigError(mistakes.join('\n'));
   return keys;
+}
+
+function sameCredential(a: Credential, b: Credential): boolean {
+  const textsOf = (c: Credential) => (c.kind === 'key' ? [c.key] : [c.certificate, c.key]);
+  return textsOf(a).join('\n') === textsOf(b).join('\n');
 }
 
 /** `TEAMID.bundle.id` names one app; `bundle.id` alone too, unless two teams have it. */

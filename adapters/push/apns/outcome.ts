@@ -18,6 +18,7 @@ export interface ApnsAnswer {
 }
 
 const OUR_BUG = 'Our mistake in this one push: the same push again would fail again.';
+const CHECK_CERTIFICATE = 'renew the push certificate of this app, for production and VoIP, or use a .p8 key';
 const CHECK_APP = 'compare teamId, bundleId and keyId of this app with the developer account';
 
 export const VERDICTS: readonly Verdict[] = [
@@ -41,7 +42,7 @@ export const VERDICTS: readonly Verdict[] = [
     status: 400,
     reason: 'BadDeviceToken',
     outcome: 'failed',
-    why: "Never dead at once: a token of the other environment is answered so, and pruning by it would end every binding (taOS#2801). With `environment: auto` the other environment is tried once; what repeats is the lifecycle's to count.",
+    why: 'Never dead at once: a token of the other environment is answered so, and pruning by it would end every binding (taOS#2801). With `environment: auto` the other environment is tried once. Five different tokens in a row, none accepted between: `misconfigured`, the environment is wrong. Three times the same one, 10 min apart, while others of the app are accepted: `tokenDead`.',
   },
 
   // The configuration. Every binding is kept.
@@ -100,15 +101,15 @@ export const VERDICTS: readonly Verdict[] = [
     status: 403,
     reason: 'BadCertificate',
     outcome: 'misconfigured',
-    hint: CHECK_APP,
-    why: 'Not used by us; a proxy in between may.',
+    hint: CHECK_CERTIFICATE,
+    why: 'Revoked, ended, or of another app.',
   },
   {
     status: 403,
     reason: 'BadCertificateEnvironment',
     outcome: 'misconfigured',
-    hint: CHECK_APP,
-    why: 'As BadCertificate.',
+    hint: CHECK_CERTIFICATE,
+    why: 'A certificate for development in production, or the reverse.',
   },
   {
     status: 403,

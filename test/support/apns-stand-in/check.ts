@@ -28,6 +28,8 @@ export interface ConnectionState {
   jwtSince?: number;
   /** The key `jwt` was found good by: one signature serves thousands of pushes. */
   verifiedBy?: KeyObject;
+  /** The app whose certificate the client showed: such a connection needs no signature. */
+  certified?: StandInApp;
 }
 
 export interface ReadRequest {
@@ -59,6 +61,7 @@ export function checkSignature(
   nowMs: number,
 ): { refusal: Answer } | { allowed: readonly StandInApp[] } {
   const invalid = (complaint: string) => refuse(403, 'InvalidProviderToken', complaint);
+  if (state.certified && headers.authorization === undefined) return { allowed: [state.certified] };
   const [scheme, jwt] = (headers.authorization ?? '').split(' ');
   if (scheme?.toLowerCase() !== 'bearer' || !jwt)
     return refuse(403, 'MissingProviderToken', 'no "authorization: bearer"');

@@ -2,7 +2,7 @@
  * A stand-in for Apple's push service: strict HTTP/2 over TLS on 127.0.0.1, scriptable, for our tests and for yours.
  * Keys and certificate are made at start; nothing here is a secret.
  */
-import { createPublicKey, generateKeyPairSync } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import {
   constants,
   createSecureServer,
@@ -12,6 +12,7 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import type { AddressInfo } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { selfSignedCertificate } from '../tls.ts';
 import {
   type Answer,
@@ -69,6 +70,8 @@ export interface ApnsStandIn {
   readonly endpoint: { readonly address: string; readonly port: number; readonly ca: string };
   /** The apps, each with a key made for this run: spread one into the provider's option `apps`. */
   readonly apps: readonly { teamId: string; bundleId: string; keyId: string; key: string }[];
+  /** A push certificate of an app with its key, PEM: in place of `keyId` and `key`. `notAfter`: in the past, it has ended. */
+  certificate(index?: number, options?: { notAfter?: Date }): string;
   /** All pushes taken, oldest first. */
   readonly pushes: readonly ReceivedPush[];
   /** What was wrong with each request that was refused, for people. */
@@ -113,6 +116,7 @@ export async function startApnsStandIn(options: StandInOptions = {}): Promise<Ap
   const keys = new Map<string, string>();
   const apps = (options.apps ?? [{}]).map((app) => withKey(app, keys));
   const known: StandInApp[] = apps.map((app) => ({ ...app, publicKey: createPublicKey(app.key) }));
+  const certificates = new Map<string, StandInApp>();
   const tokens = new Map<string, { topic: string; deadSince?: number }>();
   const listeners = new Map<string, Set<(push: ReceivedPush) => void>>();
   const waiting: { count: number; done: () => void }[] = [];
@@ -125,9 +129,18 @@ export async function startApnsStandIn(options: StandInOptions = {}): Promise<Ap
   let connectionsEver = 0;
 
   // "APNs allows multiple concurrent streams for each connection"; 1000 is what it announces.
-  const server: Http2Server = createSecureServer({ key, cert, settings: { maxConcurrentStreams: 1_000 } });
+  const server: Http2Server = createSecureServer({
+    key,
+    cert,
+    settings: { maxConcurrentStreams: 1_000 },
+    // Whoever shows a certificate is known by it; who shows none signs.
+    requestCert: true,
+    rejectUnauthorized: false,
+  });
   server.on('session', (session) => {
-    const state: ConnectionState = {};
+    const { fingerprint256 = '' } = (session.socket as TLSSocket).getPeerCertificate();
+    const certified = certificates.get(fingerprint256);
+    const state: ConnectionState = certified ? { certified } : {};
     sessions.add(session);
     connectionsEver++;
     session.on('close', () => sessions.delete(session));
@@ -214,6 +227,12 @@ export async function startApnsStandIn(options: StandInOptions = {}): Promise<Ap
   return {
     endpoint: { address: '127.0.0.1', port, ca: cert },
     apps,
+    certificate(index = 0, options = {}) {
+      const made = selfSignedCertificate({ hosts: [apps[index]?.bundleId ?? ''], ...options });
+      const app = known[index];
+      if (app) certificates.set(new X509Certificate(made.cert).fingerprint256, app);
+      return `${made.cert}${made.key}`;
+    },
     pushes,
     complaints,
     get requests() {
