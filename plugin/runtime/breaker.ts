@@ -8,6 +8,8 @@ export type BreakerState = 'closed' | 'open' | 'half-open';
 
 /** So many failures in a row open it. */
 const OPENS_AFTER = 5;
+/** A connection that is cut fails a hundred pushes in one moment: that is one failure. */
+const ONE_MOMENT: DurationMs = 100;
 const FIRST_PAUSE = 2 * SECOND;
 const LONGEST_PAUSE = MINUTE;
 /** What has to wait while another push asks looks again after this. */
@@ -15,6 +17,7 @@ const WHILE_ASKING: DurationMs = SECOND;
 
 export class Breaker {
   #failures = 0;
+  #failedAtMs = Number.NEGATIVE_INFINITY;
   #pauses = 0;
   #openUntilMs: number | undefined;
   #asking = false;
@@ -42,7 +45,10 @@ export class Breaker {
       this.#openUntilMs = undefined;
     }
     if (result === 'unreachable') {
-      this.#failures++;
+      if (nowMs - this.#failedAtMs >= ONE_MOMENT) {
+        this.#failures++;
+        this.#failedAtMs = nowMs;
+      }
       const opens = this.#openUntilMs === undefined ? this.#failures >= OPENS_AFTER : wasHalfOpen;
       if (opens) {
         const pause = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** this.#pauses++);

@@ -243,10 +243,13 @@ describe('priority', () => {
 });
 
 describe('the breaker', () => {
-  /** Five failures in a row. */
+  /** Five failures in a row, each in a moment of its own. */
   async function open(): Promise<void> {
-    provider.next(later, 5);
-    await Promise.all([1, 2, 3, 4, 5].map((i) => delivery.send(call(1), provider.targets(`tok-${i}`))));
+    for (let i = 0; i < 5; i++) {
+      provider.next(later);
+      await delivery.send(call(1), provider.targets(`tok-${i}`));
+      if (i < 4) await clock.advance(100);
+    }
     expect(delivery.stats().providers[0]?.breaker).toBe('open');
     provider.requests.length = 0;
   }
@@ -263,6 +266,18 @@ describe('the breaker', () => {
     expect(provider.requests).toHaveLength(1);
     await clock.advance(5 * SECOND);
     expect(await waiting).toMatchObject({ kind: 'accepted' });
+  });
+
+  it('a hundred pushes on a connection that is cut are one failure', async () => {
+    for (let round = 0; round < 4; round++) {
+      provider.next(later, 100);
+      await Promise.all(Array.from({ length: 100 }, (_, i) => delivery.send(call(1), provider.targets(`tok-${i}`))));
+      expect(delivery.stats().providers[0]?.breaker).toBe('closed');
+      await clock.advance(100);
+    }
+    provider.next(later);
+    await delivery.send(call(1), provider.targets());
+    expect(delivery.stats().providers[0]?.breaker).toBe('open');
   });
 
   it('closes when a call gets through', async () => {
@@ -288,6 +303,7 @@ describe('the breaker', () => {
     let nowMs = 0;
     for (let i = 0; i < 5; i++) {
       expect(breaker.waitMs(nowMs)).toBe(0);
+      nowMs += 100;
       breaker.report('unreachable', nowMs, 0);
     }
     const waits: number[] = [];
@@ -307,7 +323,7 @@ describe('the breaker', () => {
 
   it('lets the next one ask when the one that asked was given up', () => {
     const breaker = new Breaker();
-    for (let i = 0; i < 5; i++) breaker.report('unreachable', 0, 0);
+    for (let i = -4; i <= 0; i++) breaker.report('unreachable', i * 100, 0);
     expect([breaker.waitMs(1_500), breaker.waitMs(1_500)]).toEqual([0, SECOND]);
     breaker.report('unknown', 1_600, 0);
     expect(breaker.waitMs(1_600)).toBe(0);

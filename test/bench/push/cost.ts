@@ -1,0 +1,166 @@
+/** CPU and throughput of a push, ours and a bare client's in turn, over as many connections and as many in flight. */
+import { random, systemClock } from '../../../adapters/clock/system/index.ts';
+import { create as createApns } from '../../../adapters/push/apns/index.ts';
+import { create as createFcm } from '../../../adapters/push/fcm/index.ts';
+import { create as createPnm } from '../../../adapters/push/pnm/index.ts';
+import type { Target } from '../../../plugin/core/binding.ts';
+import { MINUTE, plus } from '../../../plugin/core/time.ts';
+import { Token } from '../../../plugin/core/token.ts';
+import type { PushProvider } from '../../../plugin/ports/push-provider.ts';
+import { createDelivery } from '../../../plugin/runtime/delivery.ts';
+import { makeP8Key } from '../../support/apns-stand-in/index.ts';
+import { startFcmStandIn } from '../../support/fcm-stand-in/index.ts';
+import type { Result } from '../bench.ts';
+import { type BareClient, bareClient } from './bare.ts';
+import { median, run, silent } from './measure.ts';
+import { startService } from './service-process.ts';
+
+const CONNECTIONS = 2;
+const IN_FLIGHT = 100;
+const PUSHES = 20_000;
+const ROUNDS = 5;
+
+interface Contender {
+  readonly name: string;
+  readonly provider: PushProvider;
+  readonly target: Target;
+  /** What goes over the wire, as the bare client sends it. */
+  readonly bare: (client: BareClient, i: number) => Promise<unknown>;
+}
+
+export async function cost(progress: (line: string) => void): Promise<Result[]> {
+  const clock = systemClock();
+  const service = await startService();
+  const { endpoint } = service;
+  const deps = (name: string) => ({ clock, log: silent, name });
+  const token = 'a'.repeat(64);
+  const payload = JSON.stringify({
+    pushwake: {
+      v: 1,
+      type: 'call',
+      pushId: 'x'.repeat(36),
+      callId: 'c'.repeat(36),
+      aor: '1001@example.com',
+      sentAt: 1,
+      expiresAt: 2,
+    },
+  });
+  // As long as the real signature; the service does not look at it.
+  const signature = `bearer ${'j'.repeat(190)}`;
+  const contenders: Contender[] = [
+    {
+      name: 'APNs',
+      provider: createApns(
+        {
+          apps: [{ teamId: 'TEAM123456', bundleId: 'com.example.phone', keyId: 'KEY1234567', key: makeP8Key() }],
+          connections: CONNECTIONS,
+          endpoint,
+        },
+        deps('apns'),
+      ),
+      target: { provider: 'apns', app: 'TEAM123456.com.example.phone', token: new Token(token) },
+      bare: (client, i) =>
+        client.send(
+          `/3/device/${token}`,
+          {
+            authorization: signature,
+            'apns-topic': 'com.example.phone.voip',
+            'apns-push-type': 'voip',
+            'apns-priority': '10',
+            'apns-expiration': '1767614460',
+            'apns-id': `00000000-0000-4000-8000-${String(i).padStart(12, '0')}`,
+          },
+          payload,
+        ),
+    },
+    {
+      name: 'Acrobits',
+      provider: createPnm(
+        { url: 'https://pnm.example.org/pnm2/send', connections: CONNECTIONS, endpoint },
+        deps('pnm'),
+      ),
+      target: { provider: 'pnm', app: 'com.example', selector: 'SEL:1', token: new Token(token) },
+      bare: (client) =>
+        client.send(
+          '/pnm2/send',
+          { 'content-type': 'application/json', accept: 'application/json' },
+          JSON.stringify({
+            verb: 'NotifyIncomingCall',
+            AppId: 'com.example',
+            DeviceToken: token,
+            Selector: 'SEL:1',
+            Id: 'c'.repeat(36),
+          }),
+        ),
+    },
+  ];
+  const results: Result[] = [];
+  try {
+    for (const { name, provider, target, bare } of contenders) {
+      await service.set({ body: name === 'Acrobits' ? '{"code":200,"response":"OK"}' : '' });
+      const delivery = createDelivery({ providers: [provider], clock, log: silent, random });
+      const client = bareClient(endpoint, CONNECTIONS);
+      const ours = async () => {
+        const expiresAt = plus(clock.now(), MINUTE);
+        const draft = { purpose: 'call' as const, callId: 'c'.repeat(36), aor: '1001@example.com', expiresAt };
+        const outcome = await delivery.send(draft, { call: target });
+        if (outcome.kind !== 'accepted') throw new Error(`not accepted: ${JSON.stringify(outcome)}`);
+      };
+      await run(2_000, IN_FLIGHT, ours);
+      await run(2_000, IN_FLIGHT, (i) => bare(client, i));
+      const [a, b]: { perSecond: number; cpuUs: number }[][] = [[], []];
+      for (let round = 0; round < ROUNDS; round++) {
+        progress(`${name}: round ${round + 1} of ${ROUNDS}, ${PUSHES.toLocaleString('en-US')} pushes each`);
+        a?.push(await run(PUSHES, IN_FLIGHT, ours));
+        b?.push(await run(PUSHES, IN_FLIGHT, (i) => bare(client, i)));
+      }
+      const of = (list: typeof a, what: 'perSecond' | 'cpuUs') => median((list ?? []).map((r) => r[what]));
+      results.push(
+        { name: `${name}: CPU per push, ours`, value: of(a, 'cpuUs'), unit: 'µs' },
+        { name: `${name}: … bare node:http2`, value: of(b, 'cpuUs'), unit: 'µs' },
+        {
+          name: `${name}: CPU, ours / bare (medians of ${ROUNDS})`,
+          value: of(a, 'cpuUs') / of(b, 'cpuUs'),
+          unit: '×',
+          target: '<=1.4',
+        },
+        { name: `${name}: pushes per second, ours`, value: of(a, 'perSecond'), unit: '/s' },
+        {
+          name: `${name}: throughput, ours / bare`,
+          value: of(a, 'perSecond') / of(b, 'perSecond'),
+          unit: '×',
+          target: '>=0.7',
+        },
+      );
+      client.close();
+      await delivery.close();
+    }
+  } finally {
+    await service.close();
+  }
+  results.push(...(await fcm(progress)));
+  return results;
+}
+
+/** No bare client beside it: firebase-admin speaks HTTP/1.1. Its stand-in runs in this process and is counted in. */
+async function fcm(progress: (line: string) => void): Promise<Result[]> {
+  progress('FCM: 5,000 pushes by firebase-admin');
+  const clock = systemClock();
+  const standIn = await startFcmStandIn();
+  standIn.register('a-token');
+  const provider = createFcm({ apps: standIn.apps, endpoint: standIn.endpoint }, { clock, log: silent, name: 'fcm' });
+  const delivery = createDelivery({ providers: [provider], clock, log: silent, random });
+  const target = { provider: 'fcm', app: '123456789012', token: new Token('a-token') };
+  const one = () => {
+    const expiresAt = plus(clock.now(), MINUTE);
+    return delivery.send({ purpose: 'call', callId: 'c', aor: '1001@example.com', expiresAt }, { call: target });
+  };
+  await run(500, 64, one);
+  const { perSecond, cpuUs } = await run(5_000, 64, one);
+  await delivery.close();
+  await standIn.close();
+  return [
+    { name: 'FCM: pushes per second, with its stand-in in the same process', value: perSecond, unit: '/s' },
+    { name: 'FCM: CPU per push, client and stand-in together', value: cpuUs, unit: 'µs' },
+  ];
+}
