@@ -3,7 +3,6 @@
  * one attempt; everything that goes over more than one lies here. Knows nothing of bindings, calls or HTTP.
  */
 import { randomUUID } from 'node:crypto';
-import PQueue from 'p-queue';
 import type { Target, Targets } from '../core/binding.ts';
 import { between, type DurationMs, HOUR, type Instant, SECOND } from '../core/time.ts';
 import type { Logger } from '../ports/adapter.ts';
@@ -12,6 +11,7 @@ import type { PushOutcome, PushProvider, PushPurpose, PushRequest } from '../por
 import { type Alarm, Alarms } from './alarms.ts';
 import { retryInMs } from './backoff.ts';
 import { Breaker, type BreakerState } from './breaker.ts';
+import { Places } from './places.ts';
 
 type Draft<R> = R extends PushRequest
   ? Omit<R, 'target' | 'via' | 'pushId' | 'sentAt'> & { readonly pushId?: string; readonly sentAt?: Instant }
@@ -76,10 +76,7 @@ const CLOSED: PushOutcome = { kind: 'failed', reason: 'closed' };
 interface Lane {
   readonly provider: PushProvider;
   readonly breaker: Breaker;
-  /** Everything passes here; its size is what the provider bears. */
-  readonly all: PQueue;
-  /** Everything but calls passes here first, so that it never fills `all`. */
-  readonly others: PQueue;
+  readonly places: Places;
   /** Why the service last could not be reached: the reason of what the breaker holds back. */
   trouble: string;
 }
@@ -94,7 +91,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   >();
   const alarms = new Alarms();
   const listeners: ((request: PushRequest) => void)[] = [];
-  const underWay = new Map<AbortController, Promise<PushOutcome>>();
+  const underWay = new Map<Stop, Promise<PushOutcome>>();
   let sentThisHour = new Map<string, number>();
   let hourEndsMs = 0;
   let retries = 0;
@@ -126,12 +123,11 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       target: chosen.target,
       via: chosen.target === targets.other && chosen.target !== targets.call ? 'other' : 'call',
     };
-    // One of its own for each push: a signal shared by thousands is searched through for each listener it gets.
-    const stop = new AbortController();
-    const onAbort = () => stop.abort();
-    if (signal?.aborted) stop.abort();
+    const stop = new Stop();
+    const onAbort = () => stop.now();
+    if (signal?.aborted) stop.now();
     signal?.addEventListener('abort', onAbort, { once: true });
-    const push = deliver(request, chosen.lane, stop.signal, onDelay);
+    const push = deliver(request, chosen.lane, stop, onDelay);
     underWay.set(stop, push);
     try {
       return await push;
@@ -141,29 +137,24 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     }
   }
 
-  async function deliver(
-    request: PushRequest,
-    lane: Lane,
-    signal: AbortSignal,
-    onDelay?: () => void,
-  ): Promise<PushOutcome> {
+  async function deliver(request: PushRequest, lane: Lane, stop: Stop, onDelay?: () => void): Promise<PushOutcome> {
     // The wall clock is looked at once: it may jump while we try.
     const deadlineMs = clock.monotonicMs() + between(clock.now(), request.expiresAt);
     if (overBudget(request)) return settle(request, { kind: 'failed', reason: 'device budget used up' }, 0);
     let unsure = 0;
     for (let attempts = 1; ; attempts++) {
-      let outcome = await attempt(request, lane, attempts, deadlineMs, signal);
+      let outcome = await attempt(request, lane, attempts, deadlineMs, stop);
       // Shown twice is the smaller evil than not at all; shown with every try of twelve hours is the larger.
       if (request.purpose === 'notice' && outcome.kind === 'retryLater' && outcome.unsure && ++unsure > 1) {
         outcome = { kind: 'failed', reason: outcome.reason };
       }
       const leftMs = deadlineMs - clock.monotonicMs();
       const waitMs = retryInMs({ purpose: request.purpose, attempts, outcome, leftMs, random: random() });
-      if (waitMs === undefined || signal.aborted) return settle(request, outcome, attempts);
+      if (waitMs === undefined || stop.isNow) return settle(request, outcome, attempts);
       retries++;
       if (attempts === 1) onDelay?.();
-      await pause(waitMs, signal);
-      if (signal.aborted) return settle(request, ABORTED, attempts);
+      await pause(waitMs, stop);
+      if (stop.isNow) return settle(request, ABORTED, attempts);
     }
   }
 
@@ -173,56 +164,69 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     lane: Lane,
     attempts: number,
     deadlineMs: number,
-    signal: AbortSignal,
+    stop: Stop,
   ): Promise<PushOutcome> {
-    const isCall = request.purpose === 'call';
-    const turn = async (): Promise<PushOutcome> => {
-      const nowMs = clock.monotonicMs();
-      if (signal.aborted) return ABORTED;
-      if (nowMs >= deadlineMs) return { kind: 'retryLater', reason: 'too late' };
-      const refused = isCall ? undefined : alarms.paused(request, nowMs);
-      if (refused) return refused;
-      const waitMs = lane.breaker.waitMs(nowMs);
-      // A call may always try once: the breaker may be wrong, and the caller is waiting now.
-      if (waitMs > 0 && !(isCall && attempts === 1)) {
-        return { kind: 'retryLater', reason: lane.trouble, afterMs: waitMs };
-      }
-      const outcome = await ask(lane.provider, request, Math.min(ATTEMPT_LASTS_AT_MOST, deadlineMs - nowMs), signal);
-      const seen = seenByBreaker(outcome);
-      lane.breaker.report(seen, clock.monotonicMs(), random());
-      if (seen === 'unreachable' && 'reason' in outcome) lane.trouble = outcome.reason;
-      return outcome;
-    };
-    const priority = PRIORITY[request.purpose];
+    const { places } = lane;
+    const urgency = PRIORITY[request.purpose];
+    if (stop.isNow) return ABORTED;
+    const turn = places.take(urgency, (giveUp) => stop.onEnd(giveUp));
+    if (turn && !(await turn)) return ABORTED;
+    stop.onEnd(undefined);
     try {
-      const inAll = () => lane.all.add(turn, { priority, signal });
-      return await (isCall ? inAll() : lane.others.add(inAll, { priority, signal }));
-    } catch {
-      // A queue rejects for one reason: the signal was aborted while the push waited.
-      return ABORTED;
+      return await attemptNow(request, lane, attempts, deadlineMs, stop);
+    } finally {
+      places.leave(urgency);
     }
   }
 
-  /** One attempt of the provider, whatever it does: throw, hang, ignore the signal. */
-  async function ask(provider: PushProvider, request: PushRequest, limitMs: DurationMs, signal: AbortSignal) {
-    const stop = new AbortController();
-    const over = Promise.withResolvers<PushOutcome>();
-    const end = (outcome: PushOutcome) => {
-      over.resolve(outcome);
-      stop.abort();
-    };
-    const onAbort = () => end(ABORTED);
-    const cancelTimer = clock.after(limitMs, () => end({ kind: 'retryLater', reason: 'no answer in time' }));
-    signal.addEventListener('abort', onAbort, { once: true });
-    try {
-      return await Promise.race([over.promise, provider.send(request, stop.signal)]);
-    } catch {
-      // The error's text is left out: it was written by code that holds the token.
-      return { kind: 'failed', reason: 'provider threw' } as const;
-    } finally {
-      cancelTimer();
-      signal.removeEventListener('abort', onAbort);
+  async function attemptNow(
+    request: PushRequest,
+    lane: Lane,
+    attempts: number,
+    deadlineMs: number,
+    stop: Stop,
+  ): Promise<PushOutcome> {
+    const isCall = request.purpose === 'call';
+    const nowMs = clock.monotonicMs();
+    if (stop.isNow) return ABORTED;
+    if (nowMs >= deadlineMs) return { kind: 'retryLater', reason: 'too late' };
+    const refused = isCall ? undefined : alarms.paused(request, nowMs);
+    if (refused) return refused;
+    const waitMs = lane.breaker.waitMs(nowMs);
+    // A call may always try once: the breaker may be wrong, and the caller is waiting now.
+    if (waitMs > 0 && !(isCall && attempts === 1)) {
+      return { kind: 'retryLater', reason: lane.trouble, afterMs: waitMs };
     }
+    const outcome = await ask(lane.provider, request, Math.min(ATTEMPT_LASTS_AT_MOST, deadlineMs - nowMs), stop);
+    const seen = seenByBreaker(outcome);
+    lane.breaker.report(seen, clock.monotonicMs(), random());
+    if (seen === 'unreachable' && 'reason' in outcome) lane.trouble = outcome.reason;
+    return outcome;
+  }
+
+  /** One attempt of the provider, whatever it does: throw, hang, ignore the signal. */
+  function ask(provider: PushProvider, request: PushRequest, limitMs: DurationMs, stop: Stop): Promise<PushOutcome> {
+    return new Promise((resolve) => {
+      const abort = new AbortController();
+      const settled = (outcome: PushOutcome) => {
+        cancelTimer();
+        stop.onEnd(undefined);
+        resolve(outcome);
+      };
+      const cutOff = (outcome: PushOutcome) => {
+        settled(outcome);
+        abort.abort();
+      };
+      const cancelTimer = clock.after(limitMs, () => cutOff({ kind: 'retryLater', reason: 'no answer in time' }));
+      stop.onEnd(() => cutOff(ABORTED));
+      // The error's text is left out: it was written by code that holds the token.
+      const threw = () => settled({ kind: 'failed', reason: 'provider threw' });
+      try {
+        provider.send(request, abort.signal).then(settled, threw);
+      } catch {
+        threw();
+      }
+    });
   }
 
   function overBudget({ purpose, target }: PushRequest): boolean {
@@ -265,21 +269,21 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     return outcome;
   }
 
-  function pause(ms: DurationMs, signal: AbortSignal): Promise<void> {
+  function pause(ms: DurationMs, stop: Stop): Promise<void> {
     return new Promise((done) => {
       const wake = () => {
         cancel();
-        signal.removeEventListener('abort', wake);
+        stop.onEnd(undefined);
         done();
       };
       const cancel = clock.after(ms, wake);
-      signal.addEventListener('abort', wake, { once: true });
+      stop.onEnd(wake);
     });
   }
 
   async function shut(): Promise<void> {
     const pushes = [...underWay.values()];
-    for (const stop of underWay.keys()) stop.abort();
+    for (const stop of underWay.keys()) stop.now();
     await Promise.all(pushes);
     await Promise.all([...lanes.values()].map(({ provider }) => provider.close()));
   }
@@ -295,10 +299,10 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     stats: () => ({
       ended: [...ended.values()],
       retries,
-      providers: [...lanes.values()].map(({ provider, breaker, all, others }) => ({
+      providers: [...lanes.values()].map(({ provider, breaker, places }) => ({
         provider: provider.name,
-        queued: all.size + others.size,
-        inFlight: all.pending,
+        queued: places.waiting,
+        inFlight: places.inFlight,
         breaker: breaker.state(clock.monotonicMs()),
       })),
       alarms: alarms.list(clock.monotonicMs()),
@@ -310,14 +314,37 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   };
 }
 
+/**
+ * Whether one push is to end now, and what ends it: it waits for one thing at a time. An AbortController for each of its steps
+ * would cost more than the step.
+ */
+class Stop {
+  #isNow = false;
+  #end: (() => void) | undefined;
+
+  get isNow(): boolean {
+    return this.#isNow;
+  }
+
+  /** What ends what the push waits for now; in place of what did before. Called at once when it is to end already. */
+  onEnd(end: (() => void) | undefined): void {
+    this.#end = end;
+    if (this.#isNow) end?.();
+  }
+
+  now(): void {
+    this.#isNow = true;
+    this.#end?.();
+  }
+}
+
 function laneOf(provider: PushProvider): Lane {
   const most = provider.maxInFlight ?? MAX_IN_FLIGHT;
   return {
     provider,
     breaker: new Breaker(),
     trouble: 'service not answering',
-    all: new PQueue({ concurrency: most }),
-    others: new PQueue({ concurrency: Math.max(1, Math.floor(most * SHARE_OF_OTHERS)) }),
+    places: new Places(most, SHARE_OF_OTHERS),
   };
 }
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { create } from '../../adapters/push/apns/index.ts';
-import { outcomeOf, readFailure, VERDICTS } from '../../adapters/push/apns/outcome.ts';
+import { outcomeOf, readAnswer, reasonOfError, VERDICTS } from '../../adapters/push/apns/outcome.ts';
 import { instant, SECOND } from '../../plugin/core/time.ts';
 import { Token } from '../../plugin/core/token.ts';
 import type { PushOutcome, PushProvider } from '../../plugin/ports/push-provider.ts';
@@ -39,23 +39,19 @@ pushProviderContract('apns', {
     const apns = registered(await startApnsStandIn());
     const log = new RecordedLog();
     const options = { apps: apns.apps, endpoint: apns.endpoint, connections: 1 };
-    const provider = create(options, { clock: new FakeClock(), log, name: 'apns' });
-    // A short patience for the one row that is about it.
-    const hasty = create({ ...options, requestTimeoutMs: 300 }, { clock: new FakeClock(), log, name: 'apns' });
-    let inUse = provider;
+    const clock = new FakeClock();
+    const provider = create(options, { clock, log, name: 'apns' });
     return {
       log,
       targets: TARGETS,
-      get provider() {
-        return inUse;
-      },
+      provider,
       provoke({ status, reason }) {
         if (status !== undefined) apns.next(reason === '*' ? { status, reason: 'SomethingNew' } : { status, reason });
         else if (reason === 'connection lost') apns.next('reset');
-        else if (reason === 'unreadable answer') apns.next({ status: 502, body: `<html>${VOIP}</html>` });
+        else if (reason === 'refused') apns.next('refuse-stream');
         else if (reason === 'no answer in time') {
-          inUse = hasty;
           apns.next('hang');
+          void apns.received(1).then(() => clock.advance(5 * SECOND));
         } else return false;
         return true;
       },
@@ -67,7 +63,7 @@ pushProviderContract('apns', {
       bodies: () => apns.pushes.map(({ json }) => json),
       async stop() {
         await provider.close();
-        await hasty.close();
+        expect(clock.pending()).toBe(0);
         await apns.close();
       },
     };
@@ -219,16 +215,31 @@ describe('apns', () => {
     });
 
     it('that has gone silent is replaced after the first push it swallowed', async () => {
-      const hasty = make({ connections: 1, requestTimeoutMs: 300 });
+      const one = make({ connections: 1 });
       apns.next('hang');
-      expect(await send('call', TARGETS, hasty)).toMatchObject({ kind: 'retryLater', reason: 'no answer in time' });
-      expect(await send('call', TARGETS, hasty)).toMatchObject({ kind: 'accepted' });
+      const hung = send('call', TARGETS, one);
+      await apns.received(1);
+      await clock.advance(5 * SECOND);
+      expect(await hung).toMatchObject({ kind: 'retryLater', reason: 'no answer in time' });
+      expect(await send('call', TARGETS, one)).toMatchObject({ kind: 'accepted' });
       expect(apns.connectionsEver).toBe(2);
     });
 
-    it('a refused stream may be tried again', async () => {
+    it('a refused stream was never looked at: again at once, and no word against the service', async () => {
       apns.next('refuse-stream');
-      expect(await send('call')).toEqual({ kind: 'retryLater', reason: 'connection lost' });
+      expect(await send('call')).toEqual({ kind: 'retryLater', reason: 'refused', afterMs: 0, scope: 'device' });
+    });
+
+    it('is given up at once when the call is over, and the stream with it', async () => {
+      const stop = new AbortController();
+      apns.next('hang');
+      const request = requestFor(provider, 'call', TARGETS);
+      if (!request) throw new Error('no target');
+      const hung = provider.send(request, stop.signal);
+      await apns.received(1);
+      stop.abort();
+      expect(await hung).toEqual({ kind: 'retryLater', reason: 'aborted' });
+      expect(await send('call')).toMatchObject({ kind: 'accepted' });
     });
 
     it('that cannot be made is said so', async () => {
@@ -550,50 +561,47 @@ describe('apns', () => {
   });
 });
 
-describe("reading node-apn's failures", () => {
-  const cases: readonly [string, unknown, PushOutcome][] = [
+describe("reading Apple's answers", () => {
+  const cases: readonly [string, Parameters<typeof readAnswer>, PushOutcome][] = [
     [
       'status and reason',
-      { status: 410, response: { reason: 'Unregistered', timestamp: 1_700_000_000_000 } },
+      [410, undefined, '{"reason":"Unregistered","timestamp":1700000000000}'],
       { kind: 'tokenDead', reason: 'Unregistered', since: instant(1_700_000_000_000) },
     ],
     [
       'a timestamp as text',
-      { status: 410, response: { reason: 'Unregistered', timestamp: '1700000000000' } },
+      [410, undefined, '{"reason":"Unregistered","timestamp":"1700000000000"}'],
       { kind: 'tokenDead', reason: 'Unregistered', since: instant(1_700_000_000_000) },
     ],
     [
       'a timestamp that is none',
-      { status: 410, response: { reason: 'Unregistered', timestamp: 'soon' } },
+      [410, undefined, '{"reason":"Unregistered","timestamp":"soon"}'],
       { kind: 'tokenDead', reason: 'Unregistered' },
     ],
     [
       'a reason nobody knows is not repeated',
-      { status: 400, response: { reason: `<b>${VOIP}` } },
+      [400, undefined, `{"reason":"<b>${VOIP}"}`],
       { kind: 'failed', reason: 'status 400' },
     ],
-    ['a 5xx nobody knows', { status: 599, response: {} }, { kind: 'retryLater', reason: 'status 599' }],
-    ['a redirect', { status: 302, response: {} }, { kind: 'failed', reason: 'status 302' }],
-    [
-      '500 without its reason',
-      { status: 500, error: new Error('Error 500, stream ended unexpectedly') },
-      { kind: 'retryLater', reason: 'InternalServerError' },
-    ],
-    ['nothing', undefined, { kind: 'retryLater', reason: 'connection lost' }],
-    ['a bare error', new Error('apn write failed: read ECONNRESET'), { kind: 'retryLater', reason: 'connection lost' }],
-    [
-      'a name that does not resolve',
-      { error: new Error('apn write failed: getaddrinfo ENOTFOUND api.push.apple.com') },
-      { kind: 'retryLater', reason: 'cannot connect' },
-    ],
-    [
-      'a proxy that opens TLS',
-      { error: new Error('apn write failed: self-signed certificate in certificate chain') },
-      expect.objectContaining({ kind: 'misconfigured', reason: 'certificate not trusted' }),
-    ],
+    ['a page of a proxy', [502, undefined, `<html>${VOIP}`], { kind: 'retryLater', reason: 'status 502' }],
+    ['JSON that is no object', [400, undefined, '"BadDeviceToken"'], { kind: 'failed', reason: 'status 400' }],
+    ['null', [503, undefined, 'null'], { kind: 'retryLater', reason: 'status 503' }],
+    ['a 5xx nobody knows', [599, undefined, ''], { kind: 'retryLater', reason: 'status 599' }],
+    ['a redirect', [302, undefined, ''], { kind: 'failed', reason: 'status 302' }],
+    ['the id', [200, 'id-1', ''], { kind: 'accepted', id: 'id-1' }],
   ];
-  it.each(cases)('%s', (_, failure, expected) => {
-    expect(outcomeOf(readFailure(failure))).toEqual(expected);
+  it.each(cases)('%s', (_, answer, expected) => {
+    expect(outcomeOf(readAnswer(...answer))).toEqual(expected);
+  });
+
+  it.each([
+    [{ code: 'ENOTFOUND', message: 'getaddrinfo ENOTFOUND api.push.apple.com' }, 'cannot connect'],
+    [{ code: 'SELF_SIGNED_CERT_IN_CHAIN', message: '' }, 'certificate not trusted'],
+    [{ code: 'ERR_TLS_CERT_ALTNAME_INVALID', message: '' }, 'certificate not trusted'],
+    [{ code: 'ECONNRESET', message: 'read ECONNRESET' }, 'connection lost'],
+    [undefined, 'connection lost'],
+  ])('an error %j means %s', (error, expected) => {
+    expect(reasonOfError(error)).toBe(expected);
   });
 });
 

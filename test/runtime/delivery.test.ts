@@ -220,8 +220,7 @@ describe('priority', () => {
     expect(provider.requests.map((r) => r.purpose)).toEqual(['call']);
     first.resolve({ kind: 'accepted' });
     await Promise.all(all);
-    // The second is whichever of the others already stood in the narrow place.
-    expect(provider.requests.map((r) => r.purpose)).toEqual(['call', 'call', 'refresh', 'cancel', 'notice', 'refresh']);
+    expect(provider.requests.map((r) => r.purpose)).toEqual(['call', 'call', 'cancel', 'notice', 'refresh', 'refresh']);
   });
 
   it('keeps a fifth of the places free for calls', async () => {

@@ -1,24 +1,29 @@
 /**
- * Connections to Apple with one key in one environment. The only file that knows @parse/node-apn, and what it does wrong
- * (8.1.0; each is provoked in `test/providers/apns.test.ts`).
+ * Connections to Apple with one key or certificate in one environment. The only file that knows @parse/node-apn: it makes the
+ * connections and the signatures. The exchange is ours, over its sessions, because its own cannot tell a stream that was
+ * refused from one that was lost, cannot be aborted, and costs half as much again as the push itself (ADR 0007; 8.1.0, each
+ * trap is provoked in `test/providers/apns.test.ts`).
  */
-import type { ClientHttp2Session } from 'node:http2';
-import { MultiProvider, Notification } from '@parse/node-apn';
+import { type ClientHttp2Session, constants } from 'node:http2';
+import { MultiProvider } from '@parse/node-apn';
+import type { DurationMs } from '../../../plugin/core/time.ts';
+import type { Clock } from '../../../plugin/ports/clock.ts';
 import type { Credential, Endpoint } from './options.ts';
-import { type ApnsAnswer, readFailure } from './outcome.ts';
+import { type ApnsAnswer, readAnswer, reasonOfError } from './outcome.ts';
 import type { ApnsMessage } from './payload.ts';
 
 export interface ConnectionOptions {
   readonly credential: Credential;
   readonly production: boolean;
   readonly connections: number;
-  readonly requestTimeoutMs: number;
+  readonly requestTimeoutMs: DurationMs;
   readonly endpoint?: Endpoint | undefined;
+  readonly clock: Clock;
 }
 
 export interface ApnsConnection {
-  /** One request, no retry. Never rejects. */
-  exchange(message: ApnsMessage, deviceToken: string): Promise<ApnsAnswer>;
+  /** One request, no retry. Never rejects. Aborted, it answers at once and cuts the request off. */
+  exchange(message: ApnsMessage, deviceToken: string, signal: AbortSignal): Promise<ApnsAnswer>;
   /** Opens what is not open. A call's push must not wait for TCP, TLS and HTTP/2 to say hello: three round trips to Apple. */
   warm(): void;
   /** Takes no more pushes, lets those in flight finish. */
@@ -27,15 +32,30 @@ export interface ApnsConnection {
   close(): void;
 }
 
-/** The part of node-apn's inner clients that is touched below. */
+/** The part of node-apn's inner clients that is used below. */
 interface InnerClient {
   session?: ClientHttp2Session | null;
+  readonly config: {
+    readonly address: string;
+    /** Absent with a certificate. */
+    readonly token?: {
+      readonly current: string;
+      readonly generation: number;
+      isExpired(afterSeconds: number): boolean;
+      regenerate(generation: number): void;
+    } | null;
+  };
   connect(): Promise<void>;
   closeAndDestroySession(session: ClientHttp2Session | null | undefined): Promise<void>;
 }
 
+/** Apple takes a signature for an hour (and no new one within 20 minutes). */
+const SIGNED_ANEW_AFTER_S = 3_300;
+/** Apple's answers are below 200 bytes; a page of a proxy is not read to its end. */
+const MOST_BODY_CHARACTERS = 4_096;
+
 export function connect(options: ConnectionOptions): ApnsConnection {
-  const { credential, production, connections, requestTimeoutMs, endpoint } = options;
+  const { credential, production, connections, requestTimeoutMs, endpoint, clock } = options;
   const provider = new MultiProvider({
     ...(credential.kind === 'key'
       ? { token: { key: credential.key, keyId: credential.keyId, teamId: credential.teamId } }
@@ -43,47 +63,33 @@ export function connect(options: ConnectionOptions): ApnsConnection {
     // Explicit: the default is taken from NODE_ENV.
     production,
     clientCount: connections,
-    requestTimeout: requestTimeoutMs,
-    // Its own retries come within 5 ms, ignore Retry-After and forget why the first attempt failed.
-    connectionRetryLimit: 0,
     ...(endpoint && { address: endpoint.address, port: endpoint.port }),
     ...(endpoint?.ca !== undefined && { ca: [endpoint.ca] }),
   });
   const clients = innerClients(provider);
   for (const client of clients) finishStreamsOnGoaway(client);
+  let turn = 0;
+
+  async function sessionOf(client: InnerClient): Promise<ClientHttp2Session | undefined> {
+    if (!isUsable(client.session)) await client.connect();
+    return client.session ?? undefined;
+  }
 
   return {
-    async exchange(message, deviceToken) {
-      const before = clients.map((client) => client.session);
-      const notification = new Notification({
-        id: message.id,
-        topic: message.topic,
-        pushType: message.pushType,
-        priority: message.priority,
-        expiry: message.expiration,
-        rawPayload: message.payload,
-        ...(message.collapseId !== undefined && { collapseId: message.collapseId }),
-      });
-      let answer: ApnsAnswer;
+    async exchange(message, deviceToken, signal) {
+      const client = clients[turn++ % clients.length];
+      if (!client) return { reason: 'connection lost' };
       try {
-        const { sent, failed } = await provider.send(notification, deviceToken);
-        answer = sent.length > 0 ? accepted(sent[0]) : readFailure(failed[0]);
+        const session = isUsable(client.session) ? client.session : await sessionOf(client);
+        if (!session) return { reason: 'connection lost' };
+        return await ask(client, session, message, deviceToken, signal);
       } catch (error) {
-        answer = readFailure(error);
+        return { reason: reasonOfError(error) };
       }
-      // A firewall that forgot the connection leaves it open and silent, and node-apn would use it until TCP gives up,
-      // a quarter of an hour later. The next push opens another; those in flight may still finish.
-      if (answer.reason === 'no answer in time') {
-        for (const [i, client] of clients.entries()) {
-          const session = before[i] ?? client.session;
-          if (session?.closed === false) session.close();
-        }
-      }
-      return answer;
     },
     warm() {
       for (const client of clients) {
-        if (client.session && !client.session.closed && !client.session.destroyed) continue;
+        if (isUsable(client.session)) continue;
         // Whoever cannot be reached now is told by the next push that needs it.
         client.connect().catch(() => undefined);
       }
@@ -95,11 +101,84 @@ export function connect(options: ConnectionOptions): ApnsConnection {
       for (const { session } of clients) session?.destroy();
     },
   };
+
+  function ask(
+    client: InnerClient,
+    session: ClientHttp2Session,
+    message: ApnsMessage,
+    deviceToken: string,
+    signal: AbortSignal,
+  ): Promise<ApnsAnswer> {
+    if (signal.aborted) return Promise.resolve({ reason: 'aborted' });
+    const { token } = client.config;
+    if (token?.isExpired(SIGNED_ANEW_AFTER_S)) token.regenerate(token.generation);
+    const generation = token?.generation ?? 0;
+    const stream = session.request({
+      ':method': 'POST',
+      ':scheme': 'https',
+      ':authority': client.config.address,
+      ':path': `/3/device/${deviceToken}`,
+      'apns-id': message.id,
+      'apns-push-type': message.pushType,
+      'apns-topic': message.topic,
+      'apns-priority': message.priority,
+      'apns-expiration': message.expiration,
+      ...(message.collapseId !== undefined && { 'apns-collapse-id': message.collapseId }),
+      ...(token && { authorization: `bearer ${token.current}` }),
+    });
+    return new Promise((resolve) => {
+      let status: number | undefined;
+      let id: string | undefined;
+      let body = '';
+      const end = (answer: ApnsAnswer) => {
+        cancelTimer();
+        signal.removeEventListener('abort', onAbort);
+        resolve(answer);
+      };
+      const cut = (reason: string) => {
+        end({ reason });
+        stream.close(constants.NGHTTP2_CANCEL);
+      };
+      const onAbort = () => cut('aborted');
+      const cancelTimer = clock.after(requestTimeoutMs, () => {
+        cut('no answer in time');
+        // A firewall that forgot the connection leaves it open and silent, and it would be used until TCP gives up, a quarter
+        // of an hour later. The next push opens another; those in flight may still finish.
+        if (!session.closed) session.close();
+      });
+      signal.addEventListener('abort', onAbort, { once: true });
+      stream.setEncoding('utf8');
+      stream.on('response', (headers) => {
+        status = Number(headers[':status']);
+        const given = headers['apns-id'];
+        if (typeof given === 'string') id = given;
+      });
+      stream.on('data', (text: string) => {
+        if (body.length < MOST_BODY_CHARACTERS) body += text;
+      });
+      stream.on('end', () => {
+        if (status === undefined) return;
+        const answer = readAnswer(status, id, body);
+        // Once for all pushes that carried it; the next is signed anew.
+        if (answer.reason === 'ExpiredProviderToken') token?.regenerate(generation);
+        end(answer);
+      });
+      stream.on('error', (error) => end({ reason: reasonOf(stream.rstCode, error) }));
+      // GOAWAY and reset end a stream without an error or an answer.
+      stream.on('close', () => end({ reason: reasonOf(stream.rstCode) }));
+      stream.end(JSON.stringify(message.payload));
+    });
+  }
 }
 
-function accepted(sent: unknown): ApnsAnswer {
-  const id = typeof sent === 'object' && sent !== null && 'apns-id' in sent ? sent['apns-id'] : undefined;
-  return { status: 200, ...(typeof id === 'string' && { id }) };
+/** "REFUSED_STREAM … guarantees that a request has not been processed" (RFC 9113 §8.7), also of streams after a GOAWAY. */
+function reasonOf(code: number | undefined, error?: unknown): string {
+  if (code === constants.NGHTTP2_REFUSED_STREAM) return 'refused';
+  return error === undefined ? 'connection lost' : reasonOfError(error);
+}
+
+function isUsable(session: ClientHttp2Session | null | undefined): session is ClientHttp2Session {
+  return session !== null && session !== undefined && !session.closed && !session.destroyed;
 }
 
 function innerClients(provider: MultiProvider): readonly InnerClient[] {

@@ -60,18 +60,10 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
   async function send(request: PushRequest, signal: AbortSignal): Promise<PushOutcome> {
     if (closed) return { kind: 'failed', reason: 'closed' };
     if (signal.aborted) return outcomeOf({ reason: 'aborted' });
-    const aborted = Promise.withResolvers<PushOutcome>();
-    const onAbort = () => aborted.resolve(outcomeOf({ reason: 'aborted' }));
-    signal.addEventListener('abort', onAbort, { once: true });
-    try {
-      // node-apn cannot take a push back: its answer, should one come, is dropped.
-      return await Promise.race([exchange(request), aborted.promise]);
-    } finally {
-      signal.removeEventListener('abort', onAbort);
-    }
+    return exchange(request, signal);
   }
 
-  async function exchange(request: PushRequest): Promise<PushOutcome> {
+  async function exchange(request: PushRequest, signal: AbortSignal): Promise<PushOutcome> {
     const { target } = request;
     const app = findApp(options.apps, target.app);
     if (!app) {
@@ -89,12 +81,12 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
     refresh(key);
     const { first, other } = environments(app, target);
     const { fingerprint } = target.token;
-    const outcome = await ask(key, first, (connection) => connection.exchange(message, token));
+    const outcome = await ask(key, first, (connection) => connection.exchange(message, token, signal));
     if (outcome.kind === 'accepted') badTokens.accepted(app.bundleId, fingerprint);
     if (outcome.kind !== 'failed' || outcome.reason !== 'BadDeviceToken' || closed) return outcome;
 
     if (other) {
-      const second = await ask(key, other, (connection) => connection.exchange(message, token));
+      const second = await ask(key, other, (connection) => connection.exchange(message, token, signal));
       if (second.kind === 'accepted') badTokens.accepted(app.bundleId, fingerprint);
       if (second.kind === 'accepted' || second.kind === 'tokenDead') {
         remember(fingerprint, other, app);
@@ -166,6 +158,7 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
         production: at === 'production',
         connections: options.connections,
         requestTimeoutMs: options.requestTimeoutMs,
+        clock,
         endpoint: at === 'production' ? options.endpoint : (options.sandboxEndpoint ?? options.endpoint),
       });
       key.connections.set(at, connection);

@@ -192,9 +192,16 @@ export const VERDICTS: readonly Verdict[] = [
 
   // No answer that could be read.
   {
+    reason: 'refused',
+    outcome: 'retryLater',
+    afterMs: 0,
+    scope: 'device',
+    why: 'The connection was being closed (GOAWAY) and Apple did not look at it: at once on another (RFC 9113 §8.7).',
+  },
+  {
     reason: 'connection lost',
     outcome: 'retryLater',
-    why: 'GOAWAY, reset or refused stream: whether Apple took it is not known, so again with the same ids (RFC 9113 §6.8).',
+    why: 'Reset: whether Apple took it is not known, so again with the same ids; the app drops repeats.',
   },
   {
     reason: 'no answer in time',
@@ -208,7 +215,6 @@ export const VERDICTS: readonly Verdict[] = [
     hint: 'something between this machine and Apple opens the TLS connection; let *.push.apple.com pass untouched',
     why: 'A proxy that inspects TLS answers so for ever.',
   },
-  { reason: 'unreadable answer', outcome: 'retryLater', why: 'An HTML page of a proxy, usually with 502.' },
   { reason: 'aborted', outcome: 'retryLater', why: 'Ours: the call ended, its time was up, or the program stops.' },
 ];
 
@@ -223,34 +229,32 @@ export function outcomeOf(answer: ApnsAnswer): PushOutcome {
   });
 }
 
-/**
- * Reads what @parse/node-apn gives for a push that failed. It drops the status of answers it cannot read and wraps errors in
- * messages that quote the body, so only the kind of error is taken from them.
- */
-export function readFailure(failure: unknown): ApnsAnswer {
-  if (!isObject(failure)) return { reason: 'connection lost' };
-  const status = typeof failure.status === 'number' ? { status: failure.status } : {};
-  if (isObject(failure.response)) {
-    const { reason, timestamp } = failure.response;
-    return {
-      ...status,
-      ...(typeof reason === 'string' && { reason }),
-      ...(isEpochMs(timestamp) && { timestamp: Number(timestamp) }),
-    };
+/** Apple's answer: nothing with 200, else JSON with a reason. What is no JSON is known by its status alone. */
+export function readAnswer(status: number, id: string | undefined, body: string): ApnsAnswer {
+  if (status === 200) return { status, ...(id !== undefined && { id }) };
+  let read: unknown;
+  try {
+    read = body === '' ? undefined : JSON.parse(body);
+  } catch {
+    read = undefined;
   }
-  const error = isObject(failure.error) ? failure.error : failure;
-  const message = String(error.message ?? '');
-  if (!('status' in status)) return { reason: reasonOf(message) };
-  if (message === 'ExpiredProviderToken') return { ...status, reason: message };
-  return message.startsWith('Error 500') ? { ...status, reason: 'InternalServerError' } : status;
+  const { reason, timestamp } = isObject(read) ? read : {};
+  return {
+    status,
+    ...(typeof reason === 'string' && { reason }),
+    ...(isEpochMs(timestamp) && { timestamp: Number(timestamp) }),
+  };
 }
 
-/** By the messages of @parse/node-apn 8.1.0 and the error codes of Node in them; the tests provoke each. */
-function reasonOf(message: string): string {
-  if (/\btimeout\b/.test(message)) return 'no answer in time';
-  if (/Unexpected error processing/.test(message)) return 'unreadable answer';
-  if (/certificate|altnames|unable to (get|verify)/i.test(message)) return 'certificate not trusted';
-  if (/ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EACCES/.test(message))
+/** By the error codes of Node; the tests provoke each. */
+export function reasonOfError(thrown: unknown): string {
+  // A stream that waited for its connection tells why there was none as its cause.
+  const error = isObject(thrown) && isObject(thrown.cause) ? thrown.cause : thrown;
+  const code = isObject(error) ? String(error.code ?? '') : '';
+  const message = isObject(error) ? String(error.message ?? '') : '';
+  if (/CERT|ALTNAME|UNABLE_TO_(?:GET|VERIFY)/.test(code) || /certificate/i.test(message))
+    return 'certificate not trusted';
+  if (/^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EACCES|EADDRNOTAVAIL)$/.test(code))
     return 'cannot connect';
   return 'connection lost';
 }
