@@ -147,6 +147,8 @@ export class Game {
     if (what === 'desk answers') return this.#end('elsewhere');
     if (what === 'caller cancels') return this.#end('cancelled');
     if (what === 'time up') return this.#end('gave-up');
+    // As it is told when the call ends in the moment in which what to ring is on its way.
+    if (what === 'wake leg ends') return this.#step({ type: 'LegEnded', legId: WAKE_LEG, cause: 16, hungUp: false });
     if (what === 'link lost') {
       this.#linked = false;
       return;
@@ -782,6 +784,23 @@ export const ROWS: readonly Row[] = [
     events: ['caller cancels', 'pbx answers'],
     rings: [],
     told: ['A cancelled', 'B cancelled'],
+  },
+  {
+    sentence:
+      'cancelled while what to ring is on its way: the cause says nothing, no leg has come, so it is the caller',
+    setup: { devices: 2, late: true },
+    events: ['wake leg ends'],
+    rings: [],
+    told: ['A cancelled', 'B cancelled'],
+    outcome: 'cancelled',
+  },
+  {
+    sentence: 'the same cause after the legs have come: nobody came in time',
+    setup: two,
+    events: ['wake leg ends'],
+    rings: [],
+    told: ['A gave-up', 'B gave-up'],
+    outcome: 'gave-up',
   },
   {
     sentence: 'a phone that registers after the end is not rung',

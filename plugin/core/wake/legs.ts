@@ -4,7 +4,7 @@ import type { Policy } from '../policy.ts';
 import type { Instant } from '../time.ts';
 import { dropStored, endLeg, isDialling, isLost, isOpen } from './leg-state.ts';
 import { pushAfterAll } from './stored.ts';
-import { Cause, type Wake, type WakeEffect, type WakeEvent } from './types.ts';
+import { Cause, type ClosingWord, type Wake, type WakeEffect, type WakeEvent } from './types.ts';
 import { goOn, ringStored, unreachable } from './waking.ts';
 import { declinedEverywhere, finish, status, wordOf } from './words.ts';
 
@@ -87,7 +87,7 @@ export function legEnded(
   now: Instant,
   policyFor: (b: Binding) => Policy,
 ): readonly WakeEffect[] {
-  if (legId === wake.wakeLeg) return finish(wake, wordOf(cause, hungUp), now);
+  if (legId === wake.wakeLeg) return finish(wake, wordOfWakeLeg(wake, cause, hungUp), now);
   const d = wake.devices.find((x) => x.deviceLeg === legId || x.storedLeg === legId);
   if (!d) return [];
   const effects: WakeEffect[] = [];
@@ -131,6 +131,16 @@ export function legEnded(
     }
   }
   return effects;
+}
+
+/**
+ * A wake leg that ends before any leg of its devices has come was still waiting for what to ring, and no ring time is that
+ * short: the caller is gone, whatever cause is in the air.
+ */
+function wordOfWakeLeg(wake: Wake, cause: number, hungUp: boolean): ClosingWord {
+  const word = wordOf(cause, hungUp);
+  const composed = wake.devices.some((d) => d.deviceState !== 'none' || d.storedState !== 'none');
+  return word === 'gave-up' && !composed ? 'cancelled' : word;
 }
 
 /** What Asterisk makes of a contact that cannot be reached: no route, 408, 502, 503. */
