@@ -251,6 +251,16 @@ export function pbxLinkContract(name: string, contract: PbxContract): void {
       expect(await call.status).toBe(486);
     });
 
+    it('a phone that comes too late is shown the call that is over: INVITE with the id of the push, then the CANCEL', async () => {
+      const phone = await pbx.phone('1015');
+      await phone.register(`${PUSH}tok-1015`);
+      await pbx.link.showEnded?.(await heldOne('1015'), 'call-1015', 'elsewhere');
+      const rung = await phone.call();
+      expect(rung.pushId).toBe('call-1015');
+      expect(rung.text).not.toContain('tok-1015');
+      await rung.cancelled();
+    });
+
     it('a leg given up: the caller hears why, the others ring on', async () => {
       await pbx.link.setReachable(aorOf('1011'), true);
       const call = await pbx.call('1011');

@@ -267,6 +267,22 @@ describe('nobody takes the call', () => {
     await scene.freeswitch.waitForNoChannels();
   });
 
+  it('the phone comes just after the caller has given up: it is shown the call, and that it is over', async () => {
+    const mobile = await asleep('1033');
+    const call = await caller.call('1033');
+    const callId = await mobile.callId();
+    call.cancel();
+    await call.done;
+    await wakeOver(scene, callId);
+    await mobile.phone.wake();
+    await mobile.bind();
+    const shown = await mobile.phone.waitForCall();
+    expect(shown.headers.get('X-Push-ID')).toBe(callId);
+    expect(shown.headers.get('From')).toContain('"The Caller" <sip:2000@');
+    await shown.waitForState('cancelled');
+    await scene.freeswitch.waitForNoChannels();
+  });
+
   it('nobody wakes: the caller sees what an unanswered phone shows, the phone is told once', async () => {
     const mobile = await asleep('1021');
     const call = await caller.call('41021');
@@ -287,8 +303,8 @@ describe('nobody takes the call', () => {
   });
 
   it.each([
-    ['busy', 486, '486 USER_BUSY NOBODY', '1023'],
-    ['declined', 603, '603 CALL_REJECTED NOBODY', '1024'],
+    ['busy', 486, '486 USER_BUSY WOKEN', '1023'],
+    ['declined', 603, '603 CALL_REJECTED WOKEN', '1024'],
   ] as const)('the woken phone says %s: so does the caller’s', async (_, code, seen, user) => {
     const mobile = await asleep(user, { answer: { kind: 'reject', code } });
     mobile.wakesByPush();

@@ -93,12 +93,7 @@ export function originateText(o: {
 }): string {
   const { caller } = o;
   const variables: Variables = {
-    origination_uuid: o.uuid,
-    origination_caller_id_number: cleanNumber(caller.number),
-    origination_caller_id_name: `'${cleanName(caller.name) || cleanNumber(caller.number)}'`,
-    ...(caller.hidden ? { origination_privacy: 'hide_name:hide_number:screen' } : {}),
-    ignore_early_media: 'true',
-    originate_timeout: String(o.timeoutSeconds),
+    ...rung(o, caller),
     // Never out of a talk, nor out of the voicemail of a caller nobody had answered before.
     [o.answered ? 'intercept_unbridged_only' : 'intercept_unanswered_only']: 'true',
     pushwake_ref: o.ref,
@@ -106,6 +101,30 @@ export function originateText(o: {
     ...forThePhone(o.aor, o.callId),
   };
   return `originate {${list(variables)}}${o.dial} &intercept(${caller.uuid})`;
+}
+
+/** Rings a phone for a call that is over; whoever orders this ends it as soon as the phone has heard of it. */
+export function lateText(o: {
+  readonly aor: Aor;
+  readonly callId: string;
+  readonly uuid: string;
+  readonly dial: string;
+  readonly caller: Omit<Caller, 'uuid'>;
+  readonly timeoutSeconds: number;
+}): string {
+  const variables: Variables = { ...rung(o, o.caller), pushwake_late: 'true', ...forThePhone(o.aor, o.callId) };
+  return `originate {${list(variables)}}${o.dial} &park()`;
+}
+
+function rung(o: { readonly uuid: string; readonly timeoutSeconds: number }, caller: Omit<Caller, 'uuid'>): Variables {
+  return {
+    origination_uuid: o.uuid,
+    origination_caller_id_number: cleanNumber(caller.number),
+    origination_caller_id_name: `'${cleanName(caller.name) || cleanNumber(caller.number)}'`,
+    ...(caller.hidden ? { origination_privacy: 'hide_name:hide_number:screen' } : {}),
+    ignore_early_media: 'true',
+    originate_timeout: String(o.timeoutSeconds),
+  };
 }
 
 /** The caller's own words, into a command: what could end a value, a list or a quote is left out. */

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { type Aor, aorUser, parseAor, servesAor } from '../../../plugin/core/aor.ts';
 import { sourceOf } from '../../../plugin/core/contact-uri.ts';
 import { type DurationMs, type Instant, SECOND } from '../../../plugin/core/time.ts';
-import { parseRef } from '../../../plugin/core/wake.ts';
+import { type ClosingWord, parseRef, type WakeStatus } from '../../../plugin/core/wake.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
 import {
   type AskAnswer,
@@ -20,13 +20,14 @@ import {
 } from '../../../plugin/ports/pbx-link.ts';
 import { SupervisedWorker } from '../supervised-worker.ts';
 import { dialText, dialVia, readStored } from './contact.ts';
+import { lateText } from './dial.ts';
 import { contactOf, flushable, type Held, heldOf, type Row } from './held.ts';
 import { LastSeen } from './last-seen.ts';
 import type { HeldRow, LinkData } from './link.ts';
 import type { FreeswitchOptions } from './options.ts';
 import { ownAddresses } from './registrations.ts';
 import { callOf, type EventHeaders, type FsFact, translate } from './translate.ts';
-import { type Adopted, type Target, WaitingCall } from './waiting-call.ts';
+import { type Adopted, STATUS, type Target, WaitingCall } from './waiting-call.ts';
 
 export { optionsSchema } from './options.ts';
 
@@ -38,6 +39,9 @@ const CALM_DEADLINE: DurationMs = 5 * SECOND;
 const LIST_DEADLINE: DurationMs = 30 * SECOND;
 /** A removal is told 20 to 100 ms later. */
 const GONE_WITHIN: DurationMs = 1 * SECOND;
+/** A phone that hears nothing of the call within this hears no more of it. */
+const LATE_RINGS_SECONDS = 3;
+const CALLERS_MAX = 1_000;
 /** FreeSWITCH's own default for a bridge without call_timeout. */
 const RING_SECONDS = 60;
 
@@ -65,6 +69,10 @@ class FreeswitchLink implements PbxLink {
   /** Channels of an earlier life of ours that still ring, by caller; and what they are called in this one. */
   readonly #adopted = new Map<string, Adopted[]>();
   readonly #adoptedRefs = new Map<string, string>();
+  /** Calls that are shown to phones that came too late: the channel, and why it will end. */
+  readonly #late = new Map<string, string>();
+  /** Who called, by call id, for as long as a phone may come too late. */
+  readonly #callers = new Map<string, CallFact['caller']>();
   #ownAddresses: ReadonlySet<string> = new Set();
   #emit: (event: PbxEvent) => void = () => undefined;
   #stopped = false;
@@ -198,7 +206,17 @@ class FreeswitchLink implements PbxLink {
         return this.#calls.get(fact.caller)?.callerAnswered();
       case 'callerEnded':
         return this.#calls.get(fact.caller)?.callerEnded();
+      case 'lateHeard': {
+        const cause = this.#late.get(fact.uuid);
+        if (cause !== undefined) void this.#kill(fact.uuid, cause);
+        return;
+      }
+      case 'lateEnded':
+        this.#doomed.delete(fact.uuid);
+        this.#late.delete(fact.uuid);
+        return;
       case 'jobFailed': {
+        this.#late.delete(fact.job);
         for (const call of [...this.#calls.values()]) call.jobFailed(fact.job, fact.reason);
         return;
       }
@@ -305,7 +323,7 @@ class FreeswitchLink implements PbxLink {
     const aor = parseAor(fact.aor);
     if (!aor) {
       this.#deps.log.warn({ pbx: this.name }, 'the dialplan names no account: expected user@domain');
-      return void this.#compose(caller.uuid, '', 'NOBINDING').catch(() => undefined);
+      return void this.#compose(caller.uuid, '').catch(() => undefined);
     }
     const seenMs = this.#deps.clock.monotonicMs();
     const ringSeconds = fact.timeoutSeconds ?? RING_SECONDS;
@@ -319,12 +337,10 @@ class FreeswitchLink implements PbxLink {
       startedAt,
       secondsLeft: () => Math.max(5, Math.ceil(ringSeconds - (this.#deps.clock.monotonicMs() - seenMs) / SECOND)),
       orders: {
-        compose: (uuid, dial, status) => this.#compose(uuid, dial, status),
+        compose: (uuid, dial) => this.#compose(uuid, dial),
         originate: (uuid, command) => this.#worker.call('originate', { uuid, command }, CALL_DEADLINE),
         kill: (uuid, cause) => this.#kill(uuid, cause),
-        set: (uuid, name, value) => {
-          this.#worker.call('setVariable', { caller: uuid, name, value }, CALL_DEADLINE).catch(() => undefined);
-        },
+        set: (uuid, name, value) => void this.#set(uuid, name, value).catch(() => undefined),
         newUuid: randomUUID,
         later: (ms, what) => void this.#deps.clock.after(ms, what),
       },
@@ -343,12 +359,18 @@ class FreeswitchLink implements PbxLink {
       },
     });
     this.#calls.set(caller.uuid, call);
-    const leg = { legId: caller.uuid, aor, linkedId: fact.linkedId };
+    const { name, number, hidden } = caller;
+    const shown = hidden ? undefined : { ...(name ? { name } : {}), ...(number ? { number } : {}) };
+    const leg = { legId: caller.uuid, aor, linkedId: fact.linkedId, ...(shown && { caller: shown }) };
     this.#say({ type: 'wakeLegArrived', pbx: this.name, leg, startedAt });
   }
 
-  #compose(caller: string, dial: string, status: string): Promise<LegOutcome> {
-    return this.#worker.call<LegOutcome>('compose', { caller, dial, status }, CALL_DEADLINE);
+  #compose(caller: string, dial: string): Promise<LegOutcome> {
+    return this.#worker.call<LegOutcome>('compose', { caller, dial }, CALL_DEADLINE);
+  }
+
+  #set(caller: string, name: string, value: string): Promise<void> {
+    return this.#worker.call('setVariable', { caller, name, value }, CALL_DEADLINE);
   }
 
   #kill(uuid: string, cause: string): Promise<LegOutcome> {
@@ -394,6 +416,8 @@ class FreeswitchLink implements PbxLink {
     const call = this.#calls.get(legId);
     if (!call) return 'gone';
     if (ring.length === 0) return call.plain();
+    this.#callers.set(callId, call.from);
+    if (this.#callers.size > CALLERS_MAX) this.#callers.delete(this.#callers.keys().next().value ?? '');
     const targets = ring.flatMap((target): Target[] => {
       if (target.kind === 'device') return [target];
       const dial = this.#dial(target.contact);
@@ -413,6 +437,26 @@ class FreeswitchLink implements PbxLink {
 
   async giveUp(legId: string, cause: number): Promise<LegOutcome> {
     return this.#callByRef.get(legId)?.giveUp(legId, cause) ?? 'gone';
+  }
+
+  async tellStatus(legId: string, status: WakeStatus): Promise<void> {
+    const call = this.#calls.get(legId) ?? this.#callByRef.get(legId);
+    if (call) call.tellStatus(status);
+    // A wake leg is the caller's channel, which goes on after we have let go of it.
+    else if (parseRef(legId) === undefined) await this.#set(legId, STATUS, status);
+  }
+
+  async showEnded(contact: HeldContact, callId: string, word: ClosingWord): Promise<void> {
+    const dial = this.#dial(contact);
+    if (dial === undefined) return;
+    const uuid = randomUUID();
+    const caller = this.#callers.get(callId) ?? { number: '', name: '', hidden: true };
+    const command = lateText({ aor: contact.aor, callId, uuid, dial, caller, timeoutSeconds: LATE_RINGS_SECONDS });
+    this.#late.set(
+      uuid,
+      word === 'elsewhere' ? 'LOSE_RACE' : word === 'cancelled' ? 'ORIGINATOR_CANCEL' : 'NORMAL_CLEARING',
+    );
+    await this.#worker.call('originate', { uuid, command }, CALL_DEADLINE);
   }
 
   /** Undefined, and a line in the log, for a contact that must not be dialled. */

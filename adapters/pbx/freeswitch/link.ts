@@ -151,10 +151,9 @@ const operations: Record<string, (args: never) => Promise<unknown>> = {
     );
     if (on && !answer.startsWith('+OK')) throw new Error(`no mark was set: ${answer.trim().slice(0, 80)}`);
   },
-  async compose({ caller, dial, status }: { caller: string; dial: string; status: string }): Promise<'done' | 'gone'> {
+  async compose({ caller, dial }: { caller: string; dial: string }): Promise<'done' | 'gone'> {
     const connection = connected();
     const answers = await Promise.all([
-      connection.api(`uuid_setvar ${caller} pushwake_status ${status}`),
       ...(dial === '' ? [] : [connection.api(`uuid_setvar ${caller} pushwake_dial ${dial}`)]),
       connection.api(`uuid_break ${caller}`),
     ]);

@@ -28,7 +28,7 @@ const READ: ReadonlySet<string> = new Set([
   ...['Caller-Caller-ID-Number', 'Caller-Caller-ID-Name', 'Caller-Privacy-Hide-Number', 'Caller-Privacy-Hide-Name'],
   ...['variable_effective_caller_id_number', 'variable_effective_caller_id_name'],
   ...['Caller-Channel-Created-Time', 'variable_call_timeout', 'variable_pushwake_aor', 'variable_pushwake_node'],
-  ...['variable_pushwake_ref', 'variable_pushwake_hold', 'variable_pushwake_caller'],
+  ...['variable_pushwake_ref', 'variable_pushwake_hold', 'variable_pushwake_caller', 'variable_pushwake_late'],
 ]);
 
 /** Custom events subscribed to. Not `pre_register` and `register_attempt`: anybody can cause those without a password. */
@@ -51,6 +51,7 @@ export function worthReading(event: EventHeaders): EventHeaders | undefined {
   const ours =
     event.variable_pushwake_ref !== undefined ||
     event.variable_pushwake_hold !== undefined ||
+    event.variable_pushwake_late !== undefined ||
     event.variable_pushwake_aor !== undefined;
   if (isChannel ? !ours : name !== 'BACKGROUND_JOB' && name !== 'CUSTOM') return undefined;
   return Object.fromEntries(Object.entries(event).filter(([header]) => READ.has(header)));
@@ -108,6 +109,8 @@ export type FsFact =
   | { readonly fact: 'holdEnded'; readonly caller: string; readonly cause: string }
   | { readonly fact: 'callerAnswered'; readonly caller: string }
   | { readonly fact: 'callerEnded'; readonly caller: string; readonly cause: string }
+  /** A phone that came too late has heard of the call, or has gone. */
+  | { readonly fact: 'lateHeard' | 'lateEnded'; readonly uuid: string }
   /** A background command failed; `job` is the channel it was to make. */
   | { readonly fact: 'jobFailed'; readonly job: string; readonly reason: string };
 
@@ -251,6 +254,10 @@ function channel(e: EventHeaders, name: string): FsFact | undefined {
       default:
         return { fact: 'legRinging', ref, uuid };
     }
+  }
+  if (e.variable_pushwake_late) {
+    if (name === 'CHANNEL_ORIGINATE') return undefined;
+    return { fact: name === 'CHANNEL_HANGUP' ? 'lateEnded' : 'lateHeard', uuid };
   }
   const caller = e.variable_pushwake_hold;
   if (isId(caller)) {

@@ -5,14 +5,14 @@
  * what it wants done goes to `orders`, what happened to `emit`.
  */
 import type { Aor } from '../../../plugin/core/aor.ts';
-import { Cause } from '../../../plugin/core/wake.ts';
+import { Cause, type WakeStatus } from '../../../plugin/core/wake.ts';
 import type { DeviceLeg, LegOutcome, PbxEvent } from '../../../plugin/ports/pbx-link.ts';
 import { causeOf, nameOf } from './causes.ts';
 import { type Caller, composeText, type DialledLeg, originateText } from './dial.ts';
 
 export interface Orders {
   /** Hands the caller a dial string and ends his wait. */
-  compose(caller: string, dial: string, status: Status): Promise<LegOutcome>;
+  compose(caller: string, dial: string): Promise<LegOutcome>;
   originate(uuid: string, command: string): Promise<void>;
   kill(uuid: string, cause: string): Promise<LegOutcome>;
   /** Sets a variable of the caller's channel; an empty value unsets it. */
@@ -21,9 +21,6 @@ export interface Orders {
   /** Calls back after `ms` of real time. */
   later(ms: number, what: () => void): void;
 }
-
-/** The variable `pushwake_status`; UNAVAILABLE is the dialplan's own word. */
-export type Status = 'WOKEN' | 'ELSEWHERE' | 'NOBODY' | 'NOBINDING';
 
 type State = 'held' | 'dialling' | 'answered' | 'ended';
 
@@ -82,6 +79,7 @@ export class WaitingCall {
   /** Channels of the dial string that were ended, perhaps before they existed. */
   readonly #ended = new Map<string, string>();
   #composed: Promise<LegOutcome> | undefined;
+  #status: WakeStatus | undefined;
   #over = false;
 
   constructor(options: WaitingCallOptions) {
@@ -90,6 +88,10 @@ export class WaitingCall {
 
   get caller(): string {
     return this.#o.caller.uuid;
+  }
+
+  get from(): Caller {
+    return this.#o.caller;
   }
 
   get refs(): readonly string[] {
@@ -133,14 +135,14 @@ export class WaitingCall {
       // The last leg is the one that hears "Call completed elsewhere": a desk phone rather than a contact that may be dead.
       legs: [...stored, ...contacts],
     });
-    this.#composed = this.#o.orders.compose(this.caller, text, 'NOBODY');
+    this.#composed = this.#o.orders.compose(this.caller, text);
     return this.#composed;
   }
 
   /** The plain path: the dialplan's own dial string rings. */
   plain(): Promise<LegOutcome> {
     this.#end();
-    return this.#o.takenUp ? Promise.resolve('done') : this.#o.orders.compose(this.caller, '', 'NOBINDING');
+    return this.#o.takenUp ? Promise.resolve('done') : this.#o.orders.compose(this.caller, '');
   }
 
   async ring(ref: string, dial?: string): Promise<LegOutcome> {
@@ -173,6 +175,13 @@ export class WaitingCall {
       }),
     );
     return 'done';
+  }
+
+  /** For what follows in the dialplan and for the CDR. */
+  tellStatus(status: WakeStatus): void {
+    if (status === this.#status) return;
+    this.#status = status;
+    this.#o.orders.set(this.caller, STATUS, status);
   }
 
   async giveUp(ref: string, cause: number): Promise<LegOutcome> {
@@ -333,8 +342,8 @@ export class WaitingCall {
 
   #taken(winner: Leg | undefined): void {
     if (this.#over) return;
-    // For what follows in the dialplan and for the CDR.
-    this.#o.orders.set(this.caller, 'pushwake_status', winner ? 'WOKEN' : 'ELSEWHERE');
+    if (winner) this.tellStatus('WOKEN');
+    else if (this.#status === 'NOBODY') this.tellStatus('ELSEWHERE');
     if (winner) {
       this.#emit({ type: 'legAnswered', legId: winner.ref });
       winner.state = 'ended';
@@ -373,6 +382,7 @@ export class WaitingCall {
 
 /** The event socket tells in rounds of 20 ms. */
 const ANSWER_ON_THE_WAY_MS = 100;
+export const STATUS = 'pushwake_status';
 const SAID_BY_A_PERSON: ReadonlySet<string> = new Set(['USER_BUSY', 'CALL_REJECTED']);
 /** What mod_sofia answers the caller with at the end, before any cause. */
 const LAST_SIP_ANSWER = 'last_bridge_proto_specific_hangup_cause';
