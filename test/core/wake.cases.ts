@@ -4,7 +4,7 @@
  */
 import type { Aor } from '../../plugin/core/aor.ts';
 import type { AorRecord, Binding, BindingId, Targets } from '../../plugin/core/binding.ts';
-import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
+import { DEFAULT_POLICY, type Policy } from '../../plugin/core/policy.ts';
 import { DAY, HOUR, type Instant, instant, plus } from '../../plugin/core/time.ts';
 import { Token } from '../../plugin/core/token.ts';
 import type * as wakeCore from '../../plugin/core/wake.ts';
@@ -29,6 +29,9 @@ export interface Setup {
   readonly late?: boolean;
   /** The PBX did not say what it holds. */
   readonly unknown?: boolean;
+  readonly policy?: Partial<Policy>;
+  /** Who came for an earlier round of this call. */
+  readonly awake?: readonly Name[];
 }
 
 const idOf = (name: Name) => name.toLowerCase().repeat(16) as BindingId;
@@ -100,6 +103,7 @@ export class Game {
   now: Instant = T0;
   readonly #core: WakeCore;
   readonly #setup: Setup;
+  readonly #policy: Policy;
   readonly #legs: Leg[] = [];
   readonly #queue: WakeEvent[] = [];
   readonly #freshWhileLost: StoredContact[] = [];
@@ -112,6 +116,7 @@ export class Game {
   constructor(core: WakeCore, setup: Setup) {
     this.#core = core;
     this.#setup = setup;
+    this.#policy = { ...DEFAULT_POLICY, ...setup.policy };
     const names = NAMES.slice(0, setup.devices ?? 1);
     const record: AorRecord = {
       aor: AOR,
@@ -123,8 +128,9 @@ export class Game {
     const begun = core.beginWake(
       arrival,
       record,
-      () => DEFAULT_POLICY,
+      () => this.#policy,
       (b) => b.targets.call,
+      (b) => setup.awake?.includes(nameOf(b.id)) ?? false,
     );
     this.wake = begun.wake;
     this.#carryOut(begun.effects);
@@ -267,7 +273,7 @@ export class Game {
     try {
       for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
         const over = this.wake.phase === 'over';
-        const effects = this.#core.stepWake(this.wake, next, this.now, () => DEFAULT_POLICY);
+        const effects = this.#core.stepWake(this.wake, next, this.now, () => this.#policy);
         // The one thing that may follow: a phone that came too late is shown that the call is over.
         const late = effects.some((e) => e.type === 'showEnded');
         if (over) this.afterOver.push(...effects.filter((e) => !late || (e.type !== 'step' && e.type !== 'showEnded')));
@@ -303,6 +309,12 @@ export class Game {
         return;
       }
       case 'giveUp': {
+        if (effect.legId === WAKE_LEG) {
+          this.ended.push(`wake leg ${effect.cause}`);
+          // Asterisk hangs up whatever it had dialled.
+          this.#gone = true;
+          return;
+        }
         const leg = this.#legs.find((l) => l.id === effect.legId);
         if (!leg) throw new Error(`no leg ${effect.legId} to end`);
         this.ended.push(`${leg.name} ${leg.kind} ${effect.cause}`);
@@ -353,6 +365,11 @@ export interface Row {
   /** Legs ended by us: device, leg, cause. Not looked at when absent. */
   readonly ended?: readonly string[];
   readonly outcome?: string;
+  readonly pushed?: readonly string[];
+  /** What a phone that came too late was shown. */
+  readonly shown?: readonly string[];
+  /** What the dialplan was told, in order. */
+  readonly statuses?: readonly string[];
 }
 
 export function play(core: WakeCore, setup: Setup, events: readonly string[]): Game {
@@ -363,6 +380,7 @@ export function play(core: WakeCore, setup: Setup, events: readonly string[]): G
 }
 
 const two = { devices: 2 } as const;
+const WORD_OF = { 'desk answers': 'elsewhere', 'caller cancels': 'cancelled', 'time up': 'gave-up' } as const;
 const awake = ['A registers', 'A rings'];
 
 export const ROWS: readonly Row[] = [
@@ -803,11 +821,197 @@ export const ROWS: readonly Row[] = [
     outcome: 'gave-up',
   },
   {
-    sentence: 'a phone that registers after the end is not rung',
+    sentence: 'a phone that registers long after the end is not rung',
     setup: two,
-    events: ['desk answers', ...awake, 'B push dead', 'wait 60000'],
+    events: ['desk answers', 'wait 10001', ...awake, 'B push dead', 'wait 60000'],
     rings: [],
     told: ['A elsewhere', 'B elsewhere'],
+    shown: [],
+  },
+
+  // A phone that comes too late.
+  ...(['desk answers', 'caller cancels', 'time up'] as const).map(
+    (end): Row => ({
+      sentence: `${end}, then the phone registers three times: it is shown once that the call is over`,
+      setup: {},
+      events: [end, 'wait 9000', 'A registers', 'A registers', 'A registers again'],
+      rings: [],
+      told: [`A ${WORD_OF[end]}`],
+      shown: [WORD_OF[end]],
+    }),
+  ),
+  {
+    sentence: 'ten seconds after the end is in time',
+    setup: {},
+    events: ['caller cancels', 'wait 10000', 'A registers'],
+    rings: [],
+    told: ['A cancelled'],
+    shown: ['cancelled'],
+  },
+  {
+    sentence: 'not where the policy does not want it',
+    setup: { policy: { showEndedMs: 0 } },
+    events: ['caller cancels', 'wait 1', 'A registers'],
+    rings: [],
+    told: ['A cancelled'],
+    shown: [],
+  },
+  {
+    sentence: 'a phone that rang knows; when it registers again it is shown nothing',
+    setup: two,
+    events: [...awake, 'caller cancels', 'A registers', 'B registers'],
+    rings: ['A device'],
+    told: ['B cancelled'],
+    shown: ['cancelled'],
+  },
+  {
+    sentence: 'one of two answers, the other comes late: answered elsewhere',
+    setup: two,
+    events: [...awake, 'A answers', 'B registers'],
+    rings: ['A device'],
+    told: ['B elsewhere'],
+    shown: ['elsewhere'],
+  },
+
+  // Pushed once more.
+  {
+    sentence: 'a phone that has not registered after the time of the policy is pushed once more, and only once',
+    setup: { policy: { retryVoipAfterMs: 6_000 } },
+    events: ['A push accepted', 'wait 6000', 'A push accepted', 'wait 20000', 'time up'],
+    pushed: ['A', 'A'],
+    rings: [],
+    told: ['A gave-up'],
+  },
+  {
+    sentence: '… not a moment earlier',
+    setup: { policy: { retryVoipAfterMs: 6_000 } },
+    events: ['A push accepted', 'wait 5999'],
+    pushed: ['A'],
+    rings: [],
+    told: [],
+  },
+  {
+    sentence: 'a VoIP push is not repeated by default: each must become a call on the screen',
+    setup: {},
+    events: ['A push accepted', 'wait 40000'],
+    pushed: ['A'],
+    rings: [],
+    told: [],
+  },
+  {
+    sentence: 'who has registered is not pushed again',
+    setup: { policy: { retryVoipAfterMs: 6_000 } },
+    events: ['A push accepted', 'A registers', 'wait 30000'],
+    pushed: ['A'],
+    rings: ['A device'],
+    told: [],
+  },
+  {
+    sentence: 'with less than five seconds left nobody is pushed again',
+    setup: { policy: { retryVoipAfterMs: 41_000 } },
+    events: ['A push accepted', 'wait 44000'],
+    pushed: ['A'],
+    rings: [],
+    told: [],
+  },
+  {
+    sentence: 'the second push finds the token dead: nobody waits for this phone any more',
+    setup: { policy: { retryVoipAfterMs: 6_000 } },
+    events: ['A push accepted', 'wait 6000', 'A push dead'],
+    pushed: ['A', 'A'],
+    rings: [],
+    told: [],
+    ended: ['A device 3'],
+    outcome: 'gave-up',
+  },
+
+  // The next round of a queue.
+  {
+    sentence: 'awake since the round before: rung at its contact, not pushed',
+    setup: { held: { A: 'udp old' }, awake: ['A'] },
+    events: ['A rings', 'A answers'],
+    pushed: [],
+    rings: ['A stored'],
+    told: [],
+    outcome: 'answered',
+  },
+  {
+    sentence: 'awake since the round before, its connection gone: pushed after all',
+    setup: { awake: ['A'] },
+    events: ['A registers', 'A rings', 'A answers'],
+    pushed: ['A'],
+    rings: ['A device'],
+    told: [],
+  },
+  {
+    sentence: 'awake since the round before, its contact does not answer: pushed after all, and told at the end',
+    setup: { held: { A: 'tls' }, awake: ['A'] },
+    events: ['A says 34', 'time up'],
+    pushed: ['A'],
+    rings: ['A stored'],
+    told: ['A gave-up'],
+  },
+  {
+    sentence: 'awake since the round before and never pushed: no closing word, it hears the CANCEL',
+    setup: { held: { A: 'tls' }, awake: ['A'] },
+    events: ['caller cancels'],
+    pushed: [],
+    rings: ['A stored'],
+    told: [],
+  },
+
+  // Declined for all.
+  {
+    sentence: '603 at one device ends the call for all where the policy says so, and the others hear why',
+    setup: { ...two, policy: { declineEverywhere: true } },
+    events: [...awake, 'A says 21', 'B registers'],
+    rings: ['A device'],
+    ended: ['wake leg 21'],
+    told: ['B declined'],
+    outcome: 'declined',
+    shown: ['declined'],
+  },
+  {
+    sentence: '486 is busy at one device and ends nothing for the others, whatever the policy says',
+    setup: { ...two, policy: { declineEverywhere: true } },
+    events: [...awake, 'A says 17', 'B registers'],
+    rings: ['A device', 'B device'],
+    ended: [],
+    told: [],
+  },
+
+  // What the dialplan is told.
+  {
+    sentence: 'status: nobody has come',
+    setup: {},
+    events: ['time up'],
+    rings: [],
+    told: ['A gave-up'],
+    statuses: ['NOBODY'],
+  },
+  {
+    sentence: 'status: a phone came, also when it does not answer',
+    setup: {},
+    events: [...awake, 'time up'],
+    rings: ['A device'],
+    told: [],
+    statuses: ['NOBODY', 'WOKEN'],
+  },
+  {
+    sentence: 'status: somebody else answered before a phone had come',
+    setup: {},
+    events: ['desk answers'],
+    rings: [],
+    told: ['A elsewhere'],
+    statuses: ['NOBODY', 'ELSEWHERE'],
+  },
+  {
+    sentence: 'status: the pbx did not say what it holds',
+    setup: { unknown: true },
+    events: [],
+    rings: [],
+    told: ['A gave-up'],
+    statuses: ['NOBODY', 'UNAVAILABLE'],
   },
 ];
 
@@ -843,7 +1047,12 @@ export const isPossible = (order: readonly string[]): boolean => {
 };
 
 /** What must come of an order, found without the core: who ends the call, and what each phone knows of it. */
-export function expectedOf(order: readonly string[]): { told: string[]; rings: string[]; outcome: string } {
+export function expectedOf(order: readonly string[]): {
+  told: string[];
+  rings: string[];
+  outcome: string;
+  shown: string[];
+} {
   const ends: Record<string, string> = {
     'desk answers': 'elsewhere',
     'A answers': 'elsewhere',
@@ -866,7 +1075,11 @@ export function expectedOf(order: readonly string[]): { told: string[]; rings: s
     !(pushDead && at('A push dead') < at('A registers')) &&
     !(lostAt >= 0 && lostAt < order.indexOf('A registers') && (endsAt >= 0 || (pushDead && at('A push dead') >= 0)));
   const aIsTold = !woken && !pushDead;
+  // It came for a call that was over: at the PBX, or when we heard of it.
+  const registersAt = order.indexOf('A registers');
+  const tooLate = registersAt >= 0 && endsAt >= 0 && registersAt > (unheard ? lostAt : endsAt);
   return {
+    shown: tooLate ? [word] : [],
     told: [...(aIsTold ? [`A ${word}`] : []), `B ${word}`],
     rings: woken ? ['A device'] : [],
     outcome: ender === 'A answers' && !unheard ? 'answered' : word,

@@ -45,17 +45,27 @@ function failures(wakeCore: WakeCore, row: Row): string[] {
     ...differs('told', game.told, row.told),
     ...differs('ended', game.ended, row.ended),
     ...differs('outcome', game.wake.outcome, row.outcome),
+    ...differs('pushed', game.pushed, row.pushed),
+    ...differs('shown', game.shown, row.shown),
+    ...differs('statuses', game.statuses, row.statuses),
   ];
 }
 
 function raceFailures(wakeCore: WakeCore, order: readonly string[]): string[] {
   const game = playOrder(wakeCore, order);
-  const { told, rings, outcome } = expectedOf(order);
-  const found = { told: [...game.told].sort(), rings: game.rings, outcome: game.wake.outcome };
-  const expected = { told, rings, outcome };
+  const { told, rings, outcome, shown } = expectedOf(order);
+  const found = { told: [...game.told].sort(), rings: game.rings, outcome: game.wake.outcome, shown: game.shown };
+  const expected = { told, rings, outcome, shown };
+  // The trace says all of it: who came, who was dialled, who answered, who came too late.
+  const missing = [
+    ...(rings.length > 0 ? ['registered', 'dialled'] : []),
+    ...(outcome === 'answered' ? ['answered'] : []),
+    ...(shown.length > 0 ? ['registered after the end'] : []),
+  ].filter((step) => !game.steps.includes(step));
   return [
     ...wrong(game),
     ...(game.overs === 1 ? [] : ['not over']),
+    ...missing.map((step) => `the trace lacks "${step}"`),
     ...(JSON.stringify(found) === JSON.stringify(expected)
       ? []
       : [`${JSON.stringify(found)}, expected ${JSON.stringify(expected)}`]),
@@ -120,6 +130,14 @@ describe('control: with a rule taken out the tables fail', () => {
       "return cause === Cause.interworking && hungUp ? 'cancelled' : 'gave-up';",
       "return cause === Cause.interworking ? 'cancelled' : 'gave-up';",
     ],
+    ['a phone that came too late is shown the call once', 'd.shownLate = true;', ''],
+    ['… and only within its time', ' || now > plus(wake.endedAt, policyFor(d.binding).showEndedMs)', ''],
+    ['one retry is enough', ' || d.pushes > 1', ''],
+    ['who has registered is not pushed again', "d.push === 'accepted' && !d.fresh && !d.rang", "d.push === 'accepted'"],
+    ['who is awake is rung, not pushed', "device.push === 'awake'\n          ? [", 'false\n          ? ['],
+    ['who was taken for awake and is not is pushed after all', '...gone.flatMap(pushAfterAll)', ''],
+    ['only 603 speaks for all devices', 'cause !== Cause.rejected || ', ''],
+    ['the dialplan hears that a phone came', "...status(wake, 'WOKEN', d.deviceLeg),", ''],
     ['a dead token is told nothing', " || device.push === 'dead') continue;", ') continue;'],
   ];
 

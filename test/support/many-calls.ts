@@ -1,0 +1,94 @@
+/** Many calls at once to phones that sleep: what must hold of all of them. Used by a small test and by the benchmark. */
+import { expect } from 'vitest';
+import type { Mobile } from './mobile.ts';
+import type { Scene } from './scene.ts';
+import type { OutgoingCall, SipPhone } from './sip-phone/index.ts';
+
+export interface Counted {
+  readonly calls: number;
+  readonly pushed: number;
+  readonly rang: number;
+  readonly told: number;
+  readonly over: number;
+}
+
+const until = async (check: () => boolean, timeoutMs: number, what: () => string): Promise<void> => {
+  const deadline = performance.now() + timeoutMs;
+  while (!check()) {
+    if (performance.now() > deadline) throw new Error(what());
+    await new Promise((next) => setTimeout(next, 20));
+  }
+};
+
+const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+const overs = (scene: Scene, from: number) =>
+  scene.pushwake.log.slice(from).filter((l) => l.msg === 'call over').length;
+
+/** `each` calls for every phone wait at the same time; then all phones wake, all calls ring, all callers give up. */
+export async function waitTogether(
+  scene: Scene,
+  caller: SipPhone,
+  mobiles: readonly Mobile[],
+  each: number,
+  timeoutMs = 30_000,
+): Promise<Counted> {
+  const from = scene.pushwake.log.length;
+  const numbers = Array.from({ length: each }, () => mobiles.map((m) => m.phone.user)).flat();
+  const calls: OutgoingCall[] = await Promise.all(numbers.map((n) => caller.call(n)));
+  const pushed = () => sum(mobiles.map((m) => m.callPushes.length));
+  const ringing = () => calls.filter((c) => c.state === 'ringing').length;
+  await until(
+    () => pushed() >= calls.length && ringing() >= calls.length,
+    timeoutMs,
+    () => `${pushed()} pushed, ${ringing()} ringing`,
+  );
+  for (const mobile of mobiles) {
+    await mobile.phone.wake();
+    await mobile.phone.register({ contactParams: mobile.identity.params, newCallId: true });
+  }
+  const rang = () => sum(mobiles.map((m) => new Set(m.rang.map((r) => r.headers.get('X-Push-ID'))).size));
+  await until(
+    () => rang() >= calls.length,
+    timeoutMs,
+    () => `${rang()} of ${calls.length} rang`,
+  );
+  for (const call of calls) call.cancel();
+  await Promise.all(calls.map((call) => call.done));
+  await until(
+    () => overs(scene, from) >= calls.length,
+    timeoutMs,
+    () => `${overs(scene, from)} over`,
+  );
+  await scene.asterisk.waitForNoChannels(timeoutMs);
+  return { calls: calls.length, pushed: pushed(), rang: rang(), told: 0, over: overs(scene, from) };
+}
+
+/** Calls that were placed and given up while everybody slept: each pushed once, told once, over, and nothing left. */
+export async function allSettled(
+  scene: Scene,
+  mobiles: readonly Mobile[],
+  calls: number,
+  from: number,
+  timeoutMs = 30_000,
+): Promise<Counted> {
+  await until(
+    () => overs(scene, from) >= calls,
+    timeoutMs,
+    () => `${overs(scene, from)} of ${calls} over`,
+  );
+  const pushes = mobiles.flatMap((m) => m.callPushes);
+  const words = () => scene.apns.pushes.filter((p) => mobiles.some((m) => m.identity.other === p.token)).length;
+  await until(
+    () => words() >= pushes.length,
+    timeoutMs,
+    () => `${words()} of ${pushes.length} told`,
+  );
+  await scene.asterisk.waitForNoChannels(timeoutMs);
+  return { calls, pushed: pushes.length, rang: 0, told: words(), over: overs(scene, from) };
+}
+
+/** Not one lost, not one left behind. */
+export function expectNoneLost(counted: Counted, what: 'rang' | 'told'): void {
+  const { calls } = counted;
+  expect(counted).toMatchObject({ pushed: calls, [what]: calls, over: calls });
+}
