@@ -9,6 +9,7 @@ import { systemClock } from '../adapters/clock/system/index.ts';
 import { generateKeys } from '../adapters/push/webpush/index.ts';
 import { ConfigError, loadConfig } from '../config/load.ts';
 import { policyChooser } from '../config/policies.ts';
+import { allRealms, isServed } from '../config/realms.ts';
 import { aorRealm, parseAor } from './core/aor.ts';
 import { explainDevices, seldomIn } from './core/explain.ts';
 import { targetList } from './core/identity.ts';
@@ -109,9 +110,8 @@ program
     if (!devices?.publicUrl)
       return fail(`${o.config}: http.devices with a publicUrl is missing; apps could reach nothing`);
     if (!('pnm' in config.push)) return fail(`${o.config}: push.pnm is missing; the app's tokens would be refused`);
-    const realms = Object.values(config.pbx).map((e) => (e.options as { realm: string }).realm.toLowerCase());
-    if (!realms.includes(aorRealm(aor))) {
-      return fail(`no PBX of ${o.config} has the realm "${aorRealm(aor)}"; there are ${realms.join(', ')}`);
+    if (!isServed(config, aor)) {
+      return fail(`no PBX of ${o.config} has the realm "${aorRealm(aor)}"; there are ${allRealms(config).join(', ')}`);
     }
     process.stdout.write(acrobitsXml(devices.publicUrl, devices.accountSecret, aor));
   });
@@ -134,8 +134,9 @@ program
   .option('--json', 'one JSON object, with the trace of each call')
   .action(async (of: string | undefined, o: { config: string; json?: boolean }) => {
     const config = loadConfig(o.config, schemasOf(await adapters()));
-    const realms = Object.values(config.pbx).map((e) => (e.options as { realm: string }).realm);
-    const key = of === undefined || /@|^[0-9a-f-]{36}$/.test(of) || realms.length !== 1 ? of : `${of}@${realms[0]}`;
+    const [realm, ...others] = allRealms(config);
+    const isWhole = of === undefined || /@|^[0-9a-f-]{36}$/.test(of) || realm === '*' || others.length > 0;
+    const key = isWhole ? of : `${of}@${realm}`;
     const answer = await askRunning(config.http.admin, key);
     const explained = 'reason' in answer ? await explainFromStore(o.config, key) : answer;
     if (o.json) return void process.stdout.write(`${JSON.stringify(explained)}\n`);

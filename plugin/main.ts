@@ -8,6 +8,8 @@ import { random, randomId, systemClock } from '../adapters/clock/system/index.ts
 import { type AdapterKind, ConfigError, type LoadedConfig, loadConfig, type SchemaOf } from '../config/load.ts';
 import { loadMessages, localeChooser } from '../config/messages.ts';
 import { policyChooser } from '../config/policies.ts';
+import { isServed, realmsOf } from '../config/realms.ts';
+import type { Aor } from './core/aor.ts';
 import type { Targets } from './core/binding.ts';
 import type { Instant } from './core/time.ts';
 import { acrobitsRoutes } from './http/acrobits.ts';
@@ -97,12 +99,7 @@ export function compose(config: LoadedConfig, found: Adapters, log: Logger, cloc
   const providers = Object.entries(config.push).map(([name, entry]) => make(found.push, name, entry));
   const sinks = Object.entries(config.events).map(([name, entry]) => make(found.events, name, entry));
   const links = Object.entries(config.pbx).map(([name, entry]) => make(found.pbx, name, entry));
-  const realms = new Map(
-    Object.entries(config.pbx).map(([name, e]) => [
-      name,
-      [(e.options as { realm: string | readonly string[] }).realm].flat().join(' '),
-    ]),
-  );
+  const realms = realmsOf(config);
   const { devices } = config.http;
   const messages = loadMessages();
   const localeOf = localeChooser(config, messages);
@@ -142,8 +139,7 @@ export function listenersOf(config: LoadedConfig, runtime: Runtime, log: Logger,
   const common = { version, log, clock };
   const found: HttpListener[] = [];
   const { admin, devices } = config.http;
-  const realms = Object.values(config.pbx).map((e) => (e.options as { realm: string }).realm.toLowerCase());
-  const served = { realms: new Set(realms), services: new Set(Object.keys(config.push)) };
+  const served = { serves: (aor: Aor) => isServed(config, aor), services: new Set(Object.keys(config.push)) };
   if (admin) {
     const routes: Routes[] = [healthRoutes(() => runtime.status()), explainRoutes(runtime)];
     found.push(

@@ -1,5 +1,5 @@
 /** Who asks on the devices listener: an account, proved by its key. Wrong key, wrong realm and no account look the same. */
-import { type Aor, aorRealm, parseAor } from '../core/aor.ts';
+import { type Aor, parseAor } from '../core/aor.ts';
 import type { Targets } from '../core/binding.ts';
 import { isAccountKey } from './account-key.ts';
 
@@ -21,8 +21,8 @@ export interface DeviceOptions {
   readonly reports: DeviceReports;
   /** `http.devices.accountSecret`. */
   readonly secret: string;
-  /** Realms of the PBXs, in lower case. */
-  readonly realms: ReadonlySet<string>;
+  /** Whether a PBX of the configuration has such accounts. */
+  readonly serves: (aor: Aor) => boolean;
   /** Names of the configured push services. */
   readonly services: ReadonlySet<string>;
 }
@@ -37,5 +37,5 @@ export function accountOf(o: DeviceOptions, account: string | undefined, key: st
   if (account === undefined || key === undefined || key.length > 100) return undefined;
   const aor = parseAor(account);
   if (!aor || !isAccountKey(o.secret, aor, key)) return undefined;
-  return o.realms.has(aorRealm(aor)) ? aor : undefined;
+  return o.serves(aor) ? aor : undefined;
 }

@@ -58,10 +58,10 @@ afterEach(async () => {
 });
 
 function serve(change: Partial<DeviceOptions> = {}): Promise<FastifyInstance> {
-  const about = {
+  const about: DeviceOptions = {
     reports,
     secret: SECRET,
-    realms: new Set(['example.com']),
+    serves: (aor) => aor.endsWith('@example.com'),
     services: new Set(['pnm', 'apns']),
     ...change,
   };

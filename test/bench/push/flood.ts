@@ -38,7 +38,7 @@ export async function flood(progress: (line: string) => void): Promise<Result[]>
   };
   const reports: DeviceReports = { report: believe, withdraw: believe, receipt: believe };
   const secret = 'the-secret-of-the-benchmark-0123';
-  const about = { reports, secret, realms: new Set(['example.com']), services: new Set(['pnm']) };
+  const about = { reports, secret, serves: () => true, services: new Set(['pnm']) };
   const listener = new HttpListener({
     name: 'devices',
     title: 'devices',
