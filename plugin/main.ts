@@ -20,11 +20,13 @@ import { deviceRoutes } from './http/devices.ts';
 import { explainRoutes } from './http/explain.ts';
 import { healthRoutes } from './http/health.ts';
 import { HttpListener, type Routes, type Tls } from './http/listener.ts';
+import { Metrics } from './http/metrics.ts';
 import { type AdapterModule, loadAdapters, readManifest } from './manifest.ts';
 import type { AdapterDeps, Logger } from './ports/adapter.ts';
 import type { BindingStore } from './ports/binding-store.ts';
 import type { Clock } from './ports/clock.ts';
 import type { EventSink } from './ports/event-sink.ts';
+import type { Observer } from './ports/observer.ts';
 import type { PbxLink } from './ports/pbx-link.ts';
 import type { PushProvider } from './ports/push-provider.ts';
 import { createDelivery } from './runtime/delivery.ts';
@@ -81,7 +83,13 @@ export function schemasOf(found: Adapters): SchemaOf {
 }
 
 /** Builds a runtime from a checked configuration. Throws `ConfigError` for what only an adapter can find (an unreadable key). */
-export function compose(config: LoadedConfig, found: Adapters, log: Logger, clocks: Clocks = machineClocks()): Runtime {
+export function compose(
+  config: LoadedConfig,
+  found: Adapters,
+  log: Logger,
+  clocks: Clocks = machineClocks(),
+  observer?: Observer,
+): Runtime {
   const { clock, wire } = clocks;
   const make = <T>(
     modules: Map<string, AdapterModule<T>>,
@@ -120,6 +128,7 @@ export function compose(config: LoadedConfig, found: Adapters, log: Logger, cloc
     forgetAfterMs: config.forgetAfter,
     ...(devices && { callKey: (callId: string, until: Instant) => callKey(devices.accountSecret, callId, until) }),
     showCaller: config.calls.showCaller,
+    ...(observer && { observer }),
   });
 }
 
@@ -134,7 +143,13 @@ function withoutRefreshes(policyFor: PolicyChooser, hasNone: (targets: Targets) 
 /**
  * The listeners the configuration asks for, each with its routes. Throws `ConfigError` for certificates that cannot be read.
  */
-export function listenersOf(config: LoadedConfig, runtime: Runtime, log: Logger, clock: Clock): HttpListener[] {
+export function listenersOf(
+  config: LoadedConfig,
+  runtime: Runtime,
+  log: Logger,
+  clock: Clock,
+  metrics?: Metrics,
+): HttpListener[] {
   const { version } = readManifest();
   const common = { version, log, clock };
   const found: HttpListener[] = [];
@@ -142,6 +157,10 @@ export function listenersOf(config: LoadedConfig, runtime: Runtime, log: Logger,
   const served = { serves: (aor: Aor) => isServed(config, aor), services: new Set(Object.keys(config.push)) };
   if (admin) {
     const routes: Routes[] = [healthRoutes(() => runtime.status()), explainRoutes(runtime)];
+    if (metrics) {
+      metrics.measure(runtime);
+      routes.push(metrics.routes());
+    }
     found.push(
       new HttpListener({
         ...common,
@@ -207,8 +226,9 @@ export async function start(configFile: string, clocks?: Clocks): Promise<void> 
     const found = await adapters();
     config = loadConfig(configFile, schemasOf(found));
     log = createLogger(config.log.level);
-    runtime = compose(config, found, log, clocks);
-    listeners = listenersOf(config, runtime, log, clocks?.wire ?? systemClock());
+    const metrics = config.http.admin && new Metrics(Object.keys(config.pbx));
+    runtime = compose(config, found, log, clocks, metrics);
+    listeners = listenersOf(config, runtime, log, clocks?.wire ?? systemClock(), metrics);
   } catch (error) {
     if (error instanceof ConfigError || (error instanceof Error && error.name === 'ConfigError')) {
       process.stderr.write(`${error.message}\n`);

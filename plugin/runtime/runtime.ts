@@ -14,11 +14,12 @@ import type { Logger } from '../ports/adapter.ts';
 import type { BindingStore } from '../ports/binding-store.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventSink } from '../ports/event-sink.ts';
+import type { Observer } from '../ports/observer.ts';
 import type { PbxEvent, PbxLink } from '../ports/pbx-link.ts';
 import { AfterCalls } from './after-calls.ts';
 import { Bindings } from './bindings.ts';
 import { Brake } from './brake.ts';
-import type { Delivery } from './delivery.ts';
+import type { Delivery, DeliveryStats } from './delivery.ts';
 import { EffectRunner, type NoticeText } from './effect-runner.ts';
 import { Events } from './events.ts';
 import { Links } from './links.ts';
@@ -50,6 +51,7 @@ export interface RuntimeOptions {
   readonly sinks?: readonly EventSink[];
   /** The realms each link serves: one, several with blanks between, or `*` for every one. */
   readonly realmOf: (link: string) => string;
+  readonly observer?: Observer;
   /** Lower-case hex, `bytes` long before encoding. */
   readonly randomHex: (bytes: number) => string;
   readonly forgetAfterMs: DurationMs;
@@ -130,7 +132,10 @@ export class Runtime {
       clock,
       newId,
       noticeText: options.noticeText,
-      onReport: (aor, record, effect) => this.#tell(aor, tellingOfReport(record, effect)),
+      onReport: (aor, record, effect) => {
+        options.observer?.bindingChanged(effect.what, effect.reason);
+        this.#tell(aor, tellingOfReport(record, effect));
+      },
     });
     this.reports = new Reports({
       clock,
@@ -155,6 +160,8 @@ export class Runtime {
       newStem: () => options.randomHex(4),
       showCaller: options.showCaller ?? false,
       onOver: (wake) => {
+        const [trace] = this.traces.find(wake.callId);
+        if (trace) options.observer?.callOver(trace);
         for (const telling of tellingsOfCall(wake, clock.now())) this.#tell(wake.aor, telling);
       },
     });
@@ -248,6 +255,10 @@ export class Runtime {
       if (found.length >= SELDOM_LISTED) break;
     }
     return found;
+  }
+
+  pushes(): DeliveryStats {
+    return this.#o.delivery.stats();
   }
 
   /** Links that are up, calls that wait, the brake: for health and the status command. */

@@ -1,0 +1,10 @@
+/** Whoever counts what happens. Never in the way: nothing waits for it and nothing it does can fail a call. */
+import type { Report } from '../core/events.ts';
+import type { CallTrace } from '../core/trace.ts';
+
+export interface Observer {
+  /** A call is over; its trace is whole but for what comes after the end. */
+  callOver(trace: CallTrace): void;
+  /** A stage change of a binding, as it is logged. */
+  bindingChanged(what: Report, reason?: string): void;
+}

@@ -1,0 +1,105 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Aor } from '../../plugin/core/aor.ts';
+import { instant } from '../../plugin/core/time.ts';
+import type { CallTrace } from '../../plugin/core/trace.ts';
+import { guarded } from '../../plugin/http/admin.ts';
+import { build } from '../../plugin/http/listener.ts';
+import { type Measured, Metrics } from '../../plugin/http/metrics.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { RecordedLog } from '../support/recorded-log.ts';
+
+const closing: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
+const trace = (outcome: string | undefined, ...steps: [ms: number, step: string][]): CallTrace => ({
+  callId: 'c1',
+  aor: '1001@example.com' as Aor,
+  pbx: 'office',
+  at: instant(0),
+  steps: steps.map(([ms, step]) => ({ ms, step })),
+  ...(outcome === undefined ? {} : { outcome }),
+  over: true,
+});
+
+async function served(measured: Partial<Measured> = {}) {
+  const metrics = new Metrics(['office']);
+  metrics.measure({
+    status: () => ({ links: { office: true, branch: false }, waiting: 3 }),
+    pushes: () => ({ ended: [], providers: [], retries: 0, alarms: [] }),
+    ...measured,
+  });
+  const options = { name: 'admin', title: 'admin', version: '0', ratePerMinute: 0, clock: new FakeClock() };
+  const server = await build({ ...options, log: new RecordedLog(), routes: [guarded([], [metrics.routes()])] });
+  closing.push(() => server.close());
+  /** Lines of our own, without comments. */
+  const lines = async () => {
+    const answer = await server.inject({ url: '/metrics', headers: { host: '127.0.0.1' } });
+    expect(answer.headers['content-type']).toContain('text/plain');
+    return answer.body.split('\n').filter((l) => l.startsWith('pushwake_'));
+  };
+  return { metrics, lines };
+}
+
+describe('/metrics', () => {
+  it('has every call counter from the start, at zero', async () => {
+    const { lines } = await served();
+    expect(await lines()).toContain('pushwake_calls_total{pbx="office",outcome="gave-up"} 0');
+    expect(await lines()).toContain('pushwake_call_step_seconds_count{step="ringing"} 0');
+  });
+
+  it('counts a call by its outcome, and each step the first time it came', async () => {
+    const { metrics, lines } = await served();
+    metrics.callOver(
+      trace('answered', [4, 'push sent'], [30, 'push accepted'], [1_800, 'ringing'], [9_000, 'ringing']),
+    );
+    metrics.callOver(trace(undefined));
+    const said = await lines();
+    expect(said).toContain('pushwake_calls_total{pbx="office",outcome="answered"} 1');
+    expect(said).toContain('pushwake_calls_total{pbx="office",outcome="plain"} 1');
+    expect(said).toContain('pushwake_call_step_seconds_bucket{le="1.5",step="ringing"} 0');
+    expect(said).toContain('pushwake_call_step_seconds_bucket{le="2",step="ringing"} 1');
+    expect(said).toContain('pushwake_call_step_seconds_count{step="ringing"} 1');
+  });
+
+  it('reads links, queues and verdicts when it is asked, and adds nothing up twice', async () => {
+    const { lines } = await served({
+      pushes: () => ({
+        ended: [{ provider: 'apns', purpose: 'call', outcome: 'accepted', count: 7 }],
+        providers: [{ provider: 'apns', queued: 2, inFlight: 5, breaker: 'open' }],
+        retries: 4,
+        alarms: [{}],
+      }),
+    });
+    await lines();
+    const said = await lines();
+    for (const line of [
+      'pushwake_pbx_link_up{pbx="office"} 1',
+      'pushwake_pbx_link_up{pbx="branch"} 0',
+      'pushwake_calls_waiting 3',
+      'pushwake_brake_on 0',
+      'pushwake_pushes_total{service="apns",purpose="call",verdict="accepted"} 7',
+      'pushwake_push_retries_total 4',
+      'pushwake_pushes_queued{service="apns"} 2',
+      'pushwake_pushes_in_flight{service="apns"} 5',
+      'pushwake_push_service_held_back{service="apns"} 1',
+      'pushwake_push_misconfigurations 1',
+    ])
+      expect(said).toContain(line);
+  });
+
+  it('counts stage changes of bindings by reason', async () => {
+    const { metrics, lines } = await served();
+    metrics.bindingChanged('ended', 'age');
+    metrics.bindingChanged('bound');
+    expect(await lines()).toContain('pushwake_binding_changes_total{what="ended",reason="age"} 1');
+    expect(await lines()).toContain('pushwake_binding_changes_total{what="bound",reason=""} 1');
+  });
+
+  it('holds no account', async () => {
+    const { metrics, lines } = await served();
+    metrics.callOver(trace('answered', [4, 'push sent']));
+    expect((await lines()).join('\n')).not.toContain('1001');
+  });
+});
