@@ -61,6 +61,21 @@ describe('registrations', () => {
     expect(contact).toMatchObject({ uri: 'sip:1001@10.0.0.1;pn-prid=t', path: 'sip:1001@192.0.2.1:4444' });
   });
 
+  it('of a phone that was woken by a call come after that call, whatever FreeSWITCH’s slow clock says', async () => {
+    const { pbx, link, told } = await world();
+    await link.setReachable(AOR, true);
+    pbx.call(AOR);
+    await told.told('wakeLegArrived');
+    const callSeenAt = Date.now();
+    pbx.register(AOR, CONTACT, 'c1', 3_600, 25);
+    const { at } = await told.told('contactSeen');
+    expect(at).toBeGreaterThanOrEqual(callSeenAt);
+    // One that was held up for long is believed.
+    pbx.register(AOR, CONTACT.replace('tok', 'other'), 'c2', 3_600, 10_000);
+    const late = await told.told('contactSeen', (e) => e.contact.uri.includes('other'));
+    expect(late.at).toBeLessThan(callSeenAt);
+  });
+
   it('of other domains and by people without a password are none of ours', async () => {
     const { pbx, told } = await world({ realm: ['example.com', 'example.org'] });
     pbx.say(recording('register-evil-bytes-json.esl'), 'sofia::register');

@@ -7,6 +7,7 @@ import { cpus } from 'node:os';
 import { bindings } from './bindings.ts';
 import { calls } from './calls.ts';
 import { cluster } from './cluster.ts';
+import { freeswitch } from './freeswitch.ts';
 import { push } from './push.ts';
 import { wake } from './wake.ts';
 
@@ -20,7 +21,7 @@ export interface Result {
 
 export type Suite = (progress: (line: string) => void, options: ReadonlyMap<string, string>) => Promise<Result[]>;
 
-const SUITES: Readonly<Record<string, Suite>> = { bindings, calls, cluster, push, wake };
+const SUITES: Readonly<Record<string, Suite>> = { bindings, calls, cluster, freeswitch, push, wake };
 
 const args = process.argv.slice(2);
 const name = args.find((a) => !a.startsWith('--')) ?? '';

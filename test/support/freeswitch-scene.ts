@@ -14,7 +14,8 @@ import { PbxScene, type PushwakeChanges, REALM } from './pbx-scene.ts';
 import { type Entry, PushwakeProcess } from './pushwake-process.ts';
 import type { IncomingCall, OutgoingCall } from './sip-phone/index.ts';
 
-const ESL_PASSWORD = 'scene-esl-secret';
+export const FREESWITCH_ESL_PASSWORD = 'scene-esl-secret';
+const ESL_PASSWORD = FREESWITCH_ESL_PASSWORD;
 
 /** Words no INVITE, log or error may hold. */
 export const FREESWITCH_SECRETS: readonly string[] = [ESL_PASSWORD];

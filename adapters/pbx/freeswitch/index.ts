@@ -39,6 +39,8 @@ const CALM_DEADLINE: DurationMs = 5 * SECOND;
 const LIST_DEADLINE: DurationMs = 30 * SECOND;
 /** A removal is told 20 to 100 ms later. */
 const GONE_WITHIN: DurationMs = 1 * SECOND;
+/** An event older than this was held up somewhere, and its stamp is the better word. */
+const STAMP_LAG: DurationMs = 2 * SECOND;
 /** A phone that hears nothing of the call within this hears no more of it. */
 const LATE_RINGS_SECONDS = 3;
 const CALLERS_MAX = 1_000;
@@ -229,6 +231,15 @@ class FreeswitchLink implements PbxLink {
     return Number.isFinite(epochMs) ? this.#deps.clock.fromPbx(epochMs) : this.#deps.clock.now();
   }
 
+  /**
+   * When a REGISTER happened that is told now. FreeSWITCH stamps events with a clock that stands still for up to 20 ms, which
+   * would put a phone's REGISTER before the call that woke it. What comes after the call in the stream came after it.
+   */
+  #heard(epochMs: number): Instant {
+    const [stamp, now] = [this.#at(epochMs), this.#deps.clock.now()];
+    return stamp > now || now - stamp < STAMP_LAG ? now : stamp;
+  }
+
   get #lateMarginMs(): DurationMs {
     return this.#o.expiresLateMargin * SECOND;
   }
@@ -244,7 +255,7 @@ class FreeswitchLink implements PbxLink {
     const aor = this.#aor(fact.user, fact.profile);
     const stored = readStored(fact.contact);
     if (!aor || !stored) return;
-    const at = this.#at(fact.atEpochMs);
+    const at = this.#heard(fact.atEpochMs);
     const { profile, callId, user, contact: text, agent, grantedSeconds } = fact;
     // What FreeSWITCH will hold: its second, the granted time, the late margin.
     const drops =

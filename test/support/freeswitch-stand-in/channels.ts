@@ -129,7 +129,8 @@ export class Channels {
   }
 
   originate(text: string): void {
-    const [, vars = '', dial = '', target = ''] = /^\{(.*?)\}(\S+) &(?:intercept\(([^)]+)\)|park\(\))$/.exec(text) ?? [];
+    const [, vars = '', dial = '', target = ''] =
+      /^\{(.*?)\}(\S+) &(?:intercept\(([^)]+)\)|park\(\))$/.exec(text) ?? [];
     this.dialled.push(text);
     this.#leg(`[${vars}]${dial}`, {
       answered: (leg) => {
