@@ -65,6 +65,8 @@ const PER_DEVICE_HOURLY = { cancel: 120, notice: 30, refresh: 12 } as const;
 
 /** The rest is free for calls at any moment. */
 const SHARE_OF_OTHERS = 0.8;
+/** Some 1,500 a second at Apple's distance. More would keep this thread so busy that a call waits for it, not for a place. */
+const MOST_OTHERS = 64;
 const MAX_IN_FLIGHT = 100;
 
 /** Above every provider's own limit: for one that never answers. */
@@ -344,7 +346,7 @@ function laneOf(provider: PushProvider): Lane {
     provider,
     breaker: new Breaker(),
     trouble: 'service not answering',
-    places: new Places(most, SHARE_OF_OTHERS),
+    places: new Places(most, Math.min(MOST_OTHERS, most * SHARE_OF_OTHERS)),
   };
 }
 

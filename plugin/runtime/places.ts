@@ -20,10 +20,10 @@ export class Places {
   #others = 0;
   #waiting = 0;
 
-  /** `share`: of the places everybody but calls may take; the rest is free for calls at any moment. */
-  constructor(most: number, share: number) {
+  /** `mostOthers`: places that everybody but calls may take; the rest is free for calls at any moment. */
+  constructor(most: number, mostOthers: number) {
     this.#most = most;
-    this.#mostOthers = Math.max(1, Math.floor(most * share));
+    this.#mostOthers = Math.max(1, Math.floor(mostOthers));
   }
 
   get inFlight(): number {

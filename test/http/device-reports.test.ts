@@ -342,6 +342,15 @@ describe('the receipt of a push', () => {
     expect(await endsAt()).toBe(renews ? first + 180 * MINUTE + ms : first);
   });
 
+  it('nor does it where the account has two such devices: nobody knows which one it was', async () => {
+    await told({ installid: 'install-2', pushTokenIncomingCall: 'second', pushTokenOther: 'second-other' });
+    const first = await endsAt();
+    await clock.advance(180 * MINUTE);
+    reports.pushed(push());
+    await reports.registered(AOR, DESK, clock.now());
+    expect(await endsAt()).toBe(first);
+  });
+
   it('a phone that registers and says who it is proves nothing of another', async () => {
     const first = await endsAt();
     await clock.advance(180 * MINUTE);

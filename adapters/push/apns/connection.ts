@@ -147,14 +147,13 @@ export function connect(options: ConnectionOptions): ApnsConnection {
         if (!session.closed) session.close();
       });
       signal.addEventListener('abort', onAbort, { once: true });
-      stream.setEncoding('utf8');
       stream.on('response', (headers) => {
         status = Number(headers[':status']);
         const given = headers['apns-id'];
         if (typeof given === 'string') id = given;
       });
-      stream.on('data', (text: string) => {
-        if (body.length < MOST_BODY_CHARACTERS) body += text;
+      stream.on('data', (chunk: Buffer) => {
+        if (body.length < MOST_BODY_CHARACTERS) body += chunk.toString('latin1');
       });
       stream.on('end', () => {
         if (status === undefined) return;

@@ -46,6 +46,7 @@ const MAX_REMEMBERED = 10_000;
 export function create(input: unknown, { clock, log, name }: AdapterDeps): PushProvider {
   const options = optionsSchema.parse(input);
   const keys = readKeys(options, name, clock);
+  const keyOfApp = new Map(options.apps.map((app) => [app, keys.get(keyOf(app))]));
   const foundOut = new Map<string, Environment>();
   const badTokens = new BadTokens();
   const mismatches = new Map<ApnsApp, number>();
@@ -76,7 +77,7 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
     const message = buildMessage(request, app);
     if (!message) return { kind: 'failed', reason: 'payload too large' };
 
-    const key = keys.get(keyOf(app));
+    const key = keyOfApp.get(app);
     if (!key) return { kind: 'failed', reason: 'closed' };
     refresh(key);
     const { first, other } = environments(app, target);
@@ -209,6 +210,7 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
       closed = true;
       for (const key of keys.values()) for (const connection of key.connections.values()) connection.close();
       keys.clear();
+      keyOfApp.clear();
     },
   };
 }
