@@ -14,6 +14,7 @@ import { type FastifyError, type FastifyInstance, type FastifyReply, type Fastif
 import { type DurationMs, SECOND } from '../core/time.ts';
 import type { Logger } from '../ports/adapter.ts';
 import type { Clock } from '../ports/clock.ts';
+import { admit } from './admission.ts';
 
 export interface Tls {
   /** PEM, the chain with the leaf first. */
@@ -46,6 +47,8 @@ export interface ListenerOptions {
 const BODY_LIMIT_BYTES = 16 * 1024;
 /** How long a request may take to arrive. */
 const REQUEST_TIMEOUT: DurationMs = 10 * SECOND;
+/** Of a listener that strangers reach. A hundred thousand apps that start ten times a day report twelve times a second. */
+const MOST_PER_SECOND = 500;
 const TRY_AGAIN: DurationMs = 30 * SECOND;
 
 export class HttpListener {
@@ -134,6 +137,7 @@ export async function build(o: Omit<ListenerOptions, 'host' | 'port'>): Promise<
   for (const routes of o.routes) await server.register(async (scope: FastifyInstance) => routes(scope));
   server.get('/openapi.json', { schema: { summary: 'This document' } }, async () => server.swagger());
   await server.ready();
+  if (o.ratePerMinute > 0) admit(server.server, MOST_PER_SECOND, o.clock);
   return server;
 }
 

@@ -101,7 +101,11 @@ export async function flood(progress: (line: string) => void): Promise<Result[]>
   return [
     { name: `call push, no reports: p50 (n=${CALLS * ROUNDS})`, value: of(idle, 0.5), unit: 'ms' },
     { name: '… p99', value: of(idle, 0.99), unit: 'ms' },
-    { name: 'bad reports answered a second', value: median(rates), unit: '/s', target: `>=${REPORTS_A_SECOND * 0.95}` },
+    {
+      name: `of ${REPORTS_A_SECOND.toLocaleString('en-US')} bad reports offered a second, answered`,
+      value: median(rates),
+      unit: '/s',
+    },
     { name: 'call push beside them: p50', value: of(busy, 0.5), unit: 'ms' },
     { name: '… p99', value: of(busy, 0.99), unit: 'ms' },
     {

@@ -1,0 +1,68 @@
+/** A flood costs calls nothing: what is beyond the limit is not looked at, and its connection is cut. On real sockets. */
+import { connect, type Socket } from 'node:net';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { HttpListener } from '../../plugin/http/listener.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { RecordedLog } from '../support/recorded-log.ts';
+
+const closing: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+async function start(ratePerMinute: number) {
+  const clock = new FakeClock();
+  let handled = 0;
+  const listener = new HttpListener({
+    name: 'devices',
+    title: 'devices',
+    version: '0',
+    host: '127.0.0.1',
+    port: 0,
+    ratePerMinute,
+    routes: [(server) => void server.get('/x', async () => ({ handled: ++handled }))],
+    log: new RecordedLog(),
+    clock,
+  });
+  await listener.start();
+  closing.push(() => listener.stop());
+  const client = (): Socket & { closedByThem?: boolean } => {
+    const socket = connect(listener.address?.port ?? 0, '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.on('data', () => undefined);
+    socket.on('close', () => Object.assign(socket, { closedByThem: true }));
+    closing.push(() => socket.destroy());
+    return socket;
+  };
+  return { clock, client, handled: () => handled };
+}
+
+const REQUEST = 'GET /x HTTP/1.1\r\nhost: a\r\n\r\n';
+
+describe('a public listener in a flood', () => {
+  it('looks at no more than its share of a moment, cuts the flood, and goes on with others', async () => {
+    const { clock, client, handled } = await start(1_000_000);
+    const flood = client();
+    flood.write(REQUEST.repeat(200));
+    await vi.waitFor(() => expect(handled()).toBe(50));
+    const late = client();
+    late.write(REQUEST);
+    await clock.advance(100);
+    // The next moment: whoever did not flood is answered, the flood is not.
+    const other = client();
+    const answer = new Promise((done) => other.once('data', (d: Buffer) => done(String(d).slice(0, 15))));
+    other.write(REQUEST);
+    expect(await answer).toBe('HTTP/1.1 200 OK');
+    expect(flood.destroyed).toBe(false);
+    await clock.advance(1_000);
+    await vi.waitFor(() => expect(flood.closedByThem).toBe(true));
+    expect(other.closedByThem).toBeUndefined();
+    expect(handled()).toBeLessThanOrEqual(52);
+  });
+
+  it('a listener without a limit answers all', async () => {
+    const { client, handled } = await start(0);
+    client().write(REQUEST.repeat(200));
+    await vi.waitFor(() => expect(handled()).toBe(200));
+  });
+});
