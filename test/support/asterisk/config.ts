@@ -198,6 +198,8 @@ function pjsipConf({ folder, ports, users }: ConfigInput): string {
       'type=global',
       'user_agent=pushwake-test',
       'endpoint_identifier_order=auth_username,username,ip,anonymous',
+      // As the getting-started page advises: a burst of ARI events must not make PJSIP refuse calls.
+      'taskprocessor_overload_trigger=pjsip_only',
     ) +
     transport('udp', ports.udp) +
     transport('tcp', ports.tcp) +
