@@ -89,7 +89,7 @@ m=audio [media_port] RTP/AVP 0
     cseq: number,
     to: string,
   ) => `${method} sip:[field0]@127.0.0.1:${asterisk.ports.udp} SIP/2.0
-Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch${method === 'ACK' && cseq === 1 ? '' : '-1'}]
+Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch-${back}]
 From: <sip:2001@127.0.0.1>;tag=[call_number]
 To: <sip:[field0]@127.0.0.1>${to}
 Call-ID: [call_id]
@@ -107,19 +107,19 @@ Content-Length: 0
 ${invite(1, '')}]]></send>
 <recv response="401" auth="true"/>
 <send><![CDATA[
-${short('ACK', 1, '[peer_tag_param]').replace('[branch]', '[branch-1]')}]]></send>
+${short('ACK', 1, '[peer_tag_param]', 2)}]]></send>
 <send retrans="500"><![CDATA[
 ${invite(2, '[field1]\n')}]]></send>
 <recv response="100" optional="true"/>
 <recv response="180"/>
 <pause milliseconds="1000"/>
 <send retrans="500"><![CDATA[
-${short('CANCEL', 2, '')}]]></send>
+${short('CANCEL', 2, '', 4)}]]></send>
 <recv response="180" optional="true"/>
 <recv response="200"/>
 <recv response="487"/>
 <send><![CDATA[
-${short('ACK', 2, '[peer_tag_param]').replace('[branch-1]', '[branch-2]')}]]></send>
+${short('ACK', 2, '[peer_tag_param]', 8)}]]></send>
 </scenario>
 `,
   );
