@@ -84,10 +84,12 @@ c=IN IP4 [local_ip]
 t=0 0
 m=audio [media_port] RTP/AVP 0
 `;
+  /** `back`: how many steps of the scenario ago the INVITE went out whose branch it must carry. */
   const short = (
     method: string,
     cseq: number,
     to: string,
+    back: number,
   ) => `${method} sip:[field0]@127.0.0.1:${asterisk.ports.udp} SIP/2.0
 Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch-${back}]
 From: <sip:2001@127.0.0.1>;tag=[call_number]
