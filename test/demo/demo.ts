@@ -4,8 +4,10 @@
  */
 import { homedir } from 'node:os';
 import { bringAsterisk, CannotBringAsterisk, machineFingerprint } from '../support/asterisk/index.ts';
+import { locateFreeswitch } from '../support/freeswitch/index.ts';
 import { DEFAULT_USERS, Scene } from '../support/scene.ts';
 import { machineIsUntouched, printTrace } from './end.ts';
+import { playFreeswitch } from './freeswitch.ts';
 import { keepRunning } from './keep.ts';
 import { type DemoOptions, parseOptions } from './options.ts';
 import { Printer } from './print.ts';
@@ -21,6 +23,15 @@ import { playWeek } from './week.ts';
 const USERS = DEFAULT_USERS.map((user) => ({ ...user, rewriteContact: true }));
 
 const parsed = parseOptions(process.argv.slice(2));
+if (parsed.kind === 'freeswitch' || (parsed.kind === 'week' && parsed.pbx === 'freeswitch')) {
+  if (!locateFreeswitch()) {
+    process.stderr.write(
+      'there is no FreeSWITCH here: name its prefix in PUSHWAKE_FREESWITCH, or put it on the PATH\n',
+    );
+    process.exit(3);
+  }
+  process.exit(parsed.kind === 'week' ? await playWeek(parsed.speed, parsed.pbx) : await playFreeswitch());
+}
 if (parsed.kind === 'week') process.exit(await playWeek(parsed.speed));
 if (parsed.kind === 'run') process.exit(await main(parsed.options));
 if (parsed.kind === 'mistake') process.stderr.write(parsed.text);

@@ -17,7 +17,7 @@ describe('the options of the demo', () => {
     [['--sabotage', 'nothing'], 'there is no step "nothing"'],
     [['--sabotage', 'toString'], 'there is no step "toString"'],
     [['--only', 'lunch'], 'there is no part "lunch"'],
-    [['--pbx', 'freeswitch'], 'there is no demo for "freeswitch"'],
+    [['--pbx', 'kamailio'], 'there is no demo for "freeswitch"'],
   ])('%j is a mistake, told with the help', (args, message) => {
     const parsed = parseOptions(args);
     expect(parsed.kind).toBe('mistake');
@@ -33,5 +33,11 @@ describe('the options of the demo', () => {
   it('lists how each step is broken', () => {
     const list = parseOptions(['--sabotage', 'list']);
     for (const name of stepNames) expect(list).toMatchObject({ text: expect.stringContaining(STEPS[name].sabotage) });
+  });
+
+  it('on FreeSWITCH there is the short story and the week, and nothing else', () => {
+    expect(parseOptions(['--pbx', 'freeswitch'])).toEqual({ kind: 'freeswitch' });
+    expect(parseOptions(['--week', '--pbx=freeswitch'])).toMatchObject({ kind: 'week', pbx: 'freeswitch' });
+    expect(parseOptions(['--pbx', 'freeswitch', '--keep']).kind).toBe('mistake');
   });
 });

@@ -11,9 +11,13 @@ export interface DemoOptions {
 export type Parsed =
   | { readonly kind: 'run'; readonly options: DemoOptions }
   /** The other story: a week of three phones, so many times as fast as real time. */
-  | { readonly kind: 'week'; readonly speed: number }
+  | { readonly kind: 'week'; readonly speed: number; readonly pbx: PbxName }
+  /** The short story on FreeSWITCH. */
+  | { readonly kind: 'freeswitch' }
   | { readonly kind: 'print'; readonly text: string }
   | { readonly kind: 'mistake'; readonly text: string };
+
+export type PbxName = 'asterisk' | 'freeswitch';
 
 /** A week in 50 s. */
 export const WEEK_SPEED = 12_000;
@@ -29,11 +33,12 @@ rings, a caller gives up, a desk phone is faster, pushwake is killed in the midd
   --sabotage list      list the steps and how each is broken
   --week               the other story: a week of three phones in less than a minute
   --speed <n>          how many times as fast, 1,000 to 20,000 (default ${WEEK_SPEED.toLocaleString('en-US')})
-  --pbx asterisk       the PBX to use (the only one so far)
+  --pbx <name>         asterisk (default), or freeswitch where there is one: PUSHWAKE_FREESWITCH names its
+                       prefix, else it is looked for on the PATH; a shorter story, and --week
   --help               this text
 
 Exit code: 0 every step was observed, 1 a step was not, 2 a mistake on the command line,
-3 a sabotage that nobody noticed.
+3 a sabotage that nobody noticed, or no FreeSWITCH to play on.
 `;
 
 export function parseOptions(args: readonly string[]): Parsed {
@@ -42,6 +47,7 @@ export function parseOptions(args: readonly string[]): Parsed {
   let keep = false;
   let week = false;
   let speed = WEEK_SPEED;
+  let pbx: PbxName = 'asterisk';
   const left = args.flatMap((arg) =>
     /^--\w+=/.test(arg) ? [arg.slice(0, arg.indexOf('=')), arg.slice(arg.indexOf('=') + 1)] : [arg],
   );
@@ -64,7 +70,11 @@ export function parseOptions(args: readonly string[]): Parsed {
     if (name !== '--only' && name !== '--sabotage' && name !== '--pbx') return mistake(`unknown option ${name}`);
     const value = left.shift();
     if (value === undefined) return mistake(`${name} needs a value`);
-    if (name === '--pbx' && value !== 'asterisk') return mistake(`there is no demo for "${value}", only for asterisk`);
+    if (name === '--pbx') {
+      if (value !== 'asterisk' && value !== 'freeswitch')
+        return mistake(`there is no demo for "${value}", only for asterisk and freeswitch`);
+      pbx = value;
+    }
     if (name === '--only') {
       if (!isPart(value)) return mistake(`there is no part "${value}"`);
       only = value;
@@ -75,7 +85,11 @@ export function parseOptions(args: readonly string[]): Parsed {
       sabotage = value;
     }
   }
-  if (week) return { kind: 'week', speed };
+  if (week) return { kind: 'week', speed, pbx };
+  if (pbx === 'freeswitch')
+    return keep || only || sabotage
+      ? mistake('--keep, --only and --sabotage are for asterisk')
+      : { kind: 'freeswitch' };
   return { kind: 'run', options: { parts: partsFor(only, sabotage), keep, ...(sabotage ? { sabotage } : {}) } };
 }
 

@@ -240,6 +240,11 @@ class FreeswitchLink implements PbxLink {
     return stamp > now || now - stamp < STAMP_LAG ? now : stamp;
   }
 
+  /** Seconds of the PBX in the time the bindings live by. */
+  #lasting(seconds: number): DurationMs {
+    return this.#deps.clock.fromPbx(seconds * SECOND) - this.#deps.clock.fromPbx(0);
+  }
+
   get #lateMarginMs(): DurationMs {
     return this.#o.expiresLateMargin * SECOND;
   }
@@ -278,7 +283,7 @@ class FreeswitchLink implements PbxLink {
       contact,
       how: 'event',
       at,
-      ...(grantedSeconds === undefined ? {} : { grantedMs: grantedSeconds * SECOND }),
+      ...(grantedSeconds === undefined ? {} : { grantedMs: this.#lasting(grantedSeconds) }),
     });
   }
 
