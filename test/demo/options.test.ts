@@ -17,7 +17,7 @@ describe('the options of the demo', () => {
     [['--sabotage', 'nothing'], 'there is no step "nothing"'],
     [['--sabotage', 'toString'], 'there is no step "toString"'],
     [['--only', 'lunch'], 'there is no part "lunch"'],
-    [['--pbx', 'kamailio'], 'there is no demo for "freeswitch"'],
+    [['--pbx', 'kamailio'], 'there is no demo for "kamailio"'],
   ])('%j is a mistake, told with the help', (args, message) => {
     const parsed = parseOptions(args);
     expect(parsed.kind).toBe('mistake');
