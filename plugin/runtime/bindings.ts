@@ -37,6 +37,11 @@ export interface BindingsOptions {
   readonly onEffects: (aor: Aor, record: AorRecord, effects: readonly Effect[]) => void;
 }
 
+/** The store, or a PBX in its place, took longer than a call waits. */
+class NoAnswer extends Error {
+  override name = 'NoAnswer';
+}
+
 export class Bindings {
   readonly #o: BindingsOptions;
   readonly #queue = new KeyedQueue<Aor>();
@@ -45,6 +50,8 @@ export class Bindings {
   /** AORs with facts the store did not take at the last try, and what was already said about it. */
   readonly #failing = new Set<Aor>();
   readonly #said = new Set<string>();
+  /** The last reading for a call waited in vain. */
+  #inDoubt = false;
   #retry: (() => void) | undefined;
   #stopped = false;
 
@@ -71,12 +78,23 @@ export class Bindings {
    * For a call: the record as stored; when the store does not answer in time as last seen, or made of what the PBX shows.
    */
   async read(aor: Aor): Promise<AorRecord | undefined> {
-    try {
-      return this.#remember(aor, await this.#within(this.#o.store.get(aor)));
-    } catch (error) {
-      this.#complain(error);
-      return this.#remembered.get(aor) ?? (await this.#fromShown(aor));
-    }
+    const fromStore = this.#within(this.#o.store.get(aor)).then(
+      (record) => {
+        this.#inDoubt = false;
+        return { record: this.#remember(aor, record) };
+      },
+      (error: unknown) => {
+        // A refusal comes at once and costs nobody any time.
+        this.#inDoubt = error instanceof NoAnswer;
+        this.#complain(error);
+        return undefined;
+      },
+    );
+    // While it is away only one call waits for it; the next ones go by memory, and their reading tells when it is back.
+    const known = this.#inDoubt ? this.#remembered.get(aor) : undefined;
+    if (known) return known;
+    const answer = await fromStore;
+    return answer ? answer.record : (this.#remembered.get(aor) ?? (await this.#fromShown(aor)));
   }
 
   /** Good enough to wake by; never stored, and nothing is told on the strength of it. */
@@ -147,7 +165,7 @@ export class Bindings {
 
   #within<T>(work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const cancel = this.#o.clock.after(READ_WITHIN, () => reject(new Error(`no answer within ${READ_WITHIN} ms`)));
+      const cancel = this.#o.clock.after(READ_WITHIN, () => reject(new NoAnswer(`no answer within ${READ_WITHIN} ms`)));
       work.then(resolve, reject).finally(cancel);
     });
   }

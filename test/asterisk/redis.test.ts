@@ -1,5 +1,5 @@
 /** pushwake with its bindings in a real Redis, beside a real Asterisk: calls do not depend on that Redis. */
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { RedisServer } from '../support/redis/instance.ts';
 import { type PushIdentity, Scene } from '../support/scene.ts';
 import type { SipPhone } from '../support/sip-phone/index.ts';
@@ -51,10 +51,26 @@ describe('a sleeping phone rings', () => {
     await ringsWhenCalled('1001', await asleep('1001'));
   });
 
-  it('while Redis is frozen: from memory', async () => {
+  it('while Redis is frozen for ten seconds: calls are rung from memory; afterwards it writes again', async () => {
     const mobile = await asleep('1002');
+    const from = scene.pushwake.log.length;
+    const begun = performance.now();
     redis.freeze();
+    for (let call = 0; call < 3; call++) {
+      await ringsWhenCalled('1002', mobile);
+      await mobile.phone.sleep();
+    }
+    await vi.waitFor(() => expect(performance.now() - begun).toBeGreaterThan(10_000), {
+      timeout: 15_000,
+      interval: 100,
+    });
     await ringsWhenCalled('1002', mobile);
+    redis.thaw();
+    await scene.waitForLog('store answers again', from, 20_000);
+    const told = scene.pushwake.log
+      .slice(from)
+      .filter((l) => l.msg === 'store does not answer, calls go on from memory');
+    expect(new Set(told.map((l) => l.reason)).size, 'each trouble is told once').toBe(told.length);
   });
 
   it('pushwake started while Redis is dead: from what Asterisk shows; it writes again when Redis is back', async () => {
