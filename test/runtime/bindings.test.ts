@@ -121,6 +121,8 @@ describe('while the store is away', () => {
     const stored = await store.get(AOR);
     if (stored) store.write({ ...stored, bindings: [] });
     expect((await bindings.read(AOR))?.bindings).toEqual([]);
+    if (stored) store.write(stored);
+    await bindings.read(AOR);
     store.down = 'gone';
     expect((await bindings.read(AOR))?.bindings).toHaveLength(1);
     expect(await bindings.read(OTHER_AOR)).toBeUndefined();
