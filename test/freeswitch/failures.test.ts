@@ -198,8 +198,9 @@ describe('the line to FreeSWITCH', () => {
 
   it('cut while a call waits: the phone that registers when it is back rings', async () => {
     const mobile = await asleep('1014');
+    const before = scene.pushwake.log.length;
     const call = await caller.call('1014');
-    await mobile.callPush();
+    await scene.pushwake.waitForLog((l) => l.step === 'composed', { from: before });
     const from = scene.pushwake.log.length;
     proxy.cut();
     await scene.waitForLog('pbx link down, calls take the plain path', from);
