@@ -31,7 +31,7 @@ const RULES: readonly Rule[] = [
   {
     of: /^plugin\/(runtime|http)\//,
     folders: ['plugin/$1/', 'plugin/core/', 'plugin/ports/'],
-    packages: ['p-queue', 'fastify', '@fastify/formbody', '@fastify/rate-limit', '@fastify/swagger', 'prom-client'],
+    packages: ['fastify', '@fastify/formbody', '@fastify/rate-limit', '@fastify/swagger', 'prom-client'],
     builtins: ['node:crypto'],
   },
   {
@@ -81,7 +81,6 @@ const SDK_HOME: Readonly<Record<string, string>> = {
   '@fastify/rate-limit': 'plugin/http/',
   '@fastify/swagger': 'plugin/http/',
   'prom-client': 'plugin/http/',
-  'p-queue': 'plugin/runtime/',
 };
 
 /**
