@@ -127,7 +127,10 @@ function causeOf(
 function neverCame(trace: CallTrace, b: Binding | undefined): Pick<Explanation, 'cause' | 'remedy'> {
   const last = trace.steps.at(-1)?.ms ?? 0;
   if (last < 3 * SECOND) {
-    return { cause: `The call was over after ${seconds(last)}: too short for a phone to wake.` };
+    return {
+      cause: `The call was over after ${seconds(last)}: too short for a phone to wake.`,
+      remedy: 'If the dialplan or a queue ended it, let it ring for 20 s at least.',
+    };
   }
   const wakes = b?.wakes ?? [];
   const came = wakes.filter((ms) => ms !== null).length;

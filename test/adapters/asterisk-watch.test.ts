@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Removal, Removals } from '../../adapters/pbx/asterisk/removals.ts';
 import { ContactWatch, LOOK_EVERY_MS } from '../../adapters/pbx/asterisk/watch.ts';
 import type { Aor } from '../../plugin/core/aor.ts';
-import { plus, SECOND } from '../../plugin/core/time.ts';
+import { type Instant, plus, SECOND } from '../../plugin/core/time.ts';
 import { type HeldContact, LinkError } from '../../plugin/ports/pbx-link.ts';
 import { AOR, contactUri } from '../support/builders.ts';
 import { FakeClock, settle } from '../support/fake-clock.ts';
@@ -21,6 +21,7 @@ afterEach(() => {
 describe('the watch', () => {
   let held: HeldContact[];
   let seen: string[];
+  let proved: Instant[];
   let reads: number;
   let down: boolean;
   let watch: ContactWatch;
@@ -34,6 +35,7 @@ describe('the watch', () => {
   beforeEach(() => {
     held = [];
     seen = [];
+    proved = [];
     reads = 0;
     down = false;
     watch = new ContactWatch(clock, {
@@ -42,7 +44,10 @@ describe('the watch', () => {
         if (down) throw new LinkError('down');
         return held;
       },
-      seen: (c) => seen.push(c.uri),
+      seen: (c, since) => {
+        seen.push(c.uri);
+        proved.push(since);
+      },
     });
   });
 
@@ -86,6 +91,24 @@ describe('the watch', () => {
     down = false;
     await clock.advance(LOOK_EVERY_MS);
     expect(seen).toHaveLength(1);
+  });
+
+  it('proves no later a time than the look before: what registered before the next call came is not for that call', async () => {
+    held = [contact(1, 60 * SECOND)];
+    watch.add(AOR);
+    await settle();
+    await clock.advance(LOOK_EVERY_MS);
+    const lookedAt = clock.now();
+    await clock.advance(LOOK_EVERY_MS / 2);
+    held = [contact(1, 90 * SECOND)];
+    const secondCallAt = clock.now();
+    watch.add(AOR);
+    await settle();
+    expect(proved).toEqual([lookedAt]);
+    // Stock was taken for the second call: what moves from here on is proved to be later.
+    held = [contact(1, 120 * SECOND)];
+    await clock.advance(LOOK_EVERY_MS);
+    expect(proved).toEqual([lookedAt, secondCallAt]);
   });
 
   it('ends with the last call of the account, not before', async () => {

@@ -124,7 +124,7 @@ class AsteriskLink implements PbxLink {
     });
     this.#watch = new ContactWatch(deps.clock, {
       read: (aor) => this.#contacts(aorIdOf(aor, this.#o.realm), CALL_DEADLINE),
-      seen: (contact) => this.#seen(contact, 'watch', this.#deps.clock.now()),
+      seen: (contact, since) => this.#seen(contact, 'watch', since),
     });
   }
 

@@ -7,7 +7,7 @@
  * younger than `freshContactMs` and was rung at once, so nothing is missed.
  */
 import type { Aor } from '../../../plugin/core/aor.ts';
-import type { DurationMs } from '../../../plugin/core/time.ts';
+import type { DurationMs, Instant } from '../../../plugin/core/time.ts';
 import type { Clock } from '../../../plugin/ports/clock.ts';
 import type { HeldContact } from '../../../plugin/ports/pbx-link.ts';
 
@@ -16,14 +16,18 @@ export const LOOK_EVERY_MS: DurationMs = 100;
 
 interface Watched {
   calls: number;
-  /** Expiry by URI at the last look; undefined before the first. */
-  known?: Map<string, number>;
+  /** Expiry by URI at the last look, and when that began; undefined before the first. */
+  known?: { readonly expiries: ReadonlyMap<string, number>; readonly lookedAt: Instant };
+  /** A look is under way; another one is wanted right after it. */
+  looking: boolean;
+  again: boolean;
   cancel: () => void;
 }
 
 export interface WatchIo {
   readonly read: (aor: Aor) => Promise<readonly HeldContact[]>;
-  readonly seen: (contact: HeldContact) => void;
+  /** `since`: it registered after this instant, which is all that is proved. */
+  readonly seen: (contact: HeldContact, since: Instant) => void;
 }
 
 export class ContactWatch {
@@ -38,9 +42,13 @@ export class ContactWatch {
 
   add(aor: Aor): void {
     const watched = this.#watched.get(aor);
-    if (watched) watched.calls++;
-    else {
-      const fresh: Watched = { calls: 1, cancel: () => undefined };
+    if (watched) {
+      watched.calls++;
+      // What registered between the last look and this call has not come for it: taken stock of now, it is not taken for that.
+      watched.cancel();
+      void this.#look(aor, watched);
+    } else {
+      const fresh: Watched = { calls: 1, looking: false, again: false, cancel: () => undefined };
       this.#watched.set(aor, fresh);
       void this.#look(aor, fresh);
     }
@@ -59,21 +67,31 @@ export class ContactWatch {
   }
 
   async #look(aor: Aor, watched: Watched): Promise<void> {
+    if (watched.looking) {
+      watched.again = true;
+      return;
+    }
+    watched.looking = true;
+    const lookedAt = this.#clock.now();
     try {
       const contacts = await this.#io.read(aor);
       if (this.#watched.get(aor) !== watched) return;
-      const now = new Map(contacts.map((c) => [c.uri, c.expiresAt ?? 0]));
-      for (const contact of contacts) {
-        const before = watched.known?.get(contact.uri);
-        // The first look only takes stock: a contact that is merely still stored proves nothing.
-        if (watched.known && (before === undefined || (contact.expiresAt ?? 0) > before)) this.#io.seen(contact);
+      const { known } = watched;
+      watched.known = { lookedAt, expiries: new Map(contacts.map((c) => [c.uri, c.expiresAt ?? 0])) };
+      // The first look only takes stock: a contact that is merely still stored proves nothing.
+      for (const contact of known ? contacts : []) {
+        const before = known?.expiries.get(contact.uri);
+        if (known && (before === undefined || (contact.expiresAt ?? 0) > before))
+          this.#io.seen(contact, known.lookedAt);
       }
-      watched.known = now;
     } catch {
       // The link is down or slow; the next look may do better, and the wake has its own end.
+    } finally {
+      watched.looking = false;
     }
-    if (this.#watched.get(aor) === watched) {
-      watched.cancel = this.#clock.after(LOOK_EVERY_MS, () => void this.#look(aor, watched));
-    }
+    if (this.#watched.get(aor) !== watched) return;
+    const wanted = watched.again;
+    watched.again = false;
+    watched.cancel = this.#clock.after(wanted ? 0 : LOOK_EVERY_MS, () => void this.#look(aor, watched));
   }
 }

@@ -1,7 +1,7 @@
 /** What the legs of a call do: they arrive, dial, ring, are answered, end. */
 import type { Binding } from '../binding.ts';
 import type { Policy } from '../policy.ts';
-import type { Instant } from '../time.ts';
+import { between, type DurationMs, type Instant, SECOND } from '../time.ts';
 import { dropStored, endLeg, isDialling, isLost, isOpen } from './leg-state.ts';
 import { pushAfterAll } from './stored.ts';
 import { Cause, type ClosingWord, type Wake, type WakeEffect, type WakeEvent } from './types.ts';
@@ -87,7 +87,7 @@ export function legEnded(
   now: Instant,
   policyFor: (b: Binding) => Policy,
 ): readonly WakeEffect[] {
-  if (legId === wake.wakeLeg) return finish(wake, wordOfWakeLeg(wake, cause, hungUp), now);
+  if (legId === wake.wakeLeg) return finish(wake, wordOfWakeLeg(wake, cause, hungUp, now), now);
   const d = wake.devices.find((x) => x.deviceLeg === legId || x.storedLeg === legId);
   if (!d) return [];
   const effects: WakeEffect[] = [];
@@ -133,14 +133,17 @@ export function legEnded(
   return effects;
 }
 
+/** No ring time is this short. */
+const COMPOSING: DurationMs = 1 * SECOND;
+
 /**
- * A wake leg that ends before any leg of its devices has come was still waiting for what to ring, and no ring time is that
- * short: the caller is gone, whatever cause is in the air.
+ * A wake leg that ends at once and before any leg of its devices has come was still waiting for what to ring: the caller is
+ * gone, whatever cause is in the air.
  */
-function wordOfWakeLeg(wake: Wake, cause: number, hungUp: boolean): ClosingWord {
+function wordOfWakeLeg(wake: Wake, cause: number, hungUp: boolean, now: Instant): ClosingWord {
   const word = wordOf(cause, hungUp);
   const composed = wake.devices.some((d) => d.deviceState !== 'none' || d.storedState !== 'none');
-  return word === 'gave-up' && !composed ? 'cancelled' : word;
+  return word === 'gave-up' && !composed && between(wake.startedAt, now) < COMPOSING ? 'cancelled' : word;
 }
 
 /** What Asterisk makes of a contact that cannot be reached: no route, 408, 502, 503. */
