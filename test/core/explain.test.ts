@@ -107,7 +107,13 @@ describe('a call in sentences', () => {
       /comes seldom/,
       /battery/,
     ],
-    ['a call that was over at once', [...PUSHED, step(900, 'told: cancelled')], nine, /too short/, /let it ring for 20 s/],
+    [
+      'a call that was over at once',
+      [...PUSHED, step(900, 'told: cancelled')],
+      nine,
+      /too short/,
+      /let it ring for 20 s/,
+    ],
     [
       'a phone that came too late',
       [...PUSHED, step(30_000, 'told: gave-up'), step(32_000, 'registered after the end')],
