@@ -130,7 +130,10 @@ export interface PbxLink {
   list(): AsyncIterable<HeldContact>;
   /** Lets a wake leg dial these. An empty list lets it take the plain path (every contact the PBX holds). */
   compose(legId: string, callId: string, ring: readonly RingTarget[]): Promise<LegOutcome>;
-  /** Lets a device leg dial `contact`; a stored leg rings the contact it was composed with. */
+  /**
+   * Lets a device leg dial `contact`, and writes the status `WOKEN` (see `tellStatus`) as it does; a stored leg rings the contact
+   * it was composed with.
+   */
   ring(leg: DeviceLeg, contact?: HeldContact): Promise<LegOutcome>;
   /** Ends one leg; the rest of the call rings on. `cause`: Q.850, what the caller's dial shall see of it. */
   giveUp(legId: string, cause: number): Promise<LegOutcome>;

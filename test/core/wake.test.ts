@@ -137,7 +137,7 @@ describe('control: with a rule taken out the tables fail', () => {
     ['who is awake is rung, not pushed', "device.push === 'awake'\n          ? [", 'false\n          ? ['],
     ['who was taken for awake and is not is pushed after all', '...gone.flatMap(pushAfterAll)', ''],
     ['only 603 speaks for all devices', 'cause !== Cause.rejected || ', ''],
-    ['the dialplan hears that a phone came', "...status(wake, 'WOKEN', d.deviceLeg),", ''],
+    ['the dialplan hears that a phone came', "...status(wake, 'WOKEN'),", ''],
     ['a dead token is told nothing', " || device.push === 'dead') continue;", ') continue;'],
   ];
 

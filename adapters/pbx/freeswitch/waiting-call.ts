@@ -161,6 +161,7 @@ export class WaitingCall {
     leg.inDial = false;
     // Its delayed channel has sent nothing yet.
     if (delayed !== undefined) void this.#killInDial(delayed, nameOf(Cause.answeredElsewhere));
+    if (leg.kind === 'device') this.tellStatus('WOKEN');
     await this.#o.orders.originate(
       uuid,
       originateText({

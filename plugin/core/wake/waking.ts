@@ -52,9 +52,10 @@ export function goOn(wake: Wake, d: WakeDevice, now: Instant): readonly WakeEffe
   d.deviceState = 'dialling';
   return [
     ...drop,
-    ...status(wake, 'WOKEN', d.deviceLeg),
     { type: 'ring', legId: d.deviceLeg, ref: d.ref, kind: 'device', contact },
     { type: 'step', step: 'dialled', device: d.bindingId },
+    // For the trace: the link that rings it tells the dialplan, without an order of its own in the way of the INVITE.
+    ...status(wake, 'WOKEN'),
   ];
 }
 
