@@ -9,27 +9,28 @@ type Render<P> = (first: string | undefined, second: string | undefined) => P;
 export function cutToFit<P>(render: Render<P>, fits: (payload: P) => boolean, a?: string, b?: string): P | undefined {
   const first = a?.toWellFormed();
   const second = b?.toWellFormed();
-  const inFirst = longest(first, (text) => fits(render(text, second)));
-  if (inFirst) return render(inFirst.text, second);
-  const inSecond = longest(second, (text) => fits(render(undefined, text)));
-  return inSecond && render(undefined, inSecond.text);
+  const passing = (payload: P) => (fits(payload) ? payload : undefined);
+  return (
+    longest(first, (text) => passing(render(text, second))) ??
+    longest(second, (text) => passing(render(undefined, text)))
+  );
 }
 
-/** The longest beginning of `text` that fits, cut between code points (never inside a surrogate pair), marked by `…`. */
-function longest(
-  text: string | undefined,
-  passes: (text: string | undefined) => boolean,
-): { text: string | undefined } | undefined {
-  if (passes(text)) return { text };
-  if (!passes(undefined)) return undefined;
-  const points = Array.from(text ?? '');
+/** With the longest beginning of `text` that fits, cut between code points (never inside a surrogate pair), marked by `…`. */
+function longest<P>(text: string | undefined, made: (text: string | undefined) => P | undefined): P | undefined {
+  const whole = made(text);
+  if (whole !== undefined || text === undefined) return whole;
+  let best = made(undefined);
+  if (best === undefined) return undefined;
+  const points = Array.from(text);
   const cut = (length: number) => (length === 0 ? undefined : `${points.slice(0, length).join('')}…`);
   let good = 0;
   let bad = points.length;
   while (bad - good > 1) {
     const middle = (good + bad) >> 1;
-    if (passes(cut(middle))) good = middle;
-    else bad = middle;
+    const cutThere = made(cut(middle));
+    if (cutThere === undefined) bad = middle;
+    else [good, best] = [middle, cutThere];
   }
-  return { text: cut(good) };
+  return best;
 }

@@ -26,16 +26,31 @@ export function readVerdict(rows: readonly Verdict[], answer: Answer): PushOutco
   if (status === 200 && reasons.length === 0 && rows[0]?.outcome === 'accepted' && rows[0].reason === '*') {
     return answer.id === undefined ? ACCEPTED : { kind: 'accepted', id: answer.id };
   }
-  const same = rows.filter((row) => row.status === status);
-  const row =
-    reasons.map((reason) => same.find((r) => r.reason === reason)).find((r) => r !== undefined) ??
-    same.find((r) => r.reason === '*');
+  const same = byStatus(rows).get(status);
+  const row = reasons.map((reason) => same?.get(reason)).find((r) => r !== undefined) ?? same?.get('*');
   // A reason we do not know is not repeated: it is text from outside.
   if (row) return outcomeOfRow(row, row.reason === '*' ? `status ${status}` : row.reason, answer);
   if (status === undefined) return { kind: 'retryLater', reason: 'connection lost' };
   // Any other 4xx and 5xx, also of reasons the service has yet to invent.
   if (status < 500) return { kind: 'failed', reason: `status ${status}` };
   return { kind: 'retryLater', reason: `status ${status}`, ...after(answer.retryAfterMs) };
+}
+
+type Rows = ReadonlyMap<number | undefined, ReadonlyMap<string, Verdict>>;
+const sorted = new WeakMap<readonly Verdict[], Rows>();
+
+/** Each table is sorted once: it is read with every push. Of two rows for the same answer the first holds. */
+function byStatus(rows: readonly Verdict[]): Rows {
+  const known = sorted.get(rows);
+  if (known) return known;
+  const made = new Map<number | undefined, Map<string, Verdict>>();
+  for (const row of rows) {
+    const same = made.get(row.status) ?? new Map<string, Verdict>();
+    if (!same.has(row.reason)) same.set(row.reason, row);
+    made.set(row.status, same);
+  }
+  sorted.set(rows, made);
+  return made;
 }
 
 function outcomeOfRow(row: Verdict, reason: string, answer: Answer): PushOutcome {

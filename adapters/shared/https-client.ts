@@ -14,6 +14,7 @@ import { isIP, type LookupFunction } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { DurationMs } from '../../plugin/core/time.ts';
 import type { Clock } from '../../plugin/ports/clock.ts';
+import type { GiveUp } from '../../plugin/ports/push-provider.ts';
 
 /** In place of what the URL's host resolves to. For tests and for a relay of one's own. */
 export interface ConnectTo {
@@ -102,7 +103,7 @@ export class HttpsClient {
   }
 
   /** One request. Never rejects. Aborted, it answers at once and cuts the request off. */
-  exchange(request: HttpsRequest, signal: AbortSignal): Promise<HttpsAnswer> {
+  exchange(request: HttpsRequest, signal: GiveUp): Promise<HttpsAnswer> {
     if (signal.aborted || this.#closed) return Promise.resolve({ noAnswer: 'aborted' });
     return new Promise((resolve) => {
       const slot = this.#leastBusy();

@@ -103,6 +103,16 @@ export interface Verdict {
   readonly why: string;
 }
 
+/**
+ * Says when the caller gives an attempt up; told once. The part of an `AbortSignal` that a provider needs, and an `AbortSignal` is one.
+ * Making and hearing a real one costs Node more than the rest of our own work on a push.
+ */
+export interface GiveUp {
+  readonly aborted: boolean;
+  addEventListener(type: 'abort', listener: () => void, options?: { readonly once?: boolean }): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
 export interface PushProvider {
   /** `apns`, `fcm`, …: the RFC 8599 value where there is one. */
   readonly name: string;
@@ -111,7 +121,7 @@ export interface PushProvider {
   /** Whether a push of this purpose can be sent, and to which of the binding's targets it goes. */
   targetFor(purpose: PushPurpose, targets: Targets): Target | undefined;
   /** One attempt. Resolves with an outcome for every answer, also none (`retryLater`); aborts at once with `signal`. */
-  send(request: PushRequest, signal: AbortSignal): Promise<PushOutcome>;
+  send(request: PushRequest, signal: GiveUp): Promise<PushOutcome>;
   /** Opens connections that are not open, so that the next push need not wait for one. Called at start and every minute. */
   warm?(): void;
   close(): Promise<void>;

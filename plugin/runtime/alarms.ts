@@ -48,7 +48,7 @@ export class Alarms {
 
   /** A push was accepted. True: that ended an alarm. */
   clear(request: PushRequest): boolean {
-    return this.#held.delete(groupOf(request));
+    return this.#held.size > 0 && this.#held.delete(groupOf(request));
   }
 
   list(nowMs: number): readonly Alarm[] {

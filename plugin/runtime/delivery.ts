@@ -7,7 +7,7 @@ import type { Target, Targets } from '../core/binding.ts';
 import { between, type DurationMs, HOUR, type Instant, SECOND } from '../core/time.ts';
 import type { Logger } from '../ports/adapter.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { PushOutcome, PushProvider, PushPurpose, PushRequest } from '../ports/push-provider.ts';
+import type { GiveUp, PushOutcome, PushProvider, PushPurpose, PushRequest } from '../ports/push-provider.ts';
 import { type Alarm, Alarms } from './alarms.ts';
 import { retryInMs } from './backoff.ts';
 import { Breaker, type BreakerState } from './breaker.ts';
@@ -175,41 +175,43 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     if (turn && !(await turn)) return ABORTED;
     stop.onEnd(undefined);
     try {
-      return await attemptNow(request, lane, attempts, deadlineMs, stop);
+      const nowMs = clock.monotonicMs();
+      const refused = forbidden(request, lane, attempts, deadlineMs, stop, nowMs);
+      if (refused) return refused;
+      const outcome = await ask(lane.provider, request, Math.min(ATTEMPT_LASTS_AT_MOST, deadlineMs - nowMs), stop);
+      const seen = seenByBreaker(outcome);
+      lane.breaker.report(seen, clock.monotonicMs(), random());
+      if (seen === 'unreachable' && 'reason' in outcome) lane.trouble = outcome.reason;
+      return outcome;
     } finally {
       places.leave(urgency);
     }
   }
 
-  async function attemptNow(
+  /** Why a push whose turn it is must not be sent now. */
+  function forbidden(
     request: PushRequest,
     lane: Lane,
     attempts: number,
     deadlineMs: number,
     stop: Stop,
-  ): Promise<PushOutcome> {
+    nowMs: number,
+  ): PushOutcome | undefined {
     const isCall = request.purpose === 'call';
-    const nowMs = clock.monotonicMs();
     if (stop.isNow) return ABORTED;
     if (nowMs >= deadlineMs) return { kind: 'retryLater', reason: 'too late' };
     const refused = isCall ? undefined : alarms.paused(request, nowMs);
     if (refused) return refused;
     const waitMs = lane.breaker.waitMs(nowMs);
     // A call may always try once: the breaker may be wrong, and the caller is waiting now.
-    if (waitMs > 0 && !(isCall && attempts === 1)) {
-      return { kind: 'retryLater', reason: lane.trouble, afterMs: waitMs };
-    }
-    const outcome = await ask(lane.provider, request, Math.min(ATTEMPT_LASTS_AT_MOST, deadlineMs - nowMs), stop);
-    const seen = seenByBreaker(outcome);
-    lane.breaker.report(seen, clock.monotonicMs(), random());
-    if (seen === 'unreachable' && 'reason' in outcome) lane.trouble = outcome.reason;
-    return outcome;
+    if (waitMs > 0 && !(isCall && attempts === 1)) return { kind: 'retryLater', reason: lane.trouble, afterMs: waitMs };
+    return undefined;
   }
 
   /** One attempt of the provider, whatever it does: throw, hang, ignore the signal. */
   function ask(provider: PushProvider, request: PushRequest, limitMs: DurationMs, stop: Stop): Promise<PushOutcome> {
     return new Promise((resolve) => {
-      const abort = new AbortController();
+      const signal = new Signal();
       const settled = (outcome: PushOutcome) => {
         cancelTimer();
         stop.onEnd(undefined);
@@ -217,14 +219,14 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       };
       const cutOff = (outcome: PushOutcome) => {
         settled(outcome);
-        abort.abort();
+        signal.abort();
       };
       const cancelTimer = clock.after(limitMs, () => cutOff({ kind: 'retryLater', reason: 'no answer in time' }));
       stop.onEnd(() => cutOff(ABORTED));
       // The error's text is left out: it was written by code that holds the token.
       const threw = () => settled({ kind: 'failed', reason: 'provider threw' });
       try {
-        provider.send(request, abort.signal).then(settled, threw);
+        provider.send(request, signal).then(settled, threw);
       } catch {
         threw();
       }
@@ -248,8 +250,12 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     const { purpose, target, aor, pushId } = request;
     const { provider, app } = target;
     const key = `${provider} ${purpose} ${outcome.kind}`;
-    const entry = ended.get(key) ?? { provider, purpose, outcome: outcome.kind, count: 0 };
-    ended.set(key, { ...entry, count: entry.count + 1 });
+    let entry = ended.get(key);
+    if (!entry) {
+      entry = { provider, purpose, outcome: outcome.kind, count: 0 };
+      ended.set(key, entry);
+    }
+    entry.count++;
 
     const reason = 'reason' in outcome ? { reason: outcome.reason } : {};
     const token = target.token.fingerprint;
@@ -299,7 +305,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       for (const { provider } of lanes.values()) provider.warm?.();
     },
     stats: () => ({
-      ended: [...ended.values()],
+      ended: [...ended.values()].map((entry) => ({ ...entry })),
       retries,
       providers: [...lanes.values()].map(({ provider, breaker, places }) => ({
         provider: provider.name,
@@ -337,6 +343,25 @@ class Stop {
   now(): void {
     this.#isNow = true;
     this.#end?.();
+  }
+}
+
+/** What a provider hears when its attempt is given up. */
+class Signal implements GiveUp {
+  aborted = false;
+  #listeners: (() => void)[] = [];
+
+  addEventListener(_type: 'abort', listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  removeEventListener(_type: 'abort', listener: () => void): void {
+    this.#listeners = this.#listeners.filter((other) => other !== listener);
+  }
+
+  abort(): void {
+    this.aborted = true;
+    for (const hear of this.#listeners.splice(0)) hear();
   }
 }
 

@@ -11,9 +11,13 @@ import { VERDICTS as FCM } from '../../adapters/push/fcm/outcome.ts';
 import { buildMessage as buildFcm, LIMIT_BYTES as FCM_LIMIT } from '../../adapters/push/fcm/payload.ts';
 import { VERDICTS as LOG } from '../../adapters/push/log/outcome.ts';
 import { VERDICTS as PNM } from '../../adapters/push/pnm/outcome.ts';
+import { buildMessage as buildPnm } from '../../adapters/push/pnm/payload.ts';
 import { VERDICTS as WEBHOOK } from '../../adapters/push/webhook/outcome.ts';
+import { buildBody as buildWebhook } from '../../adapters/push/webhook/payload.ts';
 import { VERDICTS as WEBPUSH } from '../../adapters/push/webpush/outcome.ts';
+import { buildMessage as buildWebPush } from '../../adapters/push/webpush/payload.ts';
 import type { Aor } from '../../plugin/core/aor.ts';
+import type { Target } from '../../plugin/core/binding.ts';
 import { HOUR, MINUTE, plus, SECOND } from '../../plugin/core/time.ts';
 import { Token } from '../../plugin/core/token.ts';
 import type { PushRequest, Verdict } from '../../plugin/ports/push-provider.ts';
@@ -81,6 +85,31 @@ const GOLDEN_FCM: Readonly<Record<string, PushRequest>> = {
   },
 };
 
+/** The other services have no headers or schema of their own that would differ: one table for the three. */
+const OTHERS: Readonly<
+  Record<string, { target: Target; built: (request: PushRequest) => unknown; of: readonly string[] }>
+> = {
+  pnm: {
+    target: { provider: 'pnm', app: 'com.example.softphone', selector: 'SEL:1', token: new Token('acrobits-token') },
+    built: (request) => parsed(buildPnm(request, { callerFields: true })),
+    of: ['call', 'call-with-caller', 'cancel', 'notice'],
+  },
+  webpush: {
+    target: { provider: 'webpush', app: '', token: new Token('https://push.example.org/s/AbC') },
+    built: (request) => {
+      const { text, ...headers } = buildWebPush(request, NOON) ?? { text: '' };
+      return { headers, payload: parsed(text) };
+    },
+    of: ['call', 'call-with-caller', 'cancel', 'refresh', 'notice'],
+  },
+  webhook: {
+    target: { provider: 'webhook', app: 'com.example.phone', token: new Token('a-token-of-the-service') },
+    built: (request) => parsed(buildWebhook(request)),
+    of: ['call', 'call-with-caller', 'cancel', 'refresh', 'notice'],
+  },
+};
+const parsed = (text: string | undefined) => JSON.parse(text ?? 'null') as Record<string, unknown> | null;
+
 const readSchema = (name: string) =>
   z.fromJSONSchema(JSON.parse(readFileSync(new URL(`payloads/${name}`, docs), 'utf8')));
 
@@ -92,7 +121,8 @@ describe('the payloads of the documentation', () => {
   it.each(Object.entries(GOLDEN))('%s is what is sent, to the letter', (name, request) => {
     const message = buildMessage(request, app);
     if (!message) throw new Error('too large');
-    const { payload, id: _, ...headers } = message;
+    const { payload: text, id: _, ...headers } = message;
+    const payload = JSON.parse(text);
     expectFile(`payloads/${name}.json`, `${JSON.stringify({ headers, payload }, null, 2)}\n`);
     expect(apple.parse(payload)).toBeTruthy();
     expect(ours.parse(payload.pushwake)).toBeTruthy();
@@ -105,6 +135,22 @@ describe('the payloads of the documentation', () => {
     const { data, notification } = message;
     expect(google.parse({ data, ...(notification && { notification }) })).toBeTruthy();
     expect(ours.parse(unflattened(data))).toBeTruthy();
+  });
+
+  it.each(
+    Object.entries(OTHERS).flatMap(([service, { target, built, of }]) =>
+      of.map((what) => [`${service}-${what}`, target, built, GOLDEN[`apns-${what}`] as PushRequest] as const),
+    ),
+  )('%s is what is sent, to the letter', (name, target, built, request) => {
+    const sent = built({ ...request, target }) as { pushwake?: unknown; payload?: { pushwake?: unknown } } | null;
+    expect(sent, 'too large, or no such push').not.toBeNull();
+    expectFile(`payloads/${name}.json`, `${JSON.stringify(sent, null, 2)}\n`);
+    if (target.provider !== 'pnm') expect(ours.parse(sent?.pushwake ?? sent?.payload?.pushwake)).toBeTruthy();
+  });
+
+  it('Acrobits has no silent push that asks an app to register: none is built', () => {
+    const { target, built } = OTHERS.pnm as (typeof OTHERS)[string];
+    expect(built({ ...(GOLDEN['apns-refresh'] as PushRequest), target })).toBeNull();
   });
 
   it('the schemas refuse what they should (control)', () => {
@@ -126,7 +172,7 @@ describe('the payloads of the documentation', () => {
 describe('what is cut when a payload is too large', () => {
   const built = (request: PushRequest) => {
     const message = buildMessage(request, app);
-    return message && { bytes: Buffer.byteLength(JSON.stringify(message.payload)), payload: message.payload };
+    return message && { bytes: Buffer.byteLength(message.payload), payload: JSON.parse(message.payload) };
   };
   const call = { ...common, purpose: 'call' as const, callId: 'c0ffee', expiresAt: soon };
   const notice = { ...common, purpose: 'notice' as const, notice: 'soon' as const, expiresAt: soon };

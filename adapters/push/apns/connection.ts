@@ -4,10 +4,11 @@
  * refused from one that was lost, cannot be aborted, and costs half as much again as the push itself (ADR 0007; 8.1.0, each
  * trap is provoked in `test/providers/apns.test.ts`).
  */
-import { type ClientHttp2Session, constants } from 'node:http2';
+import { type ClientHttp2Session, type ClientHttp2Stream, constants } from 'node:http2';
 import { MultiProvider } from '@parse/node-apn';
 import type { DurationMs } from '../../../plugin/core/time.ts';
 import type { Clock } from '../../../plugin/ports/clock.ts';
+import type { GiveUp } from '../../../plugin/ports/push-provider.ts';
 import type { Credential, Endpoint } from './options.ts';
 import { type ApnsAnswer, readAnswer, reasonOfError } from './outcome.ts';
 import type { ApnsMessage } from './payload.ts';
@@ -23,7 +24,7 @@ export interface ConnectionOptions {
 
 export interface ApnsConnection {
   /** One request, no retry. Never rejects. Aborted, it answers at once and cuts the request off. */
-  exchange(message: ApnsMessage, deviceToken: string, signal: AbortSignal): Promise<ApnsAnswer>;
+  exchange(message: ApnsMessage, deviceToken: string, signal: GiveUp): Promise<ApnsAnswer>;
   /** Opens what is not open. A call's push must not wait for TCP, TLS and HTTP/2 to say hello: three round trips to Apple. */
   warm(): void;
   /** Takes no more pushes, lets those in flight finish. */
@@ -70,22 +71,16 @@ export function connect(options: ConnectionOptions): ApnsConnection {
   for (const client of clients) finishStreamsOnGoaway(client);
   let turn = 0;
 
-  async function sessionOf(client: InnerClient): Promise<ClientHttp2Session | undefined> {
-    if (!isUsable(client.session)) await client.connect();
-    return client.session ?? undefined;
-  }
-
   return {
-    async exchange(message, deviceToken, signal) {
+    exchange(message, deviceToken, signal) {
       const client = clients[turn++ % clients.length];
-      if (!client) return { reason: 'connection lost' };
-      try {
-        const session = isUsable(client.session) ? client.session : await sessionOf(client);
-        if (!session) return { reason: 'connection lost' };
-        return await ask(client, session, message, deviceToken, signal);
-      } catch (error) {
-        return { reason: reasonOfError(error) };
-      }
+      if (!client) return Promise.resolve({ reason: 'connection lost' });
+      if (isUsable(client.session)) return ask(client, client.session, message, deviceToken, signal);
+      return client.connect().then(
+        () =>
+          client.session ? ask(client, client.session, message, deviceToken, signal) : { reason: 'connection lost' },
+        (error: unknown) => ({ reason: reasonOfError(error) }),
+      );
     },
     warm() {
       for (const client of clients) {
@@ -107,25 +102,31 @@ export function connect(options: ConnectionOptions): ApnsConnection {
     session: ClientHttp2Session,
     message: ApnsMessage,
     deviceToken: string,
-    signal: AbortSignal,
+    signal: GiveUp,
   ): Promise<ApnsAnswer> {
     if (signal.aborted) return Promise.resolve({ reason: 'aborted' });
     const { token } = client.config;
     if (token?.isExpired(SIGNED_ANEW_AFTER_S)) token.regenerate(token.generation);
     const generation = token?.generation ?? 0;
-    const stream = session.request({
-      ':method': 'POST',
-      ':scheme': 'https',
-      ':authority': client.config.address,
-      ':path': `/3/device/${deviceToken}`,
-      'apns-id': message.id,
-      'apns-push-type': message.pushType,
-      'apns-topic': message.topic,
-      'apns-priority': message.priority,
-      'apns-expiration': message.expiration,
-      ...(message.collapseId !== undefined && { 'apns-collapse-id': message.collapseId }),
-      ...(token && { authorization: `bearer ${token.current}` }),
-    });
+    let stream: ClientHttp2Stream;
+    try {
+      stream = session.request({
+        ':method': 'POST',
+        ':scheme': 'https',
+        ':authority': client.config.address,
+        ':path': `/3/device/${deviceToken}`,
+        'apns-id': message.id,
+        'apns-push-type': message.pushType,
+        'apns-topic': message.topic,
+        'apns-priority': message.priority,
+        'apns-expiration': message.expiration,
+        ...(message.collapseId !== undefined && { 'apns-collapse-id': message.collapseId }),
+        ...(token && { authorization: `bearer ${token.current}` }),
+      });
+    } catch (error) {
+      // The session was closed in between.
+      return Promise.resolve({ reason: reasonOfError(error) });
+    }
     return new Promise((resolve) => {
       let status: number | undefined;
       let id: string | undefined;
@@ -165,7 +166,7 @@ export function connect(options: ConnectionOptions): ApnsConnection {
       stream.on('error', (error) => end({ reason: reasonOf(stream.rstCode, error) }));
       // GOAWAY and reset end a stream without an error or an answer.
       stream.on('close', () => end({ reason: reasonOf(stream.rstCode) }));
-      stream.end(JSON.stringify(message.payload));
+      stream.end(message.payload);
     });
   }
 }

@@ -6,7 +6,13 @@ import type { Target, Targets } from '../../../plugin/core/binding.ts';
 import { between, DAY, SECOND } from '../../../plugin/core/time.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
 import type { Clock } from '../../../plugin/ports/clock.ts';
-import type { PushOutcome, PushProvider, PushPurpose, PushRequest } from '../../../plugin/ports/push-provider.ts';
+import type {
+  GiveUp,
+  PushOutcome,
+  PushProvider,
+  PushPurpose,
+  PushRequest,
+} from '../../../plugin/ports/push-provider.ts';
 import { printable } from '../verdicts.ts';
 import { WatchedFile } from '../watched-file.ts';
 import { BadTokens } from './bad-tokens.ts';
@@ -58,13 +64,9 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
     return purpose === 'call' ? (ours(targets.call) ?? ours(targets.other)) : ours(targets.other);
   }
 
-  async function send(request: PushRequest, signal: AbortSignal): Promise<PushOutcome> {
+  async function send(request: PushRequest, signal: GiveUp): Promise<PushOutcome> {
     if (closed) return { kind: 'failed', reason: 'closed' };
     if (signal.aborted) return outcomeOf({ reason: 'aborted' });
-    return exchange(request, signal);
-  }
-
-  async function exchange(request: PushRequest, signal: AbortSignal): Promise<PushOutcome> {
     const { target } = request;
     const app = findApp(options.apps, target.app);
     if (!app) {
@@ -82,12 +84,12 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
     refresh(key);
     const { first, other } = environments(app, target);
     const { fingerprint } = target.token;
-    const outcome = await ask(key, first, (connection) => connection.exchange(message, token, signal));
+    const outcome = judge(key, await connectionOf(key, first).exchange(message, token, signal));
     if (outcome.kind === 'accepted') badTokens.accepted(app.bundleId, fingerprint);
     if (outcome.kind !== 'failed' || outcome.reason !== 'BadDeviceToken' || closed) return outcome;
 
     if (other) {
-      const second = await ask(key, other, (connection) => connection.exchange(message, token, signal));
+      const second = judge(key, await connectionOf(key, other).exchange(message, token, signal));
       if (second.kind === 'accepted') badTokens.accepted(app.bundleId, fingerprint);
       if (second.kind === 'accepted' || second.kind === 'tokenDead') {
         remember(fingerprint, other, app);
@@ -136,8 +138,8 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
     else log.debug(fields, 'token is of the other apns environment');
   }
 
-  async function ask(key: Key, at: Environment, exchange: (connection: ApnsConnection) => Promise<ApnsAnswer>) {
-    const answer = await exchange(connectionOf(key, at));
+  /** What an answer means, and what it says of the key's signature. */
+  function judge(key: Key, answer: ApnsAnswer): PushOutcome {
     const expired = answer.reason === 'ExpiredProviderToken';
     if (!expired) {
       // Only an answer of Apple's says that the signature was good; a lost connection says nothing.

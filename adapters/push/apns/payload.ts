@@ -15,7 +15,8 @@ export interface ApnsMessage {
   readonly expiration: number;
   readonly collapseId?: string;
   readonly id: string;
-  readonly payload: Payload;
+  /** The JSON text. */
+  readonly payload: string;
 }
 
 type Payload = Readonly<Record<string, unknown>>;
@@ -40,30 +41,33 @@ export function buildMessage(request: PushRequest, app: AppTexts): ApnsMessage |
       const type = voip ? 'voip' : 'alert';
       const payload = callPayload(request, app, type);
       const topic = voip ? `${app.bundleId}.voip` : app.bundleId;
-      return payload && { ...common(request), pushType: type, topic, priority: 10, payload };
+      return payload === undefined ? undefined : { ...common(request), pushType: type, topic, priority: 10, payload };
     }
     case 'cancel': {
       const { callId, aor, word } = request;
-      const payload = { aps: SILENT, pushwake: body(request, { callId, aor, ended: word }) };
+      const payload = textOf({ aps: SILENT, pushwake: body(request, { callId, aor, ended: word }) });
       const expiration = seconds(earlier(request.expiresAt, plus(request.sentAt, CANCEL_USEFUL_FOR)));
       return fits(payload, 'background') ? { ...background(request, app, payload), expiration } : undefined;
     }
     case 'refresh': {
-      const payload = { aps: SILENT, pushwake: body(request, { aor: request.aor }) };
+      const payload = textOf({ aps: SILENT, pushwake: body(request, { aor: request.aor }) });
       return fits(payload, 'background') ? background(request, app, payload) : undefined;
     }
     case 'notice': {
       const { aor, notice } = request;
-      const payload = cutToFit<Payload>(
-        (text, title) => ({
-          aps: { alert: { ...(title && { title }), body: text }, sound: 'default' },
-          pushwake: body(request, { aor, notice }),
-        }),
+      const payload = cutToFit<string>(
+        (text, title) =>
+          textOf({
+            aps: { alert: { ...(title && { title }), body: text }, sound: 'default' },
+            pushwake: body(request, { aor, notice }),
+          }),
         (built) => fits(built, 'alert'),
         request.body,
         request.title,
       );
-      return payload && { ...common(request), pushType: 'alert', topic: app.bundleId, priority: 10, payload };
+      return payload === undefined
+        ? undefined
+        : { ...common(request), pushType: 'alert', topic: app.bundleId, priority: 10, payload };
     }
   }
 }
@@ -71,18 +75,18 @@ export function buildMessage(request: PushRequest, app: AppTexts): ApnsMessage |
 /** "To perform a silent background update, … don't include the alert, badge, or sound keys" (Apple). */
 const SILENT = { 'content-available': 1 };
 
-function callPayload(request: CallPush, app: AppTexts, type: 'voip' | 'alert'): Payload | undefined {
+function callPayload(request: CallPush, app: AppTexts, type: 'voip' | 'alert'): string | undefined {
   const { callId, aor, callKey } = request;
-  return cutToFit<Payload>(
+  return cutToFit<string>(
     (name, number) => {
       const caller = name || number ? { caller: { ...(name && { name }), ...(number && { number }) } } : {};
       const ours = { pushwake: body(request, { callId, aor, ...(callKey && { callKey }), ...caller }) };
-      if (type === 'voip') return ours;
+      if (type === 'voip') return textOf(ours);
       // Without a VoIP token a visible push is the only one iOS delivers at once, also to an app that was swiped away.
       // `mutable-content` lets the app's extension reword or drop it, `content-available` wakes an app that still runs.
       const shown = name || number;
       const alert = { title: app.incomingCallText, ...(shown && { body: shown }) };
-      return { aps: { alert, sound: 'default', 'mutable-content': 1, 'content-available': 1 }, ...ours };
+      return textOf({ aps: { alert, sound: 'default', 'mutable-content': 1, 'content-available': 1 }, ...ours });
     },
     (built) => fits(built, type),
     request.caller?.name,
@@ -105,7 +109,7 @@ function common(request: PushRequest) {
   };
 }
 
-function background(request: PushRequest, app: AppTexts, payload: Payload): ApnsMessage {
+function background(request: PushRequest, app: AppTexts, payload: string): ApnsMessage {
   return { ...common(request), pushType: 'background', topic: app.bundleId, priority: 5, payload };
 }
 
@@ -122,6 +126,10 @@ function asHeader(collapseId: string): string {
   return /^[\x21-\x7e]{1,64}$/.test(collapseId) ? collapseId : createHash('sha256').update(collapseId).digest('hex');
 }
 
-function fits(payload: Payload, type: keyof typeof LIMIT_BYTES): boolean {
-  return Buffer.byteLength(JSON.stringify(payload)) <= LIMIT_BYTES[type];
+function textOf(payload: Payload): string {
+  return JSON.stringify(payload);
+}
+
+function fits(payload: string, type: keyof typeof LIMIT_BYTES): boolean {
+  return Buffer.byteLength(payload) <= LIMIT_BYTES[type];
 }

@@ -12,13 +12,14 @@ import { getMessaging, type Messaging } from 'firebase-admin/messaging';
 import { JWT } from 'google-auth-library';
 import { MINUTE } from '../../../plugin/core/time.ts';
 import type { Clock } from '../../../plugin/ports/clock.ts';
+import type { GiveUp } from '../../../plugin/ports/push-provider.ts';
 import type { Endpoint, ServiceAccount } from './options.ts';
 import { type FcmAnswer, readFailure } from './outcome.ts';
 import type { FcmMessage } from './payload.ts';
 
 export interface FcmSession {
   /** One request, no retry. Never rejects. Aborted, it answers at once and cuts the request off. */
-  exchange(message: FcmMessage, token: string, signal: AbortSignal): Promise<FcmAnswer>;
+  exchange(message: FcmMessage, token: string, signal: GiveUp): Promise<FcmAnswer>;
   /** Fetches an access token, so that a call's push need not wait for one. */
   warm(): void;
   /** Takes no more pushes, lets those in flight finish. */

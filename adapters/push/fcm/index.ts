@@ -6,7 +6,13 @@ import type { Target, Targets } from '../../../plugin/core/binding.ts';
 import { SECOND } from '../../../plugin/core/time.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
 import type { Clock } from '../../../plugin/ports/clock.ts';
-import type { PushOutcome, PushProvider, PushPurpose, PushRequest } from '../../../plugin/ports/push-provider.ts';
+import type {
+  GiveUp,
+  PushOutcome,
+  PushProvider,
+  PushPurpose,
+  PushRequest,
+} from '../../../plugin/ports/push-provider.ts';
 import { printable } from '../verdicts.ts';
 import { WatchedFile } from '../watched-file.ts';
 import { createAgent, type FcmSession, openSession, watchRequests } from './connection.ts';
@@ -41,7 +47,7 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
     return purpose === 'call' ? (ours(targets.call) ?? ours(targets.other)) : ours(targets.other);
   }
 
-  async function send(request: PushRequest, signal: AbortSignal): Promise<PushOutcome> {
+  async function send(request: PushRequest, signal: GiveUp): Promise<PushOutcome> {
     if (closed) return { kind: 'failed', reason: 'closed' };
     if (signal.aborted) return outcomeOf({ reasons: ['aborted'] });
     const stop = new AbortController();
@@ -57,7 +63,7 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
     }
   }
 
-  async function exchange(request: PushRequest, signal: AbortSignal): Promise<PushOutcome> {
+  async function exchange(request: PushRequest, signal: GiveUp): Promise<PushOutcome> {
     const { target } = request;
     const project = projects.find(({ app }) => target.app === app.senderId || target.app === app.projectId);
     if (!project) {

@@ -4,7 +4,13 @@
  */
 import type { Target, Targets } from '../../../plugin/core/binding.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
-import type { PushOutcome, PushProvider, PushPurpose, PushRequest } from '../../../plugin/ports/push-provider.ts';
+import type {
+  GiveUp,
+  PushOutcome,
+  PushProvider,
+  PushPurpose,
+  PushRequest,
+} from '../../../plugin/ports/push-provider.ts';
 import { HttpsClient } from '../../shared/https-client.ts';
 import { readRetryAfter } from '../verdicts.ts';
 import { optionsSchema } from './options.ts';
@@ -15,6 +21,8 @@ export { optionsSchema } from './options.ts';
 
 /** Streams per connection; what servers allow at least (RFC 9113 §6.5.2). */
 const IN_FLIGHT_PER_CONNECTION = 100;
+
+const HEADERS = { 'content-type': 'application/json', accept: 'application/json' };
 
 export function create(input: unknown, { clock, name }: AdapterDeps): PushProvider {
   const options = optionsSchema.parse(input);
@@ -46,13 +54,12 @@ export function create(input: unknown, { clock, name }: AdapterDeps): PushProvid
     }
   }
 
-  async function send(request: PushRequest, signal: AbortSignal): Promise<PushOutcome> {
+  async function send(request: PushRequest, signal: GiveUp): Promise<PushOutcome> {
     if (closed) return { kind: 'failed', reason: 'closed' };
-    const message = buildMessage(request, options);
-    if (!message) return { kind: 'failed', reason: request.target.selector ? 'payload too large' : 'no selector' };
-    const headers = { 'content-type': 'application/json', accept: 'application/json' };
-    const body = JSON.stringify(message);
-    const answer = await client.exchange({ method: 'POST', path, headers, body }, signal);
+    const body = buildMessage(request, options);
+    if (body === undefined)
+      return { kind: 'failed', reason: request.target.selector ? 'payload too large' : 'no selector' };
+    const answer = await client.exchange({ method: 'POST', path, headers: HEADERS, body }, signal);
     if ('noAnswer' in answer) return outcomeOf({ reasons: [answer.noAnswer] });
     const retryAfterMs = readRetryAfter(answer.headers['retry-after'], clock.now());
     // 201 and 202 are as good as 200; what counts stands in the body.

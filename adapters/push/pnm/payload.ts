@@ -25,28 +25,26 @@ export interface PnmMessage {
 export const LIMIT_BYTES = 4_096;
 
 /**
- * Undefined: it cannot be sent. There is no silent push that asks the app to register, and what is still too large with
+ * The JSON text of a `PnmMessage`. Undefined: it cannot be sent. There is no silent push that asks the app to register, and what is still too large with
  * every text cut that may be cut is not sent either.
  */
-export function buildMessage(
-  request: PushRequest,
-  { callerFields }: { callerFields: boolean },
-): PnmMessage | undefined {
+export function buildMessage(request: PushRequest, { callerFields }: { callerFields: boolean }): string | undefined {
   const { app, token, selector } = request.target;
   const to = { AppId: app, DeviceToken: token.reveal() };
   switch (request.purpose) {
     case 'call': {
       if (selector === undefined) return undefined;
       const caller = callerFields ? request.caller : undefined;
-      return cutToFit<PnmMessage>(
-        (name, number) => ({
-          verb: 'NotifyIncomingCall',
-          ...to,
-          Selector: selector,
-          Id: request.callId,
-          ...(name && { UserDisplayName: name }),
-          ...(number && { UserName: number }),
-        }),
+      return cutToFit<string>(
+        (name, number) =>
+          textOf({
+            verb: 'NotifyIncomingCall',
+            ...to,
+            Selector: selector,
+            Id: request.callId,
+            ...(name && { UserDisplayName: name }),
+            ...(number && { UserName: number }),
+          }),
         fits,
         caller?.name,
         caller?.number,
@@ -57,20 +55,24 @@ export function buildMessage(
       // A caller who hung up and a phone that was not reached in time leave the same: a missed call.
       const elsewhere = request.word === 'elsewhere';
       const verb = elsewhere ? 'NotifyIncomingCallAnsweredElsewhere' : 'NotifyIncomingCallMissed';
-      const message: PnmMessage = { verb, ...to, Selector: selector, Id: request.callId };
-      return fits(message) ? message : undefined;
+      const text = textOf({ verb, ...to, Selector: selector, Id: request.callId });
+      return fits(text) ? text : undefined;
     }
     case 'refresh':
       return undefined;
     case 'notice':
-      return cutToFit<PnmMessage>(
-        (text) => ({ verb: 'NotifyGenericTextMessage', ...to, ...(text && { Message: text }) }),
+      return cutToFit<string>(
+        (text) => textOf({ verb: 'NotifyGenericTextMessage', ...to, ...(text && { Message: text }) }),
         fits,
         request.title === undefined ? request.body : `${request.title}: ${request.body}`,
       );
   }
 }
 
-function fits(message: PnmMessage): boolean {
-  return Buffer.byteLength(JSON.stringify(message)) <= LIMIT_BYTES;
+function textOf(message: PnmMessage): string {
+  return JSON.stringify(message);
+}
+
+function fits(text: string): boolean {
+  return Buffer.byteLength(text) <= LIMIT_BYTES;
 }

@@ -3,7 +3,7 @@
  * the name the app uses in `pn-provider`, as often as there are such services.
  */
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
-import type { PushOutcome, PushProvider, PushRequest } from '../../../plugin/ports/push-provider.ts';
+import type { GiveUp, PushOutcome, PushProvider, PushRequest } from '../../../plugin/ports/push-provider.ts';
 import { HttpsClient } from '../../shared/https-client.ts';
 import { sign } from '../../shared/signature.ts';
 import { readRetryAfter } from '../verdicts.ts';
@@ -30,7 +30,7 @@ export function create(input: unknown, { clock, name }: AdapterDeps): PushProvid
   });
   let closed = false;
 
-  async function send(request: PushRequest, signal: AbortSignal): Promise<PushOutcome> {
+  async function send(request: PushRequest, signal: GiveUp): Promise<PushOutcome> {
     if (closed) return { kind: 'failed', reason: 'closed' };
     const body = buildBody(request);
     if (body === undefined) return { kind: 'failed', reason: 'payload too large' };

@@ -7,7 +7,13 @@ import webPush from 'web-push';
 import type { Target, Targets } from '../../../plugin/core/binding.ts';
 import { HOUR } from '../../../plugin/core/time.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
-import type { PushOutcome, PushProvider, PushPurpose, PushRequest } from '../../../plugin/ports/push-provider.ts';
+import type {
+  GiveUp,
+  PushOutcome,
+  PushProvider,
+  PushPurpose,
+  PushRequest,
+} from '../../../plugin/ports/push-provider.ts';
 import { HttpsClient } from '../../shared/https-client.ts';
 import { readRetryAfter } from '../verdicts.ts';
 import { WatchedFile } from '../watched-file.ts';
@@ -95,7 +101,7 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
     }
   }
 
-  async function send(request: PushRequest, signal: AbortSignal): Promise<PushOutcome> {
+  async function send(request: PushRequest, signal: GiveUp): Promise<PushOutcome> {
     if (closed) return { kind: 'failed', reason: 'closed' };
     if (signal.aborted) return outcomeOf({ reasons: ['aborted'] });
     const { endpoint, p256dh, auth } = readToken(request.target.token.reveal());
