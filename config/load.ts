@@ -209,3 +209,9 @@ function lineColumn(counter: LineCounter, offset: number): { line: number; colum
   const { line, col } = counter.linePos(offset);
   return { line, column: col };
 }
+
+/** What systemd tells a service by its environment (sd_notify(3), sd_watchdog_enabled(3)). */
+export function serviceManager(env: NodeJS.ProcessEnv = process.env): { listens: boolean; watchdogMs?: number } {
+  const watchdogMs = Number(env.WATCHDOG_USEC) / 1_000;
+  return { listens: Boolean(env.NOTIFY_SOCKET), ...(watchdogMs > 0 && { watchdogMs }) };
+}
