@@ -19,8 +19,10 @@ import { callRoutes } from './http/calls.ts';
 import { deviceRoutes } from './http/devices.ts';
 import { explainRoutes } from './http/explain.ts';
 import { healthRoutes } from './http/health.ts';
-import { HttpListener, type Routes, type Tls } from './http/listener.ts';
+import { HttpListener, type ListenerOptions, type Routes, type Tls } from './http/listener.ts';
 import { Metrics } from './http/metrics.ts';
+import { pageRoutes } from './http/pages/routes.ts';
+import { WrongTokens } from './http/wrong-tokens.ts';
 import { type AdapterModule, loadAdapters, readManifest } from './manifest.ts';
 import type { AdapterDeps, Logger } from './ports/adapter.ts';
 import type { BindingStore } from './ports/binding-store.ts';
@@ -128,7 +130,7 @@ export function compose(
     forgetAfterMs: config.forgetAfter,
     ...(devices && { callKey: (callId: string, until: Instant) => callKey(devices.accountSecret, callId, until) }),
     showCaller: config.calls.showCaller,
-    ...(observer && { observer }),
+    ...(observer && { observer, counts: true }),
   });
 }
 
@@ -156,9 +158,15 @@ export function listenersOf(
   const { admin, devices } = config.http;
   const served = { serves: (aor: Aor) => isServed(config, aor), services: new Set(Object.keys(config.push)) };
   if (admin) {
-    const routes: Routes[] = [healthRoutes(() => runtime.status()), explainRoutes(runtime)];
+    const certificates = () =>
+      found.flatMap((l) => (l.certificateEndsAt === undefined ? [] : [{ name: l.name, endsAt: l.certificateEndsAt }]));
+    const routes: Routes[] = [
+      healthRoutes(() => runtime.status()),
+      explainRoutes(runtime),
+      pageRoutes({ site: runtime.looks, version, listeners: certificates }),
+    ];
     if (metrics) {
-      metrics.measure(runtime);
+      metrics.measure(runtime.looks, { version, certificates });
       routes.push(metrics.routes());
     }
     found.push(
@@ -167,9 +175,9 @@ export function listenersOf(
         name: 'admin',
         title: 'pushwake, admin listener',
         ...admin.listen,
-        ...(admin.tls ? { tls: readTls('http.admin.tls', admin.tls) } : {}),
+        ...tlsOf('http.admin.tls', admin.tls),
         ratePerMinute: 0,
-        routes: [guarded(admin.tokens, routes)],
+        routes: [guarded(admin.tokens, routes, new WrongTokens(clock, log))],
       }),
     );
   }
@@ -183,7 +191,7 @@ export function listenersOf(
         name: 'devices',
         title: 'pushwake, devices listener',
         ...devices.listen,
-        ...(devices.tls ? { tls: readTls('http.devices.tls', devices.tls) } : {}),
+        ...tlsOf('http.devices.tls', devices.tls),
         trustProxy: devices.trustProxy,
         ratePerMinute: devices.ratePerMinute,
         routes,
@@ -191,6 +199,10 @@ export function listenersOf(
     );
   }
   return found;
+}
+
+function tlsOf(path: string, files: Tls | undefined): Pick<ListenerOptions, 'tls' | 'readTls'> {
+  return files ? { tls: readTls(path, files), readTls: () => readTls(path, files) } : {};
 }
 
 function readTls(path: string, files: Tls): Tls {

@@ -190,7 +190,8 @@ const VERDICTS: ReadonlyMap<string, string> = new Map([
   ['push retryLater', 'not taken in time'],
 ]);
 
-const IN_WORDS: Readonly<Record<EndReason, string>> = {
+/** Why a binding ended. */
+export const IN_WORDS: Readonly<Record<EndReason, string>> = {
   age: 'silent for its whole lifetime, its user had been warned',
   unregistered: 'the app logged out',
   'token-dead': 'the push service said that the app is gone',

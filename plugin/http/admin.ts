@@ -1,7 +1,9 @@
 /** The admin listener: for the administrator, Prometheus and the command line. Every route says which role it needs. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { SECOND } from '../core/time.ts';
 import { type AdminToken, allows, type Role, roleOf } from './access.ts';
 import type { Routes } from './listener.ts';
+import type { WrongTokens } from './wrong-tokens.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -10,18 +12,26 @@ declare module 'fastify' {
   }
 }
 
+/** Basic first, and each in a header of its own: browsers read one scheme per header and ask for a password only if they know it. */
+const CHALLENGES = ['Basic realm="pushwake: any name, a token as the password"', 'Bearer realm="pushwake"'];
+
 /** Puts the check before every route of `routes`. Register all routes of the admin listener through this. */
-export function guarded(tokens: readonly AdminToken[], routes: readonly Routes[]): Routes {
+export function guarded(tokens: readonly AdminToken[], routes: readonly Routes[], wrong?: WrongTokens): Routes {
   return async (server: FastifyInstance) => {
     server.addHook('onRequest', async (request: FastifyRequest, reply) => {
       const needed = request.routeOptions.config?.role ?? 'read';
       if (needed === 'anybody') return;
-      const granted = roleOf(tokens, { authorization: request.headers.authorization, host: request.headers.host });
+      const { authorization, host } = request.headers;
+      const waitMs = wrong?.waitMs(request.ip) ?? 0;
+      if (waitMs > 0) {
+        reply.header('retry-after', String(Math.ceil(waitMs / SECOND)));
+        return reply.code(429).send({ error: 'too many wrong tokens from this address; try again in a minute' });
+      }
+      const granted = roleOf(tokens, { authorization, host });
       if (granted === undefined) {
-        reply.header(
-          'www-authenticate',
-          'Bearer realm="pushwake", Basic realm="pushwake: any name, a token as the password"',
-        );
+        // Without any token somebody only asks how to give one.
+        if (authorization !== undefined) wrong?.add(request.ip);
+        reply.header('www-authenticate', CHALLENGES);
         return reply.code(401).send({ error: 'expected a token of http.admin.tokens: "Authorization: Bearer …"' });
       }
       if (allows(granted, needed)) return;

@@ -7,11 +7,12 @@
  * what is checked and what `/openapi.json` shows; the answer to what does not fit it is 400 with the place and the
  * expected form.
  */
+import { X509Certificate } from 'node:crypto';
 import formbody from '@fastify/formbody';
 import rateLimit from '@fastify/rate-limit';
 import swagger from '@fastify/swagger';
 import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
-import { type DurationMs, SECOND } from '../core/time.ts';
+import { type DurationMs, type Instant, instant, MINUTE, SECOND } from '../core/time.ts';
 import type { Logger } from '../ports/adapter.ts';
 import type { Clock } from '../ports/clock.ts';
 import { admit } from './admission.ts';
@@ -34,6 +35,8 @@ export interface ListenerOptions {
   /** 0: any free one. */
   readonly port: number;
   readonly tls?: Tls;
+  /** Reads the files of `tls` again: asked every minute, and what changed is taken up. May throw; then the old ones stay. */
+  readonly readTls?: () => Tls;
   /** Addresses of reverse proxies whose `X-Forwarded-For` is believed. */
   readonly trustProxy?: readonly string[];
   /** Requests per minute and address; more get 429. 0: no limit. */
@@ -50,15 +53,33 @@ const REQUEST_TIMEOUT: DurationMs = 10 * SECOND;
 /** Of a listener that strangers reach. A hundred thousand apps that start ten times a day report twelve times a second. */
 const MOST_PER_SECOND = 500;
 const TRY_AGAIN: DurationMs = 30 * SECOND;
+const LOOK_AT_TLS_EVERY: DurationMs = 1 * MINUTE;
 
 export class HttpListener {
   readonly #o: ListenerOptions;
   #server: FastifyInstance | undefined;
   #cancelTry: () => void = () => undefined;
+  #cancelLook: () => void = () => undefined;
   #stopped = false;
+  #tls: Tls | undefined;
 
   constructor(options: ListenerOptions) {
     this.#o = options;
+    this.#tls = options.tls;
+  }
+
+  get name(): string {
+    return this.#o.name;
+  }
+
+  /** When its certificate ends; undefined without one. */
+  get certificateEndsAt(): Instant | undefined {
+    if (!this.#tls) return undefined;
+    try {
+      return instant(new X509Certificate(this.#tls.cert).validToDate.getTime());
+    } catch {
+      return undefined;
+    }
   }
 
   /** Address and port it listens on, or undefined while it cannot. */
@@ -70,11 +91,12 @@ export class HttpListener {
   /** Resolves after the first try, whether the port could be had or not. Rejects for a mistake in a route: our bug. */
   async start(): Promise<void> {
     const { name, host, port, log, clock } = this.#o;
-    const server = await build(this.#o);
+    const server = await build({ ...this.#o, ...(this.#tls && { tls: this.#tls }) });
     try {
       await server.listen({ host, port });
       if (this.#stopped) return await server.close();
       this.#server = server;
+      this.#lookAtTls();
       log.info({ listener: name, ...this.address }, 'listening');
     } catch (error) {
       await server.close().catch(() => undefined);
@@ -85,14 +107,31 @@ export class HttpListener {
   }
 
   /** Takes new certificates without dropping a connection. */
-  renewTls(tls: Tls): void {
-    const raw = this.#server?.server;
-    if (raw && 'setSecureContext' in raw) (raw.setSecureContext as (o: Tls) => void)({ cert: tls.cert, key: tls.key });
+  #lookAtTls(): void {
+    const { readTls, clock, log, name } = this.#o;
+    if (!readTls || this.#stopped) return;
+    this.#cancelLook = clock.after(LOOK_AT_TLS_EVERY, () => {
+      try {
+        const tls = readTls();
+        if (tls.cert !== this.#tls?.cert || tls.key !== this.#tls.key) {
+          const raw = this.#server?.server as unknown as { setSecureContext(o: Tls): void } | undefined;
+          // A new certificate whose key is not there yet is refused here and looked at again in a minute.
+          raw?.setSecureContext({ cert: tls.cert, key: tls.key });
+          this.#tls = tls;
+          log.info({ listener: name }, 'certificate taken up');
+        }
+      } catch (error) {
+        const reason = (error as NodeJS.ErrnoException).code ?? 'unreadable';
+        log.error({ listener: name, reason }, 'certificate not usable, old one kept');
+      }
+      this.#lookAtTls();
+    });
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancelTry();
+    this.#cancelLook();
     await this.#server?.close();
   }
 }
@@ -113,7 +152,7 @@ export async function build(o: Omit<ListenerOptions, 'host' | 'port'>): Promise<
     keepAliveTimeout: REQUEST_TIMEOUT,
     forceCloseConnections: true,
     trustProxy: o.trustProxy && o.trustProxy.length > 0 ? [...o.trustProxy] : false,
-    routerOptions: { maxParamLength: 300 },
+    routerOptions: { maxParamLength: 400 },
     // Nothing is repaired or dropped in silence: what does not fit is told.
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false as const, useDefaults: false } },
   };

@@ -2,21 +2,12 @@
  * Metrics for Prometheus, on the admin listener. Labels are names of the configuration and words of ours: never an account, a
  * token or a caller, so that their number is bounded and nothing leaks. Each exists from the start, at zero.
  */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import type { Report } from '../core/events.ts';
 import type { CallTrace } from '../core/trace.ts';
-import type { Observer } from '../ports/observer.ts';
+import type { Observer, StoreOperation } from '../ports/observer.ts';
 import type { Routes } from './listener.ts';
-
-/** What is asked for at each scrape. */
-export interface Measured {
-  status(): { readonly links: Readonly<Record<string, boolean>>; readonly waiting: number; readonly brake?: string };
-  pushes(): {
-    readonly ended: readonly { provider: string; purpose: string; outcome: string; count: number }[];
-    readonly providers: readonly { provider: string; queued: number; inFlight: number; breaker: string }[];
-    readonly retries: number;
-    readonly alarms: readonly unknown[];
-  };
-}
+import { type About, type Measured, measure } from './measured.ts';
 
 /** Seconds since the call was seen. A phone wakes within a second or two; a ring time ends most of the rest. */
 const STEP_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 20, 45];
@@ -29,6 +20,13 @@ const STEPS: readonly (readonly [step: string, label: string])[] = [
   ['ringing', 'ringing'],
   ['answered', 'answered'],
 ];
+/** A store on the machine's disk answers within a few milliseconds; a call waits for a quarter of a second at most. */
+const STORE_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
+const STORE_OPERATIONS: readonly StoreOperation[] = ['get', 'put', 'claimDue', 'remove'];
+/** prom-client calls these gauges "total", which is a counter's name. */
+const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
+/** Those without a reason exist from the start; the reasons come with what happens. */
+const CHANGES: readonly Report[] = ['bound', 'renewed', 'token-changed', 'revived', 'wakes-seldom'];
 const OUTCOMES = ['answered', 'elsewhere', 'cancelled', 'gave-up', 'declined', 'plain'];
 
 export class Metrics implements Observer {
@@ -36,6 +34,8 @@ export class Metrics implements Observer {
   readonly #calls: Counter<'pbx' | 'outcome'>;
   readonly #steps: Histogram<'step'>;
   readonly #changes: Counter<'what' | 'reason'>;
+  readonly #store: Histogram<'operation'>;
+  readonly #storeErrors: Counter<'operation'>;
 
   /** `links`: names of the configured PBXs. */
   constructor(links: readonly string[]) {
@@ -61,7 +61,26 @@ export class Metrics implements Observer {
       labelNames: ['what', 'reason'],
       registers,
     });
+    for (const what of CHANGES) this.#changes.inc({ what, reason: '' }, 0);
+    this.#store = new Histogram({
+      name: 'pushwake_store_seconds',
+      help: 'How long the store took to answer, by what was asked of it',
+      labelNames: ['operation'],
+      buckets: STORE_BUCKETS,
+      registers,
+    });
+    this.#storeErrors = new Counter({
+      name: 'pushwake_store_errors_total',
+      help: 'Answers the store did not give, by what was asked of it',
+      labelNames: ['operation'],
+      registers,
+    });
+    for (const operation of STORE_OPERATIONS) {
+      this.#store.zero({ operation });
+      this.#storeErrors.inc({ operation }, 0);
+    }
     collectDefaultMetrics({ register: this.#registry });
+    for (const name of MISNAMED) this.#registry.removeSingleMetric(name);
   }
 
   callOver(trace: CallTrace): void {
@@ -72,83 +91,19 @@ export class Metrics implements Observer {
     }
   }
 
-  bindingChanged(what: string, reason?: string): void {
-    this.#changes.inc({ what, reason: reason ?? '' });
+  bindingChanged(what: Report, reason?: string): void {
+    // How seldom it wakes is a sentence with figures: a label for each would never end.
+    this.#changes.inc({ what, reason: what === 'wakes-seldom' ? '' : (reason ?? '') });
   }
 
-  /** What is known elsewhere is read when it is asked for. Call once. */
-  measure(measured: Measured): void {
-    const registers = [this.#registry];
-    new Gauge({
-      name: 'pushwake_pbx_link_up',
-      help: '1 while the link to this PBX is up',
-      labelNames: ['pbx'],
-      registers,
-      collect() {
-        this.reset();
-        for (const [pbx, up] of Object.entries(measured.status().links)) this.set({ pbx }, up ? 1 : 0);
-      },
-    });
-    new Gauge({
-      name: 'pushwake_calls_waiting',
-      help: 'Calls that wait for a phone now',
-      registers,
-      collect() {
-        this.set(measured.status().waiting);
-      },
-    });
-    new Gauge({
-      name: 'pushwake_brake_on',
-      help: '1 while notices and endings are held back; the log and /v1/status say why',
-      registers,
-      collect() {
-        this.set(measured.status().brake === undefined ? 0 : 1);
-      },
-    });
-    new Counter({
-      name: 'pushwake_pushes_total',
-      help: 'Pushes that came to an end, by push service, purpose and verdict',
-      labelNames: ['service', 'purpose', 'verdict'],
-      registers,
-      collect() {
-        this.reset();
-        for (const { provider, purpose, outcome, count } of measured.pushes().ended)
-          this.inc({ service: provider, purpose, verdict: outcome }, count);
-      },
-    });
-    new Counter({
-      name: 'pushwake_push_retries_total',
-      help: 'Attempts beyond the first of each push',
-      registers,
-      collect() {
-        this.reset();
-        this.inc(measured.pushes().retries);
-      },
-    });
-    const perService = (name: string, help: string, value: (p: ServiceStats) => number) =>
-      new Gauge({
-        name,
-        help,
-        labelNames: ['service'],
-        registers,
-        collect() {
-          this.reset();
-          for (const p of measured.pushes().providers) this.set({ service: p.provider }, value(p));
-        },
-      });
-    perService('pushwake_pushes_queued', 'Pushes that wait for their turn', (p) => p.queued);
-    perService('pushwake_pushes_in_flight', 'Pushes the service has not answered yet', (p) => p.inFlight);
-    perService('pushwake_push_service_held_back', '1 while the breaker holds this service back', (p) =>
-      p.breaker === 'closed' ? 0 : 1,
-    );
-    new Gauge({
-      name: 'pushwake_push_misconfigurations',
-      help: 'Push services that refuse us for a mistake of ours (key, topic, project): the log says which and what to do',
-      registers,
-      collect() {
-        this.set(measured.pushes().alarms.length);
-      },
-    });
+  storeAnswered(operation: StoreOperation, ms: number, ok: boolean): void {
+    this.#store.observe({ operation }, ms / 1_000);
+    if (!ok) this.#storeErrors.inc({ operation });
+  }
+
+  /** Adds what is known elsewhere. Call once. */
+  measure(measured: Measured, about: About): void {
+    measure(this.#registry, measured, about);
   }
 
   routes(): Routes {
@@ -161,5 +116,3 @@ export class Metrics implements Observer {
     };
   }
 }
-
-type ServiceStats = ReturnType<Measured['pushes']>['providers'][number];

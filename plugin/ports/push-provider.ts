@@ -113,6 +113,14 @@ export interface GiveUp {
   removeEventListener(type: 'abort', listener: () => void): void;
 }
 
+/** What a provider proves itself with. Its name, never itself. */
+export interface Credential {
+  /** For people: `certificate of com.example.phone`, `key ABC1234567`. */
+  readonly name: string;
+  /** Absent: it does not end, or does not say when. */
+  readonly endsAt?: Instant;
+}
+
 export interface PushProvider {
   /** `apns`, `fcm`, …: the RFC 8599 value where there is one. */
   readonly name: string;
@@ -124,5 +132,7 @@ export interface PushProvider {
   send(request: PushRequest, signal: GiveUp): Promise<PushOutcome>;
   /** Opens connections that are not open, so that the next push need not wait for one. Called at start and every minute. */
   warm?(): void;
+  /** Keys and certificates in use, so that people are told before one ends. */
+  credentials?(): readonly Credential[];
   close(): Promise<void>;
 }

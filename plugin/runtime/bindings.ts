@@ -105,6 +105,12 @@ export class Bindings {
     return facts.reduce((r, fact) => transition(r, fact, now, this.#o.policyFor(aor)).record, emptyRecord(aor));
   }
 
+  /** Facts that the store has not taken yet, by the number of accounts they are about; and what is wrong with it. */
+  get unsaved(): { readonly accounts: number; readonly trouble?: string } {
+    const [trouble] = this.#said;
+    return { accounts: this.#kept.size, ...(trouble === undefined ? {} : { trouble }) };
+  }
+
   get busy(): boolean {
     return this.#queue.size > 0;
   }

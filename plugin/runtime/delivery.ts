@@ -7,7 +7,14 @@ import type { Target, Targets } from '../core/binding.ts';
 import { between, type DurationMs, HOUR, type Instant, SECOND } from '../core/time.ts';
 import type { Logger } from '../ports/adapter.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { GiveUp, PushOutcome, PushProvider, PushPurpose, PushRequest } from '../ports/push-provider.ts';
+import type {
+  Credential,
+  GiveUp,
+  PushOutcome,
+  PushProvider,
+  PushPurpose,
+  PushRequest,
+} from '../ports/push-provider.ts';
 import { type Alarm, Alarms } from './alarms.ts';
 import { retryInMs } from './backoff.ts';
 import { Breaker, type BreakerState } from './breaker.ts';
@@ -33,7 +40,15 @@ export interface DeliveryOptions {
 export interface DeliveryStats {
   /** Pushes that came to an end, by how. */
   readonly ended: readonly { provider: string; purpose: PushPurpose; outcome: PushOutcome['kind']; count: number }[];
-  readonly providers: readonly { provider: string; queued: number; inFlight: number; breaker: BreakerState }[];
+  readonly providers: readonly {
+    provider: string;
+    queued: number;
+    inFlight: number;
+    breaker: BreakerState;
+    /** Why the breaker holds it back, while it does. */
+    trouble?: string;
+    credentials: readonly Credential[];
+  }[];
   /** Attempts beyond the first of each push. */
   readonly retries: number;
   /** Misconfigurations that hold now. */
@@ -307,12 +322,17 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     stats: () => ({
       ended: [...ended.values()].map((entry) => ({ ...entry })),
       retries,
-      providers: [...lanes.values()].map(({ provider, breaker, places }) => ({
-        provider: provider.name,
-        queued: places.waiting,
-        inFlight: places.inFlight,
-        breaker: breaker.state(clock.monotonicMs()),
-      })),
+      providers: [...lanes.values()].map(({ provider, breaker, places, trouble }) => {
+        const state = breaker.state(clock.monotonicMs());
+        return {
+          provider: provider.name,
+          queued: places.waiting,
+          inFlight: places.inFlight,
+          breaker: state,
+          ...(state === 'closed' ? {} : { trouble }),
+          credentials: provider.credentials?.() ?? [],
+        };
+      }),
       alarms: alarms.list(clock.monotonicMs()),
     }),
     close() {

@@ -4,10 +4,25 @@ import type { Instant } from '../core/time.ts';
 import type { PbxLink } from '../ports/pbx-link.ts';
 import { RemoteLink } from './remote-links.ts';
 
+/** One PBX, as people are shown it. */
+export interface LinkState {
+  readonly name: string;
+  /** The realms it serves, with blanks between; `*` for every one. */
+  readonly realm: string;
+  readonly up: boolean;
+  /** While it is away. */
+  readonly downSince?: Instant;
+  /** Why it went. */
+  readonly reason?: string;
+  /** Another node runs this link. */
+  readonly remote: boolean;
+}
+
 export class Links {
   readonly own: readonly PbxLink[];
   readonly #all: Map<string, PbxLink>;
   readonly #downSince = new Map<string, Instant>();
+  readonly #reasons = new Map<string, string>();
   readonly #realmOf: (link: string) => string;
 
   /** Every link counts as away until it says that it is up. */
@@ -33,10 +48,12 @@ export class Links {
 
   wentUp(name: string): void {
     this.#downSince.delete(name);
+    this.#reasons.delete(name);
   }
 
-  wentDown(name: string, now: Instant): void {
+  wentDown(name: string, now: Instant, reason?: string): void {
     this.#downSince.set(name, now);
+    if (reason !== undefined) this.#reasons.set(name, reason);
   }
 
   /** Undefined while it is up. */
@@ -45,8 +62,11 @@ export class Links {
   }
 
   owns(link: PbxLink, aor: Aor): boolean {
-    const realm = link instanceof RemoteLink ? link.realm : this.#realmOf(link.name);
-    return servesAor(realm, aor);
+    return servesAor(this.#realm(link), aor);
+  }
+
+  #realm(link: PbxLink): string {
+    return link instanceof RemoteLink ? link.realm : this.#realmOf(link.name);
   }
 
   /** The PBXs an account may be registered with. */
@@ -57,5 +77,20 @@ export class Links {
   /** By name: up or not. */
   states(): Record<string, boolean> {
     return Object.fromEntries([...this.#all.values()].map((link) => [link.name, link.up]));
+  }
+
+  list(): LinkState[] {
+    return [...this.#all.values()].map((link) => {
+      const downSince = link.up ? undefined : this.downSince(link);
+      const reason = link.up ? undefined : this.#reasons.get(link.name);
+      return {
+        name: link.name,
+        realm: this.#realm(link),
+        up: link.up,
+        ...(downSince === undefined ? {} : { downSince }),
+        ...(reason === undefined ? {} : { reason }),
+        remote: link instanceof RemoteLink,
+      };
+    });
   }
 }

@@ -19,16 +19,19 @@ import type { PbxEvent, PbxLink } from '../ports/pbx-link.ts';
 import { AfterCalls } from './after-calls.ts';
 import { Bindings } from './bindings.ts';
 import { Brake } from './brake.ts';
+import { Census } from './census.ts';
 import type { Delivery, DeliveryStats } from './delivery.ts';
 import { EffectRunner, type NoticeText } from './effect-runner.ts';
 import { Events } from './events.ts';
 import { Links } from './links.ts';
+import { Looks } from './looks.ts';
 import { Reachable } from './reachable.ts';
 import { RemoteLinks } from './remote-links.ts';
 import { Reports } from './reports.ts';
 import { heldEvent, Resync } from './resync.ts';
 import { type Telling, tellingOfReport, tellingsOfCall } from './tellings.ts';
 import { Ticker } from './ticker.ts';
+import { TimedStore } from './timed-store.ts';
 import { TraceBook } from './trace.ts';
 import { Wakes } from './wakes.ts';
 
@@ -61,6 +64,8 @@ export interface RuntimeOptions {
   readonly showCaller?: boolean;
   /** Off for a clock that runs faster than the machine's. */
   readonly brake?: boolean;
+  /** Whether the store is counted in the background, for pages and metrics. Default false. */
+  readonly counts?: boolean;
 }
 
 /** Asterisk's own default; used only where neither the contact nor the AOR says what was granted. */
@@ -74,6 +79,8 @@ export class Runtime {
   readonly traces = new TraceBook();
   /** What apps tell over HTTP. */
   readonly reports: Reports;
+  /** What people and monitoring are shown. */
+  readonly looks: Looks;
   readonly #o: RuntimeOptions;
   readonly #links: Links;
   readonly #remote: RemoteLinks | undefined;
@@ -86,12 +93,14 @@ export class Runtime {
   readonly #resync: Resync;
   readonly #brake: Brake;
   readonly #events: Events;
+  readonly #census: Census;
   #started = false;
 
   constructor(options: RuntimeOptions) {
-    this.#o = options;
-    const { clock, log, store, delivery, mode, policyFor } = options;
+    const { clock, log, delivery, mode, policyFor, observer } = options;
     const wire = options.wire ?? clock;
+    const store = new TimedStore(options.store, wire, (...answer) => observer?.storeAnswered?.(...answer));
+    this.#o = { ...options, store };
     this.#links = new Links(options.links, options.realmOf, clock.now());
     this.#reachable = new Reachable(this.#links, mode !== 'observe');
     const newId = () => options.randomHex(8);
@@ -195,6 +204,23 @@ export class Runtime {
       tellReachable: (link, record) => this.#reachable.tell(link, record),
       owns: (link, aor) => this.#links.owns(link, aor),
     });
+    this.#census = new Census({ store, clock, wire, log });
+    this.looks = new Looks({
+      mode,
+      clock,
+      wire,
+      started: () => this.#started,
+      store,
+      bindings: this.#bindings,
+      brake: this.#brake,
+      census: this.#census,
+      delivery,
+      events: this.#events,
+      links: this.#links,
+      traces: this.traces,
+      wakes: this.#wakes,
+      policyFor,
+    });
   }
 
   /** Resolves when calls can be woken, or would be if their PBX were up. Rejects when the store cannot be opened. */
@@ -204,6 +230,7 @@ export class Runtime {
     await Promise.all(this.#o.links.map((link) => link.start((event) => this.#onPbxEvent(event))));
     this.#ticker.start();
     this.#resync.start(this.#o.links);
+    if (this.#o.counts) this.#census.start();
     this.#started = true;
   }
 
@@ -213,6 +240,7 @@ export class Runtime {
     await Promise.all(this.#o.links.map((link) => link.stop()));
     this.#afterCalls.flush();
     this.#wakes.stop();
+    await this.#census.stop();
     await this.#ticker.stop();
     await this.#resync.stop();
     await this.#effects.idle();
@@ -262,13 +290,8 @@ export class Runtime {
   }
 
   /** Links that are up, calls that wait, the brake: for health and the status command. */
-  status(): { ready: boolean; links: Record<string, boolean>; waiting: number; brake?: string } {
-    return {
-      ready: this.#started,
-      links: this.#links.states(),
-      waiting: this.#wakes.waiting,
-      ...(this.#brake.on ? { brake: this.#brake.reason } : {}),
-    };
+  status(): ReturnType<Looks['status']> {
+    return this.looks.status();
   }
 
   #tell(aor: Aor, telling: Telling | undefined): void {
@@ -306,7 +329,7 @@ export class Runtime {
         return;
       }
       case 'linkDown':
-        this.#links.wentDown(event.pbx, this.#o.clock.now());
+        this.#links.wentDown(event.pbx, this.#o.clock.now(), event.reason);
         return;
       case 'contactSeen': {
         const { contact, how, at, grantedMs, wire } = event;

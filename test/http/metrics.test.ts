@@ -4,7 +4,8 @@ import { instant } from '../../plugin/core/time.ts';
 import type { CallTrace } from '../../plugin/core/trace.ts';
 import { guarded } from '../../plugin/http/admin.ts';
 import { build } from '../../plugin/http/listener.ts';
-import { type Measured, Metrics } from '../../plugin/http/metrics.ts';
+import type { Measured } from '../../plugin/http/measured.ts';
+import { Metrics } from '../../plugin/http/metrics.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
 
@@ -25,11 +26,18 @@ const trace = (outcome: string | undefined, ...steps: [ms: number, step: string]
 
 async function served(measured: Partial<Measured> = {}) {
   const metrics = new Metrics(['office']);
-  metrics.measure({
-    status: () => ({ links: { office: true, branch: false }, waiting: 3 }),
-    pushes: () => ({ ended: [], providers: [], retries: 0, alarms: [] }),
-    ...measured,
-  });
+  metrics.measure(
+    {
+      mode: 'full',
+      status: () => ({ links: { office: true, branch: false }, waiting: 3 }),
+      pushes: () => ({ ended: [], providers: [], retries: 0, alarms: [] }),
+      receivers: () => [],
+      store: () => ({ unsaved: 0 }),
+      count: () => undefined,
+      ...measured,
+    },
+    { version: '1.2.3', certificates: () => [{ name: 'admin', endsAt: instant(1_800_000_000_000) }] },
+  );
   const options = { name: 'admin', title: 'admin', version: '0', ratePerMinute: 0, clock: new FakeClock() };
   const server = await build({ ...options, log: new RecordedLog(), routes: [guarded([], [metrics.routes()])] });
   closing.push(() => server.close());
@@ -41,6 +49,8 @@ async function served(measured: Partial<Measured> = {}) {
   };
   return { metrics, lines };
 }
+
+const CERTIFICATE = { name: 'certificate of com.example.phone', endsAt: instant(1_790_000_000_000) };
 
 describe('/metrics', () => {
   it('has every call counter from the start, at zero', async () => {
@@ -67,9 +77,9 @@ describe('/metrics', () => {
     const { lines } = await served({
       pushes: () => ({
         ended: [{ provider: 'apns', purpose: 'call', outcome: 'accepted', count: 7 }],
-        providers: [{ provider: 'apns', queued: 2, inFlight: 5, breaker: 'open' }],
+        providers: [{ provider: 'apns', queued: 2, inFlight: 5, breaker: 'open', credentials: [CERTIFICATE] }],
         retries: 4,
-        alarms: [{}],
+        alarms: [{ provider: 'apns' }, { provider: 'fcm' }],
       }),
     });
     await lines();
@@ -84,7 +94,10 @@ describe('/metrics', () => {
       'pushwake_pushes_queued{service="apns"} 2',
       'pushwake_pushes_in_flight{service="apns"} 5',
       'pushwake_push_service_held_back{service="apns"} 1',
-      'pushwake_push_misconfigurations 1',
+      'pushwake_pushes_total{service="apns",purpose="notice",verdict="tokenDead"} 0',
+      'pushwake_push_misconfigurations{service="apns"} 1',
+      'pushwake_credential_end_timestamp_seconds{of="apns",credential="certificate of com.example.phone"} 1790000000',
+      'pushwake_credential_end_timestamp_seconds{of="admin listener",credential="TLS certificate"} 1800000000',
     ])
       expect(said).toContain(line);
   });
@@ -93,8 +106,56 @@ describe('/metrics', () => {
     const { metrics, lines } = await served();
     metrics.bindingChanged('ended', 'age');
     metrics.bindingChanged('bound');
+    metrics.bindingChanged('wakes-seldom', 'of the last 10 call pushes 4 woke it, median 1.8 s');
     expect(await lines()).toContain('pushwake_binding_changes_total{what="ended",reason="age"} 1');
     expect(await lines()).toContain('pushwake_binding_changes_total{what="bound",reason=""} 1');
+    expect(await lines(), 'a sentence is no label').toContain(
+      'pushwake_binding_changes_total{what="wakes-seldom",reason=""} 1',
+    );
+  });
+
+  it('says what it is, how the store does, and what was counted', async () => {
+    const { metrics, lines } = await served({
+      mode: 'observe',
+      store: () => ({ unsaved: 4, trouble: { reason: 'disk full' } }),
+      receivers: () => [{ name: 'crm', waiting: 7, lost: 2 }],
+      count: () => ({
+        at: instant(1_700_000_000_000),
+        accounts: 5,
+        byStage: { fresh: 1, refreshing: 2, warned: 3, ending: 4, claimed: 0 },
+        unnotifiable: 6,
+        seldom: 8,
+      }),
+    });
+    metrics.storeAnswered('get', 3, true);
+    metrics.storeAnswered('get', 250, false);
+    const said = await lines();
+    for (const line of [
+      `pushwake_build_info{version="1.2.3",node="${process.versions.node}"} 1`,
+      'pushwake_mode{mode="observe"} 1',
+      'pushwake_mode{mode="full"} 0',
+      'pushwake_store_up 0',
+      'pushwake_accounts_unsaved 4',
+      'pushwake_store_seconds_bucket{le="0.0025",operation="get"} 0',
+      'pushwake_store_seconds_bucket{le="0.005",operation="get"} 1',
+      'pushwake_store_errors_total{operation="get"} 1',
+      'pushwake_store_errors_total{operation="put"} 0',
+      'pushwake_bindings{stage="warned"} 3',
+      'pushwake_accounts 5',
+      'pushwake_bindings_unnotifiable 6',
+      'pushwake_bindings_seldom_woken 8',
+      'pushwake_counted_timestamp_seconds 1700000000',
+      'pushwake_events_waiting{receiver="crm"} 7',
+      'pushwake_events_lost_total{receiver="crm"} 2',
+    ])
+      expect(said).toContain(line);
+  });
+
+  it('says nothing of bindings before they are counted: zero would be an alarm', async () => {
+    const { lines } = await served();
+    expect((await lines()).filter((l) => /^pushwake_(bindings|accounts|counted)[ {_]/.test(l))).toEqual([
+      'pushwake_accounts_unsaved 0',
+    ]);
   });
 
   it('holds no account', async () => {

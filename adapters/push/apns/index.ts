@@ -208,6 +208,12 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
         for (const connection of key.connections.values()) connection.warm();
       }
     },
+    credentials: () =>
+      [...keys.values()].map(({ app, credential }) =>
+        credential.kind === 'certificate'
+          ? { name: `certificate of ${app.bundleId}`, endsAt: credential.endsAt }
+          : { name: `key ${credential.keyId} of team ${credential.teamId}` },
+      ),
     async close() {
       closed = true;
       for (const key of keys.values()) for (const connection of key.connections.values()) connection.close();

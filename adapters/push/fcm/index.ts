@@ -144,6 +144,7 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
     name,
     // More than there are connections would only wait for one, unseen by those who count what is in flight.
     maxInFlight: options.connections,
+    credentials: () => projects.map(({ app }) => ({ name: `service account of ${app.projectId}` })),
     targetFor,
     send,
     warm() {

@@ -1,0 +1,18 @@
+/** Where a binding stands in its life, in one word: for pages, counters and people. Decides nothing. */
+import type { Binding } from './binding.ts';
+
+/** In the order of a life. */
+export const STAGES = ['fresh', 'refreshing', 'warned', 'ending', 'claimed'] as const;
+
+/**
+ * `fresh`: nothing had to be sent in this lifetime. `refreshing`: it was asked silently to register. `warned`: its user was
+ * told. `ending`: calls reach it no more. `claimed`: reported over HTTP, not yet borne out by a REGISTER.
+ */
+export type Stage = (typeof STAGES)[number];
+
+export function stageOf({ ending, targets, sent }: Pick<Binding, 'ending' | 'targets' | 'sent'>): Stage {
+  if (ending) return 'ending';
+  if (!targets.call && !targets.other) return 'claimed';
+  if (sent.some((s) => s.kind !== 'refresh' && s.done)) return 'warned';
+  return sent.length > 0 ? 'refreshing' : 'fresh';
+}

@@ -1,0 +1,110 @@
+/** The lifetime of one device: what was sent in it and what is planned, as a line and as a list that says the same. */
+import type { Binding } from '../../core/binding.ts';
+import type { Policy } from '../../core/policy.ts';
+import { isNotifiable, nextRefresh, noticeKind, pendingNotices } from '../../core/schedule.ts';
+import { between, type Instant, latest, plus } from '../../core/time.ts';
+import { type Html, html } from './html.ts';
+import { length, type Times } from './times.ts';
+
+export interface Moment {
+  readonly at: Instant;
+  readonly what: string;
+  readonly kind: 'renewed' | 'refresh' | 'notice' | 'now' | 'planned' | 'end';
+}
+
+/** Oldest first. */
+export function lifeOf(b: Binding, policy: Policy, now: Instant): readonly Moment[] {
+  const sent = b.sent.map(({ kind, at, done }): Moment => {
+    const settled = done ? '' : ' (not known yet whether the push service took it)';
+    if (kind === 'refresh') return { at, kind: 'refresh', what: 'silent push: asked the app to register' };
+    return { at, kind: 'notice', what: `${noticeInWords(kind)}${settled}` };
+  });
+  const moments: Moment[] = [
+    { at: b.renewedAt, kind: 'renewed', what: 'last heard: a REGISTER, the lifetime begins' },
+    ...collapsed(sent),
+    ...(b.ending ? [] : planned(b, policy, now)),
+    { at: now, kind: 'now', what: 'now' },
+    { at: b.endsAt, kind: 'end', what: endInWords(b, now) },
+  ];
+  // What falls together stays in the order of a life.
+  return moments
+    .map((m, i) => ({ m, i }))
+    .sort((a, z) => a.m.at - z.m.at || a.i - z.i)
+    .map(({ m }) => m);
+}
+
+/** Twenty silent pushes in a row are one line. */
+function collapsed(sent: readonly Moment[]): Moment[] {
+  const found: Moment[] = [];
+  let run: Moment[] = [];
+  const flush = () => {
+    const [first] = run;
+    if (run.length > 2 && first) {
+      const last = run.at(-1) as Moment;
+      const every = length(between(first.at, last.at) / (run.length - 1));
+      found.push({
+        ...first,
+        what: `${run.length} silent pushes from here on, one in ${every}: asked the app to register`,
+      });
+    } else found.push(...run);
+    run = [];
+  };
+  for (const moment of sent) {
+    if (moment.kind !== 'refresh') flush();
+    if (moment.kind === 'refresh') run.push(moment);
+    else found.push(moment);
+  }
+  flush();
+  return found;
+}
+
+function planned(b: Binding, policy: Policy, now: Instant): Moment[] {
+  const notices = pendingNotices(b, policy).map((offset): Moment => {
+    const due = plus(b.endsAt, -offset);
+    return { at: latest(now, due), kind: 'planned', what: `planned: ${noticeInWords(noticeKind(offset))}` };
+  });
+  const refresh = nextRefresh(b, policy);
+  if (refresh === undefined) return notices;
+  return [{ at: latest(now, refresh), kind: 'planned', what: 'planned: the next silent push' }, ...notices];
+}
+
+function noticeInWords(kind: string): string {
+  const before = /^soon-(\d+)$/.exec(kind)?.[1];
+  if (before !== undefined) return `notice "expires soon", ${length(Number(before))} before the end`;
+  return kind === 'expired' ? 'notice "expired"' : `notice "${kind}"`;
+}
+
+function endInWords(b: Binding, now: Instant): string {
+  if (b.ending) return 'end of the lifetime';
+  const silent = isNotifiable(b) ? '' : '; its user cannot be told, the app gave only a token for calls';
+  return `${b.endsAt > now ? 'ends' : 'should have ended'}, unless it registers before${silent}`;
+}
+
+const Y = 14;
+
+export function lifeLine(moments: readonly Moment[], b: Binding, now: Instant): Html {
+  const from = b.renewedAt;
+  const to = latest(b.endsAt, now);
+  const span = Math.max(1, between(from, to));
+  const x = (at: Instant) => `${((Math.min(Math.max(at, from), to) - from) / span) * 100}%`;
+  const sent = b.sent.map(({ kind, at }) =>
+    kind === 'refresh'
+      ? html`<circle class="sent" cx="${x(at)}" cy="${Y}" r="2"/>`
+      : html`<circle class="notice" cx="${x(at)}" cy="${Y}" r="6"/>`,
+  );
+  const toCome = moments
+    .filter((m) => m.kind === 'planned' && m.what.includes('notice'))
+    .map((m) => html`<circle class="planned" cx="${x(m.at)}" cy="${Y}" r="5"/>`);
+  return html`<svg class="life" aria-hidden="true" width="100%" height="28">
+<rect class="track" x="0" y="${Y - 3}" width="100%" height="6" rx="3"/>
+<rect class="passed" x="0" y="${Y - 3}" width="${x(now)}" height="6" rx="3"/>
+${toCome}${sent}<line class="now" x1="${x(now)}" x2="${x(now)}" y1="2" y2="26"/>
+</svg>`;
+}
+
+export function lifeList(moments: readonly Moment[], times: Times): Html {
+  const className = (m: Moment) => (m.kind === 'now' ? 'today' : m.at > times.now ? 'to-come' : 'past');
+  return html`<ol class="story">${moments.map(
+    (m) => html`<li class="${className(m)}">${times.at(m.at)}<span>${m.what}</span></li>\n`,
+  )}</ol>`;
+}

@@ -1,0 +1,210 @@
+/**
+ * What is wrong now, and what to do about it. Pure: from what the running pushwake knows of itself. Only what somebody should act
+ * on is here; what rights itself within seconds is not.
+ */
+import { between, DAY, type DurationMs, type Instant } from '../../core/time.ts';
+import { length, several } from './times.ts';
+
+export interface Problem {
+  /** `bad`: calls or notices are lost now, or will be within days. */
+  readonly level: 'bad' | 'warn';
+  readonly what: string;
+  /** What it means, and what is known of why. */
+  readonly why: string;
+  readonly remedy: string;
+  /** A command that helps, as it is typed. */
+  readonly command?: string;
+  readonly since?: Instant;
+}
+
+export interface State {
+  readonly now: Instant;
+  readonly ready: boolean;
+  readonly brake?: string;
+  readonly links: readonly {
+    readonly name: string;
+    readonly up: boolean;
+    readonly downSince?: Instant;
+    readonly reason?: string;
+    readonly remote: boolean;
+  }[];
+  readonly services: readonly {
+    readonly provider: string;
+    readonly breaker: string;
+    readonly trouble?: string;
+    readonly credentials: readonly { readonly name: string; readonly endsAt?: Instant }[];
+  }[];
+  readonly alarms: readonly {
+    readonly provider: string;
+    readonly app: string;
+    readonly outcome: { readonly reason: string; readonly hint: string; readonly scope?: 'device' };
+  }[];
+  readonly store: {
+    readonly name: string;
+    readonly trouble?: { reason: string; since: Instant };
+    readonly unsaved: number;
+  };
+  readonly receivers: readonly { readonly name: string; readonly waiting: number; readonly lost: number }[];
+  /** Certificates of our own listeners. */
+  readonly listeners: readonly { readonly name: string; readonly endsAt?: Instant }[];
+  readonly seldom: number;
+  readonly incomplete?: string;
+}
+
+/** So long before a certificate ends somebody should know. */
+export const CREDENTIAL_WARNED: DurationMs = 30 * DAY;
+const CREDENTIAL_BAD: DurationMs = 7 * DAY;
+/** A receiver of events may be slow for a moment. */
+const EVENTS_WAIT = 100;
+
+/** The worst first. */
+export function problemsOf(state: State): Problem[] {
+  const all = [
+    ...storeProblems(state),
+    ...linkProblems(state),
+    ...serviceProblems(state),
+    ...brakeProblems(state),
+    ...credentialProblems(state),
+    ...receiverProblems(state),
+    ...countProblems(state),
+  ];
+  return all.sort((a, b) => Number(a.level === 'warn') - Number(b.level === 'warn'));
+}
+
+function storeProblems({ store }: State): Problem[] {
+  if (!store.trouble) return [];
+  const waiting = store.unsaved > 0 ? ` What happened to ${several(store.unsaved, 'account')} waits to be saved.` : '';
+  return [
+    {
+      level: 'bad',
+      what: `The store (${store.name}) does not answer`,
+      why: `Calls go on from what was seen last; no notice is sent and nothing ends meanwhile.${waiting} It says: ${store.trouble.reason}`,
+      remedy:
+        store.name === 'redis'
+          ? 'Is Redis running, and can it be reached from this machine? See store.url in the configuration.'
+          : 'Is the disk full or read-only, or does another program hold the file? See store.path in the configuration.',
+      command: 'pushwake check',
+      since: store.trouble.since,
+    },
+  ];
+}
+
+function linkProblems({ links }: State): Problem[] {
+  return links
+    .filter((l) => !l.up)
+    .map((l) => ({
+      level: 'bad',
+      what: `The link to the PBX "${l.name}" is down`,
+      why: `Its calls ring only the phones that are awake, as without pushwake.${l.reason === undefined ? '' : ` Last heard: ${l.reason}.`}`,
+      remedy: l.remote
+        ? 'Another node runs this link: is that node running?'
+        : 'Is the PBX running? Do address, user and password under pbx in the configuration fit those of the PBX?',
+      command: 'pushwake check',
+      ...(l.downSince === undefined ? {} : { since: l.downSince }),
+    }));
+}
+
+function serviceProblems({ services, alarms }: State): Problem[] {
+  const refused = alarms.map(
+    ({ provider, app, outcome }): Problem => ({
+      level: outcome.scope === 'device' ? 'warn' : 'bad',
+      what: `${provider} refuses pushes for ${app}`,
+      why: `${outcome.reason}. No binding is lost by it; its phones are not woken until it is mended.`,
+      remedy: `${outcome.hint}.`,
+      command: 'pushwake check',
+    }),
+  );
+  const away = services
+    .filter((s) => s.breaker === 'open')
+    .map(
+      ({ provider, trouble }): Problem => ({
+        level: 'bad',
+        what: `The push service ${provider} cannot be reached`,
+        why: `Pushes wait and are tried again; each call still tries once.${trouble === undefined ? '' : ` Last answer: ${trouble}.`}`,
+        remedy: 'May this machine reach the service? Firewall and proxy: port 443, for Apple also 2197.',
+        command: 'pushwake check',
+      }),
+    );
+  return [...refused, ...away];
+}
+
+function brakeProblems({ brake }: State): Problem[] {
+  if (brake === undefined) return [];
+  return [
+    {
+      level: 'bad',
+      what: 'The brake is on: no notice is sent and nothing ends',
+      why: `Something looks wrong on a large scale: ${brake}. Calls are woken as always.`,
+      remedy:
+        'Look at the clock of this machine, at the push services and at the log. The brake lets go by itself after an hour.',
+    },
+  ];
+}
+
+function credentialProblems({ services, listeners, now }: State): Problem[] {
+  const ofServices = services.flatMap((s) =>
+    s.credentials.map((c) => ({ name: `The ${c.name} (${s.provider})`, endsAt: c.endsAt, of: 'service' as const })),
+  );
+  const ofListeners = listeners.map((l) => ({
+    name: `The TLS certificate of the ${l.name} listener`,
+    endsAt: l.endsAt,
+    of: 'listener' as const,
+  }));
+  return [...ofServices, ...ofListeners].flatMap(({ name, endsAt, of }): Problem[] => {
+    if (endsAt === undefined) return [];
+    const left = between(now, endsAt);
+    if (left > CREDENTIAL_WARNED) return [];
+    const meaning = of === 'service' ? 'From then on it wakes no phone.' : 'From then on clients refuse to connect.';
+    return [
+      {
+        level: left > CREDENTIAL_BAD ? 'warn' : 'bad',
+        what: left <= 0 ? `${name} has ended` : `${name} ends in ${length(left)}`,
+        why: left <= 0 ? 'Whoever is shown it refuses it.' : meaning,
+        remedy:
+          of === 'service'
+            ? "Renew it in the publisher's developer account and put the new file in the place of the old one; it is taken up by itself. A .p8 key does not end."
+            : 'Renew it and start pushwake again.',
+      },
+    ];
+  });
+}
+
+function receiverProblems({ receivers }: State): Problem[] {
+  return receivers
+    .filter((r) => r.waiting >= EVENTS_WAIT || r.lost > 0)
+    .map((r) => ({
+      level: 'warn',
+      what: `The event receiver "${r.name}" does not keep up`,
+      why: `${several(r.waiting, 'event')} wait, ${several(r.lost, 'event')} were lost since the start. Calls are not touched by it.`,
+      remedy: 'Does its URL under events answer, with 2xx, within a few seconds? See the log for what it says.',
+    }));
+}
+
+function countProblems({ seldom, incomplete }: State): Problem[] {
+  const damaged: Problem[] =
+    incomplete === undefined
+      ? []
+      : [
+          {
+            level: 'bad',
+            what: 'Records of the store cannot be read',
+            why: `${incomplete}. Whoever they belong to is called as without pushwake.`,
+            remedy: 'Restore them from a backup; what can be read is in the export.',
+            command: 'pushwake bindings export',
+          },
+        ];
+  const slow: Problem[] =
+    seldom === 0
+      ? []
+      : [
+          {
+            level: 'warn',
+            what: `${several(seldom, 'device')} seldom wake${seldom === 1 ? 's' : ''}`,
+            why: 'Fewer than half of their last call pushes brought them. The list is below.',
+            remedy:
+              'On those phones: switch battery saving off for the app, allow background activity and notifications, do not force-stop it.',
+            command: 'pushwake explain',
+          },
+        ];
+  return [...damaged, ...slow];
+}

@@ -1,0 +1,90 @@
+/** Push services, their queues and keys; receivers of events; the store. */
+import { type Html, html } from './html.ts';
+import { badge, figures, table } from './layout.ts';
+import type { State } from './problems.ts';
+import { CREDENTIAL_WARNED } from './problems.ts';
+import type { Pushes, Site } from './site.ts';
+import { number, type Times } from './times.ts';
+
+const VERDICTS: readonly (readonly [kind: string, words: string])[] = [
+  ['accepted', 'Taken'],
+  ['tokenDead', 'Token dead'],
+  ['retryLater', 'Not in time'],
+  ['misconfigured', 'Refused for a mistake of ours'],
+  ['failed', 'Lost'],
+];
+
+export function servicesBody(site: Site, listeners: State['listeners'], times: Times): Html {
+  const pushes = site.pushes();
+  return html`<h1>Push services</h1>
+${table(
+  'Configured push services',
+  [
+    { label: 'Service' },
+    { label: 'State' },
+    { label: 'Waiting', figures: true },
+    { label: 'In flight', figures: true },
+  ],
+  pushes.providers.map((p) => [p.provider, stateOf(p, pushes.alarms), number(p.queued), number(p.inFlight)]),
+)}
+<h2>What became of pushes</h2>
+${pushes.ended.length === 0 ? html`<p>None was sent since pushwake was started.</p>` : endedTable(pushes)}
+<h2>Keys and certificates</h2>
+${credentials(pushes.providers, listeners, times)}
+<h2>Receivers of events</h2>
+${receivers(site.receivers())}
+<h2>Store</h2>
+${figures([
+  ['kind', site.store().name],
+  ['state', site.store().trouble ? badge('bad', 'does not answer') : badge('good', 'answers')],
+  ['accounts wait to be saved', number(site.store().unsaved)],
+])}`;
+}
+
+function stateOf(p: Pushes['providers'][number], alarms: Pushes['alarms']): Html {
+  const own = alarms.filter((a) => a.provider === p.provider);
+  if (own.length > 0)
+    return html`${badge('bad', 'refuses us')} ${own.map((a) => `${a.app}: ${a.outcome.reason}`).join('; ')}`;
+  if (p.breaker === 'closed') return badge('good', 'answers');
+  return html`${badge('bad', 'held back')} ${p.trouble}`;
+}
+
+function endedTable({ ended, retries }: Pushes): Html {
+  const keys = [...new Set(ended.map((e) => `${e.provider} ${e.purpose}`))].sort();
+  const count = (key: string, kind: string) =>
+    ended.find((e) => `${e.provider} ${e.purpose}` === key && e.outcome === kind)?.count ?? 0;
+  return table(
+    `Since the start; ${number(retries)} further attempts were made`,
+    [{ label: 'Service and purpose' }, ...VERDICTS.map(([, label]) => ({ label, figures: true as const }))],
+    keys.map((key) => [key.replace(' ', ', '), ...VERDICTS.map(([kind]) => number(count(key, kind)))]),
+  );
+}
+
+function credentials(providers: Pushes['providers'], listeners: State['listeners'], times: Times): Html {
+  const rows = [
+    ...providers.flatMap((p) => p.credentials.map((c) => ({ ...c, of: p.provider }))),
+    ...listeners.map((l) => ({ ...l, name: 'TLS certificate', of: `${l.name} listener` })),
+  ];
+  if (rows.length === 0) return html`<p>None that end.</p>`;
+  const ends = (endsAt: number | undefined) => endsAt !== undefined && endsAt - times.now < CREDENTIAL_WARNED;
+  return table(
+    'What pushwake proves itself with',
+    [{ label: 'Name' }, { label: 'Of' }, { label: 'Ends' }],
+    rows.map((r) => [
+      r.name,
+      r.of,
+      r.endsAt === undefined
+        ? 'does not end, or does not say when'
+        : html`${times.at(r.endsAt)}, ${times.distance(r.endsAt)} ${ends(r.endsAt) && badge('warn', 'renew it')}`,
+    ]),
+  );
+}
+
+function receivers(all: State['receivers']): Html {
+  if (all.length === 0) return html`<p>Nobody is told events.</p>`;
+  return table(
+    'Event webhooks',
+    [{ label: 'Receiver' }, { label: 'Waiting', figures: true }, { label: 'Lost since the start', figures: true }],
+    all.map((r) => [r.name, number(r.waiting), number(r.lost)]),
+  );
+}

@@ -1,0 +1,52 @@
+/**
+ * Whoever tries tokens through waits: after so many wrong ones within a minute an address is not listened to until that minute is
+ * over, whatever it says then. Addresses are kept for as long, and not more of them than fit.
+ */
+import { type DurationMs, MINUTE } from '../core/time.ts';
+import type { Logger } from '../ports/adapter.ts';
+import type { Clock } from '../ports/clock.ts';
+
+/** A person mistypes a few; Prometheus with an old token asks four times a minute. */
+const MOST = 20;
+const WINDOW: DurationMs = MINUTE;
+const ADDRESSES = 10_000;
+
+interface Tries {
+  readonly sinceMs: number;
+  count: number;
+}
+
+export class WrongTokens {
+  readonly #clock: Pick<Clock, 'monotonicMs'>;
+  readonly #log: Logger;
+  readonly #tries = new Map<string, Tries>();
+
+  constructor(clock: Pick<Clock, 'monotonicMs'>, log: Logger) {
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** How long this address is not listened to, in ms; 0: it is. */
+  waitMs(address: string): DurationMs {
+    const tries = this.#of(address);
+    return tries && tries.count >= MOST ? tries.sinceMs + WINDOW - this.#clock.monotonicMs() : 0;
+  }
+
+  add(address: string): void {
+    const tries = this.#of(address) ?? { sinceMs: this.#clock.monotonicMs(), count: 0 };
+    this.#tries.set(address, tries);
+    tries.count++;
+    if (tries.count === MOST) {
+      this.#log.warn({ address, tries: MOST, forMs: WINDOW }, 'too many wrong tokens, this address has to wait');
+    }
+    const oldest = this.#tries.size > ADDRESSES ? this.#tries.keys().next().value : undefined;
+    if (oldest !== undefined) this.#tries.delete(oldest);
+  }
+
+  #of(address: string): Tries | undefined {
+    const tries = this.#tries.get(address);
+    if (!tries || this.#clock.monotonicMs() - tries.sinceMs < WINDOW) return tries;
+    this.#tries.delete(address);
+    return undefined;
+  }
+}

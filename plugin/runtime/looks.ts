@@ -1,0 +1,140 @@
+/**
+ * What people and monitoring are shown of a running pushwake: reads, never changes. Everything here is in memory or one record
+ * away; what a PBX must be asked for has a deadline.
+ */
+import type { Aor } from '../core/aor.ts';
+import type { AorRecord, Targets } from '../core/binding.ts';
+import type { Mode, Policy } from '../core/policy.ts';
+import { type DurationMs, type Instant, SECOND } from '../core/time.ts';
+import type { CallTrace } from '../core/trace.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { HeldContact } from '../ports/pbx-link.ts';
+import type { Bindings } from './bindings.ts';
+import type { Brake } from './brake.ts';
+import type { Census, Count } from './census.ts';
+import type { Delivery, DeliveryStats } from './delivery.ts';
+import type { Events } from './events.ts';
+import type { LinkState, Links } from './links.ts';
+import type { StoreTrouble, TimedStore } from './timed-store.ts';
+import type { TraceBook } from './trace.ts';
+import type { Wakes } from './wakes.ts';
+
+/** A PBX that is slower is left out. */
+const ASK_WITHIN: DurationMs = 1 * SECOND;
+
+/** What the store is and how it does. */
+export interface StoreState {
+  readonly name: string;
+  readonly trouble?: StoreTrouble;
+  /** Accounts with facts that wait for it. */
+  readonly unsaved: number;
+}
+
+/** What one PBX holds of an account now. */
+export interface Held {
+  readonly pbx: string;
+  /** Undefined: it did not answer in time, which says nothing. */
+  readonly contacts: readonly HeldContact[] | undefined;
+}
+
+export interface LooksParts {
+  readonly mode: Mode;
+  readonly clock: Clock;
+  readonly wire: Clock;
+  readonly started: () => boolean;
+  readonly store: TimedStore;
+  readonly bindings: Bindings;
+  readonly brake: Brake;
+  readonly census: Census;
+  readonly delivery: Delivery;
+  readonly events: Events;
+  readonly links: Links;
+  readonly traces: TraceBook;
+  readonly wakes: Wakes;
+  readonly policyFor: (aor: Aor) => (targets: Targets) => Policy;
+}
+
+export class Looks {
+  readonly #p: LooksParts;
+
+  constructor(parts: LooksParts) {
+    this.#p = parts;
+  }
+
+  get mode(): Mode {
+    return this.#p.mode;
+  }
+
+  now(): Instant {
+    return this.#p.clock.now();
+  }
+
+  links(): readonly LinkState[] {
+    return this.#p.links.list();
+  }
+
+  pushes(): DeliveryStats {
+    return this.#p.delivery.stats();
+  }
+
+  receivers(): readonly { name: string; waiting: number; lost: number }[] {
+    return this.#p.events.stats();
+  }
+
+  store(): StoreState {
+    const { store, bindings } = this.#p;
+    const { trouble } = store;
+    return { name: store.name, unsaved: bindings.unsaved.accounts, ...(trouble && { trouble }) };
+  }
+
+  /** Undefined before the first count. */
+  count(): Count | undefined {
+    return this.#p.census.last;
+  }
+
+  status(): { ready: boolean; links: Record<string, boolean>; waiting: number; brake?: string } {
+    const { started, links, wakes, brake } = this.#p;
+    return {
+      ready: started(),
+      links: links.states(),
+      waiting: wakes.waiting,
+      ...(brake.on ? { brake: brake.reason } : {}),
+    };
+  }
+
+  /** The latest first; of one account or one call id where given. */
+  calls(key?: string): readonly CallTrace[] {
+    return this.#p.traces.find(key);
+  }
+
+  /** Never rejects: while the store is away, as it was last seen. */
+  record(aor: Aor): Promise<AorRecord | undefined> {
+    return this.#p.bindings.read(aor);
+  }
+
+  policyFor(aor: Aor): (targets: Targets) => Policy {
+    return this.#p.policyFor(aor);
+  }
+
+  /** Asks each PBX that owns the account. Never rejects. */
+  held(aor: Aor): Promise<readonly Held[]> {
+    const { links, wire } = this.#p;
+    return Promise.all(
+      links.owners(aor).map(
+        (link) =>
+          new Promise<Held>((resolve) => {
+            const settle = (contacts: readonly HeldContact[] | undefined) => {
+              cancel();
+              resolve({ pbx: link.name, contacts });
+            };
+            const cancel = wire.after(ASK_WITHIN, () => settle(undefined));
+            if (!link.up) return settle(undefined);
+            link.ask(aor).then(
+              (answer) => settle(answer.contacts),
+              () => settle(undefined),
+            );
+          }),
+      ),
+    );
+  }
+}

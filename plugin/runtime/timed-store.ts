@@ -1,0 +1,92 @@
+/** A store whose answers are timed, and that knows whether it answers now. Changes nothing of what is asked or answered. */
+import type { Aor } from '../core/aor.ts';
+import type { AorRecord } from '../core/binding.ts';
+import type { Instant } from '../core/time.ts';
+import type { BindingStore, PutOutcome } from '../ports/binding-store.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { StoreOperation } from '../ports/observer.ts';
+import type { Peers } from '../ports/peers.ts';
+
+export interface StoreTrouble {
+  readonly reason: string;
+  readonly since: Instant;
+}
+
+export class TimedStore implements BindingStore {
+  readonly name: string;
+  readonly peers?: () => Peers;
+  readonly #inner: BindingStore;
+  readonly #clock: Clock;
+  readonly #answered: (operation: StoreOperation, ms: number, ok: boolean) => void;
+  readonly #failing = new Map<StoreOperation, StoreTrouble>();
+
+  /** `answered` is told of each answer. */
+  constructor(
+    inner: BindingStore,
+    clock: Clock,
+    answered: (operation: StoreOperation, ms: number, ok: boolean) => void = () => undefined,
+  ) {
+    this.name = inner.name;
+    this.#inner = inner;
+    this.#clock = clock;
+    this.#answered = answered;
+    if (inner.peers) this.peers = () => (inner as Required<BindingStore>).peers();
+  }
+
+  /** What a failure says, from the first of them until the same operation succeeds again. */
+  get trouble(): StoreTrouble | undefined {
+    return [...this.#failing.values()].sort((a, b) => a.since - b.since)[0];
+  }
+
+  open(): Promise<void> {
+    return this.#inner.open();
+  }
+
+  openForReading(): Promise<void> {
+    return this.#inner.openForReading();
+  }
+
+  get(aor: Aor): Promise<AorRecord | undefined> {
+    return this.#timed('get', () => this.#inner.get(aor));
+  }
+
+  put(record: AorRecord, expectedVersion: number): Promise<PutOutcome> {
+    return this.#timed('put', () => this.#inner.put(record, expectedVersion));
+  }
+
+  claimDue(now: Instant, limit: number): Promise<readonly Aor[]> {
+    return this.#timed('claimDue', () => this.#inner.claimDue(now, limit));
+  }
+
+  remove(aor: Aor, expectedVersion: number): Promise<PutOutcome> {
+    return this.#timed('remove', () => this.#inner.remove(aor, expectedVersion));
+  }
+
+  scan(): AsyncIterable<AorRecord> {
+    return this.#inner.scan();
+  }
+
+  countDue(from: Instant, to: Instant): Promise<number> {
+    return this.#inner.countDue(from, to);
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close();
+  }
+
+  async #timed<T>(operation: StoreOperation, ask: () => Promise<T>): Promise<T> {
+    const begunMs = this.#clock.monotonicMs();
+    try {
+      const answer = await ask();
+      this.#failing.delete(operation);
+      this.#answered(operation, this.#clock.monotonicMs() - begunMs, true);
+      return answer;
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      const since = this.#failing.get(operation)?.since ?? this.#clock.now();
+      this.#failing.set(operation, { reason, since });
+      this.#answered(operation, this.#clock.monotonicMs() - begunMs, false);
+      throw error;
+    }
+  }
+}
