@@ -1,6 +1,6 @@
 /**
- * Two projects. `fast`: no PBX, all at once. `real`: every file starts an Asterisk or a Redis of its own, so one at a time.
- * `npm test` brings that Asterisk first (test/run.ts).
+ * `fast`: no PBX, all at once. `real`: every file starts an Asterisk or a Redis of its own, so one at a time. `browser`: the
+ * status pages in a Chromium. `npm test` brings that Asterisk and that Chromium first (test/run.ts).
  */
 import { defineConfig } from 'vitest/config';
 
@@ -11,7 +11,9 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/asterisk/**', 'test/e2e/**', 'test/crash/**', 'test/redis/**', 'test/freeswitch/**'],
+          exclude: ['asterisk', 'e2e', 'crash', 'redis', 'prometheus', 'freeswitch', 'browser'].map(
+            (folder) => `test/${folder}/**`,
+          ),
           testTimeout: 20_000,
           sequence: { groupOrder: 0 },
         },
@@ -19,7 +21,7 @@ export default defineConfig({
       {
         test: {
           name: 'real',
-          include: ['asterisk', 'e2e', 'crash', 'redis'].map((folder) => `test/${folder}/**/*.test.ts`),
+          include: ['asterisk', 'e2e', 'crash', 'redis', 'prometheus'].map((folder) => `test/${folder}/**/*.test.ts`),
           testTimeout: 120_000,
           hookTimeout: 300_000,
           // One Asterisk at a time: two of them, two pushwakes and the phones on two cores stall each other past the guard.
@@ -30,13 +32,23 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 300_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
           // Needs a FreeSWITCH, which Debian has no package of: `npm run test:freeswitch` looks for one.
           name: 'freeswitch',
           include: ['test/freeswitch/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
           maxWorkers: 1,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],

@@ -1,6 +1,6 @@
 /**
  * `npm test [-- filter…]`: types, lint, dependency rule, then every suite; with filters only the suites whose path holds
- * one of them. Brings the real Asterisk first when a suite needs it. The last line is `N passed, N failed`; the exit code says
+ * one of them. Brings the real Asterisk and the Chromium first when a suite needs them. The last line is `N passed, N failed`; the exit code says
  * the same. With CI=true a suite that could not run is a failure, and so is a skipped test.
  */
 import { spawn } from 'node:child_process';
@@ -9,11 +9,28 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bringAsterisk, CannotBringAsterisk } from './support/asterisk/index.ts';
+import { bringChromium, CannotBringChromium } from './support/chromium/bring.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const BIN = join(ROOT, 'node_modules/.bin');
 const CI = !['', '0', 'false'].includes(process.env.CI ?? '');
-const NEEDS_ASTERISK = ['test/asterisk', 'test/e2e'];
+/** What suites need that this machine may not have. `bring` answers with what it is. */
+const NEEDS: readonly {
+  what: string;
+  folders: readonly string[];
+  bring: (say: (line: string) => void) => Promise<string>;
+}[] = [
+  {
+    what: 'a real Asterisk',
+    folders: ['test/asterisk', 'test/e2e'],
+    bring: async (progress) => `Asterisk ${(await bringAsterisk(progress)).version}`,
+  },
+  {
+    what: 'a Chromium',
+    folders: ['test/browser'],
+    bring: async (progress) => `Chromium ${await bringChromium(progress)}`,
+  },
+];
 /** Debian has no package of FreeSWITCH: `npm run test:freeswitch` runs these where there is one. */
 const ELSEWHERE = ['--exclude', 'test/freeswitch/**'];
 
@@ -63,35 +80,35 @@ async function suites(into: Count): Promise<void> {
   const wanted = globSync('test/**/*.test.ts', { cwd: ROOT, exclude: ['test/freeswitch/**'] }).filter(
     (path) => filters.length === 0 || filters.some((f) => path.includes(f)),
   );
-  const real = wanted.filter((path) => NEEDS_ASTERISK.some((folder) => path.startsWith(`${folder}/`)));
-  const missing = real.length > 0 ? await bring() : undefined;
-  if (missing === undefined) return vitest(into, []);
-  const without = NEEDS_ASTERISK.flatMap((folder) => ['--exclude', `${folder}/**`]);
-  if (wanted.length > real.length) await vitest(into, without);
+  const missing: { what: string; why: string; folders: readonly string[]; paths: readonly string[] }[] = [];
+  for (const { what, folders, bring } of NEEDS) {
+    const paths = wanted.filter((path) => folders.some((folder) => path.startsWith(`${folder}/`)));
+    const why = paths.length > 0 ? await brought(bring) : undefined;
+    if (why !== undefined) missing.push({ what, why, folders, paths });
+  }
+  const untested = missing.reduce((sum, m) => sum + m.paths.length, 0);
+  const without = missing.flatMap((m) => m.folders.flatMap((folder) => ['--exclude', `${folder}/**`]));
+  if (wanted.length === 0 || wanted.length > untested) await vitest(into, without);
   // Last, where it is read.
-  say();
-  say('!!! NOT TESTED: the suites that need a real Asterisk could not run.');
-  say(`!!! ${missing}`);
-  for (const path of real) say(`!!!   ${path}`);
-  say();
-  if (CI) into.failed += real.length;
+  for (const { what, why, paths } of missing) {
+    say();
+    say(`!!! NOT TESTED: the suites that need ${what} could not run.`);
+    say(`!!! ${why}`);
+    for (const path of paths) say(`!!!   ${path}`);
+    say();
+    if (CI) into.failed += paths.length;
+  }
 }
 
 /** Undefined when it is there, else why not. */
-async function bring(): Promise<string | undefined> {
+async function brought(bring: (typeof NEEDS)[number]['bring']): Promise<string | undefined> {
   const begun = performance.now();
+  const seconds = () => String(Math.round((performance.now() - begun) / 1000)).padStart(4);
   try {
-    const home = await bringAsterisk((line) => {
-      say(
-        `${Math.round((performance.now() - begun) / 1000)
-          .toString()
-          .padStart(4)} s  ${line}`,
-      );
-    });
-    say(`✓ Asterisk ${home.version}`);
+    say(`✓ ${await bring((line) => say(`${seconds()} s  ${line}`))}`);
     return undefined;
   } catch (error) {
-    if (error instanceof CannotBringAsterisk) return error.message;
+    if (error instanceof CannotBringAsterisk || error instanceof CannotBringChromium) return error.message;
     throw error;
   }
 }

@@ -101,7 +101,7 @@ ${
           html`<code>${contactInWords(c.uri)}</code>`,
           c.pbx,
           c.expiresAt === undefined ? 'not told' : times.distance(c.expiresAt),
-          c.userAgent === undefined ? 'not told' : c.userAgent.slice(0, 200),
+          c.userAgent === undefined ? 'not told' : html`<span class="long">${c.userAgent.slice(0, 120)}</span>`,
         ]),
       )
     : silent.length < held.length && html`<p>Nothing: its phones sleep, or are off.</p>`

@@ -67,7 +67,8 @@ export function table(caption: Part, columns: readonly Column[], rows: readonly 
     i === 0
       ? html`<th role="rowheader" scope="row"${kind(columns[i])}>${part}</th>`
       : html`<td role="cell" data-label="${columns[i]?.label}"${kind(columns[i])}><span>${part}</span></td>`;
-  return html`<table role="table">
+  // Two columns fit everywhere.
+  return html`<table role="table" class="${columns.length > 2 ? 'cards' : 'pairs'}">
 <caption>${caption}</caption>
 <thead role="rowgroup"><tr role="row">${columns.map(
     (c) => html`<th role="columnheader" scope="col"${kind(c)}>${c.label}</th>`,

@@ -6,7 +6,7 @@ import type { State } from './problems.ts';
 import { type Problem, problemsOf } from './problems.ts';
 import type { CountedSite, Site } from './site.ts';
 import { number, several, type Times } from './times.ts';
-import { daysOf, weekChart } from './week.ts';
+import { daysOf, weekChart, weekTable } from './week.ts';
 import { devicesOf, firstStep, stageWord } from './words.ts';
 
 export interface Overview {
@@ -103,18 +103,27 @@ ${p.command !== undefined && command(p.command)}
 
 function counted(count: CountedSite, times: Times): Html {
   const age = html`Counted ${times.distance(count.at)}.`;
+  const days = daysOf(count.endsByHour, times);
   return html`<h2>Bindings by the day they end</h2>
 <p>A binding ends on this day unless its phone registers before. ${age}</p>
-${weekChart(daysOf(count.endsByHour, times), count.endsLater)}
+${weekChart(days)}
+<div class="beside">
+<div>
+<h2>The same in figures</h2>
+${weekTable(days, count.endsLater, html`Bindings by day of end`)}
+</div>
+<div>
 <h2>Where they stand</h2>
 ${table(
-  html`Devices by stage. ${age}`,
+  'Devices by stage',
   [{ label: 'Stage' }, { label: 'Devices', figures: true }],
   [
     ...STAGES.map((s) => [stageWord(s), number(count.byStage[s])]),
-    ['cannot be told before they end (only a token for calls)', number(count.unnotifiable)],
+    ['of these, cannot be told before they end', number(count.unnotifiable)],
   ],
 )}
+</div>
+</div>
 ${
   count.seldom > 0 &&
   html`<h2>Devices that seldom wake</h2>

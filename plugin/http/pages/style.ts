@@ -23,8 +23,9 @@ html { -webkit-text-size-adjust: 100%; }
 body {
   margin: 0 auto; padding: 0 1.25rem 3rem; max-width: 66rem; background: var(--paper); color: var(--ink);
   font: 1rem/1.55 Inter, "Segoe UI", Roboto, "Helvetica Neue", system-ui, sans-serif; font-variant-numeric: tabular-nums;
-  overflow-wrap: anywhere;
+  overflow-wrap: break-word;
 }
+code, .long, h1, h2, h3, dd, li, p { overflow-wrap: anywhere; }
 a { color: var(--mark); text-underline-offset: .18em; text-decoration-thickness: .06em; }
 a:hover { text-decoration-thickness: .14em; }
 :focus-visible { outline: .18rem solid var(--mark); outline-offset: .18rem; border-radius: .15rem; }
@@ -76,13 +77,14 @@ caption { text-align: left; color: var(--soft); font-size: .875rem; padding-bott
 th, td { text-align: left; vertical-align: top; padding: .5rem 1.2rem .5rem 0; border-bottom: 1px solid var(--line); font-weight: 400; }
 thead th { color: var(--soft); font-size: .82rem; font-weight: 600; white-space: nowrap; padding-bottom: .35rem; }
 tbody th { font-weight: 600; }
+.pairs tbody th { font-weight: 400; }
 td.figures, th.figures { text-align: right; }
 td:last-child, th:last-child { padding-right: 0; }
 
 .search { display: flex; flex-wrap: wrap; gap: .6rem; align-items: end; margin: 1.4rem 0 1.8rem; }
 .search label { display: block; font-size: .875rem; color: var(--soft); flex: 1 1 16rem; max-width: 28rem; }
 input, button { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--soft); border-radius: .35rem; padding: .45rem .7rem; }
-input { display: block; width: 100%; margin-top: .2rem; color: var(--ink); }
+input { display: block; width: 100%; margin-top: .2rem; color: var(--ink); font-size: 1rem; }
 button { cursor: pointer; font-weight: 600; }
 .pages { display: flex; gap: 1.5rem; margin: 1rem 0; padding: 0; list-style: none; }
 
@@ -92,7 +94,8 @@ svg text.value { fill: var(--ink); font-weight: 600; }
 .bar { fill: var(--bar); }
 .base { stroke: var(--line); stroke-width: 1; }
 .week { margin: 1.2rem 0 1.4rem; }
-.days { display: grid; gap: 1rem 3rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); align-items: start; }
+.beside { display: grid; gap: 0 4rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); align-items: start; }
+.beside h2 { margin-top: 1.6rem; }
 
 .device { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: 1.1rem 1.3rem 1.2rem; margin: 0 0 1.2rem; }
 .device h3 { margin: 0 0 .5rem; display: flex; flex-wrap: wrap; gap: .3rem .8rem; align-items: baseline; font-size: 1.08rem; }
@@ -120,19 +123,20 @@ svg text.value { fill: var(--ink); font-weight: 600; }
 .steps li { display: grid; grid-template-columns: 5rem minmax(0, 15rem) minmax(0, 1fr); gap: 0 1rem; align-items: center; padding: .14rem 0; }
 .steps .ms { text-align: right; color: var(--soft); }
 .steps svg { width: 100%; height: .75rem; overflow: hidden; background: var(--idle-bg); border-radius: .15rem; }
+.mark-only { fill: var(--soft); }
 .steps .who { color: var(--soft); font-size: .86em; }
 
 @media (max-width: 44rem) {
   body { padding: 0 1rem 2rem; }
   header { margin-bottom: 1.5rem; padding-top: 1rem; }
-  table, tbody, tr, th, td { display: block; }
-  caption { display: block; }
-  thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-  tbody tr { border-bottom: 1px solid var(--line); padding: .55rem 0; }
-  tbody th, tbody td { border: 0; padding: .1rem 0; }
-  tbody td { display: grid; grid-template-columns: minmax(6rem, 38%) 1fr; gap: .8rem; }
-  tbody td::before { content: attr(data-label); color: var(--soft); font-size: .875rem; }
-  td.figures, th.figures { text-align: left; }
+  .cards, .cards tbody, .cards tr, .cards th, .cards td, .cards caption { display: block; }
+  .cards thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+  .cards tbody tr { border-bottom: 1px solid var(--line); padding: .55rem 0; }
+  .cards tbody th, .cards tbody td { border: 0; padding: .1rem 0; }
+  .cards tbody td { display: grid; grid-template-columns: minmax(6rem, 38%) 1fr; gap: .8rem; }
+  .cards tbody td > span { min-width: 0; overflow-wrap: anywhere; }
+  .cards tbody td::before { content: attr(data-label); color: var(--soft); font-size: .875rem; }
+  .cards td.figures, .cards th.figures { text-align: left; }
   .figures-row { grid-template-columns: 1fr 1fr; gap: 1rem; }
   .facts { grid-template-columns: 1fr; gap: 0; }
   .facts dd { margin-bottom: .45rem; }

@@ -1,4 +1,4 @@
-/** The steps of one call as they followed each other: each with its time, and a bar from the step before it of the same device. */
+/** The steps of one call as they followed each other: each with its time; those of a device with a bar from its step before. */
 import type { CallTrace } from '../../core/trace.ts';
 import { type Html, html } from './html.ts';
 import { length } from './times.ts';
@@ -37,10 +37,15 @@ export function waterfall(trace: Pick<CallTrace, 'steps'>): Html {
   const one = ({ fromMs, toMs, step, device, detail }: Bar) => {
     const width = Math.max(LEAST, ((toMs - fromMs) / whole) * 100);
     const x = Math.min((fromMs / whole) * 100, 100 - width);
+    const at = Math.min((toMs / whole) * 100, 100 - LEAST);
+    const bar =
+      device === undefined
+        ? html`<rect class="mark-only" x="${at.toFixed(2)}%" y="0" width="${LEAST}%" height="100%"/>`
+        : html`<rect class="bar" x="${x.toFixed(2)}%" y="0" width="${width.toFixed(2)}%" height="100%"/>`;
     const who = device === undefined ? undefined : html` <span class="who">${device.slice(0, 8)}</span>`;
     return html`<li><span class="ms">${length(toMs)}</span>
 <span>${step}${detail !== undefined && html` <span class="who">(${detail})</span>`}${who}</span>
-<svg aria-hidden="true"><rect class="bar" x="${x.toFixed(2)}%" y="0" width="${width.toFixed(2)}%" height="100%"/></svg></li>
+<svg aria-hidden="true">${bar}</svg></li>
 `;
   };
   return html`<ol class="steps">${bars.map(one)}</ol>`;

@@ -40,7 +40,7 @@ function comingDays(times: Times): Instant[] {
   return found;
 }
 
-export function weekChart(days: readonly Day[], later: number): Html {
+export function weekChart(days: readonly Day[]): Html {
   const most = Math.max(1, ...days.map((d) => d.count));
   const step = 100 / days.length;
   const bars = days.map(({ name, count }, i) => {
@@ -55,15 +55,16 @@ export function weekChart(days: readonly Day[], later: number): Html {
   return html`<svg class="week" role="img" aria-labelledby="week-title" width="100%" height="${HEIGHT + FOOT}">
 <title id="week-title">${several(total, 'binding')} end within a week unless renewed; the table below says on which day</title>
 <line class="base" x1="0" x2="100%" y1="${HEIGHT + 0.5}" y2="${HEIGHT + 0.5}"/>
-${bars}</svg>
-<details><summary>The same as a table</summary>
-${table(
-  'Bindings by the day they end, unless renewed before',
-  [{ label: 'Day' }, { label: 'Bindings', figures: true }],
-  [...days.map((d) => [d.name, number(d.count)]), ['later', number(later)]],
-)}
-</details>`;
+${bars}</svg>`;
 }
 
 /** `Tue 24 Nov` → `Tue`: seven of them share a phone's width. */
 const short = (name: string) => (name === 'today' ? name : name.slice(0, 3));
+
+export function weekTable(days: readonly Day[], later: number, caption: Html): Html {
+  return table(
+    caption,
+    [{ label: 'Day' }, { label: 'Bindings', figures: true }],
+    [...days.map((d) => [d.name, number(d.count)]), ['later', number(later)]],
+  );
+}
