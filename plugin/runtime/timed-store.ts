@@ -12,13 +12,18 @@ export interface StoreTrouble {
   readonly since: Instant;
 }
 
+type Kind = 'get' | 'claimDue' | 'write';
+
+const kindOf = (operation: StoreOperation): Kind =>
+  operation === 'put' || operation === 'remove' ? 'write' : operation;
+
 export class TimedStore implements BindingStore {
   readonly name: string;
   readonly peers?: () => Peers;
   readonly #inner: BindingStore;
   readonly #clock: Clock;
   readonly #answered: (operation: StoreOperation, ms: number, ok: boolean) => void;
-  readonly #failing = new Map<StoreOperation, StoreTrouble>();
+  readonly #failing = new Map<Kind, StoreTrouble>();
 
   /** `answered` is told of each answer. */
   constructor(
@@ -33,7 +38,7 @@ export class TimedStore implements BindingStore {
     if (inner.peers) this.peers = () => (inner as Required<BindingStore>).peers();
   }
 
-  /** What a failure says, from the first of them until the same operation succeeds again. */
+  /** What a failure says, from the first of them until one of its kind succeeds again. */
   get trouble(): StoreTrouble | undefined {
     return [...this.#failing.values()].sort((a, b) => a.since - b.since)[0];
   }
@@ -78,13 +83,13 @@ export class TimedStore implements BindingStore {
     const begunMs = this.#clock.monotonicMs();
     try {
       const answer = await ask();
-      this.#failing.delete(operation);
+      this.#failing.delete(kindOf(operation));
       this.#answered(operation, this.#clock.monotonicMs() - begunMs, true);
       return answer;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      const since = this.#failing.get(operation)?.since ?? this.#clock.now();
-      this.#failing.set(operation, { reason, since });
+      const since = this.#failing.get(kindOf(operation))?.since ?? this.#clock.now();
+      this.#failing.set(kindOf(operation), { reason, since });
       this.#answered(operation, this.#clock.monotonicMs() - begunMs, false);
       throw error;
     }

@@ -1,4 +1,5 @@
 import { createServer } from 'node:net';
+import { connect } from 'node:tls';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { AdminToken } from '../../plugin/http/access.ts';
 import { guarded } from '../../plugin/http/admin.ts';
@@ -6,6 +7,7 @@ import { type Health, healthRoutes } from '../../plugin/http/health.ts';
 import { build, HttpListener, type Routes } from '../../plugin/http/listener.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
+import { selfSignedCertificate } from '../support/tls.ts';
 
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -106,6 +108,39 @@ describe('a listener', () => {
     await new Promise((resolve) => taken.close(resolve));
     await clock.advance(30_000);
     await vi.waitFor(() => expect(http.address).toEqual({ host: '127.0.0.1', port }));
+  });
+});
+
+describe('a certificate', () => {
+  it('is taken up when its file changes, and a bad one leaves the old one', async () => {
+    const first = selfSignedCertificate({ notAfter: new Date(Date.UTC(2031, 0, 1)) });
+    const second = selfSignedCertificate({ notAfter: new Date(Date.UTC(2032, 0, 1)) });
+    let files = first;
+    const clock = new FakeClock();
+    const { options, log } = await listener([echo]);
+    const http = new HttpListener({ ...options, clock, host: '127.0.0.1', port: 0, tls: first, readTls: () => files });
+    closing.push(() => http.stop());
+    await http.start();
+    const shown = () =>
+      new Promise<string>((resolve, reject) => {
+        const socket = connect({ port: http.address?.port ?? 0, host: '127.0.0.1', rejectUnauthorized: false }, () => {
+          resolve(socket.getPeerX509Certificate()?.validTo ?? '');
+          socket.destroy();
+        });
+        socket.once('error', reject);
+      });
+    expect(await shown()).toContain('2031');
+    expect(http.certificateEndsAt).toBe(Date.UTC(2031, 0, 1));
+    // The new certificate is there, its key not yet.
+    files = { cert: second.cert, key: first.key };
+    await clock.advance(60_000);
+    expect(log.text()).toContain('certificate not usable, old one kept');
+    expect(await shown()).toContain('2031');
+    files = second;
+    await clock.advance(60_000);
+    expect(log.text()).toContain('certificate taken up');
+    expect(await shown()).toContain('2032');
+    expect(http.certificateEndsAt).toBe(Date.UTC(2032, 0, 1));
   });
 });
 

@@ -11,12 +11,14 @@ import { type Html, html } from './html.ts';
 import { badge, command, table } from './layout.ts';
 import { lifeLine, lifeList, lifeOf } from './life.ts';
 import type { Site } from './site.ts';
-import { several, type Times } from './times.ts';
+import type { Times } from './times.ts';
 import { appOf, contactInWords, stageBadge, targetInWords } from './words.ts';
 
 export interface AccountView {
   readonly aor: Aor;
   readonly record: AorRecord | undefined;
+  /** The store did not answer: no record is not "no device". */
+  readonly unknown: boolean;
   readonly policyOf: (targets: Targets) => Policy;
   readonly held: Awaited<ReturnType<Site['held']>>;
   /** The latest first. */
@@ -29,8 +31,8 @@ export function accountBody(view: AccountView, times: Times): Html {
   const { aor, record, calls } = view;
   const bindings = record?.bindings ?? [];
   return html`<h1>${aor}</h1>
-<p class="lead">${bindings.length === 0 ? 'No device of this account can be woken.' : `${several(bindings.length, 'device')} can be woken by push.`.replace('1 device can', 'One device can')}</p>
-${bindings.length === 0 && nothingBound(record, times)}
+<p class="lead">${inWords(bindings.length, view.unknown)}</p>
+${bindings.length === 0 && !view.unknown && nothingBound(record, times)}
 ${bindings.map((b) => device(aor, b, view.policyOf(b.targets), times))}
 <h2>Registered now</h2>
 ${heldPart(view, times)}
@@ -41,6 +43,12 @@ ${tombstones(record, times)}
 <h2>Commands</h2>
 <p>Why did it not ring? What is stored? Does a push arrive?</p>
 ${command(`pushwake explain ${aor}`)}${command(`pushwake bindings show ${aor}`)}${command(`pushwake push-test ${aor}`)}`;
+}
+
+function inWords(devices: number, unknown: boolean): string {
+  if (unknown) return 'The store does not answer: what devices it has is not known now.';
+  if (devices === 0) return 'No device of this account can be woken.';
+  return devices === 1 ? 'One device can be woken by push.' : `${devices} devices can be woken by push.`;
 }
 
 function nothingBound(record: AorRecord | undefined, times: Times): Html {

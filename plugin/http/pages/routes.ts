@@ -86,10 +86,11 @@ export function pageRoutes(o: PageRoutesOptions): Routes {
         return send(reply.code(404), '/accounts', 'No such account', body, at);
       }
       const [record, held] = await Promise.all([site.record(aor), site.held(aor)]);
-      const view = { aor, record, policyOf: site.policyFor(aor), held, calls: site.calls(aor) };
+      const unknown = record === undefined && site.store().trouble !== undefined;
+      const view = { aor, record, unknown, policyOf: site.policyFor(aor), held, calls: site.calls(aor) };
       // An account nobody heard of is shown as well: that nothing is known is what somebody came to find out.
       const known = record !== undefined || view.calls.length > 0;
-      return send(reply.code(known ? 200 : 404), '/accounts', aor, accountBody(view, at), at);
+      return send(reply.code(unknown ? 503 : known ? 200 : 404), '/accounts', aor, accountBody(view, at), at);
     });
 
     server.get<{ Querystring: { of?: string; page?: string } }>(
