@@ -335,9 +335,24 @@ describe('the pages as they are served', () => {
     expect((await get(`/accounts?q=${'x'.repeat(301)}`)).status).toBe(400);
   });
 
-  it('a PBX that cannot be asked is unknown, not empty', async () => {
-    site.branch.disconnect();
-    const text = await (await get('/accounts/2001%40branch.example.com')).text();
+  it.each(['away', 'refuses', 'hangs'])('a PBX that %s is unknown, not empty', async (how) => {
+    const { branch, clock } = site;
+    branch.connect();
+    if (how === 'away') branch.disconnect();
+    let asked: () => void = () => undefined;
+    const isAsked = new Promise<void>((done) => {
+      asked = done;
+    });
+    branch.ask = () => {
+      asked();
+      return how === 'hangs' ? new Promise(() => undefined) : Promise.reject(new Error('no'));
+    };
+    const answer = get('/accounts/2001%40branch.example.com');
+    if (how === 'hangs') {
+      await isAsked;
+      await clock.advance(1_000);
+    }
+    const text = await (await answer).text();
     expect(text).toContain('“branch” could not be asked');
     expect(text).not.toContain('its phones sleep');
   });
