@@ -11,7 +11,7 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: ['asterisk', 'e2e', 'crash', 'redis', 'prometheus', 'freeswitch', 'browser'].map(
+          exclude: ['asterisk', 'e2e', 'crash', 'redis', 'prometheus', 'package', 'freeswitch', 'browser'].map(
             (folder) => `test/${folder}/**`,
           ),
           testTimeout: 20_000,
@@ -21,7 +21,9 @@ export default defineConfig({
       {
         test: {
           name: 'real',
-          include: ['asterisk', 'e2e', 'crash', 'redis', 'prometheus'].map((folder) => `test/${folder}/**/*.test.ts`),
+          include: ['asterisk', 'e2e', 'crash', 'redis', 'prometheus', 'package'].map(
+            (folder) => `test/${folder}/**/*.test.ts`,
+          ),
           testTimeout: 120_000,
           hookTimeout: 300_000,
           // One Asterisk at a time: two of them, two pushwakes and the phones on two cores stall each other past the guard.

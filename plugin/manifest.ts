@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { z } from 'zod';
 
-export type AdapterKind = 'clock' | 'events' | 'pbx' | 'push' | 'store';
+export type AdapterKind = 'clock' | 'events' | 'pbx' | 'push' | 'store' | 'supervisor';
 
 export interface Manifest {
   readonly name: string;

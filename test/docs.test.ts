@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { ConfigError, parseConfig } from '../config/load.ts';
 import { adapters, schemasOf } from '../plugin/main.ts';
-import { type AdapterKind, readManifest } from '../plugin/manifest.ts';
+import { readManifest } from '../plugin/manifest.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
@@ -119,7 +119,7 @@ describe('YAML in the documentation', async () => {
 describe('plugin.manifest.json', () => {
   const manifest = readManifest();
   const named = Object.entries(manifest.adapters).flatMap(([kind, modules]) =>
-    Object.entries(modules).map(([name, path]) => ({ kind: kind as AdapterKind, name, path })),
+    Object.entries(modules).map(([name, path]) => ({ kind: kind as keyof typeof manifest.adapters, name, path })),
   );
 
   it('has the name and version of the package', () => {
@@ -129,8 +129,9 @@ describe('plugin.manifest.json', () => {
 
   it.each(named)('$kind $name: the module exists and exports what an adapter must', async ({ kind, path }) => {
     const module = (await import(join(ROOT, path))) as Record<string, unknown>;
-    // The clock is no choice of the administrator: it has no options and is wired by name.
+    // Clock and service manager are no choice of the administrator: they have no options and are wired by name.
     if (kind === 'clock') return expect(typeof module.systemClock).toBe('function');
+    if (kind === 'supervisor') return expect(typeof module.systemd).toBe('function');
     expect(typeof module.create).toBe('function');
     expect(typeof (module.optionsSchema as { safeParse?: unknown } | undefined)?.safeParse).toBe('function');
   });
