@@ -18,9 +18,10 @@ import { callKey } from './http/call-key.ts';
 import { callRoutes } from './http/calls.ts';
 import { deviceRoutes } from './http/devices.ts';
 import { explainRoutes } from './http/explain.ts';
-import { healthRoutes } from './http/health.ts';
+import { type Health, healthRoutes } from './http/health.ts';
 import { HttpListener, type ListenerOptions, type Routes, type Tls } from './http/listener.ts';
 import { Metrics } from './http/metrics.ts';
+import { operateRoutes } from './http/operate.ts';
 import { pageRoutes } from './http/pages/routes.ts';
 import { WrongTokens } from './http/wrong-tokens.ts';
 import { type AdapterModule, loadAdapters, readManifest } from './manifest.ts';
@@ -161,8 +162,9 @@ export function listenersOf(
     const certificates = () =>
       found.flatMap((l) => (l.certificateEndsAt === undefined ? [] : [{ name: l.name, endsAt: l.certificateEndsAt }]));
     const routes: Routes[] = [
-      healthRoutes(() => runtime.status()),
+      healthRoutes(() => health(config, runtime)),
       explainRoutes(runtime),
+      operateRoutes(runtime),
       pageRoutes({ site: runtime.looks, version, listeners: certificates }),
     ];
     if (metrics) {
@@ -203,6 +205,23 @@ export function listenersOf(
 
 function tlsOf(path: string, files: Tls | undefined): Pick<ListenerOptions, 'tls' | 'readTls'> {
   return files ? { tls: readTls(path, files), readTls: () => readTls(path, files) } : {};
+}
+
+/** What `pushwake status` and monitoring are told. */
+function health(config: LoadedConfig, runtime: Runtime): Health {
+  const { providers, alarms } = runtime.looks.pushes();
+  return {
+    ...runtime.status(),
+    version: readManifest().version,
+    mode: config.mode,
+    services: providers.map(({ provider, queued, inFlight, breaker }) => ({ provider, queued, inFlight, breaker })),
+    alarms: alarms.map(({ provider, app, outcome }) => ({
+      provider,
+      app,
+      reason: outcome.reason,
+      hint: outcome.hint,
+    })),
+  };
 }
 
 function readTls(path: string, files: Tls): Tls {

@@ -9,6 +9,14 @@ export interface Health {
   /** Why notices and endings are held back, if they are. */
   readonly brake?: string;
   readonly ready: boolean;
+  readonly version?: string;
+  readonly mode?: string;
+  /** Push services by name in the configuration: what waits, what is under way, whether it is held back. */
+  readonly services?: readonly { provider: string; queued: number; inFlight: number; breaker: string }[];
+  /** Services that refuse us for a mistake of ours. */
+  readonly alarms?: readonly { provider: string; app: string; reason: string; hint: string }[];
+  /** What each sensor of a PBX has seen, where it has any: `hep: { received, registers, … }`. */
+  readonly sensors?: Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, number>>>>>>;
 }
 
 export function healthRoutes(health: () => Health): Routes {
@@ -29,7 +37,7 @@ export function healthRoutes(health: () => Health): Routes {
     );
     server.get(
       '/v1/status',
-      { config: { role: 'read' }, schema: { summary: 'Links, waiting calls, the brake' } },
+      { config: { role: 'read' }, schema: { summary: 'Links, sensors, push services, waiting calls, the brake' } },
       async () => health(),
     );
   };

@@ -155,6 +155,8 @@ export interface PbxLink {
   setReachable(aor: Aor, reachable: boolean): Promise<void>;
   /** Other PBXs whose phones this one can ring through a trunk: `ring` takes their contacts as well. Default: none. */
   readonly ringsVia?: ReadonlySet<string>;
+  /** What its sensors beside the PBX's own events have counted since the start, by name: `hep`. Default: it has none. */
+  sensors?(): Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly up: boolean;
   stop(): Promise<void>;
 }

@@ -8,7 +8,7 @@ import type { Mode, Policy } from '../core/policy.ts';
 import { type DurationMs, type Instant, SECOND } from '../core/time.ts';
 import type { CallTrace } from '../core/trace.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { HeldContact } from '../ports/pbx-link.ts';
+import type { HeldContact, PbxLink } from '../ports/pbx-link.ts';
 import type { Bindings } from './bindings.ts';
 import type { Brake } from './brake.ts';
 import type { Census, Count } from './census.ts';
@@ -92,12 +92,19 @@ export class Looks {
     return this.#p.census.last;
   }
 
-  status(): { ready: boolean; links: Record<string, boolean>; waiting: number; brake?: string } {
+  status(): {
+    ready: boolean;
+    links: Record<string, boolean>;
+    waiting: number;
+    brake?: string;
+    sensors: Record<string, ReturnType<NonNullable<PbxLink['sensors']>>>;
+  } {
     const { started, links, wakes, brake } = this.#p;
     return {
       ready: started(),
       links: links.states(),
       waiting: wakes.waiting,
+      sensors: Object.fromEntries(links.own.flatMap((l) => (l.sensors ? [[l.name, l.sensors()]] : []))),
       ...(brake.on ? { brake: brake.reason } : {}),
     };
   }

@@ -6,6 +6,7 @@
 import type { Aor } from '../core/aor.ts';
 import { parseAor } from '../core/aor.ts';
 import type { BindingId, Targets } from '../core/binding.ts';
+import { describeRecord, type ShownRecord } from '../core/describe.ts';
 import type { LifecycleEvent, NoticeName } from '../core/events.ts';
 import { explainCall, explainDevices, seldomIn } from '../core/explain.ts';
 import type { Mode, Policy } from '../core/policy.ts';
@@ -25,6 +26,7 @@ import { EffectRunner, type NoticeText } from './effect-runner.ts';
 import { Events } from './events.ts';
 import { Links } from './links.ts';
 import { Looks } from './looks.ts';
+import { type PushTest, type TestPurpose, testPush } from './push-test.ts';
 import { Reachable } from './reachable.ts';
 import { RemoteLinks } from './remote-links.ts';
 import { Reports } from './reports.ts';
@@ -283,6 +285,31 @@ export class Runtime {
       if (found.length >= SELDOM_LISTED) break;
     }
     return found;
+  }
+
+  // ── By hand ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async shownRecord(of: string): Promise<ShownRecord | undefined> {
+    const aor = parseAor(of);
+    const record = aor && (await this.#o.store.get(aor));
+    return record && describeRecord(record, this.#o.clock.now());
+  }
+
+  async drop(of: string, bindingId?: string): Promise<readonly string[] | undefined> {
+    const aor = parseAor(of);
+    const record = aor && (await this.#o.store.get(aor));
+    const ids = (record?.bindings ?? []).map((b) => b.id).filter((id) => bindingId === undefined || id === bindingId);
+    if (!aor || ids.length === 0) return undefined;
+    await this.#bindings.apply(aor, ...ids.map((id) => ({ type: 'DropRequested', bindingId: id }) as const));
+    this.#o.log.info({ aor, bindingIds: ids }, 'bindings dropped by hand');
+    return ids;
+  }
+
+  async pushTest(of: string, purpose: TestPurpose): Promise<readonly PushTest[] | undefined> {
+    const aor = parseAor(of);
+    if (!aor) return undefined;
+    const tests = await testPush(this.#o.delivery, await this.#o.store.get(aor), aor, purpose, this.#o.clock.now());
+    return tests.length > 0 ? tests : undefined;
   }
 
   pushes(): DeliveryStats {

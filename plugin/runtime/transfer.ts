@@ -27,12 +27,13 @@ export interface ImportResult {
 export async function importLines(
   store: Pick<BindingStore, 'get' | 'put'>,
   text: string,
-  options: { readonly replace: boolean },
+  options: { readonly replace: boolean; readonly onRecord?: () => void },
 ): Promise<ImportResult> {
   const records = readLines(text);
   const kept: string[] = [];
   let imported = 0;
   for (const record of records) {
+    options.onRecord?.();
     const known = await store.get(record.aor);
     if (known && !options.replace) {
       kept.push(record.aor);

@@ -136,6 +136,10 @@ class AsteriskLink implements PbxLink {
     return this.#worker.up;
   }
 
+  sensors() {
+    return this.#hep ? { hep: { listening: this.#hep.address ? 1 : 0, ...this.#hep.counters } } : {};
+  }
+
   async start(emit: (event: PbxEvent) => void): Promise<void> {
     this.#emit = emit;
     await this.#hep?.start();

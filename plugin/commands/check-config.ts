@@ -1,0 +1,31 @@
+import type { Command } from 'commander';
+import { ConfigError } from '../../config/load.ts';
+import { EXIT } from './exit.ts';
+import { load, withConfig } from './setup.ts';
+import { say, tell } from './terminal.ts';
+
+export function addCheckConfig(program: Command): void {
+  withConfig(program.command('check-config'))
+    .description('Reads the configuration and lists every mistake with file, line and column. Changes nothing.')
+    .option('--json', 'one JSON object')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ pushwake check-config
+  $ pushwake check-config -c new.yaml && systemctl reload pushwake`,
+    )
+    .action(async (o: { config: string; json?: boolean }) => {
+      try {
+        const { config } = await load(o.config);
+        const pbx = Object.keys(config.pbx).length;
+        if (o.json) return say(JSON.stringify({ file: o.config, right: true, mistakes: [] }));
+        say(`${o.config} is right: mode ${config.mode}, ${pbx} PBX`);
+      } catch (error) {
+        if (!(error instanceof ConfigError)) throw error;
+        process.exitCode = EXIT.mistake;
+        if (o.json) return say(JSON.stringify({ file: o.config, right: false, mistakes: error.mistakes }));
+        tell(error.message);
+      }
+    });
+}

@@ -1,0 +1,74 @@
+import type { Command } from 'commander';
+import { systemClock } from '../../adapters/clock/system/index.ts';
+import { parseAor } from '../core/aor.ts';
+import { type Explanation, explainDevices, seldomIn } from '../core/explain.ts';
+import { askAdmin, refusal } from './admin-client.ts';
+import { type Loaded, load, openStore, wholeAor, withConfig } from './setup.ts';
+import { say, tell } from './terminal.ts';
+
+interface Explained {
+  readonly calls: readonly Explanation[];
+  readonly devices: readonly string[];
+}
+
+const CALL_ID = /^[0-9a-f-]{36}$/;
+
+export function addExplain(program: Command): void {
+  withConfig(program.command('explain'))
+    .description('Why a phone rang or did not: sentences, likely cause, remedy, and how well each device wakes.')
+    .argument('[of]', 'an account (1001 or 1001@example.com) or a call id; without it: devices that seldom wake')
+    .option('--json', 'one JSON object, with the trace of each call')
+    .addHelpText(
+      'after',
+      `
+Calls are known to the running pushwake only; without it, or without http.admin, what is stored is told.
+
+Examples:
+  $ pushwake explain 1001
+  $ pushwake explain 2bee7a42-6ce5-81f4-a62d-ca83c7c1aa04
+  $ pushwake explain`,
+    )
+    .action(async (of: string | undefined, o: { config: string; json?: boolean }) => {
+      const loaded = await load(o.config);
+      const key = of === undefined || CALL_ID.test(of) ? of : wholeAor(loaded.config, of);
+      const answer = await askRunning(loaded, key);
+      const explained = 'reason' in answer ? await fromStore(loaded, key) : answer;
+      if (o.json) return say(JSON.stringify(explained));
+      if ('reason' in answer) tell(`Calls are not known: ${answer.reason}. What is stored says:`);
+      for (const line of inLines(explained)) say(line);
+    });
+}
+
+/** `reason`: why it could not be asked. */
+async function askRunning({ config }: Loaded, of: string | undefined): Promise<Explained | { reason: string }> {
+  const path = of === undefined ? '/v1/seldom-woken' : `/v1/explain?of=${encodeURIComponent(of)}`;
+  const answer = await askAdmin(config.http.admin, { path });
+  if ('unreachable' in answer) return { reason: answer.unreachable };
+  if (answer.status === 404) return { calls: [], devices: [] };
+  if (answer.status !== 200) return { reason: refusal(answer) };
+  return { calls: [], ...(answer.body as Partial<Explained>) } as Explained;
+}
+
+async function fromStore(loaded: Loaded, of: string | undefined): Promise<Explained> {
+  const store = await openStore(loaded, 'read');
+  try {
+    const devices: string[] = [];
+    const aor = of === undefined ? undefined : parseAor(of);
+    if (of !== undefined) devices.push(...explainDevices(aor && (await store.get(aor)), systemClock().now()));
+    else for await (const record of store.scan()) devices.push(...seldomIn(record.aor, record.bindings));
+    return { calls: [], devices };
+  } finally {
+    await store.close();
+  }
+}
+
+function inLines({ calls, devices }: Explained): string[] {
+  const lines = calls.flatMap((call) => [
+    ...call.sentences,
+    ...(call.cause === undefined ? [] : [`  Likely cause: ${call.cause}`]),
+    ...(call.remedy === undefined ? [] : [`  What to do: ${call.remedy}`]),
+    '',
+  ]);
+  if (calls.length === 0 && devices.length === 0) return ['Nothing is known: no binding, no call.'];
+  return [...lines, ...devices];
+}

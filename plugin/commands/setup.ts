@@ -1,0 +1,49 @@
+/** What most commands begin with: the configuration, the accounts it serves, its store. */
+import type { Command } from 'commander';
+import { systemClock } from '../../adapters/clock/system/index.ts';
+import { type LoadedConfig, loadConfig } from '../../config/load.ts';
+import { allRealms } from '../../config/realms.ts';
+import { type Aor, parseAor } from '../core/aor.ts';
+import { type Adapters, adapters, createLogger, schemasOf } from '../main.ts';
+import type { AdapterDeps } from '../ports/adapter.ts';
+import { type BindingStore, StoreError } from '../ports/binding-store.ts';
+import { CommandError } from './exit.ts';
+
+export const DEFAULT_CONFIG = '/etc/pushwake/pushwake.yaml';
+
+export const withConfig = (command: Command): Command =>
+  command.option('-c, --config <file>', 'configuration', DEFAULT_CONFIG);
+
+export interface Loaded {
+  readonly config: LoadedConfig;
+  readonly found: Adapters;
+}
+
+/** Throws `ConfigError` with every mistake of the file. */
+export async function load(file: string): Promise<Loaded> {
+  const found = await adapters();
+  return { config: loadConfig(file, schemasOf(found)), found };
+}
+
+/** What adapters are given by a command: only warnings, beside the command's own output. */
+export function depsFor(name: string): AdapterDeps {
+  return { clock: systemClock(), log: createLogger('warn', process.stderr), name };
+}
+
+/** `read` works beside a running pushwake, `write` is refused then. Throws `StoreError`. */
+export async function openStore({ config, found }: Loaded, mode: 'read' | 'write'): Promise<BindingStore> {
+  const { type, options } = config.store;
+  const store = found.store.get(type)?.create(options, depsFor(type));
+  if (!store) throw new StoreError(`there is no store adapter "${type}"`);
+  await (mode === 'read' ? store.openForReading() : store.open());
+  return store;
+}
+
+/** `1001@example.com`, or `1001` where the configuration has one realm only. */
+export function wholeAor(config: LoadedConfig, text: string): Aor {
+  const [realm, ...others] = allRealms(config);
+  const whole = text.includes('@') || realm === '*' || others.length > 0 ? text : `${text}@${realm}`;
+  const aor = parseAor(whole);
+  if (aor) return aor;
+  throw new CommandError(`"${text}" is no account; expected for example 1001@${realm === '*' ? 'example.com' : realm}`);
+}

@@ -1,0 +1,65 @@
+/** What a command prints: results to stdout, everything else to stderr; colours and bars for people only. */
+import { createInterface } from 'node:readline/promises';
+import { styleText } from 'node:util';
+import { systemClock } from '../../adapters/clock/system/index.ts';
+import { SECOND } from '../core/time.ts';
+
+type Format = Parameters<typeof styleText>[0];
+
+export const say = (line = ''): void => void process.stdout.write(`${line}\n`);
+export const tell = (line = ''): void => void process.stderr.write(`${line}\n`);
+
+/** Coloured on a terminal only; NO_COLOR and FORCE_COLOR are respected. */
+export const paint = (format: Format, text: string): string => styleText(format, text, { stream: process.stdout });
+
+export interface Progress {
+  /** So many are done. */
+  step(count?: number): void;
+  /** Takes the line away. */
+  end(): void;
+}
+
+const BAR_WIDTH = 30;
+const REDRAW_MS = 100;
+
+/**
+ * A line on the terminal's stderr, from one second on: what is quick shows nothing, a pipe or a log never gets one.
+ * `total` unknown: a count instead of a bar.
+ */
+export function progress(what: string, total?: number, to: NodeJS.WriteStream = process.stderr): Progress {
+  const { monotonicMs } = systemClock();
+  const begunMs = monotonicMs();
+  let drawnMs = Number.NEGATIVE_INFINITY;
+  let done = 0;
+  return {
+    step(count = 1) {
+      done += count;
+      const nowMs = monotonicMs();
+      if (!to.isTTY || nowMs - begunMs < SECOND || nowMs - drawnMs < REDRAW_MS) return;
+      drawnMs = nowMs;
+      to.write(`\r${progressLine(what, done, total)}\u001b[K`);
+    },
+    end() {
+      if (drawnMs > Number.NEGATIVE_INFINITY) to.write('\r\u001b[K');
+    },
+  };
+}
+
+export function progressLine(what: string, done: number, total: number | undefined): string {
+  if (total === undefined || total === 0) return `${what} ${done}`;
+  const filled = Math.min(BAR_WIDTH, Math.round((done / total) * BAR_WIDTH));
+  return `${what} [${'#'.repeat(filled)}${'.'.repeat(BAR_WIDTH - filled)}] ${done}/${total}`;
+}
+
+/** A question on the terminal. Where nobody can answer (a pipe, a script) it is undefined. */
+export async function ask(question: string): Promise<string | undefined> {
+  if (!process.stdin.isTTY) return undefined;
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return (await lines.question(question)).trim();
+  } finally {
+    lines.close();
+  }
+}
+
+export const isYes = (answer: string | undefined): boolean => /^y(es)?$/i.test(answer ?? '');
