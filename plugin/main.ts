@@ -6,9 +6,7 @@ import { readFileSync } from 'node:fs';
 import { pino } from 'pino';
 import { random, randomId, systemClock } from '../adapters/clock/system/index.ts';
 import { type AdapterKind, ConfigError, type LoadedConfig, loadConfig, type SchemaOf } from '../config/load.ts';
-import { loadMessages, localeChooser } from '../config/messages.ts';
-import { policyChooser } from '../config/policies.ts';
-import { isServed, realmsOf } from '../config/realms.ts';
+import { isServed } from '../config/realms.ts';
 import type { Aor } from './core/aor.ts';
 import type { Targets } from './core/binding.ts';
 import type { Instant } from './core/time.ts';
@@ -24,8 +22,9 @@ import { Metrics } from './http/metrics.ts';
 import { operateRoutes } from './http/operate.ts';
 import { pageRoutes } from './http/pages/routes.ts';
 import { WrongTokens } from './http/wrong-tokens.ts';
+import { LiveConfig, type Prepared } from './live-config.ts';
 import { type AdapterModule, loadAdapters, readManifest } from './manifest.ts';
-import type { AdapterDeps, Logger } from './ports/adapter.ts';
+import type { Logger } from './ports/adapter.ts';
 import type { BindingStore } from './ports/binding-store.ts';
 import type { Clock } from './ports/clock.ts';
 import type { EventSink } from './ports/event-sink.ts';
@@ -78,8 +77,6 @@ export async function adapters(): Promise<Adapters> {
   };
 }
 
-type PolicyChooser = ReturnType<typeof policyChooser>;
-
 export function schemasOf(found: Adapters): SchemaOf {
   const of = (kind: AdapterKind, type: string) => found[kind].get(type)?.optionsSchema;
   return Object.assign(of, { types: (kind: AdapterKind) => [...found[kind].keys()].sort() });
@@ -92,41 +89,24 @@ export function compose(
   log: Logger,
   clocks: Clocks = machineClocks(),
   observer?: Observer,
+  live: LiveConfig = new LiveConfig(config, found, log, clocks.wire),
 ): Runtime {
   const { clock, wire } = clocks;
-  const make = <T>(
-    modules: Map<string, AdapterModule<T>>,
-    name: string,
-    entry: { type: string; options: unknown },
-  ): T => {
-    const module = modules.get(entry.type) as AdapterModule<T>;
-    return module.create(entry.options, {
-      clock: wire,
-      log,
-      name,
-      observing: config.mode === 'observe',
-    } satisfies AdapterDeps);
-  };
-  const providers = Object.entries(config.push).map(([name, entry]) => make(found.push, name, entry));
-  const sinks = Object.entries(config.events).map(([name, entry]) => make(found.events, name, entry));
-  const links = Object.entries(config.pbx).map(([name, entry]) => make(found.pbx, name, entry));
-  const realms = realmsOf(config);
   const { devices } = config.http;
-  const messages = loadMessages();
-  const localeOf = localeChooser(config, messages);
-  const delivery = createDelivery({ providers, clock: wire, log, random });
+  const delivery = createDelivery({ providers: live.providers, clock: wire, log, random });
+  const store = found.store.get(config.store.type) as AdapterModule<BindingStore>;
   return new Runtime({
     mode: config.mode,
     clock,
     wire,
     log,
-    store: make(found.store, config.store.type, config.store),
-    links,
-    sinks,
+    store: store.create(config.store.options, live.depsFor(config.store.type)),
+    links: live.links,
+    sinks: live.sinks,
     delivery,
-    policyFor: withoutRefreshes(policyChooser(config), (targets) => !delivery.targetFor('refresh', targets)),
-    noticeText: (aor, notice) => messages.text(localeOf(aor), notice),
-    realmOf: (link) => realms.get(link) ?? '',
+    policyFor: withoutRefreshes(live.policyFor, (targets) => !delivery.targetFor('refresh', targets)),
+    noticeText: live.noticeText,
+    realmOf: live.realmOf,
     randomHex: randomId,
     forgetAfterMs: config.forgetAfter,
     ...(devices && { callKey: (callId: string, until: Instant) => callKey(devices.accountSecret, callId, until) }),
@@ -136,7 +116,10 @@ export function compose(
 }
 
 /** Where the service has no push that asks an app silently to register, none is planned. */
-function withoutRefreshes(policyFor: PolicyChooser, hasNone: (targets: Targets) => boolean): PolicyChooser {
+function withoutRefreshes(
+  policyFor: LiveConfig['policyFor'],
+  hasNone: (targets: Targets) => boolean,
+): LiveConfig['policyFor'] {
   return (aor) => {
     const of = policyFor(aor);
     return (targets) => (targets.other && hasNone(targets) ? { ...of(targets), refreshFromMs: 0 } : of(targets));
@@ -151,18 +134,19 @@ export function listenersOf(
   runtime: Runtime,
   log: Logger,
   clock: Clock,
-  metrics?: Metrics,
+  metrics: Metrics | undefined,
+  live: LiveConfig,
 ): HttpListener[] {
   const { version } = readManifest();
   const common = { version, log, clock };
   const found: HttpListener[] = [];
   const { admin, devices } = config.http;
-  const served = { serves: (aor: Aor) => isServed(config, aor), services: new Set(Object.keys(config.push)) };
+  const served = { serves: (aor: Aor) => isServed(live.config, aor), services: live.services };
   if (admin) {
     const certificates = () =>
       found.flatMap((l) => (l.certificateEndsAt === undefined ? [] : [{ name: l.name, endsAt: l.certificateEndsAt }]));
     const routes: Routes[] = [
-      healthRoutes(() => health(config, runtime)),
+      healthRoutes(() => health(live.config, runtime)),
       explainRoutes(runtime),
       operateRoutes(runtime),
       pageRoutes({ site: runtime.looks, version, listeners: certificates }),
@@ -179,7 +163,7 @@ export function listenersOf(
         ...admin.listen,
         ...tlsOf('http.admin.tls', admin.tls),
         ratePerMinute: 0,
-        routes: [guarded(admin.tokens, routes, new WrongTokens(clock, log))],
+        routes: [guarded(() => live.config.http.admin?.tokens ?? [], routes, new WrongTokens(clock, log))],
       }),
     );
   }
@@ -253,15 +237,22 @@ export async function start(configFile: string, clocks?: Clocks): Promise<void> 
   let runtime: Runtime;
   let log: pino.Logger;
   let listeners: HttpListener[];
+  let live: LiveConfig;
+  let found: Adapters;
+  // From the first moment: without a listener the signal would end the process.
+  const hangup = new Hangup();
+  process.on('SIGHUP', () => hangup.ring());
   try {
-    const found = await adapters();
+    found = await adapters();
     config = loadConfig(configFile, schemasOf(found));
     log = createLogger(config.log.level);
+    const wire = clocks?.wire ?? systemClock();
     const metrics = config.http.admin && new Metrics(Object.keys(config.pbx));
-    runtime = compose(config, found, log, clocks, metrics);
-    listeners = listenersOf(config, runtime, log, clocks?.wire ?? systemClock(), metrics);
+    live = new LiveConfig(config, found, log, wire);
+    runtime = compose(config, found, log, clocks, metrics, live);
+    listeners = listenersOf(config, runtime, log, wire, metrics, live);
   } catch (error) {
-    if (error instanceof ConfigError || (error instanceof Error && error.name === 'ConfigError')) {
+    if (isConfigError(error)) {
       process.stderr.write(`${error.message}\n`);
       process.exit(2);
     }
@@ -302,4 +293,62 @@ export async function start(configFile: string, clocks?: Clocks): Promise<void> 
     process.exit(1);
   }
   log.info({ mode: config.mode, links: runtime.status().links }, 'ready');
+  hangup.answer(() => (stopping ? Promise.resolve() : reload({ configFile, found, live, runtime, log })));
+}
+
+const isConfigError = (error: unknown): error is Error =>
+  error instanceof ConfigError || (error instanceof Error && error.name === 'ConfigError');
+
+/** SIGHUP, once per ring, one after the other; rings that come before there is an answer are kept as one. */
+class Hangup {
+  #answer: (() => Promise<void>) | undefined;
+  #underWay: Promise<void> | undefined;
+  #again = false;
+
+  answer(answer: () => Promise<void>): void {
+    this.#answer = answer;
+    if (this.#again) this.ring();
+  }
+
+  ring(): void {
+    this.#again = true;
+    if (!this.#answer || this.#underWay) return;
+    this.#again = false;
+    this.#underWay = this.#answer().finally(() => {
+      this.#underWay = undefined;
+      if (this.#again) this.ring();
+    });
+  }
+}
+
+interface Running {
+  readonly configFile: string;
+  readonly found: Adapters;
+  readonly live: LiveConfig;
+  readonly runtime: Runtime;
+  readonly log: pino.Logger;
+}
+
+/** Applies the file as it is now. One with a mistake changes nothing: every mistake is a line of the log. */
+async function reload({ configFile, found, live, runtime, log }: Running): Promise<void> {
+  let next: LoadedConfig;
+  let prepared: Prepared;
+  try {
+    next = loadConfig(configFile, schemasOf(found));
+    prepared = live.prepare(next);
+  } catch (error) {
+    const said = error instanceof Error ? error.message.split('\n') : [String(error)];
+    for (const mistake of said) log.error({ mistake }, 'configuration has a mistake, nothing was changed');
+    return;
+  }
+  prepared.commit();
+  log.level = next.log.level;
+  try {
+    await runtime.change(prepared.change);
+  } catch (error) {
+    log.error({ reason: String(error) }, 'a change of the configuration was not carried out in full, restart pushwake');
+  }
+  const { applied, waiting } = prepared;
+  log.info({ changed: applied }, applied.length > 0 ? 'configuration applied' : 'configuration read, nothing to apply');
+  if (waiting.length > 0) log.warn({ keys: waiting }, 'configuration: these keys wait for the next start');
 }

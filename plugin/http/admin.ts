@@ -15,12 +15,20 @@ declare module 'fastify' {
 /** Basic first, and each in a header of its own: browsers read one scheme per header and ask for a password only if they know it. */
 const CHALLENGES = ['Basic realm="pushwake: any name, a token as the password"', 'Bearer realm="pushwake"'];
 
-/** Puts the check before every route of `routes`. Register all routes of the admin listener through this. */
-export function guarded(tokens: readonly AdminToken[], routes: readonly Routes[], wrong?: WrongTokens): Routes {
+/**
+ * Puts the check before every route of `routes`. Register all routes of the admin listener through this. `tokensNow`: they may
+ * change while it runs.
+ */
+export function guarded(
+  tokensNow: () => readonly AdminToken[],
+  routes: readonly Routes[],
+  wrong?: WrongTokens,
+): Routes {
   return async (server: FastifyInstance) => {
     server.addHook('onRequest', async (request: FastifyRequest, reply) => {
       const needed = request.routeOptions.config?.role ?? 'read';
       if (needed === 'anybody') return;
+      const tokens = tokensNow();
       const { authorization, host } = request.headers;
       const waitMs = wrong?.waitMs(request.ip) ?? 0;
       if (waitMs > 0) {

@@ -51,6 +51,11 @@ export class Alarms {
     return this.#held.size > 0 && this.#held.delete(groupOf(request));
   }
 
+  /** Its configuration has changed: what it refused before says nothing any more. */
+  forgetProvider(provider: string): void {
+    for (const [key, alarm] of this.#held) if (alarm.provider === provider) this.#held.delete(key);
+  }
+
   list(nowMs: number): readonly Alarm[] {
     this.#forget(nowMs);
     return [...this.#held.values()].map(({ provider, app, outcome }) => ({ provider, app, outcome }));

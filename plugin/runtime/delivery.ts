@@ -68,6 +68,11 @@ export interface Delivery {
   onAccepted(heard: (request: PushRequest) => void): void;
   /** Keeps the services' connections open. */
   warm(): void;
+  /**
+   * Other providers from now on; one that stays is the same object. What is under way at one that goes ends there, its
+   * next attempt is the new one's of that name; it is closed when nothing uses it any more.
+   */
+  replace(providers: readonly PushProvider[]): void;
   /** Gives up what is under way, then closes the providers. */
   close(): Promise<void>;
 }
@@ -88,6 +93,12 @@ const MAX_IN_FLIGHT = 100;
 const ATTEMPT_LASTS_AT_MOST = 15 * SECOND;
 
 const ABORTED: PushOutcome = { kind: 'retryLater', reason: 'aborted' };
+const REMOVED: PushOutcome = {
+  kind: 'misconfigured',
+  reason: 'service removed',
+  hint: 'it is no longer configured under `push`',
+  scope: 'device',
+};
 const CLOSED: PushOutcome = { kind: 'failed', reason: 'closed' };
 
 interface Lane {
@@ -96,12 +107,16 @@ interface Lane {
   readonly places: Places;
   /** Why the service last could not be reached: the reason of what the breaker holds back. */
   trouble: string;
+  /** Attempts that wait or are made. */
+  users: number;
+  /** Called when the last of them has ended, once the provider is to go. */
+  onUnused?: () => void;
 }
 
 export function createDelivery(options: DeliveryOptions): Delivery {
   const { clock, log, random } = options;
   const limits = { ...PER_DEVICE_HOURLY, ...options.perDeviceHourly };
-  const lanes = new Map(options.providers.map((provider) => [provider.name, laneOf(provider)]));
+  let lanes = new Map(options.providers.map((provider) => [provider.name, laneOf(provider)]));
   const ended = new Map<
     string,
     { provider: string; purpose: PushPurpose; outcome: PushOutcome['kind']; count: number }
@@ -113,6 +128,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   let hourEndsMs = 0;
   let retries = 0;
   let closed: Promise<void> | undefined;
+  const closing = new Set<Promise<void>>();
 
   function choose(purpose: PushPurpose, targets: Targets): { lane: Lane; target: Target } | undefined {
     const order = purpose === 'call' ? [targets.call, targets.other] : [targets.other, targets.call];
@@ -144,7 +160,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     const onAbort = () => stop.now();
     if (signal?.aborted) stop.now();
     signal?.addEventListener('abort', onAbort, { once: true });
-    const push = deliver(request, chosen.lane, stop, onDelay);
+    const push = deliver(request, stop, onDelay);
     underWay.set(stop, push);
     try {
       return await push;
@@ -154,13 +170,14 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     }
   }
 
-  async function deliver(request: PushRequest, lane: Lane, stop: Stop, onDelay?: () => void): Promise<PushOutcome> {
+  async function deliver(request: PushRequest, stop: Stop, onDelay?: () => void): Promise<PushOutcome> {
     // The wall clock is looked at once: it may jump while we try.
     const deadlineMs = clock.monotonicMs() + between(clock.now(), request.expiresAt);
     if (overBudget(request)) return settle(request, { kind: 'failed', reason: 'device budget used up' }, 0);
     let unsure = 0;
     for (let attempts = 1; ; attempts++) {
-      let outcome = await attempt(request, lane, attempts, deadlineMs, stop);
+      const lane = lanes.get(request.target.provider);
+      let outcome = lane ? await used(lane, () => attempt(request, lane, attempts, deadlineMs, stop)) : REMOVED;
       // Shown twice is the smaller evil than not at all; shown with every try of twelve hours is the larger.
       if (request.purpose === 'notice' && outcome.kind === 'retryLater' && outcome.unsure && ++unsure > 1) {
         outcome = { kind: 'failed', reason: outcome.reason };
@@ -172,6 +189,38 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       if (attempts === 1) onDelay?.();
       await pause(waitMs, stop);
       if (stop.isNow) return settle(request, ABORTED, attempts);
+    }
+  }
+
+  async function used<T>(lane: Lane, work: () => Promise<T>): Promise<T> {
+    lane.users++;
+    try {
+      return await work();
+    } finally {
+      if (--lane.users === 0) lane.onUnused?.();
+    }
+  }
+
+  function replace(providers: readonly PushProvider[]): void {
+    if (closed) return;
+    const before = [...lanes.values()];
+    lanes = new Map(
+      providers.map((provider) => [
+        provider.name,
+        before.find((lane) => lane.provider === provider) ?? laneOf(provider),
+      ]),
+    );
+    for (const lane of before) {
+      if (lanes.get(lane.provider.name) === lane) continue;
+      alarms.forgetProvider(lane.provider.name);
+      const done = new Promise<void>((unused) => {
+        if (lane.users === 0) unused();
+        else lane.onUnused = unused;
+      })
+        .then(() => lane.provider.close())
+        .catch((error: unknown) => log.warn({ provider: lane.provider.name, reason: String(error) }, 'not closed'))
+        .finally(() => closing.delete(done));
+      closing.add(done);
     }
   }
 
@@ -308,12 +357,13 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     const pushes = [...underWay.values()];
     for (const stop of underWay.keys()) stop.now();
     await Promise.all(pushes);
-    await Promise.all([...lanes.values()].map(({ provider }) => provider.close()));
+    await Promise.all([...[...lanes.values()].map(({ provider }) => provider.close()), ...closing]);
   }
 
   return {
     targetFor: (purpose, targets) => choose(purpose, targets)?.target,
     send,
+    replace,
     onAccepted: (heard) => void listeners.push(heard),
     warm() {
       if (closed) return;
@@ -391,6 +441,7 @@ function laneOf(provider: PushProvider): Lane {
     provider,
     breaker: new Breaker(),
     trouble: 'service not answering',
+    users: 0,
     places: new Places(most, Math.min(MOST_OTHERS, most * SHARE_OF_OTHERS)),
   };
 }

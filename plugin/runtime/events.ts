@@ -34,19 +34,11 @@ interface Lane {
 
 export class Events {
   readonly #o: EventsOptions;
-  readonly #lanes: Lane[];
+  #lanes: Lane[];
 
   constructor(options: EventsOptions) {
     this.#o = options;
-    this.#lanes = options.sinks.map((sink) => ({
-      sink,
-      waiting: [],
-      stop: new AbortController(),
-      underWay: 0,
-      failures: 0,
-      cancelPause: undefined,
-      lost: 0,
-    }));
+    this.#lanes = options.sinks.map(laneOf);
   }
 
   /** Queues an event for whoever wants it. Costs a call nothing: no I/O, no wait. */
@@ -74,8 +66,25 @@ export class Events {
     }));
   }
 
+  /** Other receivers from now on. What waits for one of the same name goes to the new one; for one that is gone it is lost. */
+  async replace(sinks: readonly EventSink[]): Promise<void> {
+    const before = this.#lanes;
+    this.#lanes = sinks.map((sink) => before.find((lane) => lane.sink === sink) ?? laneOf(sink));
+    const gone = before.filter((lane) => !this.#lanes.includes(lane));
+    for (const lane of gone) {
+      const heir = this.#lanes.find((l) => l.sink.name === lane.sink.name);
+      heir?.waiting.push(...lane.waiting.splice(0));
+      if (heir) this.#go(heir);
+    }
+    await this.#close(gone);
+  }
+
   async stop(): Promise<void> {
-    for (const lane of this.#lanes) {
+    await this.#close(this.#lanes);
+  }
+
+  async #close(lanes: readonly Lane[]): Promise<void> {
+    for (const lane of lanes) {
       lane.cancelPause?.();
       lane.stop.abort();
       const left = lane.waiting.length + lane.underWay;
@@ -136,3 +145,13 @@ export class Events {
     }
   }
 }
+
+const laneOf = (sink: EventSink): Lane => ({
+  sink,
+  waiting: [],
+  stop: new AbortController(),
+  underWay: 0,
+  failures: 0,
+  cancelPause: undefined,
+  lost: 0,
+});

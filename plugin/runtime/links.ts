@@ -19,7 +19,8 @@ export interface LinkState {
 }
 
 export class Links {
-  readonly own: readonly PbxLink[];
+  /** This node's own. The same list for ever; what is in it may change. */
+  readonly own: PbxLink[];
   readonly #all: Map<string, PbxLink>;
   readonly #downSince = new Map<string, Instant>();
   readonly #reasons = new Map<string, string>();
@@ -27,7 +28,7 @@ export class Links {
 
   /** Every link counts as away until it says that it is up. */
   constructor(own: readonly PbxLink[], realmOf: (link: string) => string, now: Instant) {
-    this.own = own;
+    this.own = [...own];
     this.#realmOf = realmOf;
     this.#all = new Map(own.map((link) => [link.name, link]));
     for (const link of own) this.#downSince.set(link.name, now);
@@ -44,6 +45,19 @@ export class Links {
 
   addRemote(links: readonly RemoteLink[]): void {
     for (const link of links) this.#all.set(link.name, link);
+  }
+
+  /** A change of the configuration: these are gone, those have come. */
+  replace(gone: readonly PbxLink[], come: readonly PbxLink[], now: Instant): void {
+    for (const link of gone) {
+      this.#all.delete(link.name);
+      this.#downSince.delete(link.name);
+    }
+    this.own.splice(0, this.own.length, ...this.own.filter((link) => !gone.includes(link)), ...come);
+    for (const link of come) {
+      this.#all.set(link.name, link);
+      this.#downSince.set(link.name, now);
+    }
   }
 
   wentUp(name: string): void {

@@ -67,7 +67,8 @@ export interface CallFacts {
 export class LiveWake {
   readonly wake: Wake;
   readonly stem: string;
-  readonly link: PbxLink;
+  #link: PbxLink;
+  #watched = false;
   readonly #o: LiveWakeDeps;
   readonly #held = new Map<string, HeldContact>();
   readonly #legs = new Map<string, DeviceLeg>();
@@ -87,7 +88,7 @@ export class LiveWake {
   constructor(wake: Wake, stem: string, link: PbxLink, seenMs: number, deps: LiveWakeDeps, of: CallFacts = {}) {
     this.wake = wake;
     this.stem = stem;
-    this.link = link;
+    this.#link = link;
     this.#o = deps;
     this.#seenMs = seenMs;
     this.#caller = of.caller;
@@ -106,8 +107,19 @@ export class LiveWake {
     return this.wake.devices.some((d) => d.bindingId === bindingId);
   }
 
+  get link(): PbxLink {
+    return this.#link;
+  }
+
+  /** The same PBX by a new link: its configuration has changed. */
+  moveTo(link: PbxLink): void {
+    this.#link = link;
+    if (this.#watched) link.watch(this.wake.aor, true);
+  }
+
   /** Its PBX, and those whose contacts it can ring, look closely at the AOR while the call waits. */
   watch(on: boolean): void {
+    this.#watched = on;
     this.link.watch(this.wake.aor, on);
     this.#o.watchElsewhere(this.link, this.wake.aor, on);
   }

@@ -13,10 +13,10 @@ const REMEMBERED = 50_000;
 export class Reachable {
   readonly #links: Links;
   /** In `observe` nobody is told anything. */
-  readonly #telling: boolean;
+  readonly #telling: () => boolean;
   readonly #known = new Map<Aor, boolean>();
 
-  constructor(links: Links, telling: boolean) {
+  constructor(links: Links, telling: () => boolean) {
     this.#links = links;
     this.#telling = telling;
   }
@@ -46,7 +46,7 @@ export class Reachable {
   }
 
   #tell(aor: Aor, reachable: boolean, links: readonly PbxLink[]): void {
-    if (!this.#telling) return;
+    if (!this.#telling()) return;
     for (const link of links) {
       if (link.up) link.setReachable(aor, reachable).catch(() => this.#known.delete(aor));
     }

@@ -56,8 +56,10 @@ export class Resync {
     this.#o = options;
   }
 
-  /** Sweeps each link every 15 min, the links spread over that time. */
+  /** Sweeps each link every 15 min, the links spread over that time. Called again when there are other links. */
   start(links: readonly PbxLink[]): void {
+    for (const cancel of this.#cancels) cancel();
+    this.#cancels = [];
     links.forEach((link, i) => {
       const sweep = () => {
         if (this.#stopped) return;
@@ -86,7 +88,7 @@ export class Resync {
     }
     const work = this.#run(link, why).finally(() => {
       this.#running.delete(link.name);
-      if (this.#again.delete(link.name) && !this.#stopped) void this.run(link, 'connect');
+      if (this.#again.delete(link.name) && !this.#stopped && link.up) void this.run(link, 'connect');
     });
     this.#running.set(link.name, work);
     return work;

@@ -17,6 +17,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { EventSink } from '../ports/event-sink.ts';
 import type { Observer } from '../ports/observer.ts';
 import type { PbxEvent, PbxLink } from '../ports/pbx-link.ts';
+import type { PushProvider } from '../ports/push-provider.ts';
 import { AfterCalls } from './after-calls.ts';
 import { Bindings } from './bindings.ts';
 import { Brake } from './brake.ts';
@@ -52,7 +53,7 @@ export interface RuntimeOptions {
   readonly delivery: Delivery;
   readonly policyFor: (aor: Aor) => (targets: Targets) => Policy;
   readonly noticeText: (aor: Aor, notice: NoticeName) => NoticeText;
-  /** Who is told what happens. Nobody is in `observe` mode: nothing happens then. */
+  /** Who is told what happens; in `observe` mode nobody is. */
   readonly sinks?: readonly EventSink[];
   /** The realms each link serves: one, several with blanks between, or `*` for every one. */
   readonly realmOf: (link: string) => string;
@@ -68,6 +69,26 @@ export interface RuntimeOptions {
   readonly brake?: boolean;
   /** Whether the store is counted in the background, for pages and metrics. Default false. */
   readonly counts?: boolean;
+}
+
+/** What may change while calls wait. */
+export interface RuntimeSettings {
+  readonly mode: Mode;
+  readonly showCaller: boolean;
+  readonly forgetAfterMs: DurationMs;
+}
+
+/** A checked change of the configuration, everything in it made already: nothing here can be refused any more. */
+export interface RuntimeChange {
+  readonly settings: RuntimeSettings;
+  /** Every push provider from now on; those that stay are the same objects. Absent: none changes. */
+  readonly providers?: readonly PushProvider[];
+  /** The same for who is told events. */
+  readonly sinks?: readonly EventSink[];
+  /** Names of links that go. */
+  readonly linksGone: readonly string[];
+  /** Links that come; one of the name of a gone one takes its calls over. */
+  readonly linksNew: readonly PbxLink[];
 }
 
 /** Asterisk's own default; used only where neither the contact nor the AOR says what was granted. */
@@ -96,24 +117,30 @@ export class Runtime {
   readonly #brake: Brake;
   readonly #events: Events;
   readonly #census: Census;
+  #settings: RuntimeSettings;
   #started = false;
 
   constructor(options: RuntimeOptions) {
-    const { clock, log, delivery, mode, policyFor, observer } = options;
+    const { clock, log, delivery, policyFor, observer } = options;
     const wire = options.wire ?? clock;
     const store = new TimedStore(options.store, wire, (...answer) => observer?.storeAnswered?.(...answer));
     this.#o = { ...options, store };
+    const settings = () => this.#settings;
+    this.#settings = {
+      mode: options.mode,
+      showCaller: options.showCaller ?? false,
+      forgetAfterMs: options.forgetAfterMs,
+    };
     this.#links = new Links(options.links, options.realmOf, clock.now());
-    this.#reachable = new Reachable(this.#links, mode !== 'observe');
+    this.#reachable = new Reachable(this.#links, () => this.#settings.mode !== 'observe');
     const newId = () => options.randomHex(8);
-    const sinks = mode === 'observe' ? [] : (options.sinks ?? []);
-    this.#events = new Events({ sinks, clock: wire, log, newId: () => options.randomHex(12) });
+    this.#events = new Events({ sinks: options.sinks ?? [], clock: wire, log, newId: () => options.randomHex(12) });
     const peers = store.peers?.();
     this.#remote =
       peers &&
       new RemoteLinks({
         peers,
-        own: options.links,
+        own: this.#links.own,
         realmOf: options.realmOf,
         clock: wire,
         onOthers: (links) => this.#links.addRemote(links),
@@ -134,7 +161,9 @@ export class Runtime {
       },
     });
     this.#effects = new EffectRunner({
-      mode,
+      get mode() {
+        return settings().mode;
+      },
       log,
       delivery,
       links: this.#links.byName,
@@ -156,7 +185,12 @@ export class Runtime {
     });
     delivery.onAccepted((request) => this.reports.pushed(request));
     this.#wakes = new Wakes({
-      mode,
+      get mode() {
+        return settings().mode;
+      },
+      get showCaller() {
+        return settings().showCaller;
+      },
       clock: wire,
       log,
       bindings: this.#bindings,
@@ -169,7 +203,6 @@ export class Runtime {
         for (const name of link.ringsVia ?? []) this.#links.get(name)?.watch(aor, on);
       },
       newStem: () => options.randomHex(4),
-      showCaller: options.showCaller ?? false,
       onOver: (wake) => {
         const [trace] = this.traces.find(wake.callId);
         if (trace) options.observer?.callOver(trace);
@@ -193,7 +226,9 @@ export class Runtime {
       newId,
       linksOf: (aor) => this.#links.owners(aor),
       downSince: (link) => this.#links.downSince(link),
-      forgetAfterMs: options.forgetAfterMs,
+      get forgetAfterMs() {
+        return settings().forgetAfterMs;
+      },
       onRound: () => delivery.warm(),
       room: () => this.#effects.room(),
     });
@@ -208,7 +243,9 @@ export class Runtime {
     });
     this.#census = new Census({ store, clock, wire, log });
     this.looks = new Looks({
-      mode,
+      get mode() {
+        return settings().mode;
+      },
       clock,
       wire,
       started: () => this.#started,
@@ -229,9 +266,9 @@ export class Runtime {
   async start(): Promise<void> {
     await this.#o.store.open();
     await this.#remote?.start();
-    await Promise.all(this.#o.links.map((link) => link.start((event) => this.#onPbxEvent(event))));
+    await Promise.all(this.#links.own.map((link) => this.#startLink(link)));
     this.#ticker.start();
-    this.#resync.start(this.#o.links);
+    this.#resync.start(this.#links.own);
     if (this.#o.counts) this.#census.start();
     this.#started = true;
   }
@@ -239,7 +276,7 @@ export class Runtime {
   async stop(): Promise<void> {
     this.#started = false;
     await this.#remote?.stop();
-    await Promise.all(this.#o.links.map((link) => link.stop()));
+    await Promise.all(this.#links.own.map((link) => link.stop()));
     this.#afterCalls.flush();
     this.#wakes.stop();
     await this.#census.stop();
@@ -250,6 +287,31 @@ export class Runtime {
     await this.#events.stop();
     await this.#o.delivery.close();
     await this.#o.store.close();
+  }
+
+  /**
+   * Takes a change over while calls wait. What stays is not touched; a link that is made anew finds its waiting calls again,
+   * as after a lost connection.
+   */
+  async change(to: RuntimeChange): Promise<void> {
+    const wakesUp = this.#settings.mode === 'observe' && to.settings.mode !== 'observe';
+    this.#settings = to.settings;
+    this.#reachable.forgetAll();
+    if (to.providers) this.#o.delivery.replace(to.providers);
+    if (to.sinks) void this.#events.replace(to.sinks);
+    const gone = to.linksGone.flatMap((name) => this.#links.get(name) ?? []);
+    // One after the other: two links of one name would take each other's Stasis application and HEP port away.
+    await Promise.all(gone.map((link) => link.stop()));
+    this.#links.replace(gone, to.linksNew, this.#o.clock.now());
+    for (const link of to.linksNew) this.#wakes.moveTo(link);
+    if (gone.length > 0 || to.linksNew.length > 0) this.#resync.start(this.#links.own);
+    await Promise.all(to.linksNew.map((link) => this.#startLink(link)));
+    // A PBX that was told nothing so far hears now which accounts can be reached.
+    if (wakesUp) for (const link of this.#links.own) if (link.up) void this.#resync.run(link, 'connect');
+  }
+
+  #startLink(link: PbxLink): Promise<void> {
+    return link.start((event) => this.#onPbxEvent(event));
   }
 
   /** Resolves when everything begun so far is done: records, effects, what their outcomes caused. */
@@ -322,7 +384,8 @@ export class Runtime {
   }
 
   #tell(aor: Aor, telling: Telling | undefined): void {
-    if (telling) this.#events.tell(telling.type, telling.at, aor, telling.data);
+    // In `observe` nothing happens, so there is nothing to tell.
+    if (telling && this.#settings.mode !== 'observe') this.#events.tell(telling.type, telling.at, aor, telling.data);
   }
 
   /** What the PBXs of this node hold for an AOR, as facts: all there is to go by while the store is away. */

@@ -100,6 +100,12 @@ export class Wakes {
     return this.#byAor.has(aor);
   }
 
+  /** A PBX has a new link: its calls go on by that one. */
+  moveTo(link: PbxLink): void {
+    const late = [...this.#late.values()].flatMap((lives) => [...lives]);
+    for (const live of [...this.#byStem.values(), ...late]) if (live.wake.pbx === link.name) live.moveTo(link);
+  }
+
   async onPbxEvent(event: PbxEvent): Promise<void> {
     if (this.#stopped) return;
     switch (event.type) {

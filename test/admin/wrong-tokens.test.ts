@@ -17,7 +17,7 @@ async function listener() {
   const clock = new FakeClock();
   const log = new RecordedLog();
   const routes = guarded(
-    [{ name: 'helpdesk', role: 'read', token: RIGHT }],
+    () => [{ name: 'helpdesk', role: 'read', token: RIGHT }],
     [healthRoutes(() => ({ ready: true, links: { office: true }, waiting: 0 }))],
     new WrongTokens(clock, log),
   );

@@ -81,7 +81,7 @@ describe('GET /v1/explain', () => {
     const explain = async (of: string) => (of === explained.of ? explained : undefined);
     const routes = explainRoutes({ explain, seldomWoken: async () => ['1001@example.com: seldom'] });
     const tokens = [{ name: 'helpdesk', role: 'read' as const, token: TOKEN }];
-    const server = await build({ ...common, clock: new FakeClock(MONDAY), routes: [guarded(tokens, [routes])] });
+    const server = await build({ ...common, clock: new FakeClock(MONDAY), routes: [guarded(() => tokens, [routes])] });
     const answer = await server.inject({
       method: 'GET',
       url,

@@ -151,7 +151,7 @@ describe('the admin listener', () => {
   ];
   const health: Health = { ready: true, links: { office: true }, waiting: 0 };
   const admin = (with_: readonly AdminToken[], state = health) =>
-    listener([guarded(with_, [healthRoutes(() => state), echo])]);
+    listener([guarded(() => with_, [healthRoutes(() => state), echo])]);
   const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 
   it('shows nothing without a token, and says how to give one', async () => {
