@@ -6,12 +6,15 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { z } from 'zod';
+import type { CheckDeps, Finding } from './ports/finding.ts';
 
 export type AdapterKind = 'clock' | 'events' | 'pbx' | 'push' | 'store' | 'supervisor';
 
 export interface Manifest {
   readonly name: string;
   readonly version: string;
+  /** Version ranges by platform. */
+  readonly platforms: Readonly<Record<'asterisk' | 'freeswitch' | 'node', string>>;
   readonly adapters: Readonly<Record<AdapterKind, Readonly<Record<string, string>>>>;
 }
 
@@ -19,6 +22,8 @@ export interface Manifest {
 export interface AdapterModule<T> {
   readonly optionsSchema: z.ZodType;
   create(options: unknown, deps: unknown): T;
+  /** Looks at what the adapter needs around it, for `pushwake check`. Optional. */
+  check?(options: unknown, deps: CheckDeps): AsyncIterable<Finding>;
 }
 
 /** The folder of the package: where `plugin.manifest.json` lies. */

@@ -1,2 +1,133 @@
+/** `pushwake check`: one look at the whole chain. Each adapter looks at its own surroundings; the rest is under `check/`. */
 import type { Command } from 'commander';
-export function addCheck(_program: Command): void {}
+import { systemClock } from '../../adapters/clock/system/index.ts';
+import type { LoadedConfig } from '../../config/load.ts';
+import { SECOND } from '../core/time.ts';
+import type { Health } from '../http/health.ts';
+import type { AdapterModule } from '../manifest.ts';
+import type { CheckDeps, Finding } from '../ports/finding.ts';
+import { askAdmin, NO_ADMIN } from './admin-client.ts';
+import { checkListeners } from './check/listeners.ts';
+import { checkProgram } from './check/program.ts';
+import { checkRunning } from './check/running.ts';
+import { EXIT } from './exit.ts';
+import { type Loaded, load, withConfig } from './setup.ts';
+import { paint, progress, say } from './terminal.ts';
+
+export interface GroupedFinding extends Finding {
+  /** The part of the configuration it is about: `pbx.office`, `store`, `pushwake`. */
+  readonly group: string;
+}
+
+const QUESTION_TAKES_AT_MOST = 4 * SECOND;
+const MARKS = { ok: ['green', 'ok  '], warn: ['yellow', 'warn'], fail: ['red', 'FAIL'] } as const;
+
+export function addCheck(program: Command): void {
+  withConfig(program.command('check'))
+    .description('Proves the whole chain without ringing anybody: each line ok, warn or fail with what to do.')
+    .option('--offline', 'do not try to reach the push services')
+    .option('--quiet', 'only what is not ok')
+    .option('--json', 'one JSON object')
+    .addHelpText(
+      'after',
+      `
+Works while pushwake runs (then it is asked what only it knows: HEP, links, alarms) and while it is stopped. It looks at
+versions, modules, login and rights, dialplan, settings of the accounts, HEP, the store, clocks, keys and their end, the way
+to the push services, ports. It changes nothing, and sends nothing but questions.
+
+Exit codes: 0 nothing failed (there may be warnings) · 1 something failed · 2 a mistake in the configuration
+
+Examples:
+  $ pushwake check
+  $ pushwake check --quiet
+  $ pushwake check --json | jq -r '.findings[] | select(.level == "fail") | .found'`,
+    )
+    .action(async (o: { config: string; offline?: boolean; quiet?: boolean; json?: boolean }) => {
+      const loaded = await load(o.config);
+      const findings: GroupedFinding[] = [];
+      const bar = progress('looked at:');
+      let group = '';
+      for await (const finding of checkAll(o.config, loaded, o.offline ?? false)) {
+        findings.push(finding);
+        bar.step();
+        if (o.json || (o.quiet && finding.level === 'ok')) continue;
+        bar.end();
+        if (finding.group !== group) say(paint('bold', finding.group));
+        group = finding.group;
+        for (const line of inLines(finding)) say(line);
+      }
+      bar.end();
+      const count = (level: Finding['level']) => findings.filter((f) => f.level === level).length;
+      const counts = { ok: count('ok'), warn: count('warn'), fail: count('fail') };
+      if (counts.fail > 0) process.exitCode = EXIT.failed;
+      if (o.json) return say(JSON.stringify({ ok: counts.fail === 0, counts, findings }));
+      say(`${counts.ok} ok, ${counts.warn} to look at, ${counts.fail} failed`);
+    });
+}
+
+function inLines({ level, what, found, remedy }: Finding): string[] {
+  const [colour, mark] = MARKS[level];
+  return [
+    `  ${paint(colour, mark)}  ${what}: ${found}`,
+    ...(remedy === undefined ? [] : [`        What to do: ${remedy}`]),
+  ];
+}
+
+export async function* checkAll(file: string, loaded: Loaded, offline: boolean): AsyncIterable<GroupedFinding> {
+  const { config, found } = loaded;
+  const answer = await askAdmin(config.http.admin, { path: '/v1/status' });
+  const health = !('unreachable' in answer) && answer.status === 200 ? (answer.body as Health) : undefined;
+  const running = !('unreachable' in answer);
+  const deps = (name: string): CheckDeps => {
+    const sensors = health?.sensors?.[name];
+    return {
+      clock: systemClock(),
+      name,
+      offline,
+      timeoutMs: QUESTION_TAKES_AT_MOST,
+      running,
+      ...(sensors ? { sensors } : {}),
+    };
+  };
+  yield* grouped('pushwake', checkProgram(file, config));
+  yield* grouped('pushwake', checkRunning(answer, config.http.admin === undefined ? NO_ADMIN : undefined));
+  yield* grouped('store', ofAdapter(found.store, config.store, deps(config.store.type)));
+  for (const kind of ['pbx', 'push', 'events'] as const) {
+    for (const [name, entry] of Object.entries(config[kind])) {
+      yield* grouped(`${kind}.${name}`, ofAdapter<unknown>(found[kind], entry, deps(name)));
+    }
+  }
+  if (Object.keys(config.push).length === 0) yield { group: 'push', ...NO_SERVICE };
+  yield* grouped('http', checkListeners(config, running, systemClock().now()));
+}
+
+const NO_SERVICE: Finding = {
+  level: 'fail',
+  what: 'push services',
+  found: 'there is none, so no phone can be woken',
+  remedy: 'name one under `push`: apns, fcm, pnm, webpush, webhook',
+};
+
+/** An adapter of a third party may have no check; one that breaks must not hide what the others found. */
+async function* ofAdapter<T>(
+  modules: ReadonlyMap<string, AdapterModule<T>>,
+  { type, options }: LoadedConfig['store'],
+  deps: CheckDeps,
+): AsyncIterable<Finding> {
+  const check = modules.get(type)?.check;
+  if (!check) return yield { level: 'ok', what: type, found: 'brings no check of its own' };
+  try {
+    yield* check(options, deps);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    const remedy = 'if what is above is in order, report this as a mistake of pushwake';
+    yield { level: 'fail', what: type, found: `the check broke off (${reason})`, remedy };
+  }
+}
+
+async function* grouped(
+  group: string,
+  findings: AsyncIterable<Finding> | Iterable<Finding>,
+): AsyncIterable<GroupedFinding> {
+  for await (const finding of findings) yield { group, ...finding };
+}

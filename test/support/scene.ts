@@ -174,7 +174,7 @@ ${this.#hepPort ? `    hep: { listen: "127.0.0.1:${this.#hepPort}", password: ${
   }
 }
 
-function freeUdpPort(): Promise<number> {
+export function freeUdpPort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const socket = createSocket('udp4');
     socket.once('error', reject);

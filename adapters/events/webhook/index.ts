@@ -5,6 +5,7 @@ import { HttpsClient } from '../../shared/https-client.ts';
 import { sign } from '../../shared/signature.ts';
 import { optionsSchema } from './options.ts';
 
+export { checkWebhook as check } from '../../shared/webhook-check.ts';
 export { optionsSchema } from './options.ts';
 
 /** Every start of every app renews: whoever wants to hear that says so. */

@@ -28,6 +28,7 @@ import { type AriFact, LATE, translate, translateWaiting } from './translate.ts'
 import { ContactWatch } from './watch.ts';
 import { ShownContacts, WireFacts } from './wire-facts.ts';
 
+export { check } from './check.ts';
 export { optionsSchema } from './options.ts';
 
 /** A call waits for these: a PBX that takes longer is treated as one that does not answer. */

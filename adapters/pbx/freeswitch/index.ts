@@ -29,6 +29,7 @@ import { ownAddresses } from './registrations.ts';
 import { callOf, type EventHeaders, type FsFact, translate } from './translate.ts';
 import { type Adopted, STATUS, type Target, WaitingCall } from './waiting-call.ts';
 
+export { check } from './check.ts';
 export { optionsSchema } from './options.ts';
 
 /** A call waits for these: a PBX that takes longer is treated as one that does not answer. */

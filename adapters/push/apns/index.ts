@@ -29,6 +29,7 @@ import {
 import { type ApnsAnswer, outcomeOf } from './outcome.ts';
 import { buildMessage } from './payload.ts';
 
+export { check } from './check.ts';
 export { ConfigError, optionsSchema } from './options.ts';
 
 type Environment = 'production' | 'sandbox';

@@ -28,6 +28,7 @@ import {
 import { outcomeOf } from './outcome.ts';
 import { buildMessage } from './payload.ts';
 
+export { check } from './check.ts';
 export { ConfigError, optionsSchema } from './options.ts';
 
 /** An access token made just now is refused as well: not the same batch, and no sense in fetching another at once. */

@@ -17,6 +17,7 @@ import { optionsSchema } from './options.ts';
 import { codesOf, outcomeOf } from './outcome.ts';
 import { buildMessage } from './payload.ts';
 
+export { check } from './check.ts';
 export { optionsSchema } from './options.ts';
 
 /** Streams per connection; what servers allow at least (RFC 9113 §6.5.2). */

@@ -11,6 +11,7 @@ import { optionsSchema } from './options.ts';
 import { outcomeOf } from './outcome.ts';
 import { buildBody } from './payload.ts';
 
+export { checkWebhook as check } from '../../shared/webhook-check.ts';
 export { optionsSchema } from './options.ts';
 
 const IN_FLIGHT_PER_CONNECTION = 50;

@@ -22,6 +22,7 @@ import { ConfigError, isKeyText, optionsSchema, readVapidKeys } from './options.
 import { outcomeOf } from './outcome.ts';
 import { buildMessage } from './payload.ts';
 
+export { check } from './check.ts';
 export { ConfigError, optionsSchema } from './options.ts';
 
 const MAX_IN_FLIGHT = 200;

@@ -19,6 +19,7 @@ import { RedisPeers } from './peers.ts';
 import { LEASE, PEEK, PUT, REMOVE, type Script } from './scripts.ts';
 import { inWords } from './trouble.ts';
 
+export { check } from './check.ts';
 export { optionsSchema } from './options.ts';
 
 /** Fixed for ever: a record's shard is part of its key. 64 lets a cluster of any sensible size share them. */

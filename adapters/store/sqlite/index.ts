@@ -16,6 +16,8 @@ import { SqliteKeyvAdapter } from './keyv-adapter.ts';
 import { inWords } from './trouble.ts';
 import { WORKER_URL, Writer } from './writer.ts';
 
+export { check } from './check.ts';
+
 export const optionsSchema = z.strictObject({
   /** The file. Its directory is made if need be; on a local disk (locks on network file systems do not hold). */
   path: z.string().min(1).default('/var/lib/pushwake/pushwake.db'),

@@ -1,0 +1,118 @@
+/** Settings of the accounts that a sleeping phone suffers from. One finding per setting, with the accounts it is about. */
+import type { Finding } from '../../../plugin/ports/finding.ts';
+import type { AriProbe } from './probe.ts';
+
+/** More are not looked at one by one: their settings come from the same template. */
+const LOOKED_AT = 1_000;
+const AT_ONCE = 8;
+const NAMED = 5;
+
+interface Account {
+  readonly id: string;
+  /** Undefined: there is no AOR of the endpoint's name. */
+  readonly aor: ReadonlyMap<string, string> | undefined;
+  readonly endpoint: ReadonlyMap<string, string>;
+}
+
+interface Rule {
+  readonly what: string;
+  readonly level: 'warn' | 'fail';
+  readonly applies: (account: Account, all: readonly Account[]) => boolean;
+  readonly found: (accounts: readonly Account[]) => string;
+  readonly remedy: string;
+}
+
+const of = (account: Account, key: string): string => account.aor?.get(key) ?? account.endpoint.get(key) ?? '';
+const isOn = (account: Account, key: string): boolean => /^(yes|true|1|on)$/i.test(of(account, key));
+const first = (accounts: readonly Account[], key: string): string => (accounts[0] ? of(accounts[0], key) : '');
+
+const RULES: readonly Rule[] = [
+  {
+    what: 'AOR',
+    level: 'fail',
+    applies: (a) => a.aor === undefined,
+    found: () => 'endpoint and AOR have different names',
+    remedy: 'give the AOR the name of its endpoint: Local/1001@pushwake stands for both',
+  },
+  {
+    what: 'max_contacts',
+    level: 'fail',
+    applies: (a) => Number(of(a, 'max_contacts')) < 2 && !isOn(a, 'remove_existing'),
+    found: (all) =>
+      `is ${first(all, 'max_contacts')} with remove_existing=no: an app that wakes on another port is refused with 403`,
+    remedy: 'set it to at least twice the number of devices, or remove_existing=yes where an account has one device',
+  },
+  {
+    what: 'qualify_frequency',
+    level: 'warn',
+    applies: (a) => Number(of(a, 'qualify_frequency')) > 0,
+    found: (all) => `is ${first(all, 'qualify_frequency')}: OPTIONS to a sleeping phone make it look dead`,
+    remedy: 'set it to 0 for the AORs of mobiles',
+  },
+  {
+    what: 'rewrite_contact',
+    level: 'warn',
+    applies: (a) => !isOn(a, 'rewrite_contact'),
+    found: () => 'is off: behind NAT the INVITE misses the phone, and contacts of closed connections stay',
+    remedy: 'set rewrite_contact=yes for the endpoints of mobiles (with TLS or TCP), unless an edge proxy does that',
+  },
+  {
+    // Off is right without a proxy, so that only a site that uses it is told where it is missing.
+    what: 'support_path',
+    level: 'warn',
+    applies: (a, all) => !isOn(a, 'support_path') && all.some((other) => isOn(other, 'support_path')),
+    found: () => 'is off here and on elsewhere: phones that register through an edge proxy are refused or not found',
+    remedy: 'set support_path=yes for every AOR that registers through the proxy',
+  },
+];
+
+export async function* checkAccounts(ari: AriProbe): AsyncIterable<Finding> {
+  const { status, body } = await ari.ask('GET', 'endpoints/PJSIP');
+  if (status !== 200 || !Array.isArray(body)) {
+    const remedy = 'run `asterisk -rx "pjsip show endpoints"`';
+    yield { level: 'warn', what: 'accounts', found: 'cannot be listed', remedy };
+    return;
+  }
+  const ids = (body as { resource: string }[]).map((e) => e.resource).slice(0, LOOKED_AT);
+  const accounts = (await inTurn(ids, (id) => readAccount(ari, id))).filter((a) => a !== undefined);
+  if (accounts.length === 0) {
+    const remedy = 'phones need an endpoint and an AOR of the same name in pjsip.conf';
+    yield { level: 'warn', what: 'accounts', found: 'no endpoint that phones could register with', remedy };
+    return;
+  }
+  const troubled = new Set<Account>();
+  for (const { what, level, applies, found, remedy } of RULES) {
+    const all = accounts.filter((a) => (what === 'AOR' || a.aor !== undefined) && applies(a, accounts));
+    if (all.length === 0) continue;
+    for (const a of all) troubled.add(a);
+    yield { level, what, found: `${found(all)} (${named(all)})`, remedy };
+  }
+  const fine = accounts.length - troubled.size;
+  if (fine > 0)
+    yield { level: 'ok', what: 'accounts', found: `${fine} of ${accounts.length} have every setting as it should be` };
+}
+
+/** Undefined: no account of a phone (a trunk, say). */
+async function readAccount(ari: AriProbe, id: string): Promise<Account | undefined> {
+  const [endpoint, aor] = await Promise.all([ari.pjsip('endpoint', id), ari.pjsip('aor', id)]);
+  if (!endpoint) return undefined;
+  if (aor) return Number(aor.get('max_contacts')) > 0 ? { id, aor, endpoint } : undefined;
+  const [other] = (endpoint.get('aors') ?? '').split(',').map((name) => name.trim());
+  const its = other ? await ari.pjsip('aor', other) : undefined;
+  return its && Number(its.get('max_contacts')) > 0 ? { id, aor: undefined, endpoint } : undefined;
+}
+
+function named(accounts: readonly Account[]): string {
+  const ids = accounts.slice(0, NAMED).map((a) => a.id);
+  return accounts.length > NAMED ? `${ids.join(', ')} and ${accounts.length - NAMED} more` : ids.join(', ');
+}
+
+async function inTurn<A, B>(all: readonly A[], work: (one: A) => Promise<B>): Promise<B[]> {
+  const results: B[] = [];
+  let next = 0;
+  const worker = async () => {
+    for (let i = next++; i < all.length; i = next++) results[i] = await work(all[i] as A);
+  };
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, all.length) }, worker));
+  return results;
+}

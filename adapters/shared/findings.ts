@@ -1,0 +1,87 @@
+/** What the `check`s of several adapters have in common: clocks, and whether a service can be reached at all. */
+import { connect as connectPlain } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { between, DAY, type DurationMs, type Instant, MINUTE, SECOND } from '../../plugin/core/time.ts';
+import type { CheckDeps, Finding } from '../../plugin/ports/finding.ts';
+
+/** Beyond this the brake stops notices and endings. */
+const CLOCKS_DIFFER: DurationMs = 10 * MINUTE;
+const CLOCKS_UNEVEN: DurationMs = 5 * SECOND;
+/** A certificate that ends sooner is worth a word. */
+const ENDS_SOON: DurationMs = 30 * DAY;
+
+/** The other clock was read at some moment between `before` and `after`. */
+export function clockFinding(whose: string, theirs: Instant, before: Instant, after: Instant): Finding {
+  const what = 'clocks';
+  const ms = theirs < before ? between(theirs, before) : Math.max(0, between(after, theirs));
+  const found = `${whose}’s differs from ours by ${ms < SECOND ? 'less than 1 s' : `${Math.round(ms / SECOND)} s`}`;
+  const remedy = 'let both machines keep time by NTP (chrony, systemd-timesyncd)';
+  if (ms > CLOCKS_DIFFER) return { level: 'fail', what, found: `${found}: notices and endings are held back`, remedy };
+  return ms > CLOCKS_UNEVEN ? { level: 'warn', what, found, remedy } : { level: 'ok', what, found };
+}
+
+/** Of a key or certificate that ends one day. `name`: how the administrator knows it. */
+export function endFinding(what: string, name: string, endsAt: Instant, now: Instant): Finding {
+  const days = Math.floor(between(now, endsAt) / DAY);
+  const remedy = 'renew it and put the new one in its place; it is read again by itself';
+  if (endsAt <= now) return { level: 'fail', what, found: `${name} has ended`, remedy };
+  const found = `${name} ends in ${days} days`;
+  return between(now, endsAt) < ENDS_SOON ? { level: 'warn', what, found, remedy } : { level: 'ok', what, found };
+}
+
+/** Why a request got no answer, in a word. */
+export function reasonOf(error: unknown): string {
+  const { code, message } = ((error as Error).cause ?? error) as NodeJS.ErrnoException;
+  if ((error as Error).name === 'TimeoutError') return 'no answer in time';
+  return typeof code === 'string' ? code : message;
+}
+
+export interface Door {
+  readonly host: string;
+  readonly port: number;
+  /** Default true. */
+  readonly tls?: boolean;
+  /** PEM of an authority of its own. */
+  readonly ca?: string | undefined;
+  readonly alpn?: readonly string[];
+}
+
+/** Opens a connection and closes it again: nothing is sent. */
+export async function reach(door: Door, { offline, timeoutMs }: CheckDeps): Promise<Finding> {
+  const what = 'network';
+  const name = `${door.host}:${door.port}`;
+  if (offline) return { level: 'ok', what, found: `${name} was not tried (--offline)` };
+  try {
+    await opened(door, timeoutMs);
+    return { level: 'ok', what, found: `${name} can be reached${door.tls === false ? '' : ' by TLS'}` };
+  } catch (error) {
+    const remedy = /CERT|ALTNAME|SELF_SIGNED|ISSUER/.test(reasonOf(error))
+      ? 'something between decrypts TLS, or the certificates of this machine are old (ca-certificates)'
+      : `let this machine reach ${name}: firewall, proxy, DNS`;
+    return { level: 'fail', what, found: `${name} cannot be reached (${reasonOf(error)})`, remedy };
+  }
+}
+
+function opened({ host, port, tls = true, ca, alpn }: Door, timeoutMs: DurationMs): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const late = AbortSignal.timeout(timeoutMs);
+    const socket = tls
+      ? connectTls({
+          host,
+          port,
+          servername: host,
+          ...(ca ? { ca } : {}),
+          ...(alpn ? { ALPNProtocols: [...alpn] } : {}),
+        })
+      : connectPlain({ host, port });
+    const onLate = () => socket.destroy(Object.assign(new Error('no answer in time'), { name: 'TimeoutError' }));
+    late.addEventListener('abort', onLate);
+    socket.once(tls ? 'secureConnect' : 'connect', () => {
+      late.removeEventListener('abort', onLate);
+      socket.end();
+      socket.destroy();
+      resolve();
+    });
+    socket.on('error', reject);
+  });
+}

@@ -1,0 +1,39 @@
+/** The program itself: the Node.js it runs on, and its configuration file. */
+import { statSync } from 'node:fs';
+import type { LoadedConfig } from '../../../config/load.ts';
+import { readManifest } from '../../manifest.ts';
+import type { Finding } from '../../ports/finding.ts';
+
+export function* checkProgram(file: string, config: LoadedConfig): Iterable<Finding> {
+  const { version, platforms } = readManifest();
+  yield nodeFinding(process.versions.node, platforms.node);
+  const mode = statSync(file).mode & 0o777;
+  if ((mode & 0o007) !== 0) {
+    const found = `${file} can be read by everybody on this machine (mode ${mode.toString(8)})`;
+    yield { level: 'warn', what: 'configuration', found, remedy: `chmod 600 ${file}: there are passwords in it` };
+  } else yield { level: 'ok', what: 'configuration', found: `${file} is right, and private` };
+  yield {
+    level: 'ok',
+    what: 'version',
+    found: `pushwake ${version}, mode ${config.mode}${config.mode === 'observe' ? ': nothing is sent, rung or removed yet' : ''}`,
+  };
+}
+
+export function nodeFinding(version: string, range: string): Finding {
+  const what = 'Node.js';
+  return satisfies(version, range)
+    ? { level: 'ok', what, found: version }
+    : { level: 'fail', what, found: `${version} is not supported`, remedy: `run pushwake on ${range}` };
+}
+
+/** `^22.19.0 || >=26.0.0`, which is all the manifest writes. */
+function satisfies(version: string, range: string): boolean {
+  const numbers = (text: string) => text.split('.').map(Number);
+  const [major = 0, minor = 0, patch = 0] = numbers(version);
+  return range.split('||').some((part) => {
+    const [, sign, least = ''] = /^\s*(\^|>=)(\d+\.\d+\.\d+)\s*$/.exec(part) ?? [];
+    const [a = 0, b = 0, c = 0] = numbers(least);
+    const isAtLeast = major > a || (major === a && (minor > b || (minor === b && patch >= c)));
+    return sign === '^' ? major === a && isAtLeast : sign === '>=' && isAtLeast;
+  });
+}
