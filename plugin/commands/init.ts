@@ -1,2 +1,231 @@
+/** `pushwake init`: asks or takes flags, writes pushwake.yaml, and installs the PBX's snippets if it is told to. */
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Command } from 'commander';
-export function addInit(_program: Command): void {}
+import { randomId } from '../../adapters/clock/system/index.ts';
+import { PACKAGE_ROOT } from '../manifest.ts';
+import { CommandError, EXIT } from './exit.ts';
+import { ariUrl, knownPasswords, looksLikeAsterisk, planAsterisk } from './init/asterisk.ts';
+import { unifiedDiff } from './init/diff.ts';
+import { eventSocketOf, looksLikeFreeswitch, planFreeswitch } from './init/freeswitch.ts';
+import { install, type Written } from './init/install.ts';
+import { changed, type Plan, type PlannedFile, whole } from './init/plan.ts';
+import { type YamlInput, yamlOf } from './init/yaml.ts';
+import { load, withConfig } from './setup.ts';
+import { ask, isYes, say, tell } from './terminal.ts';
+
+interface Options {
+  readonly config: string;
+  readonly pbx?: string;
+  readonly asteriskDir: string;
+  readonly freeswitchDir?: string;
+  readonly realm?: string;
+  readonly apns?: string;
+  readonly fcm?: string;
+  readonly hep: boolean;
+  readonly store: string;
+  readonly install?: boolean;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+}
+
+type Kind = 'asterisk' | 'freeswitch';
+
+const HEP_LISTEN = '127.0.0.1:9060';
+const FREESWITCH_DIRS = ['/etc/freeswitch', '/usr/local/freeswitch/conf', '/opt/freeswitch/conf'];
+const PASSWORD_BYTES = 24;
+
+export function addInit(program: Command): void {
+  withConfig(program.command('init'))
+    .description('Sets up a new site: finds the PBX, writes pushwake.yaml, prints or installs what the PBX needs.')
+    .option('--pbx <kind>', 'asterisk or freeswitch; without it what is found, or a question')
+    .option('--asterisk-dir <folder>', 'configuration of Asterisk', '/etc/asterisk')
+    .option('--freeswitch-dir <folder>', `configuration of FreeSWITCH; without it ${FREESWITCH_DIRS.join(', ')}`)
+    .option('--realm <realm>', 'completes the accounts: 1001 is 1001@realm')
+    .option('--apns <team,bundle,keyId,file>', 'iOS: TEAM123456,com.example.phone,KEY1234567,/etc/pushwake/AuthKey.p8')
+    .option('--fcm <project,file>', 'Android: example-phone,/etc/pushwake/service-account.json')
+    .option('--no-hep', 'Asterisk: without the copies of REGISTER')
+    .option('--store <file>', 'where bindings are kept', '/var/lib/pushwake/bindings.db')
+    .option('--install', 'change the PBX’s files, each with a backup; without it that is asked, or only shown')
+    .option('--dry-run', 'write nothing, show every change')
+    .option('--json', 'one JSON object')
+    .addHelpText(
+      'after',
+      `
+Passwords are made here and put into both sides. A second run changes nothing that is right already: it takes the passwords
+from pushwake.yaml. No file is overwritten without a copy beside it (….before-pushwake). mode stays observe until you say full.
+
+Exit codes: 0 done · 1 a file could not be written · 2 a mistake in the arguments or in a configuration that is there
+
+Examples:
+  $ pushwake init --dry-run --realm example.com
+  $ pushwake init --realm example.com --install --apns TEAM123456,com.example.phone,KEY1234567,/etc/pushwake/AuthKey.p8`,
+    )
+    .action(run);
+}
+
+async function run(o: Options): Promise<void> {
+  const answers = !o.json && !o.dryRun;
+  const { kind, folder } = await findPbx(o, answers);
+  if (!o.json) say(`${NAMES[kind]} in ${folder}${await versionOf(kind)}`);
+  const { yaml, plan } = existsSync(o.config)
+    ? await fromConfig(o, kind, folder)
+    : await fromAnswers(o, kind, folder, answers);
+  const config = yaml === undefined ? [] : [whole(o.config, yaml, 0o600)];
+  const pbxFiles = changed(plan);
+  if (o.dryRun) return showPlan(o, [...config, ...pbxFiles], plan);
+
+  const written = writeAll(config);
+  let isInstalled = o.install ?? false;
+  if (!isInstalled && pbxFiles.length > 0 && !o.json) {
+    for (const file of pbxFiles) say(unifiedDiff(file.path, file.before, file.after));
+    isInstalled = answers && isYes(await ask(`Change these ${pbxFiles.length} files of ${NAMES[kind]} now? [y/N] `));
+  }
+  if (isInstalled) written.push(...writeAll(pbxFiles));
+  const left = isInstalled ? [] : pbxFiles.map((f) => f.path);
+  if (o.json) return say(JSON.stringify({ kind, folder, written, left, notes: plan.notes, reload: plan.reload }));
+  tellOutcome(o, written, left, plan);
+}
+
+const NAMES: Readonly<Record<Kind, string>> = { asterisk: 'Asterisk', freeswitch: 'FreeSWITCH' };
+
+// ── What is there ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+async function findPbx(o: Options, answers: boolean): Promise<{ kind: Kind; folder: string }> {
+  const freeswitch = o.freeswitchDir ?? FREESWITCH_DIRS.find(looksLikeFreeswitch);
+  const found: { kind: Kind; folder: string }[] = [
+    ...(looksLikeAsterisk(o.asteriskDir) ? [{ kind: 'asterisk' as const, folder: o.asteriskDir }] : []),
+    ...(freeswitch && looksLikeFreeswitch(freeswitch) ? [{ kind: 'freeswitch' as const, folder: freeswitch }] : []),
+  ];
+  if (o.pbx !== undefined && o.pbx !== 'asterisk' && o.pbx !== 'freeswitch') {
+    throw new CommandError(`--pbx: expected asterisk or freeswitch, found "${o.pbx}"`);
+  }
+  const wanted =
+    o.pbx ?? (found.length > 1 && answers ? await ask('Asterisk or FreeSWITCH? [asterisk/freeswitch] ') : undefined);
+  const of = wanted ? found.filter((f) => f.kind === wanted) : found;
+  const [only, ...others] = of;
+  if (only && others.length === 0) return only;
+  if (only) throw new CommandError('both Asterisk and FreeSWITCH are here; say --pbx asterisk or --pbx freeswitch');
+  const places = `${o.asteriskDir} and ${o.freeswitchDir ?? FREESWITCH_DIRS.join(', ')}`;
+  throw new CommandError(
+    `no PBX configuration found in ${places}; name its folder with --asterisk-dir or --freeswitch-dir, or run this where the PBX is`,
+  );
+}
+
+/** What its own program says; nothing where there is none in the PATH. */
+function versionOf(kind: Kind): Promise<string> {
+  const [program, args] = kind === 'asterisk' ? ['asterisk', ['-V']] : ['freeswitch', ['-version']];
+  return new Promise((resolve) => {
+    execFile(program as string, args as string[], { timeout: 3_000 }, (error, stdout) => {
+      const version = /\d+\.\d+\S*/.exec(stdout)?.[0];
+      resolve(error || !version ? '' : `, version ${version}`);
+    });
+  });
+}
+
+// ── What shall be ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** A configuration that is there is right or it is an error; its passwords are the ones the PBX gets. */
+async function fromConfig(o: Options, kind: Kind, folder: string): Promise<{ yaml: undefined; plan: Plan }> {
+  const { config } = await load(o.config);
+  const entry = Object.values(config.pbx).find((p) => p.type === kind);
+  if (!entry)
+    throw new CommandError(`${o.config} is there and has no PBX of type ${kind}; add it there, or move the file away`);
+  const options = entry.options as { password: string; hep?: { listen: string; password?: string } };
+  const { password, hep } = options;
+  const plan =
+    kind === 'asterisk'
+      ? planAsterisk({
+          folder,
+          password,
+          hep: hep?.password === undefined ? undefined : { listen: hep.listen, password: hep.password },
+        })
+      : planFreeswitch({ folder, password });
+  return { yaml: undefined, plan };
+}
+
+async function fromAnswers(
+  o: Options,
+  kind: Kind,
+  folder: string,
+  answers: boolean,
+): Promise<{ yaml: string; plan: Plan }> {
+  const question = (text: string) => (answers ? ask(text) : Promise.resolve(undefined));
+  const realm = o.realm ?? (await question('Realm of the accounts (1001 is 1001@realm), for example example.com: '));
+  if (!realm || !/^[A-Za-z0-9.-]+$/.test(realm)) {
+    throw new CommandError(
+      `--realm: expected a host name, for example example.com${realm ? `, found "${realm}"` : ''}`,
+    );
+  }
+  const apns = parts(
+    '--apns',
+    ['teamId', 'bundleId', 'keyId', 'key'] as const,
+    o.apns ?? (await question('iOS key as teamId,bundleId,keyId,file of the .p8 (empty: later): ')),
+  );
+  const fcm = parts(
+    '--fcm',
+    ['projectId', 'serviceAccount'] as const,
+    o.fcm ?? (await question('Android key as projectId,file of the service account (empty: later): ')),
+  );
+  const common = { schema: join(PACKAGE_ROOT, 'config', 'schema.json'), store: o.store, realm, apns, fcm };
+  if (kind === 'asterisk') {
+    const known = knownPasswords(folder);
+    const password = known.ari ?? randomId(PASSWORD_BYTES);
+    const hep = o.hep ? { listen: HEP_LISTEN, password: known.hep ?? randomId(PASSWORD_BYTES) } : undefined;
+    const pbx: YamlInput['pbx'] = { type: 'asterisk', url: ariUrl(folder), password, hep };
+    return { yaml: yamlOf({ ...common, pbx }), plan: planAsterisk({ folder, password, hep }) };
+  }
+  const socket = eventSocketOf(folder);
+  const password = socket.password ?? randomId(PASSWORD_BYTES);
+  const pbx: YamlInput['pbx'] = { type: 'freeswitch', port: socket.port, password };
+  return { yaml: yamlOf({ ...common, pbx }), plan: planFreeswitch({ folder, password }) };
+}
+
+function parts<K extends string>(
+  flag: string,
+  keys: readonly K[],
+  text: string | undefined,
+): Record<K, string> | undefined {
+  if (text === undefined || text === '') return undefined;
+  const values = text.split(',').map((v) => v.trim());
+  if (values.length !== keys.length || values.includes('')) {
+    throw new CommandError(`${flag}: expected ${keys.join(',')}, with commas between`);
+  }
+  return Object.fromEntries(keys.map((key, i) => [key, values[i]])) as Record<K, string>;
+}
+
+// ── What became of it ────────────────────────────────────────────────────────────────────────────────────────────────
+
+function writeAll(files: readonly PlannedFile[]): Written[] {
+  const written: Written[] = [];
+  for (const file of files) {
+    try {
+      written.push(...install([file]));
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? String(error);
+      const done = written.map((w) => w.path).join(', ') || 'nothing';
+      throw new CommandError(`cannot write ${file.path} (${code}); written before that: ${done}`, EXIT.failed);
+    }
+  }
+  return written;
+}
+
+function showPlan(o: Options, files: readonly PlannedFile[], plan: Plan): void {
+  const diffs = files.map((f) => unifiedDiff(f.path, f.before, f.after));
+  if (o.json)
+    return say(JSON.stringify({ files: files.map((f) => f.path), diffs, notes: plan.notes, reload: plan.reload }));
+  for (const diff of diffs) say(diff);
+  say(files.length === 0 ? 'Nothing would change.' : `${files.length} files would change; nothing was written.`);
+}
+
+function tellOutcome(o: Options, written: readonly Written[], left: readonly string[], plan: Plan): void {
+  for (const { path, backup } of written) say(`written: ${path}${backup ? ` (as it was: ${backup})` : ''}`);
+  if (written.length === 0 && left.length === 0) say('Everything is as it should be already; nothing was written.');
+  if (left.length > 0)
+    tell(`not changed: ${left.join(', ')}; run it again with --install, or make the changes above by hand`);
+  for (const note of plan.notes) say(`note: ${note}`);
+  say('Now:');
+  if (written.length > 0 || left.length > 0) for (const command of plan.reload) say(`  ${command}`);
+  say(`  pushwake check -c ${o.config}`);
+}

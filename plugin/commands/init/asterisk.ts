@@ -1,0 +1,111 @@
+/** The files of an Asterisk: the shipped snippets with passwords of their own, and the lines that include them. */
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { PACKAGE_ROOT } from '../../manifest.ts';
+import { type Plan, type PlannedFile, settingOf, textOf, whole, withLine, withSetting } from './plan.ts';
+
+export interface AsteriskInput {
+  /** `/etc/asterisk`. */
+  readonly folder: string;
+  readonly password: string;
+  readonly hep: { readonly password: string; readonly listen: string } | undefined;
+}
+
+const IS_ON = /^(yes|true|1|on|y|t)$/i;
+const shipped = (name: string) => readFileSync(join(PACKAGE_ROOT, 'config', 'asterisk', name), 'utf8');
+
+export const looksLikeAsterisk = (folder: string): boolean =>
+  ['asterisk.conf', 'extensions.conf', 'ari.conf', 'pjsip.conf'].some((name) => existsSync(join(folder, name)));
+
+/** FreePBX writes extensions.conf and ari.conf itself; what is to stay lies in its custom files. */
+const isFreePbx = (folder: string) => existsSync(join(folder, 'extensions_additional.conf'));
+
+/** Where ARI answers, as http.conf says. */
+export function ariUrl(folder: string): string {
+  const http = textOf(join(folder, 'http.conf'));
+  const address = settingOf(http, 'general', 'bindaddr') ?? '127.0.0.1';
+  const host = address === '0.0.0.0' || address === '::' || address === '[::]' ? '127.0.0.1' : address;
+  return `http://${host}:${settingOf(http, 'general', 'bindport') ?? '8088'}`;
+}
+
+/** The passwords of snippets that lie there already: a second run must not change them. */
+export function knownPasswords(folder: string): { ari?: string; hep?: string } {
+  const ari = settingOf(textOf(join(folder, 'pushwake-ari.conf')), 'pushwake', 'password');
+  const hep = settingOf(textOf(join(folder, 'hep.conf')), 'general', 'capture_password');
+  const usable = (p: string | undefined) => p !== undefined && p !== '' && p !== 'CHANGE-ME';
+  return { ...(usable(ari) ? { ari: ari as string } : {}), ...(usable(hep) ? { hep: hep as string } : {}) };
+}
+
+export function planAsterisk({ folder, password, hep }: AsteriskInput): Plan {
+  const at = (name: string) => join(folder, name);
+  const free = isFreePbx(folder);
+  const notes: string[] = [];
+  const files: PlannedFile[] = [
+    whole(at('pushwake-ari.conf'), shipped('pushwake-ari.conf').replace('CHANGE-ME', password), 0o640, at('ari.conf')),
+    whole(at('pushwake-extensions.conf'), shipped('pushwake-extensions.conf'), 0o644, at('extensions.conf')),
+    withLine(at(free ? 'extensions_custom.conf' : 'extensions.conf'), '#include "pushwake-extensions.conf"'),
+  ];
+  if (free) {
+    files.push(withLine(at('ari_additional_custom.conf'), '#include "pushwake-ari.conf"'));
+    notes.push(
+      'FreePBX: switch on "Enable the Asterisk REST Interface" and the mini HTTP server in Advanced Settings.',
+    );
+  } else {
+    const included = withLine(at('ari.conf'), '#include "pushwake-ari.conf"', '[general]\nenabled = yes\n');
+    files.push({ ...included, after: enabled(included.after) });
+    files.push(httpConf(at('http.conf')));
+  }
+  if (hep) files.push(...planHep(at('hep.conf'), hep, notes));
+  if (settingOf(textOf(at('pjsip.conf')), 'global', 'taskprocessor_overload_trigger') !== 'pjsip_only') {
+    notes.push(
+      'pjsip.conf: set taskprocessor_overload_trigger=pjsip_only in [global] (docs/getting-started-asterisk.md says why).',
+    );
+  }
+  notes.push(
+    'Calls pass through pushwake where you write Local/1001@pushwake/n in place of PJSIP/1001, and nowhere else.',
+  );
+  return {
+    files,
+    notes,
+    reload: [
+      'asterisk -rx "module reload http"',
+      'asterisk -rx "module reload res_ari.so"',
+      'asterisk -rx "dialplan reload"',
+      ...(hep ? ['asterisk -rx "module load res_hep.so"', 'asterisk -rx "module load res_hep_pjsip.so"'] : []),
+    ],
+  };
+}
+
+const enabled = (text: string): string =>
+  IS_ON.test(settingOf(text, 'general', 'enabled') ?? 'yes') ? text : withSetting(text, 'general', 'enabled', 'yes');
+
+function httpConf(path: string): PlannedFile {
+  const before = textOf(path);
+  let after = before ?? '';
+  // Its default is off, and an address that is there is the administrator's choice.
+  if (!IS_ON.test(settingOf(after, 'general', 'enabled') ?? ''))
+    after = withSetting(after, 'general', 'enabled', 'yes');
+  if (settingOf(after, 'general', 'bindaddr') === undefined) {
+    after = withSetting(after, 'general', 'bindaddr', '127.0.0.1');
+  }
+  return { path, before, after, mode: 0o644 };
+}
+
+/** One that sends to somebody else already is left alone: Homer must not go blind. */
+function planHep(path: string, hep: NonNullable<AsteriskInput['hep']>, notes: string[]): PlannedFile[] {
+  const text = shipped('pushwake-hep.conf')
+    .replace('CHANGE-ME', hep.password)
+    .replace(/^capture_address = .*$/m, `capture_address = ${hep.listen}`);
+  const before = textOf(path);
+  const isOn = IS_ON.test(settingOf(before, 'general', 'enabled') ?? 'yes');
+  const address = isOn ? settingOf(before, 'general', 'capture_address') : undefined;
+  if (address !== undefined && address !== hep.listen) {
+    notes.push(
+      `hep.conf sends to ${address} already and is left as it is: point it to ${hep.listen} and set hep.forward to ${address}.`,
+    );
+    return [];
+  }
+  // Ours already, perhaps with a comment more: the password is what counts.
+  if (address === hep.listen && settingOf(before, 'general', 'capture_password') === hep.password) return [];
+  return [whole(path, text, 0o640, join(dirname(path), 'ari.conf'))];
+}

@@ -1,0 +1,63 @@
+/** The list of commands; `exit.ts` says how they end. */
+import { Command, CommanderError } from 'commander';
+import { ConfigError } from '../../config/load.ts';
+import { readManifest } from '../manifest.ts';
+import { StoreError } from '../ports/binding-store.ts';
+import { addAppKeys } from './app-keys.ts';
+import { addBindings } from './bindings.ts';
+import { addCheck } from './check.ts';
+import { addCheckConfig } from './check-config.ts';
+import { addDemo } from './demo.ts';
+import { CommandError, EXIT, EXIT_HELP } from './exit.ts';
+import { addExplain } from './explain.ts';
+import { addInit } from './init.ts';
+import { addPushTest } from './push-test.ts';
+import { addSimulate } from './simulate.ts';
+import { addStart } from './start.ts';
+import { addStatus } from './status.ts';
+
+export function buildProgram(): Command {
+  const program = new Command('pushwake')
+    .description('Makes softphones on sleeping mobiles ring, beside your own PBX.')
+    .version(readManifest().version)
+    .showHelpAfterError('(--help tells more)')
+    .exitOverride()
+    .addHelpText('after', `\nFirst: pushwake init, then pushwake check, then pushwake start.\n${EXIT_HELP}`);
+
+  for (const add of [
+    addInit,
+    addCheck,
+    addCheckConfig,
+    addStart,
+    addStatus,
+    addExplain,
+    addBindings,
+    addPushTest,
+    addSimulate,
+    addAppKeys,
+    addDemo,
+  ]) {
+    add(program);
+  }
+  return program;
+}
+
+/** Runs one command line, without the program's own name. What it prints goes to stdout and stderr. */
+export async function runCommand(args: readonly string[]): Promise<void> {
+  try {
+    await buildProgram().parseAsync(args, { from: 'user' });
+  } catch (error) {
+    process.exitCode = codeOf(error);
+  }
+}
+
+/** Mistakes are told in a line; anything else is a bug of ours and shows its stack. */
+function codeOf(error: unknown): number {
+  // commander has said it already; help and version are no mistakes.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.mistake;
+  const isKnown = error instanceof Error && (error.name === 'ConfigError' || error instanceof CommandError);
+  if (!isKnown && !(error instanceof StoreError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  if (error instanceof CommandError) return error.exitCode;
+  return error instanceof ConfigError || error.name === 'ConfigError' ? EXIT.mistake : EXIT.failed;
+}

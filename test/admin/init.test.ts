@@ -1,0 +1,211 @@
+/** `pushwake init` in folders of its own: what it writes, what it leaves alone, and that a second run changes nothing. */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { unifiedDiff } from '../../plugin/commands/init/diff.ts';
+import { settingOf, withSetting } from '../../plugin/commands/init/plan.ts';
+import { load } from '../../plugin/commands/setup.ts';
+import { inProcess } from './command.ts';
+
+let folder: string;
+let asterisk: string;
+let config: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'pushwake-init-'));
+  asterisk = join(folder, 'asterisk');
+  config = join(folder, 'pushwake', 'pushwake.yaml');
+  mkdirSync(asterisk);
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const init = (...args: string[]) =>
+  inProcess('init', '-c', config, '--asterisk-dir', asterisk, '--store', join(folder, 'b.db'), ...args);
+
+const SMALL = {
+  'ari.conf': '[general]\n;enabled = no\npretty = yes\n\n[old]\ntype = user\npassword = old-secret\n',
+  'http.conf': '[general]\nenabled = no ; off\nbindport = 8089\n',
+  'extensions.conf': '[internal]\nexten => 1001,1,Dial(PJSIP/1001)',
+  'hep.conf': '[general]\nenabled = no\ncapture_address = 192.0.2.1:9061\n',
+};
+const write = (files: Readonly<Record<string, string>>) => {
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(asterisk, name), text, { mode: 0o640 });
+};
+const read = (name: string) => readFileSync(join(asterisk, name), 'utf8');
+const snapshot = () => Object.fromEntries(readdirSync(asterisk).map((name) => [name, read(name)]));
+
+describe('a small Asterisk', () => {
+  it('is set up: passwords on both sides, includes at the end, a copy of each file that was changed', async () => {
+    write(SMALL);
+    const ran = await init('--realm', 'example.com', '--install');
+    expect(ran, ran.stderr).toMatchObject({ code: 0 });
+    expect(statSync(config).mode & 0o777).toBe(0o600);
+    const loaded = (await load(config)).config;
+    expect(loaded.mode).toBe('observe');
+    const options = loaded.pbx.office?.options as { url: string; password: string; hep: { password: string } };
+    expect(options.url).toBe('http://127.0.0.1:8089');
+    expect(options.password).toMatch(/^[0-9a-f]{48}$/);
+    expect(settingOf(read('pushwake-ari.conf'), 'pushwake', 'password')).toBe(options.password);
+    expect(settingOf(read('hep.conf'), 'general', 'capture_password')).toBe(options.hep.password);
+    expect(options.hep.password).not.toBe(options.password);
+    expect(read('ari.conf')).toBe(`${SMALL['ari.conf']}#include "pushwake-ari.conf"\n`);
+    expect(read('extensions.conf')).toBe(`${SMALL['extensions.conf']}\n#include "pushwake-extensions.conf"\n`);
+    expect(settingOf(read('http.conf'), 'general', 'enabled')).toBe('yes');
+    for (const [name, text] of Object.entries(SMALL)) expect(read(`${name}.before-pushwake`)).toBe(text);
+    // As private as what includes it.
+    expect(statSync(join(asterisk, 'pushwake-ari.conf')).mode & 0o777).toBe(0o640);
+    // Nothing of the passwords on the screen.
+    expect(ran.stdout).not.toContain(options.password);
+    expect(ran.stdout).toContain('pushwake check -c');
+  });
+
+  it('a second run changes nothing; one after a change by hand mends only that', async () => {
+    write(SMALL);
+    await init('--realm', 'example.com', '--install');
+    const before = { ...snapshot(), config: readFileSync(config, 'utf8') };
+    const again = await init('--install');
+    expect(again.stdout).toContain('Everything is as it should be already');
+    expect({ ...snapshot(), config: readFileSync(config, 'utf8') }).toEqual(before);
+    writeFileSync(join(asterisk, 'extensions.conf'), SMALL['extensions.conf']);
+    await init('--install');
+    const { 'extensions.conf.before-pushwake.1': second, ...rest } = snapshot();
+    expect(second).toBe(SMALL['extensions.conf']);
+    expect({ ...rest, config: before.config }).toEqual(before);
+  });
+
+  it('a dry run writes nothing and shows no password', async () => {
+    write(SMALL);
+    const before = snapshot();
+    const ran = await init('--realm', 'example.com', '--dry-run');
+    expect(snapshot()).toEqual(before);
+    expect(readdirSync(folder)).toEqual(['asterisk']);
+    expect(ran.stdout).toMatch(/^\+#include "pushwake-ari.conf"$/m);
+    expect(ran.stdout).toMatch(/^-enabled = no ; off$/m);
+    expect(ran.stdout).toContain('7 files would change; nothing was written.');
+    expect(ran.stdout).not.toMatch(/[0-9a-f]{48}|old-secret/);
+  });
+
+  it('without --install and nobody to ask, the PBX is left as it is and what is to be done is shown', async () => {
+    write(SMALL);
+    const before = snapshot();
+    const ran = await init('--realm', 'example.com');
+    expect(ran.code).toBe(0);
+    expect(snapshot()).toEqual(before);
+    expect(ran.stdout).toMatch(/^\+#include "pushwake-extensions.conf"$/m);
+    expect(ran.stderr).toContain('run it again with --install');
+    expect(readdirSync(join(folder, 'pushwake'))).toEqual(['pushwake.yaml']);
+  });
+
+  it('one that sends HEP to Homer goes on doing so', async () => {
+    const homer = '[general]\nenabled = yes\ncapture_address = 192.0.2.1:9060\n';
+    write({ ...SMALL, 'hep.conf': homer });
+    const ran = await init('--realm', 'example.com', '--install');
+    expect(read('hep.conf')).toBe(homer);
+    expect(ran.stdout).toContain('set hep.forward to 192.0.2.1:9060');
+  });
+
+  it('FreePBX: the files it writes itself are not touched', async () => {
+    write({ 'extensions.conf': '; generated', 'ari.conf': '; generated', 'extensions_additional.conf': '; generated' });
+    await init('--realm', 'example.com', '--install');
+    expect(read('extensions.conf')).toBe('; generated');
+    expect(read('ari.conf')).toBe('; generated');
+    expect(read('extensions_custom.conf')).toBe('#include "pushwake-extensions.conf"\n');
+    expect(read('ari_additional_custom.conf')).toBe('#include "pushwake-ari.conf"\n');
+  });
+
+  it('keys of the push services go into the file', async () => {
+    write(SMALL);
+    await init(
+      '--realm',
+      'example.com',
+      '--apns',
+      'TEAM123456,com.example.phone,KEY1234567,/etc/k.p8',
+      '--fcm',
+      'example-phone,/etc/a.json',
+    );
+    const { push } = (await load(config)).config;
+    expect(push).toMatchObject({
+      apns: { options: { apps: [{ teamId: 'TEAM123456', bundleId: 'com.example.phone', key: '/etc/k.p8' }] } },
+      fcm: { options: { apps: [{ projectId: 'example-phone', serviceAccount: '/etc/a.json' }] } },
+    });
+  });
+});
+
+describe('a FreeSWITCH', () => {
+  const socket = (password: string) =>
+    `<configuration name="event_socket.conf">\n<settings>\n<param name="listen-port" value="8022"/>\n<param name="password" value="${password}"/>\n</settings></configuration>\n`;
+
+  it('its event socket is shared with others: the password is taken over, not changed', async () => {
+    const freeswitch = join(folder, 'freeswitch');
+    mkdirSync(join(freeswitch, 'autoload_configs'), { recursive: true });
+    writeFileSync(join(freeswitch, 'freeswitch.xml'), '<document/>');
+    const file = join(freeswitch, 'autoload_configs', 'event_socket.conf.xml');
+    writeFileSync(file, socket('of-the-site'));
+    const ran = await init('--realm', 'example.com', '--freeswitch-dir', freeswitch, '--install');
+    expect(ran.code, ran.stderr).toBe(0);
+    expect(readFileSync(file, 'utf8')).toBe(socket('of-the-site'));
+    expect((await load(config)).config.pbx.office).toMatchObject({
+      type: 'freeswitch',
+      options: { port: 8022, password: 'of-the-site' },
+    });
+    expect(readFileSync(join(freeswitch, 'dialplan', 'pushwake.xml'), 'utf8')).toContain('<context name="pushwake">');
+  });
+});
+
+describe('what cannot be done is said, with exit code 2, and nothing is written', () => {
+  it.each([
+    ['no PBX', {}, ['--realm', 'example.com', '--freeswitch-dir', '/nowhere'], /^no PBX configuration found in /],
+    ['no realm and nobody to ask', SMALL, [], /^--realm: expected a host name/],
+    [
+      'a realm that is none',
+      SMALL,
+      ['--realm', 'a b'],
+      /^--realm: expected a host name, for example example\.com, found "a b"/,
+    ],
+    [
+      'half a key',
+      SMALL,
+      ['--realm', 'example.com', '--apns', 'TEAM123456'],
+      /^--apns: expected teamId,bundleId,keyId,key/,
+    ],
+    ['another kind of PBX', SMALL, ['--pbx', '3cx'], /^--pbx: expected asterisk or freeswitch, found "3cx"/],
+  ])('%s', async (_, files, args, expected) => {
+    write(files);
+    const before = snapshot();
+    const ran = await init(...args, '--install');
+    expect(ran.code).toBe(2);
+    expect(ran.stderr).toMatch(expected);
+    expect(snapshot()).toEqual(before);
+    expect(readdirSync(folder)).toEqual(['asterisk']);
+  });
+
+  it('a configuration that is there and has a mistake: the mistake, not a new file', async () => {
+    write(SMALL);
+    mkdirSync(join(folder, 'pushwake'));
+    writeFileSync(config, 'mode: ful\n');
+    const ran = await init('--realm', 'example.com', '--install');
+    expect(ran).toMatchObject({ code: 2 });
+    expect(ran.stderr).toMatch(/pushwake\.yaml:1:7 mode: expected one of observe, full/);
+    expect(readFileSync(config, 'utf8')).toBe('mode: ful\n');
+    expect(read('ari.conf')).toBe(SMALL['ari.conf']);
+  });
+});
+
+describe('the parts', () => {
+  it.each([
+    ['where it stands', '[general]\na = 1 ; x\n[other]\na = 2\n', '[general]\na = 9\n[other]\na = 2\n'],
+    ['where it is missing', '[general]\n; a = 1\n[other]\na = 2', '[general]\na = 9\n; a = 1\n[other]\na = 2'],
+    ['where there is no section', 'x', '[general]\na = 9\n\nx'],
+    ['in an empty file', '', '[general]\na = 9\n'],
+  ])('a setting is set %s', (_, before, after) => {
+    expect(withSetting(before, 'general', 'a', '9')).toBe(after);
+    expect(settingOf(after, 'general', 'a')).toBe('9');
+  });
+
+  it('a diff shows what changes, a little around it, and no secret', () => {
+    expect(unifiedDiff('/x', 'a\nb\nc\nd\n', 'a\nb\npassword = hunter2\nd\n')).toBe(
+      '--- /x\n+++ /x\n@@ -1,4 +1,4 @@\n a\n b\n-c\n+password = …\n d',
+    );
+  });
+});
