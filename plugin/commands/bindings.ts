@@ -175,7 +175,10 @@ function addExport(bindings: Command): void {
     .description('Writes all records as JSON lines, push tokens included: keep the file as secret as the store.')
     .argument('<file>', 'new file, made with mode 0600')
     .option('--json', 'one JSON object that says how many')
-    .addHelpText('after', '\nAlso while pushwake runs.\n\nExample:\n  $ pushwake bindings export /root/bindings.jsonl')
+    .addHelpText(
+      'after',
+      '\nAlso while pushwake runs.\n\nExample:\n  $ pushwake bindings export /var/backups/bindings.jsonl',
+    )
     .action(async (file: string, o: { config: string; json?: boolean }) => {
       const store = await openStore(await load(o.config), 'read');
       const bar = progress('records written:');
