@@ -21,7 +21,7 @@ Generated from \`pushwake <command> --help\`; a test compares. From the sources 
 terminal only, \`NO_COLOR\` is respected. Tokens show as fingerprints, but for \`bindings export\`.
 
 **What SIGHUP changes.** \`mode\`, \`policy\`, \`policies\`, \`locale\`, \`locales\`, \`calls\`, \`forgetAfter\`, \`log\`, \`push\`, \`pbx\`, \`events\` and
-\`http.admin.tokens\` are applied at once, and certificate files are read again. Only what differs is made anew: a PBX link that changes
+\`http.admin.tokens\` are applied at once. Only what differs is made anew: a PBX link that changes
 finds its waiting calls again, as after a lost connection; a new call of that moment takes the plain path. A policy counts from each
 binding's next change on. \`store\`, \`http.devices\` and the address or TLS of \`http.admin\` wait for the next start, and the log names them
 (\`configuration: these keys wait for the next start\`). A file with a mistake changes nothing: each mistake is a line of the log with
