@@ -5,7 +5,15 @@
 import { readFileSync } from 'node:fs';
 import { pino } from 'pino';
 import { random, randomId, systemClock } from '../adapters/clock/system/index.ts';
-import { type AdapterKind, ConfigError, type LoadedConfig, loadConfig, type SchemaOf } from '../config/load.ts';
+import { systemd } from '../adapters/supervisor/systemd/index.ts';
+import {
+  type AdapterKind,
+  ConfigError,
+  type LoadedConfig,
+  loadConfig,
+  type SchemaOf,
+  serviceManager,
+} from '../config/load.ts';
 import { isServed } from '../config/realms.ts';
 import type { Aor } from './core/aor.ts';
 import type { Targets } from './core/binding.ts';
@@ -258,10 +266,14 @@ export async function start(configFile: string, clocks?: Clocks): Promise<void> 
     }
     throw error;
   }
+  // The machine's own time, whatever clock the bindings live by.
+  const service = systemd(serviceManager(), systemClock(), log);
+  const isReady = () => service.ready(inOneLine(runtime.status().links));
   let stopping = false;
   const stop = (signal: string) => {
     if (stopping) return;
     stopping = true;
+    service.stopping();
     log.info({ signal }, 'stopping');
     const late = setTimeout(() => process.exit(1), STOP_WITHIN_MS);
     const all = [runtime.stop(), ...listeners.map((l) => l.stop())];
@@ -293,7 +305,17 @@ export async function start(configFile: string, clocks?: Clocks): Promise<void> 
     process.exit(1);
   }
   log.info({ mode: config.mode, links: runtime.status().links }, 'ready');
-  hangup.answer(() => (stopping ? Promise.resolve() : reload({ configFile, found, live, runtime, log })));
+  isReady();
+  hangup.answer(async () => {
+    if (stopping) return;
+    service.reloading();
+    await reload({ configFile, found, live, runtime, log }).finally(isReady);
+  });
+}
+
+/** What `systemctl status` shows beside the state. */
+function inOneLine(links: readonly { readonly up: boolean }[]): string {
+  return `${links.filter((link) => link.up).length} of ${links.length} PBX links up`;
 }
 
 const isConfigError = (error: unknown): error is Error =>
