@@ -314,8 +314,9 @@ export async function start(configFile: string, clocks?: Clocks): Promise<void> 
 }
 
 /** What `systemctl status` shows beside the state. */
-function inOneLine(links: readonly { readonly up: boolean }[]): string {
-  return `${links.filter((link) => link.up).length} of ${links.length} PBX links up`;
+function inOneLine(links: Readonly<Record<string, boolean>>): string {
+  const all = Object.values(links);
+  return `${all.filter(Boolean).length} of ${all.length} PBX links up`;
 }
 
 const isConfigError = (error: unknown): error is Error =>
