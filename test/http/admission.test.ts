@@ -1,6 +1,8 @@
 /** A flood costs calls nothing: what is beyond the limit is not looked at, and its connection is cut. On real sockets. */
-import { connect, type Socket } from 'node:net';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { admit } from '../../plugin/http/admission.ts';
 import { HttpListener } from '../../plugin/http/listener.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
@@ -58,6 +60,26 @@ describe('a public listener in a flood', () => {
     await vi.waitFor(() => expect(flood.closedByThem).toBe(true));
     expect(other.closedByThem).toBeUndefined();
     expect(handled()).toBeLessThanOrEqual(52);
+  });
+
+  it('what one packet brought beyond the limit costs no more than reading it', async () => {
+    const server = createServer((_request, response) => response.end());
+    admit(server, 100, new FakeClock());
+    // Beside the limit: how often Node itself made a request and a response for somebody to look at.
+    let made = 0;
+    server.on('request', () => made++);
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+    closing.push(
+      () => server.close(),
+      () => server.closeAllConnections(),
+    );
+    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    closing.push(() => socket.destroy());
+    socket.write(REQUEST.repeat(500));
+    // All ten that are let in are answered in one go, with the rest of the packet behind them.
+    await vi.waitFor(() => expect(made).toBeGreaterThanOrEqual(10));
+    await new Promise((turn) => setImmediate(turn));
+    expect(made).toBe(11);
   });
 
   it('a listener without a limit answers all', async () => {
