@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import { randomId } from '../../adapters/clock/system/index.ts';
 import { PACKAGE_ROOT } from '../manifest.ts';
 import { CommandError, EXIT } from './exit.ts';
-import { ariUrl, knownPasswords, looksLikeAsterisk, planAsterisk } from './init/asterisk.ts';
+import { ariUrl, HEP_LISTEN, knownPasswords, looksLikeAsterisk, planAsterisk } from './init/asterisk.ts';
 import { unifiedDiff } from './init/diff.ts';
 import { eventSocketOf, looksLikeFreeswitch, planFreeswitch } from './init/freeswitch.ts';
 import { install, type Written } from './init/install.ts';
@@ -32,7 +32,6 @@ interface Options {
 
 type Kind = 'asterisk' | 'freeswitch';
 
-const HEP_LISTEN = '127.0.0.1:9060';
 const FREESWITCH_DIRS = ['/etc/freeswitch', '/usr/local/freeswitch/conf', '/opt/freeswitch/conf'];
 const PASSWORD_BYTES = 24;
 
@@ -72,7 +71,8 @@ async function run(o: Options): Promise<void> {
   const { yaml, plan } = existsSync(o.config)
     ? await fromConfig(o, kind, folder)
     : await fromAnswers(o, kind, folder, answers);
-  const config = yaml === undefined ? [] : [whole(o.config, yaml, 0o600)];
+  const config =
+    yaml === undefined ? [] : [{ ...whole(o.config, yaml, 0o600), readers: 'group of the folder' as const }];
   const pbxFiles = changed(plan);
   if (o.dryRun) return showPlan(o, [...config, ...pbxFiles], plan);
 

@@ -1,7 +1,7 @@
 /** `pushwake init` in folders of its own: what it writes, what it leaves alone, and that a second run changes nothing. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { unifiedDiff } from '../../plugin/commands/init/diff.ts';
 import { settingOf, withSetting } from '../../plugin/commands/init/plan.ts';
@@ -27,7 +27,7 @@ const SMALL = {
   'ari.conf': '[general]\n;enabled = no\npretty = yes\n\n[old]\ntype = user\npassword = old-secret\n',
   'http.conf': '[general]\nenabled = no ; off\nbindport = 8089\n',
   'extensions.conf': '[internal]\nexten => 1001,1,Dial(PJSIP/1001)',
-  'hep.conf': '[general]\nenabled = no\ncapture_address = 192.0.2.1:9061\n',
+  'hep.conf': '[general]\nenabled = no\ncapture_address = 192.0.2.1:9061\ncapture_password = foo\n',
 };
 const write = (files: Readonly<Record<string, string>>) => {
   for (const [name, text] of Object.entries(files)) writeFileSync(join(asterisk, name), text, { mode: 0o640 });
@@ -36,6 +36,17 @@ const read = (name: string) => readFileSync(join(asterisk, name), 'utf8');
 const snapshot = () => Object.fromEntries(readdirSync(asterisk).map((name) => [name, read(name)]));
 
 describe('a small Asterisk', () => {
+  it('the group of the configuration’s folder may read it, as the package sets that up', async () => {
+    write(SMALL);
+    // 1 is there on every Linux; who is not root cannot give the folder away, and the file stays private.
+    const isRoot = process.getuid?.() === 0;
+    mkdirSync(dirname(config), { recursive: true });
+    if (isRoot) chownSync(dirname(config), 0, 1);
+    expect(await init('--realm', 'example.com')).toMatchObject({ code: 0 });
+    const { mode, gid } = statSync(config);
+    expect({ mode: mode & 0o777, gid }).toEqual(isRoot ? { mode: 0o640, gid: 1 } : { mode: 0o600, gid });
+  });
+
   it('is set up: passwords on both sides, includes at the end, a copy of each file that was changed', async () => {
     write(SMALL);
     const ran = await init('--realm', 'example.com', '--install');
@@ -49,6 +60,8 @@ describe('a small Asterisk', () => {
     expect(settingOf(read('pushwake-ari.conf'), 'pushwake', 'password')).toBe(options.password);
     expect(settingOf(read('hep.conf'), 'general', 'capture_password')).toBe(options.hep.password);
     expect(options.hep.password).not.toBe(options.password);
+    // Not the one of Asterisk's example, which is switched off.
+    expect(options.hep.password).toMatch(/^[0-9a-f]{48}$/);
     expect(read('ari.conf')).toBe(`${SMALL['ari.conf']}#include "pushwake-ari.conf"\n`);
     expect(read('extensions.conf')).toBe(`${SMALL['extensions.conf']}\n#include "pushwake-extensions.conf"\n`);
     expect(settingOf(read('http.conf'), 'general', 'enabled')).toBe('yes');

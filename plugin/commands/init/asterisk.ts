@@ -28,10 +28,18 @@ export function ariUrl(folder: string): string {
   return `http://${host}:${settingOf(http, 'general', 'bindport') ?? '8088'}`;
 }
 
+/** Where pushwake takes copies of REGISTERs. */
+export const HEP_LISTEN = '127.0.0.1:9060';
+
 /** The passwords of snippets that lie there already: a second run must not change them. */
 export function knownPasswords(folder: string): { ari?: string; hep?: string } {
   const ari = settingOf(textOf(join(folder, 'pushwake-ari.conf')), 'pushwake', 'password');
-  const hep = settingOf(textOf(join(folder, 'hep.conf')), 'general', 'capture_password');
+  // The one of a file that is switched off, or sends elsewhere, is not ours: Asterisk's own example has "foo".
+  const file = textOf(join(folder, 'hep.conf'));
+  const isOurs =
+    IS_ON.test(settingOf(file, 'general', 'enabled') ?? 'yes') &&
+    settingOf(file, 'general', 'capture_address') === HEP_LISTEN;
+  const hep = isOurs ? settingOf(file, 'general', 'capture_password') : undefined;
   const usable = (p: string | undefined) => p !== undefined && p !== '' && p !== 'CHANGE-ME';
   return { ...(usable(ari) ? { ari: ari as string } : {}), ...(usable(hep) ? { hep: hep as string } : {}) };
 }

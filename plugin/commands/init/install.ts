@@ -27,13 +27,14 @@ export function install(files: readonly PlannedFile[]): Written[] {
     mkdirSync(dirname(path), { recursive: true });
     const old = before === undefined ? undefined : statSync(path);
     const model = old ?? neighbour(file);
-    const bits = model ? model.mode & 0o777 : mode;
+    const group = model ? 0 : readersOf(file);
+    const bits = model ? model.mode & 0o777 : group > 0 ? mode | 0o040 : mode;
     const temporary = `${path}.new-${process.pid}`;
     const backup = old && freeName(`${path}.before-pushwake`);
     try {
       // What nobody else may read must not be readable for a moment either.
       writeFileSync(temporary, after, { mode: 0o600, flag: 'wx' });
-      giveTo(temporary, model);
+      giveTo(temporary, group > 0 ? { uid: 0, gid: group } : model);
       chmodSync(temporary, bits);
       if (backup) {
         copyFileSync(path, backup, constants.COPYFILE_EXCL);
@@ -51,6 +52,11 @@ export function install(files: readonly PlannedFile[]): Written[] {
 
 function neighbour({ like }: PlannedFile): Stats | undefined {
   return like === undefined ? undefined : statSync(like, { throwIfNoEntry: false });
+}
+
+/** 0: nobody but the owner. Only root may give files away. */
+function readersOf({ path, readers }: PlannedFile): number {
+  return readers && process.getuid?.() === 0 ? statSync(dirname(path)).gid : 0;
 }
 
 /** Only root may give files away. */

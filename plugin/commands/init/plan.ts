@@ -10,6 +10,8 @@ export interface PlannedFile {
   readonly mode: number;
   /** A new file gets owner and mode of this one: what includes it can be read by the PBX, and so can it. */
   readonly like?: string;
+  /** A new file may be read by the group of its folder, if that is not root's: the service runs as that group. */
+  readonly readers?: 'group of the folder';
 }
 
 export interface Plan {
