@@ -22,7 +22,9 @@ function pathsIn(text: string, page: string): string[] {
   const quoted = [...text.matchAll(/`([\w.@*/-]+)`/g)]
     .map((m) => m[1] as string)
     .filter((p) => /^(plugin|adapters|config|test|docs|\.ci)\//.test(p));
-  const linked = [...text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)]
+  // A section of pjsip.conf that uses a template looks like a link: [1001](account).
+  const prose = text.replaceAll(/^( *)```[\s\S]*?^\1```$/gm, '');
+  const linked = [...prose.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)]
     .map((m) => m[1] as string)
     .filter((p) => !/^[a-z]+:/.test(p))
     .map((p) => join(dirname(page), p));
@@ -95,6 +97,7 @@ describe('the documentation', () => {
       pathsIn('see `docs/nowhere.md`, [this](docs/gone.md#top) and [that](https://example.com/x)', 'README.md'),
     ).toEqual(['docs/nowhere.md', 'docs/gone.md']);
     expect(pathsIn('[up](../README.md)', 'docs/a.md')).toEqual(['README.md']);
+    expect(pathsIn('```sh\n[1001](account)\n```\n\n[b](b.md)', 'README.md')).toEqual(['b.md']);
     expect(scriptsIn('`npm run nothing -- x`, npm test')).toEqual(['nothing', 'test']);
     expect(blocks('1. so:\n\n   ```yaml\n   a:\n     b: 1\n   ```\n', 'yaml')).toEqual(['a:\n  b: 1\n']);
   });
