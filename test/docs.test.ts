@@ -5,8 +5,10 @@
 import { existsSync, globSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { ConfigError, parseConfig } from '../config/load.ts';
+import { buildProgram } from '../plugin/commands/program.ts';
 import { adapters, schemasOf } from '../plugin/main.ts';
 import { readManifest } from '../plugin/manifest.ts';
 
@@ -20,7 +22,9 @@ function pathsIn(text: string, page: string): string[] {
   const quoted = [...text.matchAll(/`([\w.@*/-]+)`/g)]
     .map((m) => m[1] as string)
     .filter((p) => /^(plugin|adapters|config|test|docs|\.ci)\//.test(p));
-  const linked = [...text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)]
+  // A section of pjsip.conf that uses a template looks like a link: [1001](account).
+  const prose = text.replaceAll(/^( *)```[\s\S]*?^\1```$/gm, '');
+  const linked = [...prose.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)]
     .map((m) => m[1] as string)
     .filter((p) => !/^[a-z]+:/.test(p))
     .map((p) => join(dirname(page), p));
@@ -41,6 +45,42 @@ function blocks(text: string, language: string): string[] {
   );
 }
 
+/** Printed by the demo and by the help of `simulate`; nothing to type. */
+const SENTENCES = ['is killed (SIGKILL) while a call waits', 'down from <when> [to <when>]'];
+
+/** What a text shows to type after `pushwake`: in fenced or indented blocks, and in backticks. A line that ends in a backslash goes on. */
+function commandLines(text: string): string[] {
+  const fenced = [...text.matchAll(/^( *)```(?!ya?ml)\w*\n([\s\S]*?)^\1```/gm)].map((m) => m[2] as string);
+  const indented = [...text.matchAll(/^(?: {4}|\t).*$/gm)].map((m) => m[0]);
+  const typed = [fenced.join(''), indented.join('\n')].flatMap((block) =>
+    [
+      ...block.replaceAll(/ *\\\n\s*/g, ' ').matchAll(/^\s*(?:\$ |sudo )*(?:npm run pushwake --|pushwake) +(.*)$/gm),
+    ].map((m) => m[1] as string),
+  );
+  const quoted = [...text.matchAll(/`(?:npm run pushwake --|pushwake) +([^`\n]+)`/g)].map((m) => m[1] as string);
+  return [...new Set([...typed, ...quoted])].filter((line) => !SENTENCES.includes(line));
+}
+
+/** Undefined when the program has that command with those options, else the first word it does not know. */
+function unknownWord(line: string): string | undefined {
+  const words = line.replace(/\s[#|>].*$/, '').match(/"[^"]*"|'[^']*'|\S+/g) ?? [];
+  const program = buildProgram();
+  let command: Command = program;
+  for (const word of words) {
+    if (word === '--') break;
+    if (word.startsWith('-') && word !== '-') {
+      const flag = word.split('=')[0];
+      const known = [command, program].flatMap((c) => c.options.flatMap((o) => [o.short, o.long]));
+      if (![...known, '-h', '--help'].includes(flag)) return word;
+    } else if (command.commands.length > 0 && !/^<.*>$/.test(word)) {
+      const next = command.commands.find((c) => c.name() === word || c.aliases().includes(word));
+      if (!next) return word;
+      command = next;
+    }
+  }
+  return undefined;
+}
+
 describe('the documentation', () => {
   it.each(pages)('%s names only what exists', (page) => {
     const text = read(page);
@@ -57,8 +97,25 @@ describe('the documentation', () => {
       pathsIn('see `docs/nowhere.md`, [this](docs/gone.md#top) and [that](https://example.com/x)', 'README.md'),
     ).toEqual(['docs/nowhere.md', 'docs/gone.md']);
     expect(pathsIn('[up](../README.md)', 'docs/a.md')).toEqual(['README.md']);
+    expect(pathsIn('```sh\n[1001](account)\n```\n\n[b](b.md)', 'README.md')).toEqual(['b.md']);
     expect(scriptsIn('`npm run nothing -- x`, npm test')).toEqual(['nothing', 'test']);
     expect(blocks('1. so:\n\n   ```yaml\n   a:\n     b: 1\n   ```\n', 'yaml')).toEqual(['a:\n  b: 1\n']);
+  });
+
+  it.each(pages)('%s shows only commands and options that pushwake has', (page) => {
+    const wrong = commandLines(read(page)).filter((line) => unknownWord(line) !== undefined);
+    expect(wrong.map((line) => `${line}: ${unknownWord(line)}`)).toEqual([]);
+  });
+
+  it('would notice a command or an option that pushwake has not (control)', () => {
+    const page =
+      '```sh\npushwake init \\\n  --realm a\n```\n\n    npm run pushwake -- bindings list\n\nsee `pushwake explain 1001`';
+    expect(commandLines(page)).toEqual(['init --realm a', 'bindings list', 'explain 1001']);
+    expect(commandLines(page).map(unknownWord)).toEqual([undefined, undefined, undefined]);
+    expect(unknownWord('explian 1001')).toBe('explian');
+    expect(unknownWord('bindings lits')).toBe('lits');
+    expect(unknownWord('init --relam a')).toBe('--relam');
+    expect(pages.flatMap((p) => commandLines(read(p))).length).toBeGreaterThan(20);
   });
 
   it('README gives the commands CI runs', () => {
