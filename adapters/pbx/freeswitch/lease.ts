@@ -21,6 +21,7 @@ export class Lease {
   readonly #node: string;
   readonly #api: Api;
   #held = false;
+  #dropped = false;
 
   constructor(node: string, api: Api) {
     this.#node = node;
@@ -36,22 +37,25 @@ export class Lease {
     const nowSeconds = Number(now.trim());
     if (!Number.isInteger(nowSeconds)) throw new Error('FreeSWITCH does not tell its time: is mod_commands loaded?');
     if (node.startsWith('-ERR')) throw new Error('FreeSWITCH knows no marks: is mod_hash loaded?');
+    // Dropped while we asked: written now, the lease would stand with nobody behind it.
+    if (this.#dropped) return 'standby';
     if (this.#held && until === '') return 'lost';
     if (node !== '' && node !== this.#node && Number(until) > nowSeconds) {
       this.#held = false;
       return 'standby';
     }
+    this.#held = true;
     // The name first: a call must never be told to a node that does not hold the lease.
     await Promise.all([
       this.#api(`hash insert/pushwake/node/${this.#node}`),
       this.#api(`hash insert/pushwake/until/${nowSeconds + LEASE_SECONDS}`),
     ]);
-    this.#held = true;
     return 'held';
   }
 
-  /** We go: from now on calls take the plain path, without waiting for anybody. */
+  /** We go, for good: from now on calls take the plain path, without waiting for anybody. Commands arrive in their order. */
   async drop(): Promise<void> {
+    this.#dropped = true;
     if (!this.#held) return;
     this.#held = false;
     await this.#api('hash delete/pushwake/until');

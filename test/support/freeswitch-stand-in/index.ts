@@ -116,10 +116,15 @@ export class FreeswitchStandIn {
     this.#phones.set(place, onInvite);
   }
 
+  /** The node calls are told to; undefined while nobody's lease is live. */
+  get leaseHolder(): string | undefined {
+    const isLive = Number(this.hash.get('pushwake/until') ?? 0) > Date.now() / 1_000;
+    return isLive ? this.hash.get('pushwake/node') : undefined;
+  }
+
   /** What the dialplan does: looks at lease and mark, tells, waits, rings. */
   call(aor: string) {
-    const isLive = Number(this.hash.get('pushwake/until') ?? 0) > Date.now() / 1_000;
-    const held = isLive && this.hash.get(`pushwake_aor/${aor}`) === '1';
+    const held = this.leaseHolder !== undefined && this.hash.get(`pushwake_aor/${aor}`) === '1';
     return this.channels.call(aor, held, this.hash.get('pushwake/node') ?? '');
   }
 
