@@ -4,6 +4,7 @@
  * the first attempt failed (calls then take the plain path until the link is up).
  */
 import type { Aor } from '../core/aor.ts';
+import type { Choice } from '../core/binding.ts';
 import type { DurationMs, Instant } from '../core/time.ts';
 import type { ClosingWord, WakeStatus } from '../core/wake.ts';
 
@@ -64,6 +65,8 @@ export type PbxEvent =
       readonly at: Instant;
       /** SIP `Expires` granted to this REGISTER, where known. */
       readonly grantedMs?: DurationMs;
+      /** What the PBX's directory says of the account; `{}` when that is nothing. Absent where the PBX does not tell. */
+      readonly choice?: Choice;
       /** HEP only: the exact text on the wire, escapes kept. Absent values were not on the wire. */
       readonly wire?: { readonly contact: string; readonly source: string };
     }

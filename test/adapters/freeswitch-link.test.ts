@@ -86,6 +86,15 @@ describe('registrations', () => {
     expect(told.events.filter((e) => e.type === 'contactSeen')).toHaveLength(1);
   });
 
+  it('tell what the directory says of the account, also that it says nothing any more', async () => {
+    const { pbx, told } = await world();
+    pbx.register(AOR, CONTACT, 'c1', 3_600, 0, { pushwake_policy: ' sales ', pushwake_app: 'project' });
+    expect((await told.told('contactSeen')).choice).toEqual({ policy: 'sales', app: 'project' });
+    pbx.register(AOR, CONTACT.replace('tok', 'other'), 'c1', 3_600, 0, { pushwake_policy: '' });
+    const later = await told.told('contactSeen', (e) => e.contact.uri.includes('other'));
+    expect(later.choice).toEqual({});
+  });
+
   it('a connection the system closed logs nobody out; a log-out does', async () => {
     const { pbx, told } = await world();
     pbx.register(AOR, CONTACT, 'c1');

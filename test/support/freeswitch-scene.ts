@@ -110,6 +110,8 @@ export interface FreeswitchSceneOptions {
   readonly extensions?: string;
   /** Parameters of the SIP profile `internal`. */
   readonly profile?: Readonly<Record<string, string>>;
+  /** Variables of a user's directory entry, by user. */
+  readonly directory?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** YAML lines under `policy:`. */
   readonly policy?: string;
   readonly withoutPushwake?: boolean;
@@ -146,6 +148,7 @@ export class FreeswitchScene extends PbxScene {
         dialplans: [freeswitchShipped('pushwake-dialplan.xml')],
         eslPassword: ESL_PASSWORD,
         ...(options.profile ? { profile: options.profile } : {}),
+        ...(options.directory ? { directory: options.directory } : {}),
       }),
       startApnsStandIn(),
     ]);

@@ -284,6 +284,7 @@ class FreeswitchLink implements PbxLink {
       contact,
       how: 'event',
       at,
+      choice: fact.choice ?? {},
       ...(grantedSeconds === undefined ? {} : { grantedMs: this.#lasting(grantedSeconds) }),
     });
   }

@@ -3,6 +3,7 @@
  * `pushwake_aor`), so nothing is kept here. Unknown events, missing headers and channels that are none of ours yield nothing;
  * nothing here throws, whatever a phone wrote into its Contact or User-Agent.
  */
+import type { Choice } from '../../../plugin/core/binding.ts';
 import type { Caller } from './dial.ts';
 import { isId } from './dial.ts';
 
@@ -24,6 +25,8 @@ const READ: ReadonlySet<string> = new Set([
     'user-agent',
     'reason',
   ],
+  // Variables of the user's directory entry, which FreeSWITCH adds to each registration.
+  ...['pushwake_policy', 'pushwake_app'],
   ...['pushwake-aor', 'pushwake-node', 'Unique-ID', 'Channel-Call-UUID', 'Hangup-Cause', 'Answer-State'],
   ...['Caller-Caller-ID-Number', 'Caller-Caller-ID-Name', 'Caller-Privacy-Hide-Number', 'Caller-Privacy-Hide-Name'],
   ...['variable_effective_caller_id_number', 'variable_effective_caller_id_name'],
@@ -67,6 +70,8 @@ export type FsFact =
       readonly callId: string;
       readonly grantedSeconds?: number;
       readonly agent?: string;
+      /** Absent: the directory says nothing of us. */
+      readonly choice?: Choice;
       readonly atEpochMs: number;
     }
   /** `contact` absent: `Contact: *`; only what has this Call-ID is meant, and in contact mode even that stays. */
@@ -169,8 +174,16 @@ function registered(e: EventHeaders): FsFact | undefined {
     callId: e['call-id'] ?? '',
     ...(Number.isFinite(granted) && granted > 0 ? { grantedSeconds: granted } : {}),
     ...(e['user-agent'] ? { agent: e['user-agent'] } : {}),
+    ...choiceOf(e),
     atEpochMs: epochMs(e['Event-Date-Timestamp']),
   };
+}
+
+/** An administrator's own words; whether they mean anything is found out where policies and apps are known. */
+function choiceOf({ pushwake_policy, pushwake_app }: EventHeaders): { readonly choice?: Choice } {
+  const [policy, app] = [pushwake_policy?.trim(), pushwake_app?.trim()];
+  if (!policy && !app) return {};
+  return { choice: { ...(policy ? { policy: policy.slice(0, 64) } : {}), ...(app ? { app: app.slice(0, 256) } : {}) } };
 }
 
 function unregistered(e: EventHeaders): FsFact | undefined {

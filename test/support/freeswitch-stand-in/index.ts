@@ -87,7 +87,15 @@ export class FreeswitchStandIn {
   }
 
   /** The same contact again is a refresh. */
-  register(user: string, contact: string, callId: string, seconds = 3_600, stampLagMs = 0): void {
+  register(
+    user: string,
+    contact: string,
+    callId: string,
+    seconds = 3_600,
+    stampLagMs = 0,
+    /** Variables of the user's directory entry. */
+    directory: Readonly<Record<string, string>> = {},
+  ): void {
     const dropsEpochSeconds = Math.floor(Date.now() / 1_000) + seconds + LATE_MARGIN_SECONDS;
     this.rows = [...this.rows.filter((r) => r.contact !== contact), { user, callId, contact, dropsEpochSeconds }];
     const [name, host] = user.split('@');
@@ -99,6 +107,7 @@ export class FreeswitchStandIn {
         'call-id': callId,
         expires: String(seconds),
         'Event-Date-Timestamp': String((Date.now() - stampLagMs) * 1_000),
+        ...directory,
       }),
     );
   }

@@ -26,6 +26,8 @@ export interface FreeswitchConfigInput {
   readonly eslPassword: string;
   /** Extensions of the context `default`, where phones call. */
   readonly extensions: string;
+  /** Variables of a user's directory entry, by user. */
+  readonly directory?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Files of the product, included beside the contexts. */
   readonly dialplans: readonly string[];
   /** Further `<param>` lines of the profile `internal`; those of the same name win over the ones here. */
@@ -48,6 +50,11 @@ const MODULES = [
 
 const param = ([name, value]: readonly [string, string]) => `<param name="${name}" value="${escapeXml(value)}"/>`;
 const params = (of: Readonly<Record<string, string>>) => Object.entries(of).map(param).join('\n');
+
+const variables = (of: Readonly<Record<string, string>>) =>
+  Object.entries(of)
+    .map(([name, value]) => `<variable name="${name}" value="${escapeXml(value)}"/>`)
+    .join('');
 
 export function escapeXml(text: string): string {
   return text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
@@ -89,7 +96,7 @@ ${params(settings)}
   const user = (u: SipUser) => `<user id="${u.id}"><params><param name="password" value="${passwordOf(u)}"/></params>
 <variables><variable name="user_context" value="default"/>
 <variable name="effective_caller_id_name" value="${escapeXml(/^(.*) <.*>$/.exec(u.callerId ?? '')?.[1] ?? `User ${u.id}`)}"/>
-<variable name="effective_caller_id_number" value="${u.id}"/></variables></user>`;
+<variable name="effective_caller_id_number" value="${u.id}"/>${variables(o.directory?.[u.id] ?? {})}</variables></user>`;
   return `<?xml version="1.0"?>
 <document type="freeswitch/xml">
 <section name="configuration">

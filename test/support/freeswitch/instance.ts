@@ -20,6 +20,8 @@ export interface FreeswitchOptions {
   readonly domain?: string;
   /** `<extension>` elements of the context in which phones call. */
   readonly extensions: string;
+  /** Variables of a user's directory entry, by user. */
+  readonly directory?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Dialplan files of the product. */
   readonly dialplans?: readonly string[];
   readonly eslPassword: string;
@@ -74,6 +76,7 @@ export async function startFreeswitch(options: FreeswitchOptions): Promise<Runni
     extensions: options.extensions,
     dialplans: options.dialplans ?? [],
     ...(options.profile ? { profile: options.profile } : {}),
+    ...(options.directory ? { directory: options.directory } : {}),
   });
   writeFileSync(join(folder, 'conf/freeswitch.xml'), xml);
   const command = [
