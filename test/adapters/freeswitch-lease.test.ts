@@ -1,6 +1,6 @@
 /** The lease against a mod_hash whose answers take their time: what is written when, and what is left behind. */
 import { describe, expect, it } from 'vitest';
-import { LEASE_EVERY_MS, Lease } from '../../adapters/pbx/freeswitch/lease.ts';
+import { LEASE_EVERY_MS, Lease, Observing } from '../../adapters/pbx/freeswitch/lease.ts';
 
 const NOW = 1_800_000_000;
 
@@ -30,6 +30,11 @@ class Hash {
     return '+OK\n';
   }
 
+  /** Time passes for everybody alike. */
+  lease(node: string): Lease {
+    return new Lease(node, this.api, () => this.nowSeconds * 1_000);
+  }
+
   get holder(): string | undefined {
     return Number(this.marks.get('pushwake/until') ?? 0) > this.nowSeconds
       ? this.marks.get('pushwake/node')
@@ -40,7 +45,7 @@ class Hash {
 describe('lease', () => {
   it('is held by one node; the other stands by until it was dropped', async () => {
     const hash = new Hash();
-    const [a, b] = [new Lease('a', hash.api), new Lease('b', hash.api)];
+    const [a, b] = [hash.lease('a'), hash.lease('b')];
     expect([await a.renew(), await b.renew(), await a.renew()]).toEqual(['held', 'standby', 'held']);
     await a.drop();
     expect(hash.holder).toBeUndefined();
@@ -50,7 +55,7 @@ describe('lease', () => {
 
   it('is left alone by a node that goes while it stands by', async () => {
     const hash = new Hash();
-    const [a, b] = [new Lease('a', hash.api), new Lease('b', hash.api)];
+    const [a, b] = [hash.lease('a'), hash.lease('b')];
     await a.renew();
     await b.renew();
     await b.drop();
@@ -59,7 +64,7 @@ describe('lease', () => {
 
   it('of a node that renews no more falls to the other after three renewals', async () => {
     const hash = new Hash();
-    const [a, b] = [new Lease('a', hash.api), new Lease('b', hash.api)];
+    const [a, b] = [hash.lease('a'), hash.lease('b')];
     await a.renew();
     hash.nowSeconds += (2 * LEASE_EVERY_MS) / 1_000;
     expect(await b.renew()).toBe('standby');
@@ -70,9 +75,19 @@ describe('lease', () => {
     expect(hash.holder).toBe('b');
   });
 
+  it('of a node that hung and goes after the other took over is left to the other', async () => {
+    const hash = new Hash();
+    const [a, b] = [hash.lease('a'), hash.lease('b')];
+    await a.renew();
+    hash.nowSeconds += (3 * LEASE_EVERY_MS) / 1_000;
+    await b.renew();
+    await a.drop();
+    expect(hash.holder).toBe('b');
+  });
+
   it('dropped in the middle of a renewal stays dropped', async () => {
     const hash = new Hash();
-    const lease = new Lease('a', hash.api);
+    const lease = hash.lease('a');
     await lease.renew();
     hash.slow = true;
     const renewing = lease.renew();
@@ -86,7 +101,7 @@ describe('lease', () => {
 
   it('dropped while it is written for the first time is taken back', async () => {
     const hash = new Hash();
-    const lease = new Lease('a', hash.api);
+    const lease = hash.lease('a');
     hash.slow = true;
     const renewing = lease.renew();
     hash.answer();
@@ -101,9 +116,34 @@ describe('lease', () => {
 
   it('is lost when mod_hash has forgotten it, and with it every mark', async () => {
     const hash = new Hash();
-    const lease = new Lease('a', hash.api);
+    const lease = hash.lease('a');
     await lease.renew();
     hash.marks.clear();
     expect(await lease.renew()).toBe('lost');
+  });
+});
+
+describe('mode: observe', () => {
+  it('says that it watches, never that a call may wait for it, and leaves the lease of others alone', async () => {
+    const hash = new Hash();
+    const observing = new Observing(hash.api);
+    const watches = () => Number(hash.marks.get('pushwake/observe') ?? 0) > hash.nowSeconds;
+    expect(await observing.renew()).toBe('held');
+    expect([watches(), hash.holder]).toEqual([true, undefined]);
+    await hash.lease('b').renew();
+    await observing.renew();
+    await observing.drop();
+    expect([watches(), hash.holder]).toEqual([false, 'b']);
+  });
+
+  it('dropped in the middle of a renewal it watches no more', async () => {
+    const hash = new Hash();
+    const observing = new Observing(hash.api);
+    hash.slow = true;
+    const renewing = observing.renew();
+    const dropping = observing.drop();
+    hash.answer();
+    await Promise.all([renewing, dropping]);
+    expect([...hash.marks]).toEqual([]);
   });
 });

@@ -25,7 +25,7 @@ interface World {
 }
 
 async function world(
-  o: { node?: string; password?: string; pbx?: FreeswitchStandIn; realm?: string | string[] } = {},
+  o: { node?: string; password?: string; pbx?: FreeswitchStandIn; realm?: string | string[]; observing?: boolean } = {},
 ): Promise<World> {
   const pbx = o.pbx ?? (await FreeswitchStandIn.start(PASSWORD));
   if (!o.pbx) open.push(pbx);
@@ -38,7 +38,8 @@ async function world(
     expiresLateMargin: 5,
     ...(o.node ? { node: o.node } : {}),
   });
-  const link = create(options, { clock: systemClock(), log, name: o.node ?? 'office' });
+  const observing = o.observing ?? false;
+  const link = create(options, { clock: systemClock(), log, name: o.node ?? 'office', observing });
   await link.start(told.add);
   open.push(link);
   return { pbx, link, log, told };
@@ -210,6 +211,49 @@ describe('lease and marks', () => {
     await told.told('linkDown');
     await until('the link is up again', () => told.events.filter((e) => e.type === 'linkUp').length === 2);
     expect(pbx.hash.get('pushwake/node')).toBe('pushwake');
+  });
+});
+
+describe('mode: observe', () => {
+  /** Whatever might touch a channel, a registration, or what the dialplan decides by. */
+  const touching = (pbx: FreeswitchStandIn) =>
+    pbx.commands.filter((c) => /uuid_|bgapi|flush|insert\/(?!pushwake\/observe\/)/.test(c));
+
+  it('a call is told and goes on as if nobody were there, whatever is ordered', async () => {
+    const { pbx, link, told } = await world({ observing: true });
+    pbx.phone('127.0.0.9:5060', (invite) => invite.answer());
+    pbx.register(AOR, CONTACT, 'c1');
+    const call = pbx.call(AOR);
+    expect(await call.status).toBe(200);
+    const { leg } = await told.told('wakeLegArrived');
+    expect(leg).toMatchObject({ aor: AOR, legId: call.uuid });
+    expect(await link.compose(leg.legId, 'c', [])).toBe('gone');
+    await link.tellStatus?.(leg.legId, 'NOBODY');
+    expect(pbx.channels.variable(call.uuid, 'pushwake_status')).toBe('NOBINDING');
+    await link.stop();
+    expect(touching(pbx)).toEqual([]);
+    expect([...pbx.hash.keys()]).toEqual([]);
+  });
+
+  it('with the lease and the marks of an earlier life in force: its calls are left alone', async () => {
+    const pbx = await FreeswitchStandIn.start(PASSWORD);
+    open.push(pbx);
+    pbx.hash.set('pushwake/node', 'pushwake').set('pushwake/until', String(Date.now())).set(`pushwake_aor/${AOR}`, '1');
+    const { told } = await world({ observing: true, pbx });
+    expect(await pbx.call(AOR).status).toBe(480);
+    expect(told.events.filter((e) => e.type === 'wakeLegArrived')).toHaveLength(1);
+    expect(touching(pbx)).toEqual([]);
+  });
+
+  it('beside a node that works: that one has the call, this one only sees it', async () => {
+    const works = await world({ node: 'a' });
+    const sees = await world({ node: 'b', pbx: works.pbx, observing: true });
+    await works.link.setReachable(AOR, true);
+    const call = works.pbx.call(AOR);
+    const { leg } = await works.told.told('wakeLegArrived');
+    await sees.told.told('wakeLegArrived');
+    await works.link.compose(leg.legId, 'c', []);
+    await call.status;
   });
 });
 

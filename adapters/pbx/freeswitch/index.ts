@@ -26,7 +26,7 @@ import { LastSeen } from './last-seen.ts';
 import type { HeldRow, LinkData } from './link.ts';
 import type { FreeswitchOptions } from './options.ts';
 import { ownAddresses } from './registrations.ts';
-import { callOf, type EventHeaders, type FsFact, translate } from './translate.ts';
+import { type CallFact, callOf, type EventHeaders, type FsFact, translate } from './translate.ts';
 import { type Adopted, STATUS, type Target, WaitingCall } from './waiting-call.ts';
 
 export { check } from './check.ts';
@@ -51,8 +51,6 @@ const RING_SECONDS = 60;
 export function create(options: FreeswitchOptions, deps: AdapterDeps): PbxLink {
   return new FreeswitchLink(options, deps);
 }
-
-type CallFact = Extract<FsFact, { fact: 'call' }>;
 
 class FreeswitchLink implements PbxLink {
   readonly name: string;
@@ -89,7 +87,12 @@ class FreeswitchLink implements PbxLink {
     this.#worker = new SupervisedWorker({
       name: deps.name,
       script,
-      workerData: { address: { host, port, password }, node, profiles } satisfies LinkData,
+      workerData: {
+        address: { host, port, password },
+        node,
+        profiles,
+        observing: this.#observing,
+      } satisfies LinkData,
       log: deps.log,
       onUp: () => void this.#linkUp(),
       onDown: (reason) => this.#say({ type: 'linkDown', pbx: this.name, reason }),
@@ -99,6 +102,10 @@ class FreeswitchLink implements PbxLink {
 
   get ringsVia(): ReadonlySet<string> {
     return new Set(Object.keys(this.#o.via));
+  }
+
+  get #observing(): boolean {
+    return this.#deps.observing === true;
   }
 
   get up(): boolean {
@@ -129,7 +136,7 @@ class FreeswitchLink implements PbxLink {
     this.#say({ type: 'linkUp', pbx: this.name });
     try {
       // Calls first: they wait; the resync can.
-      await this.#takeUp();
+      if (!this.#observing) await this.#takeUp();
     } catch (error) {
       this.#deps.log.warn({ pbx: this.name, reason: String(error) }, 'could not look for calls that wait');
     }
@@ -168,7 +175,7 @@ class FreeswitchLink implements PbxLink {
     for (const d of dumps) {
       if (!d?.['Unique-ID'] || !waiting.has(d['Unique-ID']) || this.#calls.has(d['Unique-ID'])) continue;
       const fact = callOf(d);
-      if (fact?.fact === 'call') this.#call(fact, true);
+      if (fact) this.#call(fact, true);
     }
   }
 
@@ -184,7 +191,10 @@ class FreeswitchLink implements PbxLink {
         return this.#expired(fact);
       }
       case 'call':
-        return this.#call(fact, false);
+        // A lease of an earlier life of ours may still stand: its calls take the plain path.
+        return this.#observing ? undefined : this.#call(fact, false);
+      case 'seen':
+        return this.#observing ? this.#seen(fact) : undefined;
       case 'legDials':
       case 'legRinging':
       case 'legAnswered':
@@ -311,7 +321,7 @@ class FreeswitchLink implements PbxLink {
     }
     for (const uri of uris) this.#say({ ...said, uri });
     // The phone asked for it: a row that stays would be rung, and would look like a binding at the next resync.
-    if (this.#deps.observing) return;
+    if (this.#observing) return;
     for (const uri of uris) {
       this.removeContact({ aor, uri }).catch((error: unknown) => {
         this.#deps.log.info(
@@ -340,7 +350,7 @@ class FreeswitchLink implements PbxLink {
     const { caller } = fact;
     const aor = parseAor(fact.aor);
     if (!aor) {
-      this.#deps.log.warn({ pbx: this.name }, 'the dialplan names no account: expected user@domain');
+      this.#deps.log.warn({ pbx: this.name }, NAMES_NO_ACCOUNT);
       return void this.#compose(caller.uuid, '').catch(() => undefined);
     }
     const seenMs = this.#deps.clock.monotonicMs();
@@ -377,9 +387,20 @@ class FreeswitchLink implements PbxLink {
       },
     });
     this.#calls.set(caller.uuid, call);
-    const { name, number, hidden } = caller;
+    this.#wakeLeg(fact, aor, startedAt);
+  }
+
+  /** It goes its way already: to be looked at, never to be touched. */
+  #seen(fact: CallFact): void {
+    const aor = parseAor(fact.aor);
+    if (aor) this.#wakeLeg(fact, aor, this.#at(fact.startedEpochMs));
+    else this.#deps.log.warn({ pbx: this.name }, NAMES_NO_ACCOUNT);
+  }
+
+  #wakeLeg({ caller, linkedId }: CallFact, aor: Aor, startedAt: Instant): void {
+    const { name, number, hidden, uuid } = caller;
     const shown = hidden ? undefined : { ...(name ? { name } : {}), ...(number ? { number } : {}) };
-    const leg = { legId: caller.uuid, aor, linkedId: fact.linkedId, ...(shown && { caller: shown }) };
+    const leg = { legId: uuid, aor, linkedId, ...(shown && { caller: shown }) };
     this.#say({ type: 'wakeLegArrived', pbx: this.name, leg, startedAt });
   }
 
@@ -461,7 +482,7 @@ class FreeswitchLink implements PbxLink {
     const call = this.#calls.get(legId) ?? this.#callByRef.get(legId);
     if (call) call.tellStatus(status);
     // A wake leg is the caller's channel, which goes on after we have let go of it.
-    else if (parseRef(legId) === undefined) await this.#set(legId, STATUS, status);
+    else if (!this.#observing && parseRef(legId) === undefined) await this.#set(legId, STATUS, status);
   }
 
   async showEnded(contact: HeldContact, callId: string, word: ClosingWord): Promise<void> {
@@ -549,6 +570,8 @@ class FreeswitchLink implements PbxLink {
     await this.#worker.call('mark', { aor, on: reachable }, LIST_DEADLINE);
   }
 }
+
+const NAMES_NO_ACCOUNT = 'the dialplan names no account: expected user@domain';
 
 interface ChannelRow {
   readonly uuid: string;

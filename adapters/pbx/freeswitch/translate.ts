@@ -35,7 +35,13 @@ const READ: ReadonlySet<string> = new Set([
 ]);
 
 /** Custom events subscribed to. Not `pre_register` and `register_attempt`: anybody can cause those without a password. */
-export const SUBCLASSES = ['sofia::register', 'sofia::unregister', 'sofia::expire', 'pushwake::call'] as const;
+export const SUBCLASSES = [
+  'sofia::register',
+  'sofia::unregister',
+  'sofia::expire',
+  'pushwake::call',
+  'pushwake::seen',
+] as const;
 const CHANNEL_EVENTS = [
   'CHANNEL_ORIGINATE',
   'CHANNEL_PROGRESS',
@@ -94,8 +100,9 @@ export type FsFact =
       readonly expiresEpochMs: number;
       readonly atEpochMs: number;
     }
+  /** `seen`: the dialplan went on without waiting for anybody. */
   | {
-      readonly fact: 'call';
+      readonly fact: 'call' | 'seen';
       readonly aor: string;
       /** The node that holds the lease. */
       readonly node: string;
@@ -118,6 +125,8 @@ export type FsFact =
   | { readonly fact: 'lateHeard' | 'lateEnded'; readonly uuid: string }
   /** A background command failed; `job` is the channel it was to make. */
   | { readonly fact: 'jobFailed'; readonly job: string; readonly reason: string };
+
+export type CallFact = Extract<FsFact, { fact: 'call' | 'seen' }>;
 
 export function translate(event: EventHeaders): FsFact | undefined {
   switch (event['Event-Name']) {
@@ -149,6 +158,8 @@ function custom(event: EventHeaders): FsFact | undefined {
       return expired(event);
     case 'pushwake::call':
       return waitingCall(event);
+    case 'pushwake::seen':
+      return seenCall(event);
     default:
       return undefined;
   }
@@ -223,12 +234,17 @@ function waitingCall(e: EventHeaders): FsFact | undefined {
   return callOf(e, e['pushwake-aor'] ?? e.variable_pushwake_aor, e['pushwake-node'] ?? e.variable_pushwake_node);
 }
 
+function seenCall(e: EventHeaders): FsFact | undefined {
+  const call = callOf(e, e['pushwake-aor'] ?? e.variable_pushwake_aor);
+  return call && { ...call, fact: 'seen' };
+}
+
 /** The same from `uuid_dump` of a channel: a call that waited while nobody listened. */
 export function callOf(
   e: EventHeaders,
   aor = e.variable_pushwake_aor,
   node = e.variable_pushwake_node,
-): FsFact | undefined {
+): CallFact | undefined {
   const uuid = e['Unique-ID'];
   if (!isId(uuid) || !aor) return undefined;
   const timeout = Number(e.variable_call_timeout);

@@ -134,7 +134,8 @@ export class FreeswitchStandIn {
   /** What the dialplan does: looks at lease and mark, tells, waits, rings. */
   call(aor: string) {
     const held = this.leaseHolder !== undefined && this.hash.get(`pushwake_aor/${aor}`) === '1';
-    return this.channels.call(aor, held, this.hash.get('pushwake/node') ?? '');
+    const observed = Number(this.hash.get('pushwake/observe') ?? 0) > Date.now() / 1_000;
+    return this.channels.call(aor, held, this.hash.get('pushwake/node') ?? '', observed);
   }
 
   #connected(socket: Socket): void {
