@@ -13,6 +13,7 @@ const live = (user: string) => scene.stored.bindings(aor(user)).filter((b) => b.
 beforeAll(async () => {
   scene = await FreeswitchScene.start({
     users: freeswitchUsers(30),
+    ipv6: true,
     directory: {
       '1014': { pushwake_policy: 'travellers', pushwake_app: 'TEAM123456.com.example.phone.voip&remote' },
       '1015': { pushwake_policy: 'travelers' },
@@ -77,6 +78,49 @@ describe('a REGISTER', () => {
     await ringing.answer();
     await call.done;
     await call.hangup();
+  });
+});
+
+describe('a phone registers over', () => {
+  it.each([
+    ['ws', '1020'],
+    ['wss', '1021'],
+  ] as const)('%s: its connection closes, the binding stays, and a call wakes it', async (transport, user) => {
+    const mobile = await Mobile.install(scene, user, {
+      transport,
+      server: { host: '127.0.0.1', ...scene.freeswitch.ports },
+    });
+    await mobile.bind();
+    await scene.marked(aor(user));
+    await mobile.phone.sleep();
+    await expect.poll(() => scene.contacts(aor(user)), { timeout: 5_000 }).toEqual([]);
+    expect(live(user)).toHaveLength(1);
+    mobile.wakesByPush();
+    const call = await caller.call(user);
+    const ringing = await mobile.phone.waitForCall();
+    expect(ringing.headers.get('X-Push-ID')).toBe(await mobile.callId());
+    expect(JSON.stringify(ringing.invites[0]?.message)).not.toContain('pn-');
+    // What a browser would answer (DTLS) is beyond this phone.
+    ringing.reject(486);
+    expect((await call.done).status).toBe(486);
+  });
+
+  it('IPv6: it is bound, woken, and rung at its address', async () => {
+    const mobile = await Mobile.install(scene, '1022', {
+      transport: 'udp',
+      host: '::1',
+      server: { host: '::1', ...scene.freeswitch.ports, udp: scene.freeswitch.ports.v6 },
+    });
+    await mobile.bind();
+    await scene.marked(aor('1022'));
+    await mobile.phone.sleep();
+    mobile.wakesByPush();
+    const call = await caller.call('1022');
+    const ringing = await mobile.phone.waitForCall();
+    expect(ringing.requestUri).toContain(`@[::1]:${mobile.phone.localPort}`);
+    expect(ringing.headers.get('X-Push-ID')).toBe(await mobile.callId());
+    ringing.reject(486);
+    expect((await call.done).status).toBe(486);
   });
 });
 

@@ -5,15 +5,19 @@
 import type { SipUser } from '../asterisk/config.ts';
 import { passwordOf } from '../asterisk/config.ts';
 
-/** All on 127.0.0.1. */
+/** All on 127.0.0.1, unless it says otherwise. */
 export interface FreeswitchPorts {
   readonly udp: number;
   readonly tcp: number;
   readonly tls: number;
   /** Event socket. */
   readonly esl: number;
+  readonly ws: number;
+  readonly wss: number;
   /** SIP of the second profile, `callid`. */
   readonly second: number;
+  /** SIP of the profile `v6`, on ::1. */
+  readonly v6: number;
   readonly rtpFirst: number;
   readonly rtpLast: number;
 }
@@ -26,6 +30,8 @@ export interface FreeswitchConfigInput {
   readonly eslPassword: string;
   /** Extensions of the context `default`, where phones call. */
   readonly extensions: string;
+  /** A third profile, `v6`, on ::1. */
+  readonly ipv6?: boolean;
   /** Variables of a user's directory entry, by user. */
   readonly directory?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Files of the product, included beside the contexts. */
@@ -139,9 +145,12 @@ ${profile('internal', {
   'tls-version': 'tlsv1.2',
   'tls-verify-policy': 'none',
   'tcp-unreg-on-socket-close': 'true',
+  'ws-binding': `127.0.0.1:${ports.ws}`,
+  'wss-binding': `127.0.0.1:${ports.wss}`,
   ...o.profile,
 })}
 ${profile('callid', { ...common, 'sip-port': String(ports.second), 'multiple-registrations': 'call-id' })}
+${o.ipv6 ? profile('v6', { ...common, 'sip-ip': '::1', 'rtp-ip': '::1', 'sip-port': String(ports.v6) }) : ''}
 </profiles>
 </configuration>
 </section>
