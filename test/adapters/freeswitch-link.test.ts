@@ -254,6 +254,14 @@ describe('mode: observe', () => {
     await sees.told.told('wakeLegArrived');
     await works.link.compose(leg.legId, 'c', []);
     await call.status;
+    // One without a mark is seen by the one that sees, and by nobody else.
+    const other = works.pbx.call('1002@example.com');
+    await other.status;
+    await sees.told.told('wakeLegArrived', (e) => e.leg.legId === other.uuid);
+    // Told after it, to both.
+    works.pbx.register(AOR, CONTACT, 'c1');
+    await works.told.told('contactSeen');
+    expect(works.told.events.filter((e) => e.type === 'wakeLegArrived')).toHaveLength(1);
   });
 });
 
