@@ -105,6 +105,14 @@ describe('registrations', () => {
     expect(told.events.filter((e) => e.type === 'unregistered' || e.type === 'contactRemoved')).toHaveLength(1);
   });
 
+  it('a log-out right after its REGISTER is the later of the two, whatever FreeSWITCH’s slow clock says', async () => {
+    const { pbx, told } = await world();
+    pbx.register(AOR, CONTACT, 'c1');
+    const { at } = await told.told('contactSeen');
+    pbx.unregister(AOR, CONTACT, 'c1', undefined, 50);
+    expect((await told.told('unregistered')).at).toBeGreaterThanOrEqual(at);
+  });
+
   it('`Contact: *` logs out what has its Call-ID, also when FreeSWITCH has dropped it already', async () => {
     const { pbx, told } = await world();
     pbx.register(AOR, CONTACT, 'c1');

@@ -302,7 +302,9 @@ class FreeswitchLink implements PbxLink {
   async #unregistered(fact: Extract<FsFact, { fact: 'unregistered' }>): Promise<void> {
     const aor = this.#aor(fact.user, fact.profile);
     if (!aor) return;
-    const said = { type: 'unregistered', pbx: this.name, aor, at: this.#at(fact.atEpochMs) } as const;
+    // As told, like the REGISTER before it: by its stamp a log-out right after that would be the older of the two.
+    const at = this.#heard(fact.atEpochMs);
+    const said = { type: 'unregistered', pbx: this.name, aor, at } as const;
     if (fact.contact !== undefined) {
       const stored = readStored(fact.contact);
       if (stored) this.#say({ ...said, uri: stored.uri });

@@ -112,11 +112,18 @@ export class FreeswitchStandIn {
     );
   }
 
-  unregister(user: string, contact: string | undefined, callId: string, reason?: string): void {
+  unregister(user: string, contact: string | undefined, callId: string, reason?: string, stampLagMs = 0): void {
     if (contact !== undefined) this.rows = this.rows.filter((r) => r.contact !== contact);
     const [name, host] = user.split('@');
     this.say(
-      event('CUSTOM sofia::unregister', { 'from-user': name, 'from-host': host, contact, 'call-id': callId, reason }),
+      event('CUSTOM sofia::unregister', {
+        'from-user': name,
+        'from-host': host,
+        contact,
+        'call-id': callId,
+        reason,
+        'Event-Date-Timestamp': String((Date.now() - stampLagMs) * 1_000),
+      }),
     );
   }
 
