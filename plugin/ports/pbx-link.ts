@@ -156,6 +156,8 @@ export interface PbxLink {
   watch(aor: Aor, on: boolean): void;
   /** Tells the PBX whether a live binding makes this AOR reachable (BLF, queues). */
   setReachable(aor: Aor, reachable: boolean): Promise<void>;
+  /** `observing` of the adapter's deps has changed while it runs: what the PBX was told of it must follow. */
+  modeChanged?(): void;
   /** Other PBXs whose phones this one can ring through a trunk: `ring` takes their contacts as well. Default: none. */
   readonly ringsVia?: ReadonlySet<string>;
   /** What its sensors beside the PBX's own events have counted since the start, by name: `hep`. Default: it has none. */

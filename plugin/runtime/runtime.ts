@@ -307,6 +307,7 @@ export class Runtime {
     for (const link of to.linksNew) this.#wakes.moveTo(link);
     if (gone.length > 0 || to.linksNew.length > 0) this.#resync.start(this.#links.own);
     await Promise.all(to.linksNew.map((link) => this.#startLink(link)));
+    for (const link of this.#links.own) link.modeChanged?.();
     // A PBX that was told nothing so far hears now which accounts can be reached.
     if (wakesUp) for (const link of this.#links.own) if (link.up) void this.#resync.run(link, 'connect');
   }

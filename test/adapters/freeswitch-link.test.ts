@@ -253,6 +253,35 @@ describe('mode: observe', () => {
     expect(touching(pbx)).toEqual([]);
   });
 
+  it('comes and goes while it runs: the lease follows, and survives a lost connection', async () => {
+    const pbx = await FreeswitchStandIn.start(PASSWORD);
+    open.push(pbx);
+    let observing = true;
+    const options = optionsSchema.parse({ port: pbx.port, password: PASSWORD, realm: 'example.com' });
+    const deps = { clock: systemClock(), log: new RecordedLog(), name: 'office' };
+    const link = create(options, {
+      ...deps,
+      get observing() {
+        return observing;
+      },
+    });
+    const told = new ToldEvents();
+    await link.start(told.add);
+    open.push(link);
+    expect([pbx.leaseHolder, pbx.hash.has('pushwake/observe')]).toEqual([undefined, true]);
+    observing = false;
+    link.modeChanged?.();
+    await until('it works', () => pbx.leaseHolder === 'pushwake' && !pbx.hash.has('pushwake/observe'));
+    pbx.dropClients();
+    await told.told('linkDown');
+    await until('the link is up again', () => told.events.filter((e) => e.type === 'linkUp').length === 2);
+    await until('it still works', () => !pbx.hash.has('pushwake/observe'));
+    expect(pbx.leaseHolder).toBe('pushwake');
+    observing = true;
+    link.modeChanged?.();
+    await until('it observes', () => pbx.hash.has('pushwake/observe') && pbx.leaseHolder === undefined);
+  });
+
   it('beside a node that works: that one has the call, this one only sees it', async () => {
     const works = await world({ node: 'a' });
     const sees = await world({ node: 'b', pbx: works.pbx, observing: true });

@@ -60,6 +60,32 @@ it('an account without a binding is seen as well, and nothing of a call is left 
   await scene.pushwake.waitForLog((l) => l.msg === 'call over' && l.aor === `1003@${REALM}`, { from });
 });
 
+it('told to do it (SIGHUP), it wakes phones; told to observe again, it does not', async () => {
+  const mobile = await Mobile.install(scene, '1004', { transport: 'tcp' });
+  await mobile.bind();
+  const mode = async (now: 'full' | 'observe') => {
+    const from = scene.pushwake.log.length;
+    scene.pushwake.configure(scene.yaml({ mode: now }));
+    process.kill(scene.pushwake.pid as number, 'SIGHUP');
+    await scene.pushwake.waitForLog((l) => JSON.stringify(l).includes('mode'), { from });
+  };
+  await mode('full');
+  await scene.marked(`1004@${REALM}`);
+  await mobile.phone.sleep();
+  mobile.wakesByPush();
+  const call = await caller.call('1004');
+  await (await mobile.phone.waitForCall()).answer();
+  expect((await call.done).status).toBe(200);
+  await call.hangup();
+  await mode('observe');
+  await expect.poll(() => scene.freeswitch.cli('hash select/pushwake/until')).toBe('');
+  await mobile.phone.sleep();
+  await scene.freeswitch.waitForNoChannels();
+  const pushed = mobile.callPushes.length;
+  await (await caller.call('1004')).done;
+  expect(mobile.callPushes.length).toBe(pushed);
+});
+
 it('stopped, it is told no more', async () => {
   await scene.pushwake.stop();
   expect(await scene.freeswitch.cli('hash select/pushwake/observe')).toBe('');

@@ -24,8 +24,8 @@ export interface ContactsOptions {
   /** Name of the link. */
   readonly pbx: string;
   readonly options: Pick<FreeswitchOptions, 'profiles' | 'realm' | 'expiresLateMargin'>;
-  /** Nothing may be removed. */
-  readonly observing: boolean;
+  /** Nothing may be removed now. */
+  readonly observing: () => boolean;
   readonly clock: Clock;
   readonly log: Logger;
   /** An operation of the worker. Rejects with `LinkError`. */
@@ -121,7 +121,7 @@ export class Contacts {
     }
     for (const uri of uris) this.#o.say({ ...said, uri });
     // The phone asked for it: a row that stays would be rung, and would look like a binding at the next resync.
-    if (this.#o.observing) return;
+    if (this.#o.observing()) return;
     for (const uri of uris) {
       this.remove({ aor, uri }).catch((error: unknown) => {
         this.#o.log.info(

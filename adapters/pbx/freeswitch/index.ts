@@ -78,7 +78,10 @@ class FreeswitchLink implements PbxLink {
         address: { host, port, password },
         node,
         profiles,
-        observing: this.#observing,
+        // Read anew for each worker.
+        get observing() {
+          return deps.observing === true;
+        },
       } satisfies LinkData,
       log: deps.log,
       onUp: () => void this.#linkUp(),
@@ -89,7 +92,7 @@ class FreeswitchLink implements PbxLink {
     this.#contacts = new Contacts({
       pbx: deps.name,
       options,
-      observing: this.#observing,
+      observing: () => this.#observing,
       clock: deps.clock,
       log: deps.log,
       call: (operation, args, deadlineMs) => this.#worker.call(operation, args, deadlineMs),
@@ -103,6 +106,15 @@ class FreeswitchLink implements PbxLink {
 
   get #observing(): boolean {
     return this.#deps.observing === true;
+  }
+
+  modeChanged(): void {
+    // A link that is down tells it when it is up.
+    void this.#tellMode().catch(() => undefined);
+  }
+
+  #tellMode(): Promise<void> {
+    return this.#worker.call('observe', { on: this.#observing }, CALM_DEADLINE);
   }
 
   get up(): boolean {
@@ -132,6 +144,8 @@ class FreeswitchLink implements PbxLink {
   async #linkUp(): Promise<void> {
     this.#say({ type: 'linkUp', pbx: this.name });
     try {
+      // It may have changed since the worker was started.
+      await this.#tellMode();
       // Calls first: they wait; the resync can.
       if (!this.#observing) await this.#takeUp();
     } catch (error) {

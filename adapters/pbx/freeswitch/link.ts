@@ -49,6 +49,8 @@ process.on('unhandledRejection', (error: unknown) => end(`the event socket libra
 
 let main: EslConnection | undefined;
 let lease: Presence | undefined;
+let observes = observing;
+let switching = Promise.resolve();
 let heardAt = performance.now();
 let dataAt = performance.now();
 setInterval(() => {
@@ -179,6 +181,11 @@ const operations: Record<string, (args: never) => Promise<unknown>> = {
     const answer = await connected().api(`uuid_dump ${uuid} json`);
     return answer.startsWith('{') ? (JSON.parse(answer) as EventHeaders) : undefined;
   },
+  /** The mode, as it is now; the same again changes nothing. One after the other, whatever comes in between. */
+  observe({ on }: { on: boolean }): Promise<void> {
+    switching = switching.catch(() => undefined).then(() => switchTo(on));
+    return switching;
+  },
   async leave(): Promise<void> {
     await lease?.drop();
   },
@@ -198,6 +205,20 @@ port.on('message', (m: ToWorker) => {
 });
 
 // ── The link ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+async function switchTo(on: boolean): Promise<void> {
+  if (on === observes) return;
+  observes = on;
+  // What is being written of the old one is taken back behind it: commands arrive in their order.
+  await lease?.drop();
+  lease = presence(connected());
+  await keepLease();
+}
+
+function presence(connection: EslConnection): Presence {
+  const api = (command: string) => connection.api(command);
+  return observes ? new Observing(api) : new Lease(node, api, () => performance.now());
+}
 
 async function keepLease(): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
@@ -227,8 +248,7 @@ async function start(): Promise<void> {
   const answer = await connection.command(SUBSCRIPTION);
   if (!answer.startsWith('+OK')) throw new Error(`FreeSWITCH does not tell its events: ${answer.slice(0, 80)}`);
   const version = (await connection.api('version')).trim();
-  const api = (command: string) => connection.api(command);
-  lease = observing ? new Observing(api) : new Lease(node, api, () => performance.now());
+  lease = presence(connection);
   await keepLease();
   setInterval(() => {
     keepLease().catch((error: unknown) => end(safe(error)));
