@@ -1,6 +1,6 @@
 /** From the YAML's policies to the core's numbers. Checks what only makes sense together. */
 import type { Aor } from '../plugin/core/aor.ts';
-import type { Targets } from '../plugin/core/binding.ts';
+import type { PolicyFor } from '../plugin/core/draft.ts';
 import { DEFAULT_POLICY, type Policy } from '../plugin/core/policy.ts';
 import type { Config, PolicyConfig } from './schema.ts';
 
@@ -40,13 +40,29 @@ export function toPolicy(base: Policy, c: PolicyConfig): Policy {
   };
 }
 
-/** The policy of a binding: the defaults, the file's `policy`, then every exception that fits, later ones winning. */
-export function policyChooser(config: Pick<Config, 'policy' | 'policies'>): (aor: Aor) => (targets: Targets) => Policy {
+/** Names told to be unknown, at most: they come from a PBX's directory. */
+const UNKNOWN_TOLD_MAX = 100;
+
+/**
+ * The policy of a binding: the defaults, the file's `policy`, then every exception that fits, later ones winning. One with a
+ * name fits only where the PBX's directory names it; `onUnknown` hears once of each name the file does not have.
+ */
+export function policyChooser(
+  config: Pick<Config, 'policy' | 'policies'>,
+  onUnknown: (name: string, aor: Aor) => void = () => undefined,
+): (aor: Aor) => PolicyFor {
   const base = toPolicy(DEFAULT_POLICY, config.policy);
-  if (config.policies.length === 0) return () => () => base;
-  return (aor) => (targets) => {
+  const names = new Set(config.policies.flatMap((p) => p.name ?? []));
+  const told = new Set<string>();
+  return (aor) => (targets, choice) => {
+    const named = choice?.policy;
+    if (named !== undefined && !names.has(named) && !told.has(named) && told.size < UNKNOWN_TOLD_MAX) {
+      told.add(named);
+      onUnknown(named, aor);
+    }
     const app = (targets.call ?? targets.other)?.app ?? '';
     return config.policies
+      .filter((p) => p.name === undefined || p.name === named)
       .filter((p) => (p.aor === undefined || matches(p.aor, aor)) && (p.app === undefined || matches(p.app, app)))
       .reduce((policy, p) => toPolicy(policy, p.policy), base);
   };

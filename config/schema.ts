@@ -67,6 +67,9 @@ export const configSchema = z.strictObject({
   policies: z
     .array(
       z.strictObject({
+        name: name
+          .optional()
+          .describe('Then only for accounts whose pushwake_policy in the directory of FreeSWITCH is this'),
         aor: z.string().optional().describe('Pattern with *, for example 10*@example.com'),
         app: z.string().optional().describe('Pattern of the app, for example *.com.example.phone'),
         policy,

@@ -144,7 +144,8 @@ export class LiveConfig {
       const push = makeAll(config.push, this.#modules.push, before?.push, (n) => this.depsFor(n), made);
       const events = makeAll(config.events, this.#modules.events, before?.events, (n) => this.depsFor(n), made);
       const pbx = makeAll(config.pbx, this.#modules.pbx, before?.pbx, (n) => this.depsFor(n));
-      return { policyFor: policyChooser(config), localeOf, messages, realms: realmsOf(config), push, pbx, events };
+      const policyFor = policyChooser(config, unknownPolicy(config, this.#log));
+      return { policyFor, localeOf, messages, realms: realmsOf(config), push, pbx, events };
     } catch (error) {
       // Links are made last and do nothing before `start`; the others may hold connections.
       for (const one of made) void Promise.resolve(one.close()).catch(() => undefined);
@@ -169,6 +170,15 @@ export class LiveConfig {
       http: { ...rest, ...(admin ? { admin } : {}), ...(http.devices ? { devices: http.devices } : {}) },
     };
   }
+}
+
+function unknownPolicy(config: LoadedConfig, log: Logger) {
+  const known = config.policies.flatMap((p) => p.name ?? []).join(', ') || 'none';
+  return (policy: string, aor: Aor) =>
+    log.warn(
+      { aor, policy, known },
+      'the directory names a policy that is not in `policies`: its accounts live by the default',
+    );
 }
 
 function makeAll<T>(

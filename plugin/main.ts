@@ -130,7 +130,10 @@ function withoutRefreshes(
 ): LiveConfig['policyFor'] {
   return (aor) => {
     const of = policyFor(aor);
-    return (targets) => (targets.other && hasNone(targets) ? { ...of(targets), refreshFromMs: 0 } : of(targets));
+    return (targets, choice) => {
+      const policy = of(targets, choice);
+      return targets.other && hasNone(targets) ? { ...policy, refreshFromMs: 0 } : policy;
+    };
   };
 }
 

@@ -157,7 +157,7 @@ describe('YAML in the documentation', async () => {
     const shown = above + below.replace(/^# /gm, '');
     expect(shown).toMatch(/^policy:$/m);
     const config = load(shown);
-    expect(config.policies).toHaveLength(1);
+    expect(config.policies).toHaveLength(2);
     expect(config.policy.notices).toEqual([12 * 3_600_000, 3_600_000]);
   });
 

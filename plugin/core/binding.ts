@@ -78,6 +78,14 @@ export interface Claim {
   readonly targets: Targets;
 }
 
+/** What the PBX's own user directory says of an account, for those PBXs that have one. */
+export interface Choice {
+  /** Name of an entry of the configuration's `policies`. */
+  readonly policy?: string;
+  /** The app of a Contact that names none; see `Target.app`. */
+  readonly app?: string;
+}
+
 /** One app install of one AOR that can be woken by push. Outlives its contacts on purpose. */
 export interface Binding {
   readonly id: BindingId;
@@ -96,6 +104,8 @@ export interface Binding {
   readonly claim?: Claim;
   readonly targets: Targets;
   readonly contacts: readonly KnownContact[];
+  /** What the directory said at its last REGISTER. Absent: nothing. */
+  readonly choice?: Choice;
   /** The latest instant at which a REGISTER is proved. Never later than what is proved. */
   readonly renewedAt: Instant;
   /** The end of OUR lifetime, not of the SIP registration. */
@@ -142,6 +152,11 @@ export const RECORD_FORMAT = 1;
 /** Each entry turns a stored record of its number into one of the next. */
 export type Migrations = Readonly<Record<number, (raw: Record<string, unknown>) => Record<string, unknown>>>;
 const MIGRATIONS: Migrations = {};
+
+/** The app of this account's Contacts that name none: the directory speaks of the account, so any of its devices knows. */
+export function appChosen(bindings: readonly Pick<Binding, 'choice'>[]): string | undefined {
+  return bindings.find((b) => b.choice?.app !== undefined)?.choice?.app;
+}
 
 /** Whether calls reach it: it is not ending, and is more than a claim. */
 export function isLive(b: Binding): boolean {

@@ -1,13 +1,13 @@
 /** A record while one fact is being applied to it, and what every rule of the lifecycle needs of it. */
-import type { AorRecord, Binding, BindingId, EndReason, Targets, Tombstone } from './binding.ts';
+import type { AorRecord, Binding, BindingId, Choice, EndReason, Targets, Tombstone } from './binding.ts';
 import type { Effect } from './events.ts';
 import { targetList } from './identity.ts';
 import type { Policy } from './policy.ts';
 import { bindingDueAt } from './schedule.ts';
 import { between, DAY, type DurationMs, earliest, HOUR, type Instant } from './time.ts';
 
-/** Chooses the numbers for a binding by its app; the AOR is fixed by the caller. */
-export type PolicyFor = (targets: Targets) => Policy;
+/** Chooses the numbers for a binding by its app and by what the directory says; the AOR is fixed by the caller. */
+export type PolicyFor = (targets: Targets, choice?: Choice) => Policy;
 
 export interface Transition {
   readonly record: AorRecord;
@@ -47,8 +47,8 @@ export class Draft {
     return this.bindings.find((b) => b.id === id);
   }
 
-  policy(b: Pick<Binding, 'targets'>): Policy {
-    return this.policyFor(b.targets);
+  policy(b: Pick<Binding, 'targets' | 'choice'>): Policy {
+    return this.policyFor(b.targets, b.choice);
   }
 
   replace(next: Binding): Binding {

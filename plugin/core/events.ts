@@ -1,5 +1,5 @@
 /** What reaches the lifecycle (facts, past tense) and what it asks for (effects, imperative). */
-import type { BindingId, EndReason, Target, Targets } from './binding.ts';
+import type { BindingId, Choice, EndReason, Target, Targets } from './binding.ts';
 import type { DurationMs, Instant } from './time.ts';
 
 /** A contact as a sensor saw it, reduced to what the lifecycle decides on. */
@@ -15,6 +15,8 @@ export interface SeenContact {
   readonly maximumMs?: DurationMs;
   /** End of the SIP registration, where the PBX told. */
   readonly expiresAt?: Instant;
+  /** What the PBX's directory says of the account, also when that is nothing. Absent: this sensor does not tell. */
+  readonly choice?: Choice;
 }
 
 export type LifecycleEvent =

@@ -11,7 +11,9 @@
  */
 import {
   type AorRecord,
+  appChosen,
   type Binding,
+  type Choice,
   type EndReason,
   isLive,
   type KnownContact,
@@ -93,7 +95,8 @@ function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type: 'Conta
   }
   confirmClaims(draft, live ? event.at : noEarlierThan(contact));
   // What the phone wrote counts; the stored URI may hide that push was switched on or off (asterisk.md §0.5).
-  const params = pushParamsOf(contact.wireUri ?? contact.uri);
+  const app = contact.choice ? contact.choice.app : appChosen(draft.bindings);
+  const params = pushParamsOf(contact.wireUri ?? contact.uri, app);
   if (params.kind !== 'push') {
     // RFC 8599 §4.1.2: a REGISTER of this contact without pn-prid means "stop pushing". Only the wire proves it.
     if (params.kind === 'none' && live && contact.wireUri !== undefined) pushSwitchedOff(draft, contact, event.at);
@@ -149,13 +152,15 @@ function bindNew(
   renewedAt: Instant,
 ): void {
   const { contact } = event;
-  const policy = draft.policyFor(targets);
+  const choice = contact.choice ?? draft.bindings.find((b) => b.choice)?.choice;
+  const policy = draft.policyFor(targets, choice);
   const binding: Binding = {
     id: event.newId,
     createdAt: draft.now,
     evidence: contact.instanceId === undefined ? {} : { instanceId: contact.instanceId },
     targets,
     contacts: [knownContact(contact, renewedAt, draft.now)],
+    ...said(choice),
     renewedAt,
     endsAt: plus(renewedAt, lifetimeOf({ targets }, policy)),
     sent: [],
@@ -218,7 +223,9 @@ function renew(
   /** What the device was known by until now: of each binding, where two turned out to be one. */
   former: readonly Targets[] = [binding.targets],
 ): void {
-  const policy = draft.policyFor(targets);
+  // A sensor that does not tell takes nothing back.
+  const choice = contact.choice ?? binding.choice;
+  const policy = draft.policyFor(targets, choice);
   const same = binding.contacts.find((c) => c.pbx === contact.pbx && c.uri === contact.uri);
   const others = binding.contacts.filter((c) => c.pbx === contact.pbx && c.uri !== contact.uri);
   const elsewhere = binding.contacts.filter((c) => c.pbx !== contact.pbx);
@@ -231,6 +238,7 @@ function renew(
   const advance = between(binding.renewedAt, renewedAt);
   const significant =
     !tokensSame ||
+    !sameChoice(binding.choice, choice) ||
     instanceLearned ||
     grantedLearned ||
     same === undefined ||
@@ -254,8 +262,12 @@ function renew(
     ...(binding.wakes === undefined ? {} : { wakes: binding.wakes }),
     targets,
     contacts: [...elsewhere, knownContact(contact, at, draft.now, same)],
+    ...said(choice),
     renewedAt,
-    endsAt: latest(plus(renewedAt, lifetimeOf({ targets }, policy)), revived ? undefined : sameEnd(binding, targets)),
+    endsAt: latest(
+      plus(renewedAt, lifetimeOf({ targets }, policy)),
+      revived || !sameChoice(binding.choice, choice) ? undefined : sameEnd(binding, targets),
+    ),
     sent: [],
     unansweredWakes: 0,
   });
@@ -277,6 +289,14 @@ function removeContact(
 ): void {
   const tokens = known.flatMap(targetList).map((t) => t.token.fingerprint);
   draft.effects.push({ type: 'removeContact', bindingId: b.id, pbx, uri, tokens: [...new Set(tokens)], why });
+}
+
+function said(choice: Choice | undefined): { readonly choice?: Choice } {
+  return choice?.policy === undefined && choice?.app === undefined ? {} : { choice };
+}
+
+function sameChoice(a: Choice | undefined, b: Choice | undefined): boolean {
+  return a?.policy === b?.policy && a?.app === b?.app;
 }
 
 /** An end that was moved out (a notice was late) does not move back by a proof that is older. */
@@ -406,7 +426,7 @@ function contactRemoved(draft: Draft, event: Extract<LifecycleEvent, { type: 'Co
 
 function unregistered(draft: Draft, event: Extract<LifecycleEvent, { type: 'Unregistered' }>): void {
   const { pbx, uri } = event;
-  const params = uri === undefined ? undefined : pushParamsOf(uri);
+  const params = uri === undefined ? undefined : pushParamsOf(uri, appChosen(draft.bindings));
   for (const b of [...draft.bindings]) {
     const here = b.contacts.filter((c) => c.pbx === pbx);
     const named = here.filter((c) => uri === undefined || c.uri === uri || sameContact(c.uri, uri));

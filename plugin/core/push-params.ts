@@ -39,8 +39,8 @@ const TOKEN = /^[\x21-\x7e]{1,2048}$/;
 const SUBSCRIPTION_KEYS = /^[A-Za-z0-9_-]{87}\.[A-Za-z0-9_-]{22}$/;
 const APP = /^[\x21-\x7e]{1,256}$/;
 
-/** What this Contact URI asks for. Never throws. */
-export function pushParamsOf(uri: string): PushParams {
+/** What this Contact URI asks for. `app`: the one of a Contact that names none. Never throws. */
+export function pushParamsOf(uri: string, app?: string): PushParams {
   const pieces = splitUri(uri);
   if (!pieces) return { kind: 'unreadable', reason: 'not a SIP URI, or too long' };
   const params = new Map<string, string>();
@@ -49,7 +49,7 @@ export function pushParamsOf(uri: string): PushParams {
     // A parameter given twice: the first counts, as in pjsip and sofia, so that the PBX and we see the same device.
     if (isPushName(name) && !params.has(name)) params.set(name, unescapeUri(param.value ?? ''));
   }
-  const reader = new Reader(params);
+  const reader = new Reader(params, app);
   try {
     return modern(reader) ?? modApn(reader) ?? legacy(reader) ?? leftOver(params);
   } catch (error) {
@@ -80,9 +80,11 @@ class Unreadable extends Error {}
 class Reader {
   readonly used: string[] = [];
   readonly #params: ReadonlyMap<string, string>;
+  readonly #app: string | undefined;
 
-  constructor(params: ReadonlyMap<string, string>) {
+  constructor(params: ReadonlyMap<string, string>, app: string | undefined) {
     this.#params = params;
+    this.#app = app;
   }
 
   has(name: string): boolean {
@@ -94,6 +96,11 @@ class Reader {
     const value = this.#params.get(name);
     if (value) this.used.push(name);
     return value || undefined;
+  }
+
+  /** The same of a parameter that names the app. */
+  app(name: string): string | undefined {
+    return this.text(name) ?? this.#app;
   }
 
   push(targets: Targets): PushParams {
@@ -110,7 +117,7 @@ function modern(reader: Reader): PushParams | undefined {
   const { provider, sandbox } = providerOf(said ?? '');
   if (prid === undefined) return { kind: 'query', ...(said === undefined ? {} : { provider }) };
   if (said === undefined) throw new Unreadable('pn-prid without pn-provider');
-  const param = reader.text('pn-param');
+  const param = provider === 'webpush' ? reader.text('pn-param') : reader.app('pn-param');
   if (provider === 'apns') return reader.push(appleTargets(param, 'pn-param', prid, 'pn-prid', sandbox));
   if (provider === 'webpush') {
     // Without the keys of the subscription a push carries no text; RFC 8599 has no place for them, so they stand here.
@@ -132,7 +139,7 @@ function modApn(reader: Reader): PushParams | undefined {
   const platform = reader.text('pn-platform')?.toLowerCase() ?? 'ios';
   const { provider, sandbox } = providerOf(platform === 'ios' ? 'apns' : platform);
   if (!PROVIDER.test(provider)) throw new Unreadable('pn-platform has forbidden characters');
-  const appId = reader.text('app-id');
+  const appId = reader.app('app-id');
   if (appId === undefined) throw new Unreadable('app-id is missing');
   if (provider !== 'apns') {
     const token = tokenOf(voip ?? im ?? '', voip === undefined ? 'pn-im-tok' : 'pn-voip-tok');
@@ -153,7 +160,7 @@ function legacy(reader: Reader): PushParams | undefined {
   if (tok === undefined)
     return { kind: 'query', ...(type === undefined ? {} : { provider: providerOf(type).provider }) };
   if (type === undefined) throw new Unreadable('pn-tok without pn-type');
-  const appId = reader.text('app-id');
+  const appId = reader.app('app-id');
   if (appId === undefined) throw new Unreadable('app-id is missing');
   const { provider, sandbox } = providerOf(type);
   if (provider === 'apns') {

@@ -4,6 +4,7 @@
  * the first attempt failed (calls then take the plain path until the link is up).
  */
 import type { Aor } from '../core/aor.ts';
+import type { Choice } from '../core/binding.ts';
 import type { DurationMs, Instant } from '../core/time.ts';
 import type { ClosingWord, WakeStatus } from '../core/wake.ts';
 
@@ -64,6 +65,8 @@ export type PbxEvent =
       readonly at: Instant;
       /** SIP `Expires` granted to this REGISTER, where known. */
       readonly grantedMs?: DurationMs;
+      /** What the PBX's directory says of the account; `{}` when that is nothing. Absent where the PBX does not tell. */
+      readonly choice?: Choice;
       /** HEP only: the exact text on the wire, escapes kept. Absent values were not on the wire. */
       readonly wire?: { readonly contact: string; readonly source: string };
     }
@@ -153,6 +156,8 @@ export interface PbxLink {
   watch(aor: Aor, on: boolean): void;
   /** Tells the PBX whether a live binding makes this AOR reachable (BLF, queues). */
   setReachable(aor: Aor, reachable: boolean): Promise<void>;
+  /** `observing` of the adapter's deps has changed while it runs: what the PBX was told of it must follow. */
+  modeChanged?(): void;
   /** Other PBXs whose phones this one can ring through a trunk: `ring` takes their contacts as well. Default: none. */
   readonly ringsVia?: ReadonlySet<string>;
   /** What its sensors beside the PBX's own events have counted since the start, by name: `hep`. Default: it has none. */

@@ -3,7 +3,7 @@
  * it would have done and answers as if it had worked, so that a week of observing shows a week of the product.
  */
 import type { Aor } from '../core/aor.ts';
-import type { AorRecord, Binding } from '../core/binding.ts';
+import { type AorRecord, appChosen, type Binding } from '../core/binding.ts';
 import type { Effect, LifecycleEvent, NoticeName } from '../core/events.ts';
 import { targetList } from '../core/identity.ts';
 import type { Mode } from '../core/policy.ts';
@@ -167,7 +167,7 @@ export class EffectRunner {
       if (held) {
         await this.#o.apply(aor, heldEvent(held, this.#o.clock.now(), this.#o.newId()));
         if (!(await this.#stillWanted(aor, effect))) return;
-        const params = pushParamsOf(held.uri);
+        const params = pushParamsOf(held.uri, appChosen((await this.#o.read(aor))?.bindings ?? []));
         const tokens = params.kind === 'push' ? targetList(params.targets).map((t) => t.token.fingerprint) : [];
         if (tokens.some((t) => effect.tokens.includes(t))) {
           atBoundary('contact to be removed');

@@ -5,11 +5,12 @@
  */
 import type { Aor } from '../core/aor.ts';
 import { parseAor } from '../core/aor.ts';
-import type { BindingId, Targets } from '../core/binding.ts';
+import type { BindingId } from '../core/binding.ts';
 import { describeRecord, type ShownRecord } from '../core/describe.ts';
+import type { PolicyFor } from '../core/draft.ts';
 import type { LifecycleEvent, NoticeName } from '../core/events.ts';
 import { explainCall, explainDevices, seldomIn } from '../core/explain.ts';
-import type { Mode, Policy } from '../core/policy.ts';
+import type { Mode } from '../core/policy.ts';
 import { type DurationMs, type Instant, MINUTE } from '../core/time.ts';
 import type { Logger } from '../ports/adapter.ts';
 import type { BindingStore } from '../ports/binding-store.ts';
@@ -51,7 +52,7 @@ export interface RuntimeOptions {
   readonly store: BindingStore;
   readonly links: readonly PbxLink[];
   readonly delivery: Delivery;
-  readonly policyFor: (aor: Aor) => (targets: Targets) => Policy;
+  readonly policyFor: (aor: Aor) => PolicyFor;
   readonly noticeText: (aor: Aor, notice: NoticeName) => NoticeText;
   /** Who is told what happens; in `observe` mode nobody is. */
   readonly sinks?: readonly EventSink[];
@@ -306,6 +307,7 @@ export class Runtime {
     for (const link of to.linksNew) this.#wakes.moveTo(link);
     if (gone.length > 0 || to.linksNew.length > 0) this.#resync.start(this.#links.own);
     await Promise.all(to.linksNew.map((link) => this.#startLink(link)));
+    for (const link of this.#links.own) link.modeChanged?.();
     // A PBX that was told nothing so far hears now which accounts can be reached.
     if (wakesUp) for (const link of this.#links.own) if (link.up) void this.#resync.run(link, 'connect');
   }
@@ -422,7 +424,7 @@ export class Runtime {
         this.#links.wentDown(event.pbx, this.#o.clock.now(), event.reason);
         return;
       case 'contactSeen': {
-        const { contact, how, at, grantedMs, wire } = event;
+        const { contact, how, at, grantedMs, wire, choice } = event;
         const live = how === 'event' || how === 'hep' || how === 'watch';
         if (live) void this.reports.registered(contact.aor, wire?.contact ?? contact.uri, at);
         return this.#apply(contact.aor, {
@@ -437,6 +439,7 @@ export class Runtime {
             ...(contact.instanceId === undefined ? {} : { instanceId: contact.instanceId }),
             ...(grantedMs === undefined ? {} : { grantedMs }),
             ...(contact.expiresAt === undefined ? {} : { expiresAt: contact.expiresAt }),
+            ...(choice === undefined ? {} : { choice }),
           },
         });
       }

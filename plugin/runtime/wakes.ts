@@ -3,7 +3,8 @@
  * PBX holds the call, so that our death costs the caller nothing. What a call does with its events is `live-wake.ts`.
  */
 import type { Aor } from '../core/aor.ts';
-import type { Binding, Targets } from '../core/binding.ts';
+import type { Binding } from '../core/binding.ts';
+import type { PolicyFor } from '../core/draft.ts';
 import type { Mode, Policy } from '../core/policy.ts';
 import { between, plus, SECOND } from '../core/time.ts';
 import {
@@ -31,7 +32,7 @@ export interface WakesOptions {
   readonly bindings: Bindings;
   readonly delivery: Delivery;
   readonly links: ReadonlyMap<string, PbxLink>;
-  readonly policyFor: (aor: Aor) => (targets: Targets) => Policy;
+  readonly policyFor: (aor: Aor) => PolicyFor;
   readonly traces: TraceBook;
   /** Whether the pushes of a call say who calls. Default false. */
   readonly showCaller?: boolean;
@@ -232,7 +233,7 @@ export class Wakes {
   }
 
   #policy(aor: Aor, binding: Binding): Policy {
-    return this.#o.policyFor(aor)(binding.targets);
+    return this.#o.policyFor(aor)(binding.targets, binding.choice);
   }
 
   /** Several accounts of one call (a ring group) speak with one voice: the best news of those that still wait. */

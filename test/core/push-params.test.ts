@@ -191,6 +191,31 @@ describe('push parameters', () => {
     });
   });
 
+  it.each([
+    ['FCM without a project', 'pn-provider=fcm;pn-prid=t', 'chosen', 'chosen'],
+    ['FCM with one: what the phone says counts', 'pn-provider=fcm;pn-param=own;pn-prid=t', 'chosen', 'own'],
+    ['Apple without an app', 'pn-provider=apns;pn-prid=a%3Avoip', 'TEAM.chosen', 'TEAM.chosen'],
+    ['legacy without an app', 'pn-type=firebase;pn-tok=t', 'chosen', 'chosen'],
+    ['mod_apn without an app', 'pn-voip-tok=a', 'org.chosen.prod', 'org.chosen'],
+    ['a service that needs none', 'pn-provider=tpns;pn-prid=t', 'chosen', 'chosen'],
+    [
+      'web push, whose parameter is no app',
+      'pn-provider=webpush;pn-prid=https%3A%2F%2Fp.example%2F1',
+      'x',
+      'https://p.example',
+    ],
+  ])('a Contact that names no app has the one that was chosen for it: %s', (_, params, chosen, app) => {
+    const result = pushParamsOf(`sip:a@h;${params}`, chosen);
+    expect(result.kind === 'push' && (result.targets.call ?? result.targets.other)?.app).toBe(app);
+  });
+
+  it('a service chosen with the app holds, and no other is guessed', () => {
+    const result = pushParamsOf('sip:a@h;pn-provider=apns;pn-prid=aa', 'TEAM.chosen.voip');
+    expect(result).toMatchObject({ kind: 'push', targets: { call: { app: 'TEAM.chosen' } } });
+    expect(result.kind === 'push' && result.targets.other).toBeUndefined();
+    expect(pushParamsOf('sip:a@h;pn-provider=fcm;pn-prid=t', 'a b').kind).toBe('unreadable');
+  });
+
   it('says which parameters it used', () => {
     const result = pushParamsOf('sip:a@h;transport=tcp;pn-provider=fcm;pn-param=p;pn-prid=t;pn-silent=1');
     expect(result).toMatchObject({ kind: 'push', paramNames: ['pn-provider', 'pn-prid', 'pn-param'] });

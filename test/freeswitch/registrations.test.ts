@@ -11,7 +11,16 @@ const aor = (user: string) => `${user}@${REALM}`;
 const live = (user: string) => scene.stored.bindings(aor(user)).filter((b) => b.ending === undefined);
 
 beforeAll(async () => {
-  scene = await FreeswitchScene.start({ users: freeswitchUsers(30) });
+  scene = await FreeswitchScene.start({
+    users: freeswitchUsers(30),
+    ipv6: true,
+    directory: {
+      '1014': { pushwake_policy: 'travellers', pushwake_app: 'TEAM123456.com.example.phone.voip&remote' },
+      '1015': { pushwake_policy: 'travelers' },
+      '1016': { pushwake_policy: 'travelers' },
+    },
+    policy: 'policies:\n  - name: travellers\n    policy: { ttl: 14d }',
+  });
   caller = await scene.phone('2000');
   await caller.register();
 });
@@ -69,6 +78,49 @@ describe('a REGISTER', () => {
     await ringing.answer();
     await call.done;
     await call.hangup();
+  });
+});
+
+describe('a phone registers over', () => {
+  it.each([
+    ['ws', '1020'],
+    ['wss', '1021'],
+  ] as const)('%s: its connection closes, the binding stays, and a call wakes it', async (transport, user) => {
+    const mobile = await Mobile.install(scene, user, {
+      transport,
+      server: { host: '127.0.0.1', ...scene.freeswitch.ports },
+    });
+    await mobile.bind();
+    await scene.marked(aor(user));
+    await mobile.phone.sleep();
+    await expect.poll(() => scene.contacts(aor(user)), { timeout: 5_000 }).toEqual([]);
+    expect(live(user)).toHaveLength(1);
+    mobile.wakesByPush();
+    const call = await caller.call(user);
+    const ringing = await mobile.phone.waitForCall();
+    expect(ringing.headers.get('X-Push-ID')).toBe(await mobile.callId());
+    expect(JSON.stringify(ringing.invites[0]?.message)).not.toContain('pn-');
+    // What a browser would answer (DTLS) is beyond this phone.
+    ringing.reject(486);
+    expect((await call.done).status).toBe(486);
+  });
+
+  it('IPv6: it is bound, woken, and rung at its address', async () => {
+    const mobile = await Mobile.install(scene, '1022', {
+      transport: 'udp',
+      host: '::1',
+      server: { host: '::1', ...scene.freeswitch.ports, udp: scene.freeswitch.ports.v6 },
+    });
+    await mobile.bind();
+    await scene.marked(aor('1022'));
+    await mobile.phone.sleep();
+    mobile.wakesByPush();
+    const call = await caller.call('1022');
+    const ringing = await mobile.phone.waitForCall();
+    expect(ringing.requestUri).toContain(`@[::1]:${mobile.phone.localPort}`);
+    expect(ringing.headers.get('X-Push-ID')).toBe(await mobile.callId());
+    ringing.reject(486);
+    expect((await call.done).status).toBe(486);
   });
 });
 
@@ -156,6 +208,36 @@ describe('a device', () => {
     await ringing.answer();
     await call.done;
     await call.hangup();
+  });
+});
+
+describe('the directory', () => {
+  const days = (user: string) => live(user).map((b) => (b.endsAt - b.renewedAt) / 86_400_000);
+
+  it('chooses the app of a Contact that names none, and the policy; both outlast a restart', async () => {
+    const mobile = await Mobile.install(scene, '1014', { transport: 'tcp' });
+    const { voip, other } = mobile.identity;
+    const params = `;pn-provider=apns;pn-prid=${voip}:voip&${other}:remote`;
+    await scene.bind(mobile.phone, { voip, other, params });
+    expect(days('1014')).toEqual([14]);
+    await scene.pushwake.stop();
+    await scene.startPushwake();
+    await scene.marked(aor('1014'));
+    await mobile.phone.sleep();
+    scene.wakeByPush(mobile.phone, { voip, other, params });
+    const call = await caller.call('1014');
+    await (await mobile.phone.waitForCall()).answer();
+    expect((await call.done).status).toBe(200);
+    await call.hangup();
+    expect(mobile.callPushes).toHaveLength(1);
+    expect(live('1014').map((b) => b.choice?.policy)).toEqual(['travellers']);
+  });
+
+  it('names a policy that is not there: said once, and the accounts live by the default', async () => {
+    for (const user of ['1015', '1016']) await (await Mobile.install(scene, user, { transport: 'tcp' })).bind();
+    expect([...days('1015'), ...days('1016')]).toEqual([7, 7]);
+    const said = scene.pushwake.log.filter((l) => l.msg.startsWith('the directory names a policy'));
+    expect(said.map((l) => [l.policy, l.known])).toEqual([['travelers', 'travellers']]);
   });
 });
 

@@ -110,6 +110,10 @@ export interface FreeswitchSceneOptions {
   readonly extensions?: string;
   /** Parameters of the SIP profile `internal`. */
   readonly profile?: Readonly<Record<string, string>>;
+  /** A third profile, `v6`, on ::1. */
+  readonly ipv6?: boolean;
+  /** Variables of a user's directory entry, by user. */
+  readonly directory?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** YAML lines under `policy:`. */
   readonly policy?: string;
   readonly withoutPushwake?: boolean;
@@ -146,6 +150,8 @@ export class FreeswitchScene extends PbxScene {
         dialplans: [freeswitchShipped('pushwake-dialplan.xml')],
         eslPassword: ESL_PASSWORD,
         ...(options.profile ? { profile: options.profile } : {}),
+        ...(options.ipv6 ? { ipv6: true } : {}),
+        ...(options.directory ? { directory: options.directory } : {}),
       }),
       startApnsStandIn(),
     ]);
@@ -159,13 +165,13 @@ export class FreeswitchScene extends PbxScene {
   yaml(
     changes: PushwakeChanges & { readonly port?: number; readonly password?: string; readonly node?: string } = {},
   ): string {
-    const { mode, policy, debug } = this.#options;
+    const { mode, policy, debug, ipv6 } = this.#options;
     return this.yamlWith(
       `    type: freeswitch
     port: ${changes.port ?? this.freeswitch.ports.esl}
     password: ${changes.password ?? ESL_PASSWORD}
     realm: ${REALM}
-    profiles: [internal, callid]
+    profiles: [internal, callid${ipv6 ? ', v6' : ''}]
     expiresLateMargin: 5
 ${changes.node === undefined ? '' : `    node: ${changes.node}\n`}`,
       changes,

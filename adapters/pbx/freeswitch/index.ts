@@ -1,11 +1,10 @@
 /**
- * FreeSWITCH by its event socket. Main-thread side: turns facts into the port's events, keeps the calls that wait, and asks
- * the worker for what the core decided.
+ * FreeSWITCH by its event socket. Main-thread side: hands facts to those they concern, keeps the calls that wait, and asks the
+ * worker for what the core decided. What FreeSWITCH holds of registrations is `contacts.ts`.
  */
 import { randomUUID } from 'node:crypto';
-import { type Aor, aorUser, parseAor, servesAor } from '../../../plugin/core/aor.ts';
-import { sourceOf } from '../../../plugin/core/contact-uri.ts';
-import { type DurationMs, type Instant, SECOND } from '../../../plugin/core/time.ts';
+import { type Aor, aorUser, parseAor } from '../../../plugin/core/aor.ts';
+import { type Instant, SECOND } from '../../../plugin/core/time.ts';
 import { type ClosingWord, parseRef, type WakeStatus } from '../../../plugin/core/wake.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
 import {
@@ -19,29 +18,20 @@ import {
   type RingTarget,
 } from '../../../plugin/ports/pbx-link.ts';
 import { SupervisedWorker } from '../supervised-worker.ts';
-import { dialText, dialVia, readStored } from './contact.ts';
+import { dialText, dialVia } from './contact.ts';
+import { Contacts } from './contacts.ts';
+import { CALL_DEADLINE, CALM_DEADLINE, LIST_DEADLINE } from './deadlines.ts';
 import { lateText } from './dial.ts';
-import { contactOf, flushable, type Held, heldOf, type Row } from './held.ts';
-import { LastSeen } from './last-seen.ts';
-import type { HeldRow, LinkData } from './link.ts';
+import { Instants } from './instants.ts';
+import type { LinkData } from './link.ts';
 import type { FreeswitchOptions } from './options.ts';
 import { ownAddresses } from './registrations.ts';
-import { callOf, type EventHeaders, type FsFact, translate } from './translate.ts';
+import { type CallFact, callOf, type EventHeaders, type FsFact, translate } from './translate.ts';
 import { type Adopted, STATUS, type Target, WaitingCall } from './waiting-call.ts';
 
 export { check } from './check.ts';
 export { optionsSchema } from './options.ts';
 
-/** A call waits for these: a PBX that takes longer is treated as one that does not answer. */
-const CALL_DEADLINE: DurationMs = 1 * SECOND;
-/** Nobody waits for these. */
-const CALM_DEADLINE: DurationMs = 5 * SECOND;
-/** Every registration of a profile in one answer: 5,000 rows take 50 ms. */
-const LIST_DEADLINE: DurationMs = 30 * SECOND;
-/** A removal is told 20 to 100 ms later. */
-const GONE_WITHIN: DurationMs = 1 * SECOND;
-/** An event older than this was held up somewhere, and its stamp is the better word. */
-const STAMP_LAG: DurationMs = 2 * SECOND;
 /** A phone that hears nothing of the call within this hears no more of it. */
 const LATE_RINGS_SECONDS = 3;
 const CALLERS_MAX = 1_000;
@@ -52,23 +42,18 @@ export function create(options: FreeswitchOptions, deps: AdapterDeps): PbxLink {
   return new FreeswitchLink(options, deps);
 }
 
-type CallFact = Extract<FsFact, { fact: 'call' }>;
-
 class FreeswitchLink implements PbxLink {
   readonly name: string;
   readonly #o: FreeswitchOptions;
   readonly #deps: AdapterDeps;
   readonly #worker: SupervisedWorker;
+  readonly #contacts: Contacts;
+  readonly #time: Instants;
   /** By the caller's channel. */
   readonly #calls = new Map<string, WaitingCall>();
   readonly #callByRef = new Map<string, WaitingCall>();
   /** Channels of ours that were ended before they existed: FreeSWITCH makes them in the background. */
   readonly #doomed = new Map<string, string>();
-  /** How the contacts handed to the runtime were read. */
-  readonly #held = new WeakMap<HeldContact, Held>();
-  readonly #lastSeen = new LastSeen();
-  /** Who waits for a removal to be told, by Call-ID. */
-  readonly #removals = new Map<string, Set<() => void>>();
   /** Channels of an earlier life of ours that still ring, by caller; and what they are called in this one. */
   readonly #adopted = new Map<string, Adopted[]>();
   readonly #adoptedRefs = new Map<string, string>();
@@ -89,16 +74,47 @@ class FreeswitchLink implements PbxLink {
     this.#worker = new SupervisedWorker({
       name: deps.name,
       script,
-      workerData: { address: { host, port, password }, node, profiles } satisfies LinkData,
+      workerData: {
+        address: { host, port, password },
+        node,
+        profiles,
+        // Read anew for each worker.
+        get observing() {
+          return deps.observing === true;
+        },
+      } satisfies LinkData,
       log: deps.log,
       onUp: () => void this.#linkUp(),
       onDown: (reason) => this.#say({ type: 'linkDown', pbx: this.name, reason }),
       onEvent: (event) => this.#fact(translate(event as EventHeaders)),
     });
+    this.#time = new Instants(deps.clock);
+    this.#contacts = new Contacts({
+      pbx: deps.name,
+      options,
+      observing: () => this.#observing,
+      clock: deps.clock,
+      log: deps.log,
+      call: (operation, args, deadlineMs) => this.#worker.call(operation, args, deadlineMs),
+      say: (event) => this.#say(event),
+    });
   }
 
   get ringsVia(): ReadonlySet<string> {
     return new Set(Object.keys(this.#o.via));
+  }
+
+  get #observing(): boolean {
+    return this.#deps.observing === true;
+  }
+
+  modeChanged(): void {
+    // A link that is down tells it when it is up.
+    void this.#tellMode().catch(() => undefined);
+  }
+
+  #tellMode(): Promise<void> {
+    return this.#worker.call('observe', { on: this.#observing }, CALM_DEADLINE);
   }
 
   get up(): boolean {
@@ -128,8 +144,10 @@ class FreeswitchLink implements PbxLink {
   async #linkUp(): Promise<void> {
     this.#say({ type: 'linkUp', pbx: this.name });
     try {
+      // It may have changed since the worker was started.
+      await this.#tellMode();
       // Calls first: they wait; the resync can.
-      await this.#takeUp();
+      if (!this.#observing) await this.#takeUp();
     } catch (error) {
       this.#deps.log.warn({ pbx: this.name, reason: String(error) }, 'could not look for calls that wait');
     }
@@ -168,7 +186,7 @@ class FreeswitchLink implements PbxLink {
     for (const d of dumps) {
       if (!d?.['Unique-ID'] || !waiting.has(d['Unique-ID']) || this.#calls.has(d['Unique-ID'])) continue;
       const fact = callOf(d);
-      if (fact?.fact === 'call') this.#call(fact, true);
+      if (fact) this.#call(fact, true);
     }
   }
 
@@ -176,15 +194,16 @@ class FreeswitchLink implements PbxLink {
     if (!fact || this.#stopped) return;
     switch (fact.fact) {
       case 'registered':
-        return this.#registered(fact);
+        return this.#contacts.registered(fact);
       case 'unregistered':
-        return void this.#unregistered(fact);
-      case 'expired': {
-        for (const told of this.#removals.get(fact.callId) ?? []) told();
-        return this.#expired(fact);
-      }
+        return void this.#contacts.unregistered(fact);
+      case 'expired':
+        return this.#contacts.expired(fact);
       case 'call':
-        return this.#call(fact, false);
+        // A lease of an earlier life of ours may still stand: its calls take the plain path.
+        return this.#observing ? undefined : this.#call(fact, false);
+      case 'seen':
+        return this.#observing ? this.#seen(fact) : undefined;
       case 'legDials':
       case 'legRinging':
       case 'legAnswered':
@@ -228,109 +247,6 @@ class FreeswitchLink implements PbxLink {
     }
   }
 
-  #at(epochMs: number): Instant {
-    return Number.isFinite(epochMs) ? this.#deps.clock.fromPbx(epochMs) : this.#deps.clock.now();
-  }
-
-  /**
-   * When a REGISTER happened that is told now. FreeSWITCH stamps events with a clock that stands still for up to 20 ms, which
-   * would put a phone's REGISTER before the call that woke it. What comes after the call in the stream came after it.
-   */
-  #heard(epochMs: number): Instant {
-    const [stamp, now] = [this.#at(epochMs), this.#deps.clock.now()];
-    return stamp > now || now - stamp < STAMP_LAG ? now : stamp;
-  }
-
-  /** Seconds of the PBX in the time the bindings live by. */
-  #lasting(seconds: number): DurationMs {
-    return this.#deps.clock.fromPbx(seconds * SECOND) - this.#deps.clock.fromPbx(0);
-  }
-
-  get #lateMarginMs(): DurationMs {
-    return this.#o.expiresLateMargin * SECOND;
-  }
-
-  /** An account of ours, on a profile of ours. */
-  #aor(user: string, profile: string): Aor | undefined {
-    const aor = parseAor(user);
-    if (!aor || !this.#o.profiles.includes(profile)) return undefined;
-    return servesAor([this.#o.realm].flat().join(' '), aor) ? aor : undefined;
-  }
-
-  #registered(fact: Extract<FsFact, { fact: 'registered' }>): void {
-    const aor = this.#aor(fact.user, fact.profile);
-    const stored = readStored(fact.contact);
-    if (!aor || !stored) return;
-    const at = this.#heard(fact.atEpochMs);
-    const { profile, callId, user, contact: text, agent, grantedSeconds } = fact;
-    // What FreeSWITCH will hold: its second, the granted time, the late margin.
-    const drops =
-      grantedSeconds === undefined || !Number.isFinite(fact.atEpochMs)
-        ? undefined
-        : (Math.floor(fact.atEpochMs / SECOND) + grantedSeconds) * SECOND + this.#lateMarginMs;
-    const row: Row = {
-      profile,
-      callId,
-      user,
-      contact: text,
-      ...(agent === undefined ? {} : { agent }),
-      ...(drops === undefined ? {} : { dropsEpochMs: drops }),
-    };
-    const contact = contactOf(this.name, aor, stored, row, this.#lateMarginMs, (ms) => this.#at(ms));
-    this.#held.set(contact, { contact, row, stored });
-    this.#lastSeen.set(callId, { aor, uri: stored.uri });
-    this.#say({
-      type: 'contactSeen',
-      contact,
-      how: 'event',
-      at,
-      ...(grantedSeconds === undefined ? {} : { grantedMs: this.#lasting(grantedSeconds) }),
-    });
-  }
-
-  async #unregistered(fact: Extract<FsFact, { fact: 'unregistered' }>): Promise<void> {
-    const aor = this.#aor(fact.user, fact.profile);
-    if (!aor) return;
-    const said = { type: 'unregistered', pbx: this.name, aor, at: this.#at(fact.atEpochMs) } as const;
-    if (fact.contact !== undefined) {
-      const stored = readStored(fact.contact);
-      if (stored) this.#say({ ...said, uri: stored.uri });
-      return;
-    }
-    // `Contact: *`, whose Call-ID is all that is told. In contact mode FreeSWITCH keeps the rows.
-    const uris = new Set<string>();
-    const last = this.#lastSeen.get(fact.callId);
-    if (last?.aor === aor) uris.add(last.uri);
-    try {
-      for (const held of await this.#heldBy(aor, CALM_DEADLINE)) {
-        if (held.row.callId === fact.callId) uris.add(held.stored.uri);
-      }
-    } catch {
-      // The link went down: what was seen last must do.
-    }
-    for (const uri of uris) this.#say({ ...said, uri });
-    // The phone asked for it: a row that stays would be rung, and would look like a binding at the next resync.
-    if (this.#deps.observing) return;
-    for (const uri of uris) {
-      this.removeContact({ aor, uri }).catch((error: unknown) => {
-        this.#deps.log.info(
-          { pbx: this.name, aor, reason: String(error) },
-          'a contact logged out by * could not be flushed',
-        );
-      });
-    }
-  }
-
-  #expired(fact: Extract<FsFact, { fact: 'expired' }>): void {
-    const aor = this.#aor(fact.user, fact.profile);
-    const stored = readStored(fact.contact);
-    if (!aor || !stored) return;
-    // It was told late: FreeSWITCH keeps a contact after its time, and looks only twice a minute.
-    const itsTime = fact.expiresEpochMs - this.#lateMarginMs;
-    const atEpochMs = Number.isFinite(itsTime) ? Math.min(fact.atEpochMs, itsTime) : fact.atEpochMs;
-    this.#say({ type: 'contactRemoved', pbx: this.name, aor, uri: stored.uri, at: this.#at(atEpochMs) });
-  }
-
   // ── Calls ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #call(fact: CallFact, takenUp: boolean): void {
@@ -339,12 +255,12 @@ class FreeswitchLink implements PbxLink {
     const { caller } = fact;
     const aor = parseAor(fact.aor);
     if (!aor) {
-      this.#deps.log.warn({ pbx: this.name }, 'the dialplan names no account: expected user@domain');
+      this.#deps.log.warn({ pbx: this.name }, NAMES_NO_ACCOUNT);
       return void this.#compose(caller.uuid, '').catch(() => undefined);
     }
     const seenMs = this.#deps.clock.monotonicMs();
     const ringSeconds = fact.timeoutSeconds ?? RING_SECONDS;
-    const startedAt = this.#at(fact.startedEpochMs);
+    const startedAt = this.#time.at(fact.startedEpochMs);
     const call: WaitingCall = new WaitingCall({
       pbx: this.name,
       aor,
@@ -376,9 +292,20 @@ class FreeswitchLink implements PbxLink {
       },
     });
     this.#calls.set(caller.uuid, call);
-    const { name, number, hidden } = caller;
+    this.#wakeLeg(fact, aor, startedAt);
+  }
+
+  /** It goes its way already: to be looked at, never to be touched. */
+  #seen(fact: CallFact): void {
+    const aor = parseAor(fact.aor);
+    if (aor) this.#wakeLeg(fact, aor, this.#time.at(fact.startedEpochMs));
+    else this.#deps.log.warn({ pbx: this.name }, NAMES_NO_ACCOUNT);
+  }
+
+  #wakeLeg({ caller, linkedId }: CallFact, aor: Aor, startedAt: Instant): void {
+    const { name, number, hidden, uuid } = caller;
     const shown = hidden ? undefined : { ...(name ? { name } : {}), ...(number ? { number } : {}) };
-    const leg = { legId: caller.uuid, aor, linkedId: fact.linkedId, ...(shown && { caller: shown }) };
+    const leg = { legId: uuid, aor, linkedId, ...(shown && { caller: shown }) };
     this.#say({ type: 'wakeLegArrived', pbx: this.name, leg, startedAt });
   }
 
@@ -395,36 +322,6 @@ class FreeswitchLink implements PbxLink {
     // Ends are told; one that was not (the link was away) must not stay for ever.
     if (this.#doomed.size > 10_000) this.#doomed.delete(this.#doomed.keys().next().value ?? '');
     return this.#worker.call<LegOutcome>('kill', { uuid, cause }, CALL_DEADLINE).catch((): LegOutcome => 'gone');
-  }
-
-  // ── Questions ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  async ask(aor: Aor): Promise<AskAnswer> {
-    const held = await this.#heldBy(aor, CALL_DEADLINE);
-    // A directory behind a web server that is down knows nobody: FreeSWITCH cannot tell for certain that an account is gone.
-    return { aorExists: true, contacts: held.map((h) => h.contact) };
-  }
-
-  async *list(): AsyncIterable<HeldContact> {
-    for (const profile of this.#o.profiles) {
-      // Without push parameters there is nothing to bind; with them every form has a `pn-`.
-      const rows = await this.#worker.call<HeldRow[]>('allRows', { profile, containing: 'pn-' }, LIST_DEADLINE);
-      for (const { contact } of this.#read(rows)) {
-        if (this.#aor(contact.aor, profile)) yield contact;
-      }
-    }
-  }
-
-  async #heldBy(aor: Aor, deadlineMs: number): Promise<readonly Held[]> {
-    return this.#read(await this.#worker.call<HeldRow[]>('rowsOf', { user: aor }, deadlineMs)).filter(
-      (h) => h.contact.aor === aor,
-    );
-  }
-
-  #read(rows: readonly HeldRow[]): readonly Held[] {
-    const held = heldOf(this.name, rows, this.#lateMarginMs, (ms) => this.#at(ms));
-    for (const h of held) this.#held.set(h.contact, h);
-    return held;
   }
 
   // ── Orders ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -460,7 +357,7 @@ class FreeswitchLink implements PbxLink {
     const call = this.#calls.get(legId) ?? this.#callByRef.get(legId);
     if (call) call.tellStatus(status);
     // A wake leg is the caller's channel, which goes on after we have let go of it.
-    else if (parseRef(legId) === undefined) await this.#set(legId, STATUS, status);
+    else if (!this.#observing && parseRef(legId) === undefined) await this.#set(legId, STATUS, status);
   }
 
   async showEnded(contact: HeldContact, callId: string, word: ClosingWord): Promise<void> {
@@ -478,7 +375,7 @@ class FreeswitchLink implements PbxLink {
 
   /** Undefined, and a line in the log, for a contact that must not be dialled. */
   #dial(contact: HeldContact): string | undefined {
-    const held = this.#held.get(contact);
+    const held = this.#contacts.heldOf(contact);
     const dial = held
       ? dialText(held.row.profile, held.stored, this.#ownAddresses)
       : dialVia(this.#o.via[contact.pbx], aorUser(contact.aor));
@@ -490,53 +387,16 @@ class FreeswitchLink implements PbxLink {
     return undefined;
   }
 
-  /** By Call-ID, which is all FreeSWITCH offers: only where nothing else can go with it. */
-  async removeContact({ aor, uri }: Pick<HeldContact, 'aor' | 'uri'>): Promise<'gone'> {
-    const own = await this.#worker.call<HeldRow[]>('rowsOf', { user: aor }, CALM_DEADLINE);
-    if (!own.some((row) => readStored(row.contact)?.uri === uri)) return 'gone';
-    const verdict = flushable(aor, uri, [...own, ...(await this.#neighbours(aor, uri))]);
-    if (!verdict.ok) throw new LinkError(`the contact stays until its time is over: ${verdict.reason}`);
-    for (const { callId, profile } of verdict.rows) {
-      // FreeSWITCH's own reading of this text as a user or a domain must find nobody.
-      const meant = await this.#worker.call<HeldRow[]>('rowsOf', { user: callId }, CALM_DEADLINE);
-      if (meant.length > 0)
-        throw new LinkError('the contact stays until its time is over: its Call-ID names an account');
-      const told = this.#removalTold(callId);
-      await this.#worker.call('flush', { profile, callId }, CALM_DEADLINE);
-      await told;
-    }
-    const left = await this.#worker.call<HeldRow[]>('rowsOf', { user: aor }, CALM_DEADLINE);
-    if (left.some((row) => readStored(row.contact)?.uri === uri)) throw new LinkError('the contact is still there');
-    return 'gone';
+  ask(aor: Aor): Promise<AskAnswer> {
+    return this.#contacts.ask(aor);
   }
 
-  /** Rows of the same phone (RFC 3261 §10.2: one Call-ID for all its REGISTERs), whatever their account. */
-  async #neighbours(aor: Aor, uri: string): Promise<readonly HeldRow[]> {
-    const place = sourceOf(uri);
-    if (place === undefined || !/^[0-9A-Za-z.:[\]-]+$/.test(place)) return [];
-    const [host = place] = place.split(/:\d+$/);
-    const all = await Promise.all(
-      this.#o.profiles.map((profile) =>
-        this.#worker.call<HeldRow[]>('allRows', { profile, containing: host }, LIST_DEADLINE),
-      ),
-    );
-    return all.flat().filter((row) => parseAor(row.user) !== aor);
+  list(): AsyncIterable<HeldContact> {
+    return this.#contacts.list();
   }
 
-  /** Resolves when FreeSWITCH tells that it is gone, or when it should have. */
-  #removalTold(callId: string): Promise<void> {
-    return new Promise((resolve) => {
-      const waiting = this.#removals.get(callId) ?? new Set();
-      this.#removals.set(callId, waiting);
-      const done = () => {
-        cancel();
-        waiting.delete(done);
-        if (waiting.size === 0) this.#removals.delete(callId);
-        resolve();
-      };
-      const cancel = this.#deps.clock.after(GONE_WITHIN, done);
-      waiting.add(done);
-    });
+  removeContact(contact: Pick<HeldContact, 'aor' | 'uri'>): Promise<'gone'> {
+    return this.#contacts.remove(contact);
   }
 
   watch(): void {
@@ -548,6 +408,8 @@ class FreeswitchLink implements PbxLink {
     await this.#worker.call('mark', { aor, on: reachable }, LIST_DEADLINE);
   }
 }
+
+const NAMES_NO_ACCOUNT = 'the dialplan names no account: expected user@domain';
 
 interface ChannelRow {
   readonly uuid: string;

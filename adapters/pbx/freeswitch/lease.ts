@@ -17,43 +17,92 @@ export type Api = (command: string) => Promise<string>;
  */
 export type LeaseState = 'held' | 'standby' | 'lost';
 
-export class Lease {
+/** What the dialplan finds of us in mod_hash, for as long as it is renewed. */
+export interface Presence {
+  renew(): Promise<LeaseState>;
+  drop(): Promise<void>;
+}
+
+export class Lease implements Presence {
   readonly #node: string;
   readonly #api: Api;
+  readonly #monotonicMs: () => number;
   #held = false;
+  #dropped = false;
+  /** When FreeSWITCH was asked for its time, for the renewal that counts. */
+  #renewedMs = 0;
 
-  constructor(node: string, api: Api) {
+  constructor(node: string, api: Api, monotonicMs: () => number) {
     this.#node = node;
     this.#api = api;
+    this.#monotonicMs = monotonicMs;
   }
 
   async renew(): Promise<LeaseState> {
+    const askedMs = this.#monotonicMs();
     const [now, until, node] = await Promise.all([
       this.#api('strepoch'),
       this.#api('hash select/pushwake/until'),
       this.#api('hash select/pushwake/node'),
     ]);
-    const nowSeconds = Number(now.trim());
-    if (!Number.isInteger(nowSeconds)) throw new Error('FreeSWITCH does not tell its time: is mod_commands loaded?');
-    if (node.startsWith('-ERR')) throw new Error('FreeSWITCH knows no marks: is mod_hash loaded?');
+    const nowSeconds = secondsOf(now);
+    if (node.startsWith('-ERR')) throw new Error(NO_HASH);
+    // Dropped while we asked: written now, the lease would stand with nobody behind it.
+    if (this.#dropped) return 'standby';
     if (this.#held && until === '') return 'lost';
     if (node !== '' && node !== this.#node && Number(until) > nowSeconds) {
       this.#held = false;
       return 'standby';
     }
+    this.#held = true;
+    this.#renewedMs = askedMs;
     // The name first: a call must never be told to a node that does not hold the lease.
     await Promise.all([
       this.#api(`hash insert/pushwake/node/${this.#node}`),
       this.#api(`hash insert/pushwake/until/${nowSeconds + LEASE_SECONDS}`),
     ]);
-    this.#held = true;
     return 'held';
   }
 
-  /** We go: from now on calls take the plain path, without waiting for anybody. */
+  /** We go, for good: from now on calls take the plain path, without waiting for anybody. Commands arrive in their order. */
   async drop(): Promise<void> {
+    this.#dropped = true;
     if (!this.#held) return;
     this.#held = false;
+    // It hung for so long that its lease has run out, or will within a second: what stands there may be another node's.
+    if (this.#monotonicMs() - this.#renewedMs > (LEASE_SECONDS - 1) * 1_000) return;
     await this.#api('hash delete/pushwake/until');
   }
+}
+
+/** In place of the lease while pushwake only observes: the dialplan tells of each call and goes on as if nobody were there. */
+export class Observing implements Presence {
+  readonly #api: Api;
+  #dropped = false;
+
+  constructor(api: Api) {
+    this.#api = api;
+  }
+
+  async renew(): Promise<LeaseState> {
+    const nowSeconds = secondsOf(await this.#api('strepoch'));
+    if (this.#dropped) return 'standby';
+    const answer = await this.#api(`hash insert/pushwake/observe/${nowSeconds + LEASE_SECONDS}`);
+    if (answer.startsWith('-ERR')) throw new Error(NO_HASH);
+    return 'held';
+  }
+
+  /** Another observer beside this FreeSWITCH writes it again within seconds. */
+  async drop(): Promise<void> {
+    this.#dropped = true;
+    await this.#api('hash delete/pushwake/observe');
+  }
+}
+
+const NO_HASH = 'FreeSWITCH knows no marks: is mod_hash loaded?';
+
+function secondsOf(strepoch: string): number {
+  const seconds = Number(strepoch.trim());
+  if (Number.isInteger(seconds)) return seconds;
+  throw new Error('FreeSWITCH does not tell its time: is mod_commands loaded?');
 }

@@ -6,7 +6,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { DEAD_AFTER_MS, type FromWorker, HEARTBEAT_MS, safe, type ToWorker } from '../supervised-worker.ts';
 import { type Address, EslConnection } from './connection.ts';
-import { LEASE_EVERY_MS, Lease } from './lease.ts';
+import { LEASE_EVERY_MS, Lease, Observing, type Presence } from './lease.ts';
 import { type Registration, readRegistrations } from './registrations.ts';
 import { type EventHeaders, SUBSCRIPTION, worthReading } from './translate.ts';
 
@@ -14,6 +14,8 @@ export interface LinkData {
   readonly address: Address;
   readonly node: string;
   readonly profiles: readonly string[];
+  /** Calls are told, and never wait for us. */
+  readonly observing: boolean;
 }
 
 /** A registration with the instant (epoch ms of this machine) at which FreeSWITCH drops it, never later than the truth. */
@@ -28,7 +30,7 @@ const BULK_IDLE_MS = 5_000;
 
 const port = parentPort;
 if (!port) throw new Error('link.ts runs as a worker thread only');
-const { address, node, profiles } = workerData as LinkData;
+const { address, node, profiles, observing } = workerData as LinkData;
 const say = (m: FromWorker) => port.postMessage(m);
 
 let ending = false;
@@ -46,7 +48,9 @@ process.on('unhandledRejection', (error: unknown) => end(`the event socket libra
 // ── Dead man's switch ────────────────────────────────────────────────────────────────────────────────────────────────
 
 let main: EslConnection | undefined;
-let lease: Lease | undefined;
+let lease: Presence | undefined;
+let observes = observing;
+let switching = Promise.resolve();
 let heardAt = performance.now();
 let dataAt = performance.now();
 setInterval(() => {
@@ -177,6 +181,11 @@ const operations: Record<string, (args: never) => Promise<unknown>> = {
     const answer = await connected().api(`uuid_dump ${uuid} json`);
     return answer.startsWith('{') ? (JSON.parse(answer) as EventHeaders) : undefined;
   },
+  /** The mode, as it is now; the same again changes nothing. One after the other, whatever comes in between. */
+  observe({ on }: { on: boolean }): Promise<void> {
+    switching = switching.catch(() => undefined).then(() => switchTo(on));
+    return switching;
+  },
   async leave(): Promise<void> {
     await lease?.drop();
   },
@@ -196,6 +205,20 @@ port.on('message', (m: ToWorker) => {
 });
 
 // ── The link ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+async function switchTo(on: boolean): Promise<void> {
+  if (on === observes) return;
+  observes = on;
+  // What is being written of the old one is taken back behind it: commands arrive in their order.
+  await lease?.drop();
+  lease = presence(connected());
+  await keepLease();
+}
+
+function presence(connection: EslConnection): Presence {
+  const api = (command: string) => connection.api(command);
+  return observes ? new Observing(api) : new Lease(node, api, () => performance.now());
+}
 
 async function keepLease(): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
@@ -225,7 +248,7 @@ async function start(): Promise<void> {
   const answer = await connection.command(SUBSCRIPTION);
   if (!answer.startsWith('+OK')) throw new Error(`FreeSWITCH does not tell its events: ${answer.slice(0, 80)}`);
   const version = (await connection.api('version')).trim();
-  lease = new Lease(node, (command) => connection.api(command));
+  lease = presence(connection);
   await keepLease();
   setInterval(() => {
     keepLease().catch((error: unknown) => end(safe(error)));

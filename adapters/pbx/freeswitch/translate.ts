@@ -3,6 +3,7 @@
  * `pushwake_aor`), so nothing is kept here. Unknown events, missing headers and channels that are none of ours yield nothing;
  * nothing here throws, whatever a phone wrote into its Contact or User-Agent.
  */
+import type { Choice } from '../../../plugin/core/binding.ts';
 import type { Caller } from './dial.ts';
 import { isId } from './dial.ts';
 
@@ -24,6 +25,8 @@ const READ: ReadonlySet<string> = new Set([
     'user-agent',
     'reason',
   ],
+  // Variables of the user's directory entry, which FreeSWITCH adds to each registration.
+  ...['pushwake_policy', 'pushwake_app'],
   ...['pushwake-aor', 'pushwake-node', 'Unique-ID', 'Channel-Call-UUID', 'Hangup-Cause', 'Answer-State'],
   ...['Caller-Caller-ID-Number', 'Caller-Caller-ID-Name', 'Caller-Privacy-Hide-Number', 'Caller-Privacy-Hide-Name'],
   ...['variable_effective_caller_id_number', 'variable_effective_caller_id_name'],
@@ -32,7 +35,13 @@ const READ: ReadonlySet<string> = new Set([
 ]);
 
 /** Custom events subscribed to. Not `pre_register` and `register_attempt`: anybody can cause those without a password. */
-export const SUBCLASSES = ['sofia::register', 'sofia::unregister', 'sofia::expire', 'pushwake::call'] as const;
+export const SUBCLASSES = [
+  'sofia::register',
+  'sofia::unregister',
+  'sofia::expire',
+  'pushwake::call',
+  'pushwake::seen',
+] as const;
 const CHANNEL_EVENTS = [
   'CHANNEL_ORIGINATE',
   'CHANNEL_PROGRESS',
@@ -67,6 +76,8 @@ export type FsFact =
       readonly callId: string;
       readonly grantedSeconds?: number;
       readonly agent?: string;
+      /** Absent: the directory says nothing of us. */
+      readonly choice?: Choice;
       readonly atEpochMs: number;
     }
   /** `contact` absent: `Contact: *`; only what has this Call-ID is meant, and in contact mode even that stays. */
@@ -89,8 +100,9 @@ export type FsFact =
       readonly expiresEpochMs: number;
       readonly atEpochMs: number;
     }
+  /** `seen`: the dialplan went on without waiting for anybody. */
   | {
-      readonly fact: 'call';
+      readonly fact: 'call' | 'seen';
       readonly aor: string;
       /** The node that holds the lease. */
       readonly node: string;
@@ -113,6 +125,8 @@ export type FsFact =
   | { readonly fact: 'lateHeard' | 'lateEnded'; readonly uuid: string }
   /** A background command failed; `job` is the channel it was to make. */
   | { readonly fact: 'jobFailed'; readonly job: string; readonly reason: string };
+
+export type CallFact = Extract<FsFact, { fact: 'call' | 'seen' }>;
 
 export function translate(event: EventHeaders): FsFact | undefined {
   switch (event['Event-Name']) {
@@ -144,6 +158,8 @@ function custom(event: EventHeaders): FsFact | undefined {
       return expired(event);
     case 'pushwake::call':
       return waitingCall(event);
+    case 'pushwake::seen':
+      return seenCall(event);
     default:
       return undefined;
   }
@@ -169,8 +185,16 @@ function registered(e: EventHeaders): FsFact | undefined {
     callId: e['call-id'] ?? '',
     ...(Number.isFinite(granted) && granted > 0 ? { grantedSeconds: granted } : {}),
     ...(e['user-agent'] ? { agent: e['user-agent'] } : {}),
+    ...choiceOf(e),
     atEpochMs: epochMs(e['Event-Date-Timestamp']),
   };
+}
+
+/** An administrator's own words; whether they mean anything is found out where policies and apps are known. */
+function choiceOf({ pushwake_policy, pushwake_app }: EventHeaders): { readonly choice?: Choice } {
+  const [policy, app] = [pushwake_policy?.trim(), pushwake_app?.trim()];
+  if (!policy && !app) return {};
+  return { choice: { ...(policy ? { policy: policy.slice(0, 64) } : {}), ...(app ? { app: app.slice(0, 256) } : {}) } };
 }
 
 function unregistered(e: EventHeaders): FsFact | undefined {
@@ -210,12 +234,17 @@ function waitingCall(e: EventHeaders): FsFact | undefined {
   return callOf(e, e['pushwake-aor'] ?? e.variable_pushwake_aor, e['pushwake-node'] ?? e.variable_pushwake_node);
 }
 
+function seenCall(e: EventHeaders): FsFact | undefined {
+  const call = callOf(e, e['pushwake-aor'] ?? e.variable_pushwake_aor);
+  return call && { ...call, fact: 'seen' };
+}
+
 /** The same from `uuid_dump` of a channel: a call that waited while nobody listened. */
 export function callOf(
   e: EventHeaders,
   aor = e.variable_pushwake_aor,
   node = e.variable_pushwake_node,
-): FsFact | undefined {
+): CallFact | undefined {
   const uuid = e['Unique-ID'];
   if (!isId(uuid) || !aor) return undefined;
   const timeout = Number(e.variable_call_timeout);

@@ -312,8 +312,10 @@ export class WaitingCall {
       kind,
       ref,
       inDial: false,
-      state: 'held',
+      // Before it is told: an order to ring it may come at once, and its phone rings already.
+      state: known ? 'dialling' : 'held',
       hungUp: false,
+      ...(known ? { uuid: known.uuid } : {}),
       ...(target.kind === 'stored' ? { dial: target.dial } : {}),
     };
     this.#legs.set(ref, leg);
@@ -321,8 +323,6 @@ export class WaitingCall {
     const arrived: DeviceLeg = { legId: ref, kind, ref, aor, callId: this.#callId };
     this.#o.emit({ type: 'deviceLegArrived', pbx, leg: arrived, startedAt, takenUp });
     if (!known) return;
-    leg.uuid = known.uuid;
-    leg.state = 'dialling';
     this.#o.onAdopted(known.uuid, ref);
     this.#emit({ type: 'legRinging', ref });
   }

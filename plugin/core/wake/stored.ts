@@ -1,5 +1,5 @@
 /** What the PBX holds for the account, and which of it is rung at once. */
-import type { Binding } from '../binding.ts';
+import { appChosen, type Binding } from '../binding.ts';
 import { dialableUri, parseSipUri } from '../contact-uri.ts';
 import type { Policy } from '../policy.ts';
 import { pushParamsOf } from '../push-params.ts';
@@ -61,7 +61,8 @@ export function asked(
 export function wokenBy(wake: Wake, contact: StoredContact): WakeDevice | undefined {
   const taken = wake.devices.find((d) => d.fresh?.uri === contact.uri);
   if (taken) return taken;
-  if (wake.rungAtOnce.includes(contact.uri) || pushParamsOf(contact.uri).kind === 'push') return undefined;
+  if (wake.rungAtOnce.includes(contact.uri)) return undefined;
+  if (pushParamsOf(contact.uri, appChosen(wake.devices.map((d) => d.binding))).kind === 'push') return undefined;
   return wake.devices.find((d) => d.binding.reportedAt !== undefined && !d.fresh && d.deviceState !== 'ended');
 }
 

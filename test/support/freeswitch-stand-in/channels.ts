@@ -64,6 +64,7 @@ export class Channels {
     aor: string,
     held: boolean,
     node: string,
+    observed = false,
   ): { uuid: string; status: Promise<number>; cancel(): void; hangup(): void } {
     const uuid = this.#io.newUuid();
     let done: (status: number) => void = () => undefined;
@@ -78,21 +79,25 @@ export class Channels {
     };
     const caller: Caller = { uuid, vars, legs: [], answered: false, over: false, breaks: () => undefined, done };
     this.#callers.set(uuid, caller);
+    const told = (subclass: string) =>
+      this.#io.say(
+        event('CUSTOM pushwake::call', {
+          ...this.#headers(uuid, vars),
+          'Event-Subclass': subclass,
+          'pushwake-aor': aor,
+          'pushwake-node': node,
+          'Answer-State': 'ringing',
+          'Channel-Call-UUID': uuid,
+        }),
+      );
     void (async () => {
+      if (observed) told('pushwake::seen');
       if (held) {
         const broken = new Promise<void>((resolve) => {
           caller.breaks = resolve;
         });
         const guard = setTimeout(caller.breaks, 1_500);
-        this.#io.say(
-          event('CUSTOM pushwake::call', {
-            ...this.#headers(uuid, vars),
-            'pushwake-aor': aor,
-            'pushwake-node': node,
-            'Answer-State': 'ringing',
-            'Channel-Call-UUID': uuid,
-          }),
-        );
+        told('pushwake::call');
         await broken;
         clearTimeout(guard);
       }

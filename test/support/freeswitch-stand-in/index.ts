@@ -87,7 +87,15 @@ export class FreeswitchStandIn {
   }
 
   /** The same contact again is a refresh. */
-  register(user: string, contact: string, callId: string, seconds = 3_600, stampLagMs = 0): void {
+  register(
+    user: string,
+    contact: string,
+    callId: string,
+    seconds = 3_600,
+    stampLagMs = 0,
+    /** Variables of the user's directory entry. */
+    directory: Readonly<Record<string, string>> = {},
+  ): void {
     const dropsEpochSeconds = Math.floor(Date.now() / 1_000) + seconds + LATE_MARGIN_SECONDS;
     this.rows = [...this.rows.filter((r) => r.contact !== contact), { user, callId, contact, dropsEpochSeconds }];
     const [name, host] = user.split('@');
@@ -99,15 +107,23 @@ export class FreeswitchStandIn {
         'call-id': callId,
         expires: String(seconds),
         'Event-Date-Timestamp': String((Date.now() - stampLagMs) * 1_000),
+        ...directory,
       }),
     );
   }
 
-  unregister(user: string, contact: string | undefined, callId: string, reason?: string): void {
+  unregister(user: string, contact: string | undefined, callId: string, reason?: string, stampLagMs = 0): void {
     if (contact !== undefined) this.rows = this.rows.filter((r) => r.contact !== contact);
     const [name, host] = user.split('@');
     this.say(
-      event('CUSTOM sofia::unregister', { 'from-user': name, 'from-host': host, contact, 'call-id': callId, reason }),
+      event('CUSTOM sofia::unregister', {
+        'from-user': name,
+        'from-host': host,
+        contact,
+        'call-id': callId,
+        reason,
+        'Event-Date-Timestamp': String((Date.now() - stampLagMs) * 1_000),
+      }),
     );
   }
 
@@ -116,11 +132,17 @@ export class FreeswitchStandIn {
     this.#phones.set(place, onInvite);
   }
 
+  /** The node calls are told to; undefined while nobody's lease is live. */
+  get leaseHolder(): string | undefined {
+    const isLive = Number(this.hash.get('pushwake/until') ?? 0) > Date.now() / 1_000;
+    return isLive ? this.hash.get('pushwake/node') : undefined;
+  }
+
   /** What the dialplan does: looks at lease and mark, tells, waits, rings. */
   call(aor: string) {
-    const isLive = Number(this.hash.get('pushwake/until') ?? 0) > Date.now() / 1_000;
-    const held = isLive && this.hash.get(`pushwake_aor/${aor}`) === '1';
-    return this.channels.call(aor, held, this.hash.get('pushwake/node') ?? '');
+    const held = this.leaseHolder !== undefined && this.hash.get(`pushwake_aor/${aor}`) === '1';
+    const observed = Number(this.hash.get('pushwake/observe') ?? 0) > Date.now() / 1_000;
+    return this.channels.call(aor, held, this.hash.get('pushwake/node') ?? '', observed);
   }
 
   #connected(socket: Socket): void {

@@ -5,15 +5,19 @@
 import type { SipUser } from '../asterisk/config.ts';
 import { passwordOf } from '../asterisk/config.ts';
 
-/** All on 127.0.0.1. */
+/** All on 127.0.0.1, unless it says otherwise. */
 export interface FreeswitchPorts {
   readonly udp: number;
   readonly tcp: number;
   readonly tls: number;
   /** Event socket. */
   readonly esl: number;
+  readonly ws: number;
+  readonly wss: number;
   /** SIP of the second profile, `callid`. */
   readonly second: number;
+  /** SIP of the profile `v6`, on ::1. */
+  readonly v6: number;
   readonly rtpFirst: number;
   readonly rtpLast: number;
 }
@@ -26,6 +30,10 @@ export interface FreeswitchConfigInput {
   readonly eslPassword: string;
   /** Extensions of the context `default`, where phones call. */
   readonly extensions: string;
+  /** A third profile, `v6`, on ::1. */
+  readonly ipv6?: boolean;
+  /** Variables of a user's directory entry, by user. */
+  readonly directory?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Files of the product, included beside the contexts. */
   readonly dialplans: readonly string[];
   /** Further `<param>` lines of the profile `internal`; those of the same name win over the ones here. */
@@ -48,6 +56,11 @@ const MODULES = [
 
 const param = ([name, value]: readonly [string, string]) => `<param name="${name}" value="${escapeXml(value)}"/>`;
 const params = (of: Readonly<Record<string, string>>) => Object.entries(of).map(param).join('\n');
+
+const variables = (of: Readonly<Record<string, string>>) =>
+  Object.entries(of)
+    .map(([name, value]) => `<variable name="${name}" value="${escapeXml(value)}"/>`)
+    .join('');
 
 export function escapeXml(text: string): string {
   return text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
@@ -89,7 +102,7 @@ ${params(settings)}
   const user = (u: SipUser) => `<user id="${u.id}"><params><param name="password" value="${passwordOf(u)}"/></params>
 <variables><variable name="user_context" value="default"/>
 <variable name="effective_caller_id_name" value="${escapeXml(/^(.*) <.*>$/.exec(u.callerId ?? '')?.[1] ?? `User ${u.id}`)}"/>
-<variable name="effective_caller_id_number" value="${u.id}"/></variables></user>`;
+<variable name="effective_caller_id_number" value="${u.id}"/>${variables(o.directory?.[u.id] ?? {})}</variables></user>`;
   return `<?xml version="1.0"?>
 <document type="freeswitch/xml">
 <section name="configuration">
@@ -132,9 +145,12 @@ ${profile('internal', {
   'tls-version': 'tlsv1.2',
   'tls-verify-policy': 'none',
   'tcp-unreg-on-socket-close': 'true',
+  'ws-binding': `127.0.0.1:${ports.ws}`,
+  'wss-binding': `127.0.0.1:${ports.wss}`,
   ...o.profile,
 })}
 ${profile('callid', { ...common, 'sip-port': String(ports.second), 'multiple-registrations': 'call-id' })}
+${o.ipv6 ? profile('v6', { ...common, 'sip-ip': '::1', 'rtp-ip': '::1', 'sip-port': String(ports.v6) }) : ''}
 </profiles>
 </configuration>
 </section>

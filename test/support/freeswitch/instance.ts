@@ -20,6 +20,10 @@ export interface FreeswitchOptions {
   readonly domain?: string;
   /** `<extension>` elements of the context in which phones call. */
   readonly extensions: string;
+  /** A third profile, `v6`, on ::1. */
+  readonly ipv6?: boolean;
+  /** Variables of a user's directory entry, by user. */
+  readonly directory?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Dialplan files of the product. */
   readonly dialplans?: readonly string[];
   readonly eslPassword: string;
@@ -57,13 +61,15 @@ export async function startFreeswitch(options: FreeswitchOptions): Promise<Runni
     throw new Error('there is no FreeSWITCH: PUSHWAKE_FREESWITCH does not name its prefix, and it is not on the PATH');
   const slot = await reservePorts();
   const { udp, tcp, tls, ari: esl, rtpFirst, rtpLast } = slot.ports;
-  const ports: FreeswitchPorts = { udp, tcp, tls, esl, second: udp + 10, rtpFirst, rtpLast };
+  const more = { second: udp + 10, ws: udp + 11, wss: udp + 12, v6: udp + 13 };
+  const ports: FreeswitchPorts = { udp, tcp, tls, esl, ...more, rtpFirst, rtpLast };
   const folder = mkdtempSync(join(tmpdir(), 'pushwake-freeswitch-'));
   for (const name of ['conf/tls', 'log', 'db', 'run', 'temp', 'storage', 'cache']) {
     mkdirSync(join(folder, name), { recursive: true });
   }
   const certificate = selfSignedCertificate();
   writeFileSync(join(folder, 'conf/tls/agent.pem'), certificate.cert + certificate.key);
+  writeFileSync(join(folder, 'conf/tls/wss.pem'), certificate.cert + certificate.key);
   writeFileSync(join(folder, 'conf/tls/cafile.pem'), certificate.cert);
   const xml = freeswitchXml({
     folder,
@@ -74,6 +80,8 @@ export async function startFreeswitch(options: FreeswitchOptions): Promise<Runni
     extensions: options.extensions,
     dialplans: options.dialplans ?? [],
     ...(options.profile ? { profile: options.profile } : {}),
+    ...(options.ipv6 ? { ipv6: true } : {}),
+    ...(options.directory ? { directory: options.directory } : {}),
   });
   writeFileSync(join(folder, 'conf/freeswitch.xml'), xml);
   const command = [

@@ -9,7 +9,7 @@ import { IncomingCall, type ReceivedInvite } from './incoming-call.ts';
 import type { LogEntry, PhoneLog } from './log.ts';
 import { branchOf, type HeaderLine, paramOf, type SipRequest, type SipResponse, splitList } from './message.ts';
 import { OutgoingCall } from './outgoing-call.ts';
-import type { ServerAddress, TransportKind } from './transport.ts';
+import { inUri, type ServerAddress, type TransportKind } from './transport.ts';
 import { Wire } from './wire.ts';
 
 /** What the phone does with a call. `silent`: nothing at all, as an app the system has frozen. */
@@ -122,7 +122,7 @@ export class SipPhone {
   /** Its own Contact URI, without the parameters given to `register`. */
   get contactUri(): string {
     const { transport } = this.#options;
-    return `sip:${this.user}@${this.#host}:${this.localPort}${transport === 'udp' ? '' : `;transport=${transport}`}`;
+    return `sip:${this.user}@${inUri(this.#host)}:${this.localPort}${transport === 'udp' ? '' : `;transport=${transport}`}`;
   }
 
   /** All calls, both directions. */
@@ -227,11 +227,11 @@ export class SipPhone {
 
   #serverAddress(): string {
     const { server, transport } = this.#options;
-    return `${server.host}:${server[transport]}${transport === 'udp' ? '' : `;transport=${transport}`}`;
+    return `${inUri(server.host)}:${server[transport]}${transport === 'udp' ? '' : `;transport=${transport}`}`;
   }
 
   #addressOfRecord(): string {
-    return `<sip:${this.user}@${this.#options.server.host}>`;
+    return `<sip:${this.user}@${inUri(this.#options.server.host)}>`;
   }
 
   #registerDraft(options: RegisterOptions, tag: string, auth: readonly HeaderLine[]) {

@@ -4,13 +4,15 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { StreamFramer } from './framing.ts';
 
-export type TransportKind = 'udp' | 'tcp' | 'tls';
+export type TransportKind = 'udp' | 'tcp' | 'tls' | 'ws' | 'wss';
 
 export interface ServerAddress {
   readonly host: string;
   readonly udp: number;
   readonly tcp: number;
   readonly tls: number;
+  readonly ws?: number;
+  readonly wss?: number;
 }
 
 /** `end`: in good order (FIN). `reset`: at once (RST), which also frees the port for reuse. */
@@ -36,12 +38,24 @@ export interface TransportOptions {
 }
 
 export function openTransport(options: TransportOptions): Promise<Transport> {
-  return options.kind === 'udp' ? openUdp(options) : openStream(options);
+  if (options.kind === 'udp') return openUdp(options);
+  return options.kind === 'ws' || options.kind === 'wss' ? openWebSocket(options) : openStream(options);
+}
+
+/** RFC 7118. The library is the tests' own: the demo, which is delivered, does without it. */
+async function openWebSocket(options: TransportOptions): Promise<Transport> {
+  const { connectWebSocket } = await import('./websocket.ts');
+  return connectWebSocket(options);
+}
+
+/** As it stands in a URI and in a Via. */
+export function inUri(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 function openUdp({ server, host, localPort, onMessage }: TransportOptions): Promise<Transport> {
   return new Promise((resolve, reject) => {
-    const socket = createSocket('udp4');
+    const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
     socket.once('error', reject);
     socket.bind(localPort, host, () => {
       socket.off('error', reject);

@@ -15,7 +15,14 @@ import {
   type SipResponse,
   serialize,
 } from './message.ts';
-import { type CloseHow, openTransport, type ServerAddress, type Transport, type TransportKind } from './transport.ts';
+import {
+  type CloseHow,
+  inUri,
+  openTransport,
+  type ServerAddress,
+  type Transport,
+  type TransportKind,
+} from './transport.ts';
 
 /** A request before it has a Via. */
 export interface RequestDraft {
@@ -216,7 +223,7 @@ export class Wire {
   }
 
   #withVia(draft: RequestDraft, branch: string): SipRequest {
-    const via = `SIP/2.0/${this.#options.kind.toUpperCase()} ${this.#options.host}:${this.#port};branch=${branch};rport`;
+    const via = `SIP/2.0/${this.#options.kind.toUpperCase()} ${inUri(this.#options.host)}:${this.#port};branch=${branch};rport`;
     const headers = new SipHeaders([['Via', via], ['Max-Forwards', '70'], ...draft.headers]);
     return { kind: 'request', method: draft.method, uri: draft.uri, headers, body: draft.body ?? '' };
   }

@@ -1,0 +1,226 @@
+/**
+ * What FreeSWITCH holds: registrations as they are told, asked for, listed, and removed. Keeps how each contact it handed out
+ * was read, for whoever dials it.
+ */
+import { type Aor, parseAor, servesAor } from '../../../plugin/core/aor.ts';
+import { sourceOf } from '../../../plugin/core/contact-uri.ts';
+import { type DurationMs, SECOND } from '../../../plugin/core/time.ts';
+import type { Logger } from '../../../plugin/ports/adapter.ts';
+import type { Clock } from '../../../plugin/ports/clock.ts';
+import { type AskAnswer, type HeldContact, LinkError, type PbxEvent } from '../../../plugin/ports/pbx-link.ts';
+import { readStored } from './contact.ts';
+import { CALL_DEADLINE, CALM_DEADLINE, LIST_DEADLINE } from './deadlines.ts';
+import { contactOf, flushable, type Held, heldOf, type Row } from './held.ts';
+import { Instants } from './instants.ts';
+import { LastSeen } from './last-seen.ts';
+import type { HeldRow } from './link.ts';
+import type { FreeswitchOptions } from './options.ts';
+import type { FsFact } from './translate.ts';
+
+/** A removal is told 20 to 100 ms later. */
+const GONE_WITHIN: DurationMs = 1 * SECOND;
+
+export interface ContactsOptions {
+  /** Name of the link. */
+  readonly pbx: string;
+  readonly options: Pick<FreeswitchOptions, 'profiles' | 'realm' | 'expiresLateMargin'>;
+  /** Nothing may be removed now. */
+  readonly observing: () => boolean;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** An operation of the worker. Rejects with `LinkError`. */
+  readonly call: <T>(operation: string, args: unknown, deadlineMs: number) => Promise<T>;
+  readonly say: (event: PbxEvent) => void;
+}
+
+export class Contacts {
+  readonly #o: ContactsOptions;
+  readonly #time: Instants;
+  /** How the contacts handed to the runtime were read. */
+  readonly #held = new WeakMap<HeldContact, Held>();
+  readonly #lastSeen = new LastSeen();
+  /** Who waits for a removal to be told, by Call-ID. */
+  readonly #removals = new Map<string, Set<() => void>>();
+
+  constructor(options: ContactsOptions) {
+    this.#o = options;
+    this.#time = new Instants(options.clock);
+  }
+
+  /** Undefined: it is none of this FreeSWITCH's. */
+  heldOf(contact: HeldContact): Held | undefined {
+    return this.#held.get(contact);
+  }
+
+  // ── Facts ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  get #lateMarginMs(): DurationMs {
+    return this.#o.options.expiresLateMargin * SECOND;
+  }
+
+  /** An account of ours, on a profile of ours. */
+  #aor(user: string, profile: string): Aor | undefined {
+    const aor = parseAor(user);
+    if (!aor || !this.#o.options.profiles.includes(profile)) return undefined;
+    return servesAor([this.#o.options.realm].flat().join(' '), aor) ? aor : undefined;
+  }
+
+  registered(fact: Extract<FsFact, { fact: 'registered' }>): void {
+    const aor = this.#aor(fact.user, fact.profile);
+    const stored = readStored(fact.contact);
+    if (!aor || !stored) return;
+    const at = this.#time.heard(fact.atEpochMs);
+    const { profile, callId, user, contact: text, agent, grantedSeconds } = fact;
+    // What FreeSWITCH will hold: its second, the granted time, the late margin.
+    const drops =
+      grantedSeconds === undefined || !Number.isFinite(fact.atEpochMs)
+        ? undefined
+        : (Math.floor(fact.atEpochMs / SECOND) + grantedSeconds) * SECOND + this.#lateMarginMs;
+    const row: Row = {
+      profile,
+      callId,
+      user,
+      contact: text,
+      ...(agent === undefined ? {} : { agent }),
+      ...(drops === undefined ? {} : { dropsEpochMs: drops }),
+    };
+    const contact = contactOf(this.#o.pbx, aor, stored, row, this.#lateMarginMs, (ms) => this.#time.at(ms));
+    this.#held.set(contact, { contact, row, stored });
+    this.#lastSeen.set(callId, { aor, uri: stored.uri });
+    this.#o.say({
+      type: 'contactSeen',
+      contact,
+      how: 'event',
+      at,
+      choice: fact.choice ?? {},
+      ...(grantedSeconds === undefined ? {} : { grantedMs: this.#time.lasting(grantedSeconds) }),
+    });
+  }
+
+  async unregistered(fact: Extract<FsFact, { fact: 'unregistered' }>): Promise<void> {
+    const aor = this.#aor(fact.user, fact.profile);
+    if (!aor) return;
+    // As told, like the REGISTER before it: by its stamp a log-out right after that would be the older of the two.
+    const at = this.#time.heard(fact.atEpochMs);
+    const said = { type: 'unregistered', pbx: this.#o.pbx, aor, at } as const;
+    if (fact.contact !== undefined) {
+      const stored = readStored(fact.contact);
+      if (stored) this.#o.say({ ...said, uri: stored.uri });
+      return;
+    }
+    // `Contact: *`, whose Call-ID is all that is told. In contact mode FreeSWITCH keeps the rows.
+    const uris = new Set<string>();
+    const last = this.#lastSeen.get(fact.callId);
+    if (last?.aor === aor) uris.add(last.uri);
+    try {
+      for (const held of await this.#heldBy(aor, CALM_DEADLINE)) {
+        if (held.row.callId === fact.callId) uris.add(held.stored.uri);
+      }
+    } catch {
+      // The link went down: what was seen last must do.
+    }
+    for (const uri of uris) this.#o.say({ ...said, uri });
+    // The phone asked for it: a row that stays would be rung, and would look like a binding at the next resync.
+    if (this.#o.observing()) return;
+    for (const uri of uris) {
+      this.remove({ aor, uri }).catch((error: unknown) => {
+        this.#o.log.info(
+          { pbx: this.#o.pbx, aor, reason: String(error) },
+          'a contact logged out by * could not be flushed',
+        );
+      });
+    }
+  }
+
+  expired(fact: Extract<FsFact, { fact: 'expired' }>): void {
+    for (const told of this.#removals.get(fact.callId) ?? []) told();
+    const aor = this.#aor(fact.user, fact.profile);
+    const stored = readStored(fact.contact);
+    if (!aor || !stored) return;
+    // It was told late: FreeSWITCH keeps a contact after its time, and looks only twice a minute.
+    const itsTime = fact.expiresEpochMs - this.#lateMarginMs;
+    const atEpochMs = Number.isFinite(itsTime) ? Math.min(fact.atEpochMs, itsTime) : fact.atEpochMs;
+    this.#o.say({ type: 'contactRemoved', pbx: this.#o.pbx, aor, uri: stored.uri, at: this.#time.at(atEpochMs) });
+  }
+
+  // ── Questions ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async ask(aor: Aor): Promise<AskAnswer> {
+    const held = await this.#heldBy(aor, CALL_DEADLINE);
+    // A directory behind a web server that is down knows nobody: FreeSWITCH cannot tell for certain that an account is gone.
+    return { aorExists: true, contacts: held.map((h) => h.contact) };
+  }
+
+  async *list(): AsyncIterable<HeldContact> {
+    for (const profile of this.#o.options.profiles) {
+      // Without push parameters there is nothing to bind; with them every form has a `pn-`.
+      const rows = await this.#o.call<HeldRow[]>('allRows', { profile, containing: 'pn-' }, LIST_DEADLINE);
+      for (const { contact } of this.#read(rows)) {
+        if (this.#aor(contact.aor, profile)) yield contact;
+      }
+    }
+  }
+
+  async #heldBy(aor: Aor, deadlineMs: number): Promise<readonly Held[]> {
+    return this.#read(await this.#o.call<HeldRow[]>('rowsOf', { user: aor }, deadlineMs)).filter(
+      (h) => h.contact.aor === aor,
+    );
+  }
+
+  #read(rows: readonly HeldRow[]): readonly Held[] {
+    const held = heldOf(this.#o.pbx, rows, this.#lateMarginMs, (ms) => this.#time.at(ms));
+    for (const h of held) this.#held.set(h.contact, h);
+    return held;
+  }
+
+  // ── Removal ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** By Call-ID, which is all FreeSWITCH offers: only where nothing else can go with it. */
+  async remove({ aor, uri }: Pick<HeldContact, 'aor' | 'uri'>): Promise<'gone'> {
+    const own = await this.#o.call<HeldRow[]>('rowsOf', { user: aor }, CALM_DEADLINE);
+    if (!own.some((row) => readStored(row.contact)?.uri === uri)) return 'gone';
+    const verdict = flushable(aor, uri, [...own, ...(await this.#neighbours(aor, uri))]);
+    if (!verdict.ok) throw new LinkError(`the contact stays until its time is over: ${verdict.reason}`);
+    for (const { callId, profile } of verdict.rows) {
+      // FreeSWITCH's own reading of this text as a user or a domain must find nobody.
+      const meant = await this.#o.call<HeldRow[]>('rowsOf', { user: callId }, CALM_DEADLINE);
+      if (meant.length > 0)
+        throw new LinkError('the contact stays until its time is over: its Call-ID names an account');
+      const told = this.#removalTold(callId);
+      await this.#o.call('flush', { profile, callId }, CALM_DEADLINE);
+      await told;
+    }
+    const left = await this.#o.call<HeldRow[]>('rowsOf', { user: aor }, CALM_DEADLINE);
+    if (left.some((row) => readStored(row.contact)?.uri === uri)) throw new LinkError('the contact is still there');
+    return 'gone';
+  }
+
+  /** Rows of the same phone (RFC 3261 §10.2: one Call-ID for all its REGISTERs), whatever their account. */
+  async #neighbours(aor: Aor, uri: string): Promise<readonly HeldRow[]> {
+    const place = sourceOf(uri);
+    if (place === undefined || !/^[0-9A-Za-z.:[\]-]+$/.test(place)) return [];
+    const [host = place] = place.split(/:\d+$/);
+    const all = await Promise.all(
+      this.#o.options.profiles.map((profile) =>
+        this.#o.call<HeldRow[]>('allRows', { profile, containing: host }, LIST_DEADLINE),
+      ),
+    );
+    return all.flat().filter((row) => parseAor(row.user) !== aor);
+  }
+
+  /** Resolves when FreeSWITCH tells that it is gone, or when it should have. */
+  #removalTold(callId: string): Promise<void> {
+    return new Promise((resolve) => {
+      const waiting = this.#removals.get(callId) ?? new Set();
+      this.#removals.set(callId, waiting);
+      const done = () => {
+        cancel();
+        waiting.delete(done);
+        if (waiting.size === 0) this.#removals.delete(callId);
+        resolve();
+      };
+      const cancel = this.#o.clock.after(GONE_WITHIN, done);
+      waiting.add(done);
+    });
+  }
+}

@@ -1,0 +1,56 @@
+/** A waiting call by itself: what it orders when things come in another order than they mostly do. */
+import { expect, it } from 'vitest';
+import { WaitingCall } from '../../adapters/pbx/freeswitch/waiting-call.ts';
+import type { Aor } from '../../plugin/core/aor.ts';
+import { instant } from '../../plugin/core/time.ts';
+import type { PbxEvent } from '../../plugin/ports/pbx-link.ts';
+
+const DIAL = 'sofia/internal/sip:1001@127.0.0.9:5060';
+const REF = 'w00000002d0011223344556677';
+
+/** Taken up by a new life of ours; whoever hears of a leg orders it to ring at once, for its phone has registered already. */
+function takenUp(): { call: WaitingCall; originated: string[]; told: PbxEvent[] } {
+  const originated: string[] = [];
+  const told: PbxEvent[] = [];
+  const call: WaitingCall = new WaitingCall({
+    pbx: 'office',
+    aor: '1001@example.com' as Aor,
+    caller: { uuid: 'caller', number: '2000', name: '', hidden: false },
+    answered: false,
+    takenUp: true,
+    startedAt: instant(0),
+    secondsLeft: () => 30,
+    orders: {
+      compose: async () => 'done',
+      originate: async (_, command) => void originated.push(command),
+      kill: async () => 'done',
+      set: () => undefined,
+      newUuid: () => 'fresh',
+      later: () => undefined,
+    },
+    emit: (event) => {
+      told.push(event);
+      if (event.type === 'deviceLegArrived') void call.ring(event.leg.ref, DIAL);
+    },
+    onAdopted: () => undefined,
+    onOver: () => undefined,
+  });
+  return { call, originated, told };
+}
+
+it('a phone that rings since an earlier life of ours is not rung again by the REGISTER that comes first', async () => {
+  const { call, originated, told } = takenUp();
+  const adopted = [{ ref: 'w00000001d0011223344556677', uuid: 'rings' }];
+  await call.compose('c', [{ kind: 'device', ref: REF }], adopted);
+  await new Promise((turn) => setImmediate(turn));
+  expect(originated).toEqual([]);
+  expect(told.map((e) => e.type)).toEqual(['deviceLegArrived', 'legRinging']);
+  expect(call.channels).toEqual([{ ref: REF, uuid: 'rings' }]);
+});
+
+it('one that does not is', async () => {
+  const { call, originated } = takenUp();
+  await call.compose('c', [{ kind: 'device', ref: REF }]);
+  await new Promise((turn) => setImmediate(turn));
+  expect(originated).toHaveLength(1);
+});
