@@ -18,6 +18,8 @@ export interface ProbeChannel {
 }
 
 const PROBE_APP = 'pushwake-check';
+/** A look costs a few milliseconds, and the second is nearly always enough. */
+const TRIES = 20;
 
 export class AriProbe {
   readonly #base: string;
@@ -80,13 +82,31 @@ export class AriProbe {
           const value = (body as { value?: unknown } | undefined)?.value;
           return status === 200 && typeof value === 'string' ? value : undefined;
         };
-        // Without app_stasis it has ended already, and every answer would read as "not there".
-        return (await read('CHANNEL(name)')) === undefined ? undefined : await use({ read });
+        // Without app_stasis it ends, now or in a moment, and every answer from then on would read as "not there".
+        const isThere = async () => (await read('CHANNEL(name)')) !== undefined;
+        if (!(await isThere())) return undefined;
+        const seen = await use({ read });
+        return (await isThere()) ? seen : undefined;
       } finally {
         await this.ask('DELETE', `channels/${ids.channelId}`).catch(() => undefined);
       }
     } finally {
       await this.#closed(socket);
+      await this.#forgotten(app);
+    }
+  }
+
+  /**
+   * Where the channel was still on its way out when the socket closed, Asterisk keeps the application until it next looks. It looks
+   * when a socket of it closes.
+   */
+  async #forgotten(app: string): Promise<void> {
+    for (let tries = 0; tries < TRIES; tries++) {
+      const answer = await this.ask('GET', `applications/${app}`).catch(() => undefined);
+      if (answer?.status !== 200) return;
+      const again = await this.#events(app);
+      if (!again) return;
+      await this.#closed(again);
     }
   }
 
