@@ -2,12 +2,7 @@
  * One HTTPS service: requests over HTTP/2 where the server speaks it, else over HTTP/1.1. Makes one attempt, keeps its
  * connections, follows no redirect, cuts what is silent. Knows nothing of pushes; what an answer means is each provider's.
  */
-import {
-  Agent as HttpAgent,
-  request as httpRequest,
-  type IncomingHttpHeaders,
-  type OutgoingHttpHeaders,
-} from 'node:http';
+import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { type ClientHttp2Session, connect as connectHttp2, constants } from 'node:http2';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
@@ -15,6 +10,7 @@ import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { DurationMs } from '../../plugin/core/time.ts';
 import type { Clock } from '../../plugin/ports/clock.ts';
 import type { GiveUp } from '../../plugin/ports/push-provider.ts';
+import { TimeLimit } from './time-limit.ts';
 
 /** In place of what the URL's host resolves to. For tests and for a relay of one's own. */
 export interface ConnectTo {
@@ -78,6 +74,7 @@ export class HttpsClient {
   readonly #o: HttpsClientOptions;
   readonly #slots: Slot[];
   readonly #url: URL;
+  readonly #limit: TimeLimit;
   readonly #agent: HttpsAgent | HttpAgent;
   /** Known once a server chose it; asked again when its connection fails. */
   #speaksHttp1: boolean;
@@ -86,6 +83,7 @@ export class HttpsClient {
   constructor(options: HttpsClientOptions) {
     this.#o = options;
     this.#url = new URL(options.origin);
+    this.#limit = new TimeLimit(options.clock, options.requestTimeoutMs);
     this.#speaksHttp1 = this.#url.protocol === 'http:';
     this.#slots = Array.from({ length: options.connections }, () => ({
       session: undefined,
@@ -115,7 +113,7 @@ export class HttpsClient {
         if (over) return;
         over = true;
         slot.inFlight--;
-        cancelTimer();
+        this.#limit.end(onLate);
         signal.removeEventListener('abort', onAbort);
         resolve(answer);
       };
@@ -124,14 +122,15 @@ export class HttpsClient {
         cut();
       };
       const onAbort = () => stop('aborted');
-      const cancelTimer = this.#o.clock.after(this.#o.requestTimeoutMs, () => {
+      const onLate = () => {
         // A firewall that forgot the connection leaves it open and silent: the next push opens another, those in flight may
         // still finish.
         const { session } = slot;
         stop('no answer in time');
         if (session && !session.closed) session.close();
-      });
-      signal.addEventListener('abort', onAbort, { once: true });
+      };
+      this.#limit.begin(onLate);
+      signal.addEventListener('abort', onAbort);
       const begin = (how: ClientHttp2Session | 'http/1.1') => {
         if (over) return;
         cut = how === 'http/1.1' ? this.#overHttp1(request, end) : overHttp2(how, this.#url.host, request, end);
@@ -265,26 +264,20 @@ function overHttp2(
   request: HttpsRequest,
   end: (answer: HttpsAnswer) => void,
 ): () => void {
-  const headers: OutgoingHttpHeaders = {
-    ':method': request.method,
-    ':path': request.path,
-    ':authority': authority,
-    ...request.headers,
-  };
+  // A list of names and values, in turn: Node neither sorts nor copies it, as it would an object.
+  const headers = [':method', request.method, ':path', request.path, ':authority', authority, ':scheme', 'https'];
+  for (const name in request.headers) headers.push(name, request.headers[name] as string);
   // Throws when the session was closed in between.
   try {
     const stream = session.request(headers);
-    let status = 0;
-    let head: IncomingHttpHeaders = {};
     const cut = () => stream.close(constants.NGHTTP2_CANCEL);
-    const body = new Body(end, cut);
-    stream.on('response', (given) => {
-      status = Number(given[':status'] ?? 0);
-      head = given;
-    });
-    stream.on('data', (chunk: Buffer) => body.add(chunk));
-    stream.on('end', () => {
-      if (status > 0) body.end(status, head);
+    stream.on('response', (head, flags) => {
+      const status = Number(head[':status'] ?? 0);
+      const body = new Body(end, cut);
+      // There is no body to wait for.
+      if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) return body.end(status, head);
+      stream.on('data', (chunk: Buffer) => body.add(chunk));
+      stream.on('end', () => body.end(status, head));
     });
     // Reset, refused, or ended without a status: GOAWAY and the like.
     stream.on('error', () => end({ noAnswer: 'connection lost' }));

@@ -4,21 +4,14 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Target, Targets } from '../core/binding.ts';
-import { between, type DurationMs, HOUR, type Instant, SECOND } from '../core/time.ts';
+import { between, HOUR, type Instant } from '../core/time.ts';
 import type { Logger } from '../ports/adapter.ts';
 import type { Clock } from '../ports/clock.ts';
-import type {
-  Credential,
-  GiveUp,
-  PushOutcome,
-  PushProvider,
-  PushPurpose,
-  PushRequest,
-} from '../ports/push-provider.ts';
+import type { Credential, PushOutcome, PushProvider, PushPurpose, PushRequest } from '../ports/push-provider.ts';
 import { type Alarm, Alarms } from './alarms.ts';
-import { retryInMs } from './backoff.ts';
-import { Breaker, type BreakerState } from './breaker.ts';
-import { Places } from './places.ts';
+import type { BreakerState } from './breaker.ts';
+import { type Lane, laneOf } from './lane.ts';
+import { Sending, type Surroundings } from './sending.ts';
 
 type Draft<R> = R extends PushRequest
   ? Omit<R, 'target' | 'via' | 'pushId' | 'sentAt'> & { readonly pushId?: string; readonly sentAt?: Instant }
@@ -77,41 +70,11 @@ export interface Delivery {
   close(): Promise<void>;
 }
 
-/** Higher goes first. */
-const PRIORITY = { call: 3, cancel: 2, notice: 1, refresh: 0 } as const;
-
 /** A brake against loops, far above what a lifecycle sends: several accounts of one app share a device. */
 const PER_DEVICE_HOURLY = { cancel: 120, notice: 30, refresh: 12 } as const;
 
-/** The rest is free for calls at any moment. */
-const SHARE_OF_OTHERS = 0.8;
-/** Some 1,500 a second at Apple's distance. More would keep this thread so busy that a call waits for it, not for a place. */
-const MOST_OTHERS = 64;
-const MAX_IN_FLIGHT = 100;
-
-/** Above every provider's own limit: for one that never answers. */
-const ATTEMPT_LASTS_AT_MOST = 15 * SECOND;
-
-const ABORTED: PushOutcome = { kind: 'retryLater', reason: 'aborted' };
-const REMOVED: PushOutcome = {
-  kind: 'misconfigured',
-  reason: 'service removed',
-  hint: 'it is no longer configured under `push`',
-  scope: 'device',
-};
 const CLOSED: PushOutcome = { kind: 'failed', reason: 'closed' };
-
-interface Lane {
-  readonly provider: PushProvider;
-  readonly breaker: Breaker;
-  readonly places: Places;
-  /** Why the service last could not be reached: the reason of what the breaker holds back. */
-  trouble: string;
-  /** Attempts that wait or are made. */
-  users: number;
-  /** Called when the last of them has ended, once the provider is to go. */
-  onUnused?: () => void;
-}
+const OVER_BUDGET: PushOutcome = { kind: 'failed', reason: 'device budget used up' };
 
 export function createDelivery(options: DeliveryOptions): Delivery {
   const { clock, log, random } = options;
@@ -123,12 +86,22 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   >();
   const alarms = new Alarms();
   const listeners: ((request: PushRequest) => void)[] = [];
-  const underWay = new Map<Stop, Promise<PushOutcome>>();
+  const underWay = new Set<Sending>();
+  let allEnded: (() => void) | undefined;
   let sentThisHour = new Map<string, number>();
   let hourEndsMs = 0;
   let retries = 0;
   let closed: Promise<void> | undefined;
   const closing = new Set<Promise<void>>();
+  const around: Surroundings = {
+    clock,
+    random,
+    laneOf: (provider) => lanes.get(provider),
+    paused: (request, nowMs) => alarms.paused(request, nowMs),
+    onRetry: () => {
+      retries++;
+    },
+  };
 
   function choose(purpose: PushPurpose, targets: Targets): { lane: Lane; target: Target } | undefined {
     const order = purpose === 'call' ? [targets.call, targets.other] : [targets.other, targets.call];
@@ -140,65 +113,44 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     return undefined;
   }
 
-  async function send(
-    draft: PushDraft,
-    targets: Targets,
-    signal?: AbortSignal,
-    onDelay?: () => void,
-  ): Promise<PushOutcome> {
-    if (closed) return CLOSED;
+  function send(draft: PushDraft, targets: Targets, signal?: AbortSignal, onDelay?: () => void): Promise<PushOutcome> {
+    if (closed) return Promise.resolve(CLOSED);
     const chosen = choose(draft.purpose, targets);
-    if (!chosen) return { kind: 'failed', reason: 'no target for this purpose' };
+    if (!chosen) return Promise.resolve({ kind: 'failed', reason: 'no target for this purpose' });
+    const now = clock.now();
     const request: PushRequest = {
       ...draft,
       pushId: draft.pushId ?? randomUUID(),
-      sentAt: draft.sentAt ?? clock.now(),
+      sentAt: draft.sentAt ?? now,
       target: chosen.target,
       via: chosen.target === targets.other && chosen.target !== targets.call ? 'other' : 'call',
     };
-    const stop = new Stop();
-    const onAbort = () => stop.now();
-    if (signal?.aborted) stop.now();
-    signal?.addEventListener('abort', onAbort, { once: true });
-    const push = deliver(request, stop, onDelay);
-    underWay.set(stop, push);
-    try {
-      return await push;
-    } finally {
-      underWay.delete(stop);
-      signal?.removeEventListener('abort', onAbort);
+    if (overBudget(request)) {
+      settle(request, OVER_BUDGET, 0);
+      return Promise.resolve(OVER_BUDGET);
     }
-  }
-
-  async function deliver(request: PushRequest, stop: Stop, onDelay?: () => void): Promise<PushOutcome> {
-    // The wall clock is looked at once: it may jump while we try.
-    const deadlineMs = clock.monotonicMs() + between(clock.now(), request.expiresAt);
-    if (overBudget(request)) return settle(request, { kind: 'failed', reason: 'device budget used up' }, 0);
-    let unsure = 0;
-    for (let attempts = 1; ; attempts++) {
-      const lane = lanes.get(request.target.provider);
-      let outcome = lane ? await used(lane, () => attempt(request, lane, attempts, deadlineMs, stop)) : REMOVED;
-      // Shown twice is the smaller evil than not at all; shown with every try of twelve hours is the larger.
-      if (request.purpose === 'notice' && outcome.kind === 'retryLater' && outcome.unsure && ++unsure > 1) {
-        outcome = { kind: 'failed', reason: outcome.reason };
-      }
-      const leftMs = deadlineMs - clock.monotonicMs();
-      const waitMs = retryInMs({ purpose: request.purpose, attempts, outcome, leftMs, random: random() });
-      if (waitMs === undefined || stop.isNow) return settle(request, outcome, attempts);
-      retries++;
-      if (attempts === 1) onDelay?.();
-      await pause(waitMs, stop);
-      if (stop.isNow) return settle(request, ABORTED, attempts);
-    }
-  }
-
-  async function used<T>(lane: Lane, work: () => Promise<T>): Promise<T> {
-    lane.users++;
-    try {
-      return await work();
-    } finally {
-      if (--lane.users === 0) lane.onUnused?.();
-    }
+    return new Promise((resolve) => {
+      const onAbort = signal && (() => sending.stop());
+      const ended = (outcome: PushOutcome, attempts: number) => {
+        underWay.delete(sending);
+        if (onAbort) signal.removeEventListener('abort', onAbort);
+        if (underWay.size === 0) allEnded?.();
+        try {
+          settle(request, outcome, attempts);
+        } catch (error) {
+          // A listener's fault must not leave the caller waiting.
+          log.error({ reason: String(error) }, 'what follows from a push went wrong');
+        }
+        resolve(outcome);
+      };
+      // The wall clock is looked at once: it may jump while we try.
+      const deadlineMs = clock.monotonicMs() + between(now, request.expiresAt);
+      const sending = new Sending(around, request, deadlineMs, ended, onDelay);
+      underWay.add(sending);
+      if (signal?.aborted) sending.stop();
+      else if (onAbort) signal.addEventListener('abort', onAbort, { once: true });
+      sending.begin();
+    });
   }
 
   function replace(providers: readonly PushProvider[]): void {
@@ -224,79 +176,6 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     }
   }
 
-  /** Waits for its turn and makes one attempt, unless breaker, alarm or deadline forbid it. Never rejects. */
-  async function attempt(
-    request: PushRequest,
-    lane: Lane,
-    attempts: number,
-    deadlineMs: number,
-    stop: Stop,
-  ): Promise<PushOutcome> {
-    const { places } = lane;
-    const urgency = PRIORITY[request.purpose];
-    if (stop.isNow) return ABORTED;
-    const turn = places.take(urgency, (giveUp) => stop.onEnd(giveUp));
-    if (turn && !(await turn)) return ABORTED;
-    stop.onEnd(undefined);
-    try {
-      const nowMs = clock.monotonicMs();
-      const refused = forbidden(request, lane, attempts, deadlineMs, stop, nowMs);
-      if (refused) return refused;
-      const outcome = await ask(lane.provider, request, Math.min(ATTEMPT_LASTS_AT_MOST, deadlineMs - nowMs), stop);
-      const seen = seenByBreaker(outcome);
-      lane.breaker.report(seen, clock.monotonicMs(), random());
-      if (seen === 'unreachable' && 'reason' in outcome) lane.trouble = outcome.reason;
-      return outcome;
-    } finally {
-      places.leave(urgency);
-    }
-  }
-
-  /** Why a push whose turn it is must not be sent now. */
-  function forbidden(
-    request: PushRequest,
-    lane: Lane,
-    attempts: number,
-    deadlineMs: number,
-    stop: Stop,
-    nowMs: number,
-  ): PushOutcome | undefined {
-    const isCall = request.purpose === 'call';
-    if (stop.isNow) return ABORTED;
-    if (nowMs >= deadlineMs) return { kind: 'retryLater', reason: 'too late' };
-    const refused = isCall ? undefined : alarms.paused(request, nowMs);
-    if (refused) return refused;
-    const waitMs = lane.breaker.waitMs(nowMs);
-    // A call may always try once: the breaker may be wrong, and the caller is waiting now.
-    if (waitMs > 0 && !(isCall && attempts === 1)) return { kind: 'retryLater', reason: lane.trouble, afterMs: waitMs };
-    return undefined;
-  }
-
-  /** One attempt of the provider, whatever it does: throw, hang, ignore the signal. */
-  function ask(provider: PushProvider, request: PushRequest, limitMs: DurationMs, stop: Stop): Promise<PushOutcome> {
-    return new Promise((resolve) => {
-      const signal = new Signal();
-      const settled = (outcome: PushOutcome) => {
-        cancelTimer();
-        stop.onEnd(undefined);
-        resolve(outcome);
-      };
-      const cutOff = (outcome: PushOutcome) => {
-        settled(outcome);
-        signal.abort();
-      };
-      const cancelTimer = clock.after(limitMs, () => cutOff({ kind: 'retryLater', reason: 'no answer in time' }));
-      stop.onEnd(() => cutOff(ABORTED));
-      // The error's text is left out: it was written by code that holds the token.
-      const threw = () => settled({ kind: 'failed', reason: 'provider threw' });
-      try {
-        provider.send(request, signal).then(settled, threw);
-      } catch {
-        threw();
-      }
-    });
-  }
-
   function overBudget({ purpose, target }: PushRequest): boolean {
     if (purpose === 'call') return false;
     const nowMs = clock.monotonicMs();
@@ -310,7 +189,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     return count > limits[purpose];
   }
 
-  function settle(request: PushRequest, outcome: PushOutcome, attempts: number): PushOutcome {
+  function settle(request: PushRequest, outcome: PushOutcome, attempts: number): void {
     const { purpose, target, aor, pushId } = request;
     const { provider, app } = target;
     const key = `${provider} ${purpose} ${outcome.kind}`;
@@ -338,25 +217,15 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     if (outcome.kind === 'failed' || (outcome.kind === 'retryLater' && !aborted)) log.warn(fields, 'push given up');
     else if (outcome.kind === 'tokenDead') log.info(fields, 'push token is dead');
     else log.debug(fields, 'push ended');
-    return outcome;
-  }
-
-  function pause(ms: DurationMs, stop: Stop): Promise<void> {
-    return new Promise((done) => {
-      const wake = () => {
-        cancel();
-        stop.onEnd(undefined);
-        done();
-      };
-      const cancel = clock.after(ms, wake);
-      stop.onEnd(wake);
-    });
   }
 
   async function shut(): Promise<void> {
-    const pushes = [...underWay.values()];
-    for (const stop of underWay.keys()) stop.now();
-    await Promise.all(pushes);
+    const all = new Promise<void>((ended) => {
+      allEnded = ended;
+      if (underWay.size === 0) ended();
+    });
+    for (const sending of [...underWay]) sending.stop();
+    await all;
     await Promise.all([...[...lanes.values()].map(({ provider }) => provider.close()), ...closing]);
   }
 
@@ -390,66 +259,4 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       return closed;
     },
   };
-}
-
-/**
- * Whether one push is to end now, and what ends it: it waits for one thing at a time. An AbortController for each of its steps
- * would cost more than the step.
- */
-class Stop {
-  #isNow = false;
-  #end: (() => void) | undefined;
-
-  get isNow(): boolean {
-    return this.#isNow;
-  }
-
-  /** What ends what the push waits for now; in place of what did before. Called at once when it is to end already. */
-  onEnd(end: (() => void) | undefined): void {
-    this.#end = end;
-    if (this.#isNow) end?.();
-  }
-
-  now(): void {
-    this.#isNow = true;
-    this.#end?.();
-  }
-}
-
-/** What a provider hears when its attempt is given up. */
-class Signal implements GiveUp {
-  aborted = false;
-  #listeners: (() => void)[] = [];
-
-  addEventListener(_type: 'abort', listener: () => void): void {
-    this.#listeners.push(listener);
-  }
-
-  removeEventListener(_type: 'abort', listener: () => void): void {
-    this.#listeners = this.#listeners.filter((other) => other !== listener);
-  }
-
-  abort(): void {
-    this.aborted = true;
-    for (const hear of this.#listeners.splice(0)) hear();
-  }
-}
-
-function laneOf(provider: PushProvider): Lane {
-  const most = provider.maxInFlight ?? MAX_IN_FLIGHT;
-  return {
-    provider,
-    breaker: new Breaker(),
-    trouble: 'service not answering',
-    users: 0,
-    places: new Places(most, Math.min(MOST_OTHERS, most * SHARE_OF_OTHERS)),
-  };
-}
-
-/** Only what says something about the service as a whole counts. */
-function seenByBreaker(outcome: PushOutcome): 'answered' | 'unreachable' | 'unknown' {
-  if (outcome.kind === 'failed') return 'unknown';
-  if (outcome.kind !== 'retryLater') return 'answered';
-  if (outcome.scope === 'device') return 'answered';
-  return outcome.reason === 'aborted' ? 'unknown' : 'unreachable';
 }

@@ -34,29 +34,31 @@ export class Places {
     return this.#waiting;
   }
 
-  /** Undefined: a place is taken, go on. Else resolves when one is; `onWait` gets a function that gives the waiting up. */
-  take(urgency: number, onWait: (giveUp: () => void) => void): Promise<boolean> | undefined {
+  /**
+   * Undefined: a place is taken, go on. Else `go` is called when one is, never at once; what is returned gives the waiting up
+   * and says whether it still waited.
+   */
+  take(urgency: number, go: () => void): (() => boolean) | undefined {
     if (this.#isFree(urgency) && !this.#isSomebodyBefore(urgency)) {
       this.#enter(urgency);
       return undefined;
     }
-    return new Promise((resolve) => {
-      const entry: Waiting = { left: false, go: () => resolve(true) };
-      this.#waiting++;
-      this.#queues[urgency]?.push(entry);
-      onWait(() => {
-        if (entry.left) return;
-        entry.left = true;
-        this.#waiting--;
-        resolve(false);
-      });
-    });
+    const entry: Waiting = { left: false, go };
+    this.#waiting++;
+    this.#queues[urgency]?.push(entry);
+    return () => {
+      if (entry.left) return false;
+      entry.left = true;
+      this.#waiting--;
+      return true;
+    };
   }
 
   leave(urgency: number): void {
     this.#inFlight--;
     if (!isCall(urgency)) this.#others--;
-    for (let next = this.#next(); next; next = this.#next()) next.go();
+    // Not called from here: thousands that wait may each leave at once, and each would be one deeper.
+    for (let next = this.#next(); next; next = this.#next()) queueMicrotask(next.go);
   }
 
   #isFree(urgency: number): boolean {

@@ -54,6 +54,14 @@ async function outcomeAfter(ms: number, push: Promise<PushOutcome>): Promise<Pus
   return result;
 }
 
+it('gives the outcome although what hears of it goes wrong', async () => {
+  delivery.onAccepted(() => {
+    throw new Error('a listener of ours');
+  });
+  expect(await outcomeAfter(0, delivery.send(call(), provider.targets()))).toMatchObject({ kind: 'accepted' });
+  expect(log.at('error')).toHaveLength(1);
+});
+
 describe('whether and when a push is tried again', () => {
   const cases: readonly [string, PushPurpose, number, PushOutcome, number, number | undefined][] = [
     ['a call comes again within a moment', 'call', 1, later, 30 * SECOND, 112.5],

@@ -9,6 +9,7 @@ import { MultiProvider } from '@parse/node-apn';
 import type { DurationMs } from '../../../plugin/core/time.ts';
 import type { Clock } from '../../../plugin/ports/clock.ts';
 import type { GiveUp } from '../../../plugin/ports/push-provider.ts';
+import { TimeLimit } from '../../shared/time-limit.ts';
 import type { Credential, Endpoint } from './options.ts';
 import { type ApnsAnswer, readAnswer, reasonOfError } from './outcome.ts';
 import type { ApnsMessage } from './payload.ts';
@@ -69,6 +70,7 @@ export function connect(options: ConnectionOptions): ApnsConnection {
   });
   const clients = innerClients(provider);
   for (const client of clients) finishStreamsOnGoaway(client);
+  const limit = new TimeLimit(clock, requestTimeoutMs);
   let turn = 0;
 
   return {
@@ -110,29 +112,37 @@ export function connect(options: ConnectionOptions): ApnsConnection {
     const generation = token?.generation ?? 0;
     let stream: ClientHttp2Stream;
     try {
-      stream = session.request({
-        ':method': 'POST',
-        ':scheme': 'https',
-        ':authority': client.config.address,
-        ':path': `/3/device/${deviceToken}`,
-        'apns-id': message.id,
-        'apns-push-type': message.pushType,
-        'apns-topic': message.topic,
-        'apns-priority': message.priority,
-        'apns-expiration': message.expiration,
-        ...(message.collapseId !== undefined && { 'apns-collapse-id': message.collapseId }),
-        ...(token && { authorization: `bearer ${token.current}` }),
-      });
+      // A list of names and values, in turn: Node neither sorts nor copies it, as it would an object.
+      const headers = [
+        ':method',
+        'POST',
+        ':scheme',
+        'https',
+        ':authority',
+        client.config.address,
+        ':path',
+        `/3/device/${deviceToken}`,
+        'apns-id',
+        message.id,
+        'apns-push-type',
+        message.pushType,
+        'apns-topic',
+        message.topic,
+        'apns-priority',
+        String(message.priority),
+        'apns-expiration',
+        String(message.expiration),
+      ];
+      if (message.collapseId !== undefined) headers.push('apns-collapse-id', message.collapseId);
+      if (token) headers.push('authorization', `bearer ${token.current}`);
+      stream = session.request(headers);
     } catch (error) {
       // The session was closed in between.
       return Promise.resolve({ reason: reasonOfError(error) });
     }
     return new Promise((resolve) => {
-      let status: number | undefined;
-      let id: string | undefined;
-      let body = '';
       const end = (answer: ApnsAnswer) => {
-        cancelTimer();
+        limit.end(onLate);
         signal.removeEventListener('abort', onAbort);
         resolve(answer);
       };
@@ -141,27 +151,30 @@ export function connect(options: ConnectionOptions): ApnsConnection {
         stream.close(constants.NGHTTP2_CANCEL);
       };
       const onAbort = () => cut('aborted');
-      const cancelTimer = clock.after(requestTimeoutMs, () => {
+      const onLate = () => {
         cut('no answer in time');
         // A firewall that forgot the connection leaves it open and silent, and it would be used until TCP gives up, a quarter
         // of an hour later. The next push opens another; those in flight may still finish.
         if (!session.closed) session.close();
-      });
-      signal.addEventListener('abort', onAbort, { once: true });
-      stream.on('response', (headers) => {
-        status = Number(headers[':status']);
+      };
+      limit.begin(onLate);
+      signal.addEventListener('abort', onAbort);
+      stream.on('response', (headers, flags) => {
+        const status = Number(headers[':status']);
         const given = headers['apns-id'];
-        if (typeof given === 'string') id = given;
-      });
-      stream.on('data', (chunk: Buffer) => {
-        if (body.length < MOST_BODY_CHARACTERS) body += chunk.toString('latin1');
-      });
-      stream.on('end', () => {
-        if (status === undefined) return;
-        const answer = readAnswer(status, id, body);
-        // Once for all pushes that carried it; the next is signed anew.
-        if (answer.reason === 'ExpiredProviderToken') token?.regenerate(generation);
-        end(answer);
+        const id = typeof given === 'string' ? given : undefined;
+        // Accepted: there is no body to wait for.
+        if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) return end(readAnswer(status, id, ''));
+        let body = '';
+        stream.on('data', (chunk: Buffer) => {
+          if (body.length < MOST_BODY_CHARACTERS) body += chunk.toString('latin1');
+        });
+        stream.on('end', () => {
+          const answer = readAnswer(status, id, body);
+          // Once for all pushes that carried it; the next is signed anew.
+          if (answer.reason === 'ExpiredProviderToken') token?.regenerate(generation);
+          end(answer);
+        });
       });
       stream.on('error', (error) => end({ reason: reasonOf(stream.rstCode, error) }));
       // GOAWAY and reset end a stream without an error or an answer.

@@ -1,0 +1,210 @@
+/**
+ * One push on its way: waits for a place, is attempted, waits, is attempted again, until an outcome stands or its time is up.
+ * Waits for one thing at a time. Written with callbacks, because a chain of async functions costs as much again as the rest of
+ * our own work on a push (`npm run bench -- push --only=cost`). Knows nothing of targets, budgets and counts.
+ */
+import { type DurationMs, SECOND } from '../core/time.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { GiveUp, PushOutcome, PushRequest } from '../ports/push-provider.ts';
+import { retryInMs } from './backoff.ts';
+import type { Lane } from './lane.ts';
+
+/** Higher goes first. */
+const PRIORITY = { call: 3, cancel: 2, notice: 1, refresh: 0 } as const;
+
+/** Above every provider's own limit: for one that never answers. */
+const ATTEMPT_LASTS_AT_MOST = 15 * SECOND;
+
+const ABORTED: PushOutcome = { kind: 'retryLater', reason: 'aborted' };
+const TOO_LATE: PushOutcome = { kind: 'retryLater', reason: 'too late' };
+const NO_ANSWER: PushOutcome = { kind: 'retryLater', reason: 'no answer in time' };
+/** The error's text is left out: it was written by code that holds the token. */
+const THREW: PushOutcome = { kind: 'failed', reason: 'provider threw' };
+const REMOVED: PushOutcome = {
+  kind: 'misconfigured',
+  reason: 'service removed',
+  hint: 'it is no longer configured under `push`',
+  scope: 'device',
+};
+
+/** What all pushes share. */
+export interface Surroundings {
+  readonly clock: Clock;
+  /** 0 ≤ x < 1. */
+  readonly random: () => number;
+  /** Undefined: the service is no longer configured. */
+  readonly laneOf: (provider: string) => Lane | undefined;
+  /** Why nothing but calls may be sent there now. */
+  readonly paused: (request: PushRequest, nowMs: number) => PushOutcome | undefined;
+  readonly onRetry: () => void;
+}
+
+export class Sending {
+  readonly #around: Surroundings;
+  readonly #request: PushRequest;
+  /** Monotonic. */
+  readonly #deadlineMs: number;
+  readonly #onDelay: (() => void) | undefined;
+  readonly #ended: (outcome: PushOutcome, attempts: number) => void;
+  #attempts = 0;
+  /** Attempts that may have been delivered although nobody said so. */
+  #unsure = 0;
+  #isToStop = false;
+  /** Ends what it waits for now. */
+  #end: (() => void) | undefined;
+
+  /** `ended` is called once. `onDelay`: once, when the first attempt has failed and another follows. */
+  constructor(
+    around: Surroundings,
+    request: PushRequest,
+    deadlineMs: number,
+    ended: (outcome: PushOutcome, attempts: number) => void,
+    onDelay?: () => void,
+  ) {
+    this.#around = around;
+    this.#request = request;
+    this.#deadlineMs = deadlineMs;
+    this.#ended = ended;
+    this.#onDelay = onDelay;
+  }
+
+  begin(): void {
+    this.#attempts++;
+    const lane = this.#around.laneOf(this.#request.target.provider);
+    if (!lane) return this.#judge(REMOVED);
+    if (this.#isToStop) return this.#judge(ABORTED);
+    lane.users++;
+    const giveUp = lane.places.take(PRIORITY[this.#request.purpose], () => this.#attempt(lane));
+    if (!giveUp) return this.#attempt(lane);
+    this.#end = () => {
+      if (giveUp()) this.#leave(lane, ABORTED, false);
+    };
+  }
+
+  /** Ends it now, with the outcome `aborted`; before `begin`, as soon as that is called. */
+  stop(): void {
+    this.#isToStop = true;
+    this.#end?.();
+  }
+
+  /** It has a place. Asks the provider once, whatever that does: throw, hang, ignore that it is given up. */
+  #attempt(lane: Lane): void {
+    this.#end = undefined;
+    const { clock } = this.#around;
+    const nowMs = clock.monotonicMs();
+    const refused = this.#refusal(lane, nowMs);
+    if (refused) return this.#leave(lane, refused, true);
+    const attempt = new Attempt();
+    const cutOff = (outcome: PushOutcome) => {
+      attempt.abort();
+      settled(outcome);
+    };
+    const cancelTimer = clock.after(Math.min(ATTEMPT_LASTS_AT_MOST, this.#deadlineMs - nowMs), () => cutOff(NO_ANSWER));
+    const settled = (outcome: PushOutcome) => {
+      if (attempt.isOver) return;
+      attempt.isOver = true;
+      cancelTimer();
+      this.#end = undefined;
+      const seen = seenByBreaker(outcome);
+      lane.breaker.report(seen, clock.monotonicMs(), seen === 'unreachable' ? this.#around.random() : 0);
+      if (seen === 'unreachable' && 'reason' in outcome) lane.trouble = outcome.reason;
+      this.#leave(lane, outcome, true);
+    };
+    this.#end = () => cutOff(ABORTED);
+    const threw = () => settled(THREW);
+    try {
+      lane.provider.send(this.#request, attempt).then(settled, threw);
+    } catch {
+      threw();
+    }
+  }
+
+  /** Why a push whose turn it is must not be sent now. */
+  #refusal(lane: Lane, nowMs: number): PushOutcome | undefined {
+    const isCall = this.#request.purpose === 'call';
+    if (this.#isToStop) return ABORTED;
+    if (nowMs >= this.#deadlineMs) return TOO_LATE;
+    const refused = isCall ? undefined : this.#around.paused(this.#request, nowMs);
+    if (refused) return refused;
+    const waitMs = lane.breaker.waitMs(nowMs);
+    // A call may always try once: the breaker may be wrong, and the caller is waiting now.
+    if (waitMs > 0 && !(isCall && this.#attempts === 1))
+      return { kind: 'retryLater', reason: lane.trouble, afterMs: waitMs };
+    return undefined;
+  }
+
+  #leave(lane: Lane, outcome: PushOutcome, hadPlace: boolean): void {
+    this.#end = undefined;
+    if (hadPlace) lane.places.leave(PRIORITY[this.#request.purpose]);
+    if (--lane.users === 0) lane.onUnused?.();
+    this.#judge(outcome);
+  }
+
+  /** Whether the outcome stands, or another attempt follows. */
+  #judge(outcome: PushOutcome): void {
+    if (outcome.kind !== 'retryLater' || this.#isToStop) return this.#ended(outcome, this.#attempts);
+    const { purpose } = this.#request;
+    // Shown twice is the smaller evil than not at all; shown with every try of twelve hours is the larger.
+    if (purpose === 'notice' && outcome.unsure && ++this.#unsure > 1) {
+      return this.#ended({ kind: 'failed', reason: outcome.reason }, this.#attempts);
+    }
+    const { clock, random, onRetry } = this.#around;
+    const leftMs = this.#deadlineMs - clock.monotonicMs();
+    const waitMs = retryInMs({ purpose, attempts: this.#attempts, outcome, leftMs, random: random() });
+    if (waitMs === undefined) return this.#ended(outcome, this.#attempts);
+    onRetry();
+    if (this.#attempts === 1) this.#onDelay?.();
+    this.#pause(waitMs);
+  }
+
+  #pause(ms: DurationMs): void {
+    const wake = () => {
+      cancel();
+      this.#end = undefined;
+      if (this.#isToStop) this.#ended(ABORTED, this.#attempts);
+      else this.begin();
+    };
+    const cancel = this.#around.clock.after(ms, wake);
+    this.#end = wake;
+    // `onDelay` may have stopped it.
+    if (this.#isToStop) wake();
+  }
+}
+
+/** One attempt, as its provider sees it. A real AbortSignal costs Node more than the rest of our own work on a push. */
+class Attempt implements GiveUp {
+  isOver = false;
+  aborted = false;
+  #listener: (() => void) | undefined;
+  /** Most providers have one thing to cut off. */
+  #others: (() => void)[] | undefined;
+
+  addEventListener(_type: 'abort', listener: () => void): void {
+    if (this.#listener === undefined) this.#listener = listener;
+    else {
+      this.#others ??= [];
+      this.#others.push(listener);
+    }
+  }
+
+  removeEventListener(_type: 'abort', listener: () => void): void {
+    if (this.#listener === listener) this.#listener = undefined;
+    else this.#others = this.#others?.filter((other) => other !== listener);
+  }
+
+  abort(): void {
+    this.aborted = true;
+    const all = [this.#listener, ...(this.#others ?? [])];
+    this.#listener = undefined;
+    this.#others = undefined;
+    for (const hear of all) hear?.();
+  }
+}
+
+/** Only what says something about the service as a whole counts. */
+function seenByBreaker(outcome: PushOutcome): 'answered' | 'unreachable' | 'unknown' {
+  if (outcome.kind === 'failed') return 'unknown';
+  if (outcome.kind !== 'retryLater') return 'answered';
+  if (outcome.scope === 'device') return 'answered';
+  return outcome.reason === 'aborted' ? 'unknown' : 'unreachable';
+}

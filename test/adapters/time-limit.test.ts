@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest';
+import { TimeLimit } from '../../adapters/shared/time-limit.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+
+describe('one time limit for many requests', () => {
+  /** At 0 ms `a` begins, at 400 `b`, at 900 `c`; each may take a second. What ends by itself, and when. */
+  const cases: readonly [string, readonly (readonly [number, 'a' | 'b' | 'c'])[], readonly string[]][] = [
+    ['each is over a second after its own beginning', [], ['a 1000', 'b 1400', 'c 1900']],
+    ['what has ended is not over', [[950, 'a']], ['b 1400', 'c 1900']],
+    ['one in the middle', [[1200, 'b']], ['a 1000', 'c 1900']],
+    ['the last', [[1899, 'c']], ['a 1000', 'b 1400']],
+    [
+      'all of them',
+      [
+        [950, 'c'],
+        [960, 'b'],
+        [970, 'a'],
+      ],
+      [],
+    ],
+  ];
+  it.each(cases)('%s', async (_, ends, expected) => {
+    const clock = new FakeClock();
+    const limit = new TimeLimit(clock, 1_000);
+    const begun = clock.monotonicMs();
+    const over: string[] = [];
+    const on = Object.fromEntries(
+      ['a', 'b', 'c'].map((name) => [name, () => void over.push(`${name} ${clock.monotonicMs() - begun}`)]),
+    ) as Record<string, () => void>;
+    const steps: [number, () => void][] = [
+      [0, () => limit.begin(on.a as () => void)],
+      [400, () => limit.begin(on.b as () => void)],
+      [900, () => limit.begin(on.c as () => void)],
+      ...ends.map(([at, name]): [number, () => void] => [at, () => limit.end(on[name] as () => void)]),
+      [3_000, () => undefined],
+    ];
+    for (const [at, step] of steps.toSorted(([a], [b]) => a - b)) {
+      await clock.advance(at - (clock.monotonicMs() - begun));
+      step();
+      expect(clock.pending(), 'timers').toBeLessThanOrEqual(1);
+    }
+    expect(over).toEqual(expected);
+    expect(clock.pending(), 'timers left behind').toBe(0);
+  });
+
+  it('goes on when one that is over ends another and begins a third', async () => {
+    const clock = new FakeClock();
+    const limit = new TimeLimit(clock, 1_000);
+    const over: string[] = [];
+    const second = () => void over.push('second');
+    const third = () => void over.push('third');
+    limit.begin(() => {
+      over.push('first');
+      limit.end(second);
+      limit.begin(third);
+    });
+    limit.begin(second);
+    await clock.advance(1_999);
+    expect(over).toEqual(['first']);
+    await clock.advance(1);
+    expect(over).toEqual(['first', 'third']);
+    expect(clock.pending()).toBe(0);
+  });
+});
