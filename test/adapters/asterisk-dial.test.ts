@@ -21,6 +21,7 @@ describe('one contact', () => {
     expect(dialText('1001', contact(contactUri()))).toEqual({
       ok: true,
       text: 'PJSIP/1001/sip:1001@192.0.2.7:40001;transport=tls',
+      isUri: true,
     });
   });
 
@@ -28,6 +29,7 @@ describe('one contact', () => {
     expect(dialText('1001', contact('sip:1001@10.0.0.1', '<sip:edge.example.com;lr>'))).toEqual({
       ok: true,
       text: 'PJSIP/1001',
+      isUri: false,
     });
   });
 
@@ -67,8 +69,8 @@ describe('a composition', () => {
       refused: [],
       variables: {
         __PUSHWAKE_ID: 'call-1',
-        [`__PUSHWAKE_STORED_${STORED}`]: 'PJSIP/1001/sip:1001@192.0.2.7:40001;transport=tls',
-        PUSHWAKE_DIAL: `PJSIP/1001/sip:1001@192.0.2.9:5060&Local/${STORED}@pushwake-stored/n&Local/${DEVICE}@pushwake-device/n`,
+        [`__PUSHWAKE_STORED_${STORED}`]: 'PJSIP/1001/sip:1001@192.0.2.7:40001;transport=tls?X-Push-ID=call-1',
+        PUSHWAKE_DIAL: `PJSIP/1001/sip:1001@192.0.2.9:5060?X-Push-ID=call-1&Local/${STORED}@pushwake-stored/n&Local/${DEVICE}@pushwake-device/n`,
       },
     });
   });
@@ -78,14 +80,29 @@ describe('a composition', () => {
       { kind: 'contact', contact: contact('sip:1001@192.0.2.9;x=1&PJSIP/1002') },
       { kind: 'contact', contact: contact('sip:1001@192.0.2.9:5060') },
     ]);
-    expect(variables.PUSHWAKE_DIAL).toBe('PJSIP/1001/sip:1001@192.0.2.9:5060');
+    expect(variables.PUSHWAKE_DIAL).toBe('PJSIP/1001/sip:1001@192.0.2.9:5060?X-Push-ID=c');
     expect(refused).toEqual(['the character &']);
   });
 
-  it('dials two contacts behind one Path once', () => {
-    const behind = (n: number) =>
-      ({ kind: 'contact', contact: contact(`sip:1001@10.0.0.${n}`, '<sip:edge;lr>') }) as const;
-    expect(compose('1001', 'c', [behind(1), behind(2)]).variables.PUSHWAKE_DIAL).toBe('PJSIP/1001');
+  const behind = (n: number) =>
+    ({ kind: 'contact', contact: contact(`sip:1001@10.0.0.${n}`, '<sip:edge;lr>') }) as const;
+
+  it('dials two contacts behind one Path once, and has Dial add the header: there is no URI to write it into', () => {
+    expect(compose('1001', 'c', [behind(1), behind(2)]).variables.PUSHWAKE_DIAL).toBe(
+      'PJSIP/1001,,b(pushwake-header^s^1(c))',
+    );
+  });
+
+  it('gives no INVITE the header twice where only some contacts have a URI', () => {
+    const { variables } = compose('1001', 'c', [
+      { kind: 'contact', contact: contact('sip:1001@192.0.2.9:5060') },
+      behind(1),
+      { kind: 'stored', ref: STORED, contact: contact(contactUri()) },
+    ]);
+    expect(variables.PUSHWAKE_DIAL).toBe(
+      `PJSIP/1001/sip:1001@192.0.2.9:5060&PJSIP/1001&Local/${STORED}@pushwake-stored/n,,b(pushwake-header^s^1(c))`,
+    );
+    expect(variables[`__PUSHWAKE_STORED_${STORED}`]).toMatch(/;transport=tls\?X-Push-ID=c$/);
   });
 });
 

@@ -80,8 +80,8 @@ export async function cleanUp(scene: Scene): Promise<void> {
 export async function seenByCaller(scene: Scene, call: OutgoingCall, number: string): Promise<string> {
   const { status } = await call.done;
   const outer = () =>
-    [...scene.asterisk.logText().matchAll(/OUTER (\d+) (.*)/g)].filter((m) => m[1] === number).at(-1)?.[2];
-  // Asterisk's logger is a thread of its own.
+    [...scene.asterisk.logText().matchAll(/OUTER (\d+) (\w* cause \d+)/g)].filter((m) => m[1] === number).at(-1)?.[2];
+  // Asterisk's logger is a thread of its own, and may show the dialplan's line before what it prints.
   const deadline = performance.now() + 2_000;
   while (outer() === undefined && performance.now() < deadline) await untilTime(10);
   return `${status} ${outer()?.trim()}`;

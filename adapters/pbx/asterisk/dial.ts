@@ -6,20 +6,43 @@ import { createHash } from 'node:crypto';
 import { dialableUri } from '../../../plugin/core/contact-uri.ts';
 import type { HeldContact, RingTarget } from '../../../plugin/ports/pbx-link.ts';
 
-export type DialText = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly reason: string };
+export type DialText =
+  | {
+      readonly ok: true;
+      readonly text: string;
+      /** Names one contact, so that a header can stand in its URI. */
+      readonly isUri: boolean;
+    }
+  | { readonly ok: false; readonly reason: string };
 
 /** `PJSIP/<endpoint>/<uri>`: this one contact. Behind a Path only the endpoint's name keeps the route. */
 export function dialText(endpoint: string, contact: HeldContact): DialText {
-  if (contact.path) return { ok: true, text: `PJSIP/${endpoint}` };
+  if (contact.path) return { ok: true, text: `PJSIP/${endpoint}`, isUri: false };
   const uri = dialableUri(contact.uri);
-  return uri.ok ? { ok: true, text: `PJSIP/${endpoint}/${uri.uri}` } : { ok: false, reason: uri.reason };
+  return uri.ok ? { ok: true, text: `PJSIP/${endpoint}/${uri.uri}`, isUri: true } : { ok: false, reason: uri.reason };
+}
+
+/**
+ * What Dial is given so that each INVITE to a contact carries the call's id in `X-Push-ID`; `others`: legs that see to that themselves. In the URI (RFC 3261 §19.1.1: `?name=value` becomes
+ * a header of the request, and leaves the URI) it costs nothing. The other way, a subroutine of Dial before it dials, stops
+ * the caller's channel first, which takes Asterisk (22) one millisecond, and in one call of twenty ten more.
+ */
+export function withPushId(
+  dials: readonly (DialText & { readonly ok: true })[],
+  callId: string,
+  others: readonly string[] = [],
+): string {
+  const inUri = dials.every((d) => d.isUri);
+  // Two contacts behind one Path are one endpoint name: dialled once.
+  const legs = new Set(dials.map((d) => (inUri ? `${d.text}?X-Push-ID=${callId}` : d.text)));
+  return `${[...legs, ...others].join('&')}${inUri ? '' : `,,b(pushwake-header^s^1(${callId}))`}`;
 }
 
 /** A phone that registered with another PBX: by the trunk that leads there. `via`: `PJSIP/{user}@branch`. */
 export function dialVia(via: string | undefined, user: string): DialText {
   if (via === undefined)
     return { ok: false, reason: 'it is registered with another PBX, and `via` names no way there' };
-  return { ok: true, text: via.replaceAll('{user}', user) };
+  return { ok: true, text: via.replaceAll('{user}', user), isUri: false };
 }
 
 export interface Composition {
@@ -30,24 +53,24 @@ export interface Composition {
 }
 
 export function compose(endpoint: string, callId: string, ring: readonly RingTarget[]): Composition {
-  const legs: string[] = [];
+  const locals: string[] = [];
+  const contacts: (DialText & { readonly ok: true })[] = [];
   const variables: Record<string, string> = { __PUSHWAKE_ID: callId };
   const refused: string[] = [];
   for (const target of ring) {
     if (target.kind === 'device') {
-      legs.push(`Local/${target.ref}@pushwake-device/n`);
+      locals.push(`Local/${target.ref}@pushwake-device/n`);
       continue;
     }
     const dial = dialText(endpoint, target.contact);
     if (!dial.ok) refused.push(dial.reason);
-    else if (target.kind === 'contact') legs.push(dial.text);
+    else if (target.kind === 'contact') contacts.push(dial);
     else {
-      legs.push(`Local/${target.ref}@pushwake-stored/n`);
-      variables[`__PUSHWAKE_STORED_${target.ref}`] = dial.text;
+      locals.push(`Local/${target.ref}@pushwake-stored/n`);
+      variables[`__PUSHWAKE_STORED_${target.ref}`] = withPushId([dial], callId);
     }
   }
-  // Two contacts behind one Path are one endpoint name: dialled once.
-  variables.PUSHWAKE_DIAL = [...new Set(legs)].join('&');
+  variables.PUSHWAKE_DIAL = withPushId(contacts, callId, locals);
   return { variables, refused };
 }
 

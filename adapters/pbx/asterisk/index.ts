@@ -19,7 +19,7 @@ import {
   type RingTarget,
 } from '../../../plugin/ports/pbx-link.ts';
 import { SupervisedWorker } from '../supervised-worker.ts';
-import { compose, contactObjectId, dialText, dialVia } from './dial.ts';
+import { compose, contactObjectId, dialText, dialVia, withPushId } from './dial.ts';
 import { HepSensor } from './hep.ts';
 import type { WireRegister } from './hep-register.ts';
 import type { AsteriskOptions } from './options.ts';
@@ -399,7 +399,7 @@ class AsteriskLink implements PbxLink {
       this.#refused(aorId, dial.reason);
       return this.giveUp(leg.legId, 20);
     }
-    return this.#goOn(leg.legId, { PUSHWAKE_CONTACT: dial.text });
+    return this.#goOn(leg.legId, { PUSHWAKE_CONTACT: withPushId([dial], leg.callId) });
   }
 
   async #goOn(channelId: string, variables: Record<string, string>): Promise<LegOutcome> {
