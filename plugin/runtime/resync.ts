@@ -11,6 +11,7 @@ import type { BindingStore } from '../ports/binding-store.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { HeldContact, PbxLink } from '../ports/pbx-link.ts';
 import type { Bindings } from './bindings.ts';
+import { Pace } from './pace.ts';
 
 /** How often everything is looked at again: bounds what a lost event can cost. */
 const SWEEP_EVERY: DurationMs = 15 * MINUTE;
@@ -38,6 +39,8 @@ export interface ResyncOptions {
   readonly store: BindingStore;
   readonly bindings: Bindings;
   readonly clock: Clock;
+  /** The machine's own time, for the pauses. */
+  readonly wire: Clock;
   readonly log: Logger;
   readonly newId: () => string;
   /** Tells the PBX whether this account can be reached, unless it was told already since the link is up. */
@@ -49,6 +52,7 @@ export class Resync {
   readonly #o: ResyncOptions;
   readonly #running = new Map<string, Promise<void>>();
   readonly #again = new Set<string>();
+  readonly #paces = new Set<Pace>();
   #cancels: (() => void)[] = [];
   #stopped = false;
 
@@ -73,6 +77,7 @@ export class Resync {
   async stop(): Promise<void> {
     this.#stopped = true;
     for (const cancel of this.#cancels) cancel();
+    for (const pace of this.#paces) pace.stop();
     await Promise.all(this.#running.values());
   }
 
@@ -106,12 +111,20 @@ export class Resync {
     }
   }
 
-  async #run(link: PbxLink, why: string): Promise<void> {
+  async #run(link: PbxLink, why: 'connect' | 'sweep'): Promise<void> {
+    const pace = new Pace(this.#o.wire, why === 'connect');
+    this.#paces.add(pace);
+    await this.#atPace(link, why, pace);
+    this.#paces.delete(pace);
+  }
+
+  /** Never rejects. */
+  async #atPace(link: PbxLink, why: 'connect' | 'sweep', pace: Pace): Promise<void> {
     const startedMs = this.#o.clock.monotonicMs();
     let aors = 0;
     let contacts = 0;
     try {
-      await eachAtOnce(AT_ONCE, this.#readable(), async (record) => {
+      await eachAtOnce(AT_ONCE, pace, this.#readable(), async (record) => {
         if (this.#stopped || !this.#o.owns(link, record.aor)) return;
         // What ended while the link was away is told as well.
         if (why === 'connect') this.#o.tellReachable(link, record);
@@ -125,7 +138,7 @@ export class Resync {
           await this.#o.bindings.apply(record.aor, ...facts);
         }
       });
-      await eachAtOnce(AT_ONCE, link.list(), async (contact) => {
+      await eachAtOnce(AT_ONCE, pace, link.list(), async (contact) => {
         // Known ones were asked above. Looked up rather than remembered: a million accounts must not live in memory.
         if (this.#stopped || (await this.#o.store.get(contact.aor))?.bindings.length) return;
         contacts++;
@@ -143,7 +156,12 @@ export class Resync {
 }
 
 /** Works on what comes, at most `limit` at a time. Rejects with the first failure. */
-async function eachAtOnce<T>(limit: number, source: AsyncIterable<T>, work: (item: T) => Promise<void>): Promise<void> {
+async function eachAtOnce<T>(
+  limit: number,
+  pace: Pace,
+  source: AsyncIterable<T>,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
   const running = new Set<Promise<void>>();
   let failed: { error: unknown } | undefined;
   for await (const item of source) {
@@ -155,7 +173,13 @@ async function eachAtOnce<T>(limit: number, source: AsyncIterable<T>, work: (ite
       },
     );
     running.add(p);
-    if (running.size >= limit) await Promise.race(running);
+    if (running.size >= limit) {
+      if (pace.isFree) await Promise.race(running);
+      else {
+        await Promise.all(running);
+        await pace.rest();
+      }
+    }
     if (failed) break;
   }
   await Promise.all(running);

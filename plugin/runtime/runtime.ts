@@ -237,6 +237,7 @@ export class Runtime {
       store,
       bindings: this.#bindings,
       clock,
+      wire,
       log,
       newId,
       tellReachable: (link, record) => this.#reachable.tell(link, record),

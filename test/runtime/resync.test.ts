@@ -43,6 +43,7 @@ beforeEach(async () => {
     store,
     bindings,
     clock,
+    wire: clock,
     log,
     newId,
     tellReachable: () => undefined,
@@ -64,6 +65,30 @@ describe('a resync', () => {
     await resync.run(pbx, 'connect');
     await resync.run(pbx, 'connect');
     expect(await bound()).toHaveLength(1);
+  });
+
+  it('of many accounts takes the PBX at full speed for three seconds only, then for a tenth of the time', async () => {
+    const many = Array.from({ length: 2_000 }, (_, i) => `${2_000 + i}`);
+    for (const user of many) pbx.register(user, contactUri());
+    await resync.run(pbx, 'sweep');
+    let asked = 0;
+    pbx.ask = async () => {
+      asked++;
+      await new Promise<void>((done) => void clock.after(20, done));
+      return { aorExists: true, contacts: [] };
+    };
+    const running = resync.run(pbx, 'connect');
+    await clock.advance(3_000);
+    const hurried = asked;
+    await clock.advance(3_000);
+    const paced = asked - hurried;
+    // Eight at a time, 20 ms each.
+    expect(hurried).toBeGreaterThan(1_000);
+    expect(paced).toBeGreaterThan(80);
+    expect(paced).toBeLessThan(160);
+    const stopping = resync.stop();
+    await clock.advance(20);
+    await Promise.all([stopping, running]);
   });
 
   it('leaves contacts without push parameters alone', async () => {

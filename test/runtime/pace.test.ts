@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest';
+import { SECOND } from '../../plugin/core/time.ts';
+import { Pace } from '../../plugin/runtime/pace.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+
+describe('the pace of work in the background', () => {
+  const cases: readonly [string, number, number][] = [
+    ['rests nine times as long as it worked', 20, 180],
+    ['does not rest when nothing was done', 0, 0],
+    ['at most ten seconds', 5 * SECOND, 10 * SECOND],
+  ];
+  it.each(cases)('%s', async (_, workedMs, restMs) => {
+    const clock = new FakeClock();
+    const pace = new Pace(clock, false);
+    expect(pace.isFree).toBe(false);
+    await clock.advance(workedMs);
+    let rested = false;
+    const rest = pace.rest().then(() => {
+      rested = true;
+    });
+    await clock.advance(Math.max(0, restMs - 1));
+    expect(rested).toBe(restMs === 0);
+    if (restMs > 0) await clock.advance(1);
+    await rest;
+    expect(clock.pending()).toBe(0);
+    // The rest itself is no work.
+    await pace.rest();
+  });
+
+  it('is free for three seconds when there is a hurry', async () => {
+    const clock = new FakeClock();
+    const pace = new Pace(clock, true);
+    await clock.advance(3 * SECOND - 1);
+    expect(pace.isFree).toBe(true);
+    await clock.advance(1);
+    expect(pace.isFree).toBe(false);
+  });
+
+  it('ends its rest, and rests no more, when it is stopped', async () => {
+    const clock = new FakeClock();
+    const pace = new Pace(clock, false);
+    await clock.advance(SECOND);
+    const rest = pace.rest();
+    pace.stop();
+    await rest;
+    await clock.advance(SECOND);
+    await pace.rest();
+    expect(clock.pending()).toBe(0);
+  });
+});
