@@ -75,12 +75,22 @@ export async function waitTogether(
   return { calls: calls.length, pushed: pushed(), rang: rang(), told: 0, over: overs(scene, from) };
 }
 
+/** Call pushes and closing words that these phones have had. */
+export function soFar(scene: Scene, mobiles: readonly Mobile[]): { readonly pushed: number; readonly told: number } {
+  const told = new Set(mobiles.map((m) => m.identity.other));
+  return {
+    pushed: sum(mobiles.map((m) => m.callPushes.length)),
+    told: scene.apns.pushes.filter((p) => told.has(p.token)).length,
+  };
+}
+
 /** Calls that were placed and given up while everybody slept: each pushed once, told once, over, and nothing left. */
 export async function allSettled(
   scene: Scene,
   mobiles: readonly Mobile[],
   calls: number,
   from: number,
+  before = { pushed: 0, told: 0 },
   timeoutMs = 30_000,
 ): Promise<Counted> {
   await until(
@@ -88,15 +98,15 @@ export async function allSettled(
     timeoutMs,
     () => `${overs(scene, from)} of ${calls} over`,
   );
-  const pushes = mobiles.flatMap((m) => m.callPushes);
-  const words = () => scene.apns.pushes.filter((p) => mobiles.some((m) => m.identity.other === p.token)).length;
+  const pushed = soFar(scene, mobiles).pushed - before.pushed;
+  const told = () => soFar(scene, mobiles).told - before.told;
   await until(
-    () => words() >= pushes.length,
+    () => told() >= pushed,
     timeoutMs,
-    () => `${words()} of ${pushes.length} told`,
+    () => `${told()} of ${pushed} told`,
   );
   await scene.asterisk.waitForNoChannels(timeoutMs);
-  return { calls, pushed: pushes.length, rang: 0, told: words(), over: overs(scene, from) };
+  return { calls, pushed, rang: 0, told: told(), over: overs(scene, from) };
 }
 
 /** Not one lost, not one left behind. */

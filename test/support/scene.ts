@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ApnsStandIn, startApnsStandIn } from './apns-stand-in/index.ts';
 import type { SipUser } from './asterisk/config.ts';
-import { type RunningAsterisk, startAsterisk } from './asterisk/index.ts';
+import { type AsteriskPorts, type RunningAsterisk, startAsterisk } from './asterisk/index.ts';
 import { PbxScene, type PushwakeChanges, REALM } from './pbx-scene.ts';
 import { type Entry, PushwakeProcess } from './pushwake-process.ts';
 
@@ -36,6 +36,8 @@ export interface SceneOptions {
   readonly policy?: string;
   /** The dialplan asks a second node, `pushwake-b`, when the first does not answer. */
   readonly twoNodes?: boolean;
+  /** Ports in place of those of its slot. */
+  readonly ports?: Partial<AsteriskPorts>;
   /** Do not start pushwake yet. */
   readonly withoutPushwake?: boolean;
   /** Another way to start pushwake: on a clock that runs faster, say. */
@@ -108,6 +110,7 @@ export class Scene extends PbxScene {
       startAsterisk({
         // Two runs of one test side by side must not share a folder.
         name: `${options.name}-${process.pid}`,
+        ...(options.ports && { ports: options.ports }),
         users: options.users ?? DEFAULT_USERS,
         extensions: options.extensions ?? DIALPLAN,
         ...(options.queues === undefined ? {} : { queues: options.queues }),
