@@ -9,6 +9,11 @@ export type PutOutcome =
   | { readonly ok: true; readonly version: number }
   | { readonly ok: false; readonly reason: 'conflict' };
 
+export interface ReadHow {
+  /** No call waits for it: a store across a network may read it together with others, some milliseconds later. Default false. */
+  readonly calm?: boolean;
+}
+
 /**
  * Every method may reject with `StoreError`: that means *unknown*, never *absent*.
  */
@@ -22,7 +27,7 @@ export interface BindingStore {
   /** Instead of `open`: only `get`, `scan` and `claimDue`, beside a process that writes. For commands that look or export. */
   openForReading(): Promise<void>;
   /** The record of an AOR, or undefined when there is none. */
-  get(aor: Aor): Promise<AorRecord | undefined>;
+  get(aor: Aor, how?: ReadHow): Promise<AorRecord | undefined>;
   /**
    * Stores `record` durably if the stored version still is `expectedVersion` (0: must not exist yet) and gives it version
    * `expectedVersion + 1`. Resolves only when the bytes would survive a power cut. `record.dueAt` moves the due index.

@@ -128,7 +128,7 @@ export class Bindings {
 
   async #applyNow(aor: Aor, events: readonly LifecycleEvent[]): Promise<void> {
     for (let tries = 0; tries < CONFLICTS_MAX; tries++) {
-      const before = (await this.#o.store.get(aor)) ?? emptyRecord(aor);
+      const before = (await this.#o.store.get(aor, { calm: true })) ?? emptyRecord(aor);
       atBoundary('record loaded');
       const now = this.#o.clock.now();
       let record = before;

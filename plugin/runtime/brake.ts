@@ -45,6 +45,16 @@ export class Brake {
     return this.#reason;
   }
 
+  /** Forecasts the coming hour, once an hour. Before anything is claimed: a store of several nodes puts what is claimed off a little. */
+  async foresee(now: Instant): Promise<{ readonly count: number }> {
+    const known = this.#forecast;
+    if (this.#o.enabled === false) return { count: 0 };
+    if (known && between(known.from, now) < HOUR && now >= known.from) return known;
+    this.#dueThisHour = 0;
+    this.#forecast = { from: now, count: await this.#o.store.countDue(now, plus(now, HOUR)) };
+    return this.#forecast;
+  }
+
   /** Looked at each round of the ticker. */
   async look(now: Instant, due: number): Promise<void> {
     if (this.#o.enabled === false) return;
@@ -54,13 +64,10 @@ export class Brake {
       this.#pull(now, `the wall clock jumped by ${Math.round(drift / MINUTE)} min`);
     }
     this.#anchor = { wall: now, monotonicMs: clock.monotonicMs() };
-    if (!this.#forecast || between(this.#forecast.from, now) >= HOUR || now < this.#forecast.from) {
-      this.#forecast = { from: now, count: await this.#o.store.countDue(now, plus(now, HOUR)) };
-      this.#dueThisHour = 0;
-    }
+    const { count } = await this.foresee(now);
     this.#dueThisHour += due;
-    if (this.#dueThisHour > MANY && this.#dueThisHour > TIMES_FORECAST * Math.max(this.#forecast.count, 1)) {
-      this.#pull(now, `${this.#dueThisHour} AORs due within an hour, ${this.#forecast.count} were forecast`);
+    if (this.#dueThisHour > MANY && this.#dueThisHour > TIMES_FORECAST * Math.max(count, 1)) {
+      this.#pull(now, `${this.#dueThisHour} AORs due within an hour, ${count} were forecast`);
     }
     if (this.#since !== undefined && between(this.#since, now) > RELEASE_AFTER) this.release();
   }

@@ -140,7 +140,7 @@ export class Resync {
       });
       await eachAtOnce(AT_ONCE, pace, link.list(), async (contact) => {
         // Known ones were asked above. Looked up rather than remembered: a million accounts must not live in memory.
-        if (this.#stopped || (await this.#o.store.get(contact.aor))?.bindings.length) return;
+        if (this.#stopped || (await this.#o.store.get(contact.aor, { calm: true }))?.bindings.length) return;
         contacts++;
         await this.#o.bindings.apply(contact.aor, heldEvent(contact, this.#o.clock.now(), this.#o.newId()));
       });

@@ -20,7 +20,7 @@ import { heldEvent } from './resync.ts';
 const LOOK_EVERY: DurationMs = 1 * MINUTE;
 const CLAIM = 500;
 /** Asks in flight: enough to do 100,000 a minute, few enough that calls are not felt. */
-const AT_ONCE = 32;
+const AT_ONCE = 48;
 
 export interface TickerOptions {
   readonly store: BindingStore;
@@ -80,6 +80,7 @@ export class Ticker {
   /** One round. True when there may be more at once. */
   async #look(): Promise<boolean> {
     this.#o.onRound();
+    await this.#o.brake.foresee(this.#o.clock.now());
     const due = await this.#o.store.claimDue(this.#o.clock.now(), CLAIM);
     await this.#o.brake.look(this.#o.clock.now(), due.length);
     let next = 0;

@@ -2,7 +2,7 @@
 import type { Aor } from '../core/aor.ts';
 import type { AorRecord } from '../core/binding.ts';
 import type { Instant } from '../core/time.ts';
-import type { BindingStore, PutOutcome } from '../ports/binding-store.ts';
+import type { BindingStore, PutOutcome, ReadHow } from '../ports/binding-store.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { StoreOperation } from '../ports/observer.ts';
 import type { Peers } from '../ports/peers.ts';
@@ -51,8 +51,8 @@ export class TimedStore implements BindingStore {
     return this.#inner.openForReading();
   }
 
-  get(aor: Aor): Promise<AorRecord | undefined> {
-    return this.#timed('get', () => this.#inner.get(aor));
+  get(aor: Aor, how?: ReadHow): Promise<AorRecord | undefined> {
+    return this.#timed('get', () => this.#inner.get(aor, how));
   }
 
   put(record: AorRecord, expectedVersion: number): Promise<PutOutcome> {

@@ -7,6 +7,8 @@ import type { BindingStore } from '../ports/binding-store.ts';
 
 export const EXPORT_FORMAT = 1;
 
+const AT_ONCE = 64;
+
 /** What cannot be imported, with the number of its line. Nothing was written then. */
 export class ImportError extends Error {
   override name = 'ImportError';
@@ -30,20 +32,20 @@ export async function importLines(
   options: { readonly replace: boolean; readonly onRecord?: () => void },
 ): Promise<ImportResult> {
   const records = readLines(text);
-  const kept: string[] = [];
-  let imported = 0;
-  for (const record of records) {
+  const kept = new Set<AorRecord>();
+  const one = async (record: AorRecord) => {
     options.onRecord?.();
     const known = await store.get(record.aor);
-    if (known && !options.replace) {
-      kept.push(record.aor);
-      continue;
-    }
-    const put = await store.put(record, known?.version ?? 0);
-    if (put.ok) imported++;
-    else kept.push(record.aor);
-  }
-  return { imported, kept };
+    const put = known && !options.replace ? undefined : await store.put(record, known?.version ?? 0);
+    if (!put?.ok) kept.add(record);
+  };
+  // Side by side: a store across a network answers many as fast as one. Two records of one AOR stay in their order.
+  const byAor = [...Map.groupBy(records, ({ aor }) => aor).values()].values();
+  const lane = async () => {
+    for (const same of byAor) for (const record of same) await one(record);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, lane));
+  return { imported: records.length - kept.size, kept: records.filter((r) => kept.has(r)).map(({ aor }) => aor) };
 }
 
 function readLines(text: string): AorRecord[] {

@@ -34,7 +34,15 @@ test('three nodes, one killed half way: every user is told, none twice but under
   // Eleven hours and a half before their end: the notice of twelve hours is due, that of one hour far away.
   await fill(store, DUE, plus(instant(Date.now()), 11.5 * HOUR - POLICY.ttlMs));
   const files = ['a', 'b', 'c'].map((name) => join(folder, name));
-  const job = { url, prefix: 'pushwake', job: 'due' as const, first: 0, count: 0, latencyMs: 5, leaseMs: 2_000 };
+  const job = {
+    url,
+    prefix: 'pushwake',
+    job: 'due' as const,
+    first: 0,
+    count: 0,
+    latencyMs: 5,
+    leaseMs: 2_000 * SPEED,
+  };
   const nodes = await Promise.all(files.map((file) => NodeProcess.start({ ...job, file, speed: SPEED })));
   try {
     const wait = { timeout: 60_000, interval: 10 };

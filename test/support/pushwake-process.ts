@@ -54,10 +54,14 @@ export class PushwakeProcess {
   }
 
   launch(): ChildProcess {
-    const child = spawn(process.execPath, this.#entry?.(this.#file) ?? [...AS_SHIPPED, CLI, 'start', '--config', this.#file], {
-      env: { ...process.env, ...this.#env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const child = spawn(
+      process.execPath,
+      this.#entry?.(this.#file) ?? [...AS_SHIPPED, CLI, 'start', '--config', this.#file],
+      {
+        env: { ...process.env, ...this.#env },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
     this.#child = child;
     createInterface({ input: child.stdout }).on('line', (line) => {
       this.output += `${line}\n`;

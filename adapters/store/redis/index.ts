@@ -7,12 +7,13 @@ import KeyvRedis from '@keyv/redis';
 import { Keyv } from 'keyv';
 import type { Aor } from '../../../plugin/core/aor.ts';
 import type { AorRecord } from '../../../plugin/core/binding.ts';
-import { type DurationMs, type Instant, MINUTE } from '../../../plugin/core/time.ts';
+import { type DurationMs, type Instant, MINUTE, plus } from '../../../plugin/core/time.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
-import { type BindingStore, type PutOutcome, StoreError } from '../../../plugin/ports/binding-store.ts';
+import { type BindingStore, type PutOutcome, type ReadHow, StoreError } from '../../../plugin/ports/binding-store.ts';
 import type { Peers } from '../../../plugin/ports/peers.ts';
 import { recordOfRow, rowOf } from '../row-text.ts';
 import { ANSWER_WITHIN, type Client, clientFor, type RedisCommands } from './connection.ts';
+import { Gather } from './gather.ts';
 import { inspect } from './inspect.ts';
 import { type RedisOptions, whereOf } from './options.ts';
 import { RedisPeers } from './peers.ts';
@@ -24,9 +25,14 @@ export { optionsSchema } from './options.ts';
 
 /** Fixed for ever: a record's shard is part of its key. 64 lets a cluster of any sensible size share them. */
 const SHARDS = 64;
-/** A node that dies lets go of what it had claimed after this. Longer than the asks of one claim take. */
+/** What a node that died had claimed is due again after this, by the time of whoever claims. Longer than the asks of one claim take. */
 const LEASE_MS: DurationMs = 1 * MINUTE;
 const SCAN_PAGE = 500;
+/** Between a shard's tag and the AOR in the key of a record. */
+const RECORD = 'r:';
+/** So long reads and writes that nobody waits for are gathered, and so many go at once: Redis does nothing else meanwhile. */
+const GATHER: DurationMs = 10;
+const GATHER_AT_MOST = 100;
 
 /** What tests replace. */
 export interface Internals {
@@ -44,7 +50,10 @@ class RedisStore implements BindingStore {
   readonly #where: string;
   readonly #leaseMs: DurationMs;
   #client: Client | undefined;
-  #keyv: Keyv<AorRecord> | undefined;
+  /** Rows as they are stored: one that cannot be read must not spoil the others that come with it. */
+  #keyv: Keyv<string> | undefined;
+  readonly #reads: Gather<ReadItem, string | undefined>;
+  readonly #puts: Gather<PutItem, number>;
   #opening: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   #inspected = false;
@@ -55,6 +64,9 @@ class RedisStore implements BindingStore {
     this.#deps = deps;
     this.#leaseMs = internals.leaseMs;
     this.#where = whereOf(options);
+    const gather = { clock: deps.clock, waitMs: GATHER, atMost: GATHER_AT_MOST };
+    this.#reads = new Gather({ ...gather, send: (items) => this.#inGroups(items, (some) => this.#readMany(some)) });
+    this.#puts = new Gather({ ...gather, send: (items) => this.#inGroups(items, (some) => this.#putMany(some)) });
   }
 
   /** Resolves also when Redis is away or refuses us: calls are woken without it, and it is tried again for ever. */
@@ -82,19 +94,19 @@ class RedisStore implements BindingStore {
     });
     const connected: Promise<unknown> = client.connect();
     connected.catch(() => undefined);
-    const adapter = new KeyvRedis<AorRecord>(client as ConstructorParameters<typeof KeyvRedis>[0], {
+    const adapter = new KeyvRedis<string>(client as ConstructorParameters<typeof KeyvRedis>[0], {
       throwOnErrors: true,
       noNamespaceAffectsAll: true,
     });
     client.on('ready', () => this.#inspect(adapter));
-    this.#keyv = new Keyv<AorRecord>({
+    this.#keyv = new Keyv<string>({
       store: adapter,
       useKeyPrefix: false,
       // A failure must reach whoever asked; Keyv would otherwise swallow it and answer "absent".
       throwOnErrors: true,
       emitErrors: false,
-      serialize: ({ value }) => rowOf(value as AorRecord),
-      deserialize: <Value>(text: string) => ({ value: recordOfRow(text) as Value }),
+      serialize: ({ value }) => value as string,
+      deserialize: <Value>(text: string) => ({ value: text as Value }),
     });
     // Our keys are whole already; both layers would put "keyv" before them.
     this.#keyv.namespace = undefined;
@@ -108,7 +120,7 @@ class RedisStore implements BindingStore {
   }
 
   /** What a store of record needs of its server, looked at once it is there. Warnings, no refusals: a phone that wakes counts more. */
-  #inspect(adapter: KeyvRedis<AorRecord>): void {
+  #inspect(adapter: KeyvRedis<string>): void {
     if (this.#inspected) return;
     this.#inspected = true;
     inspect(adapter).then(
@@ -121,54 +133,130 @@ class RedisStore implements BindingStore {
     );
   }
 
-  async get(aor: Aor): Promise<AorRecord | undefined> {
+  async get(aor: Aor, how: ReadHow = {}): Promise<AorRecord | undefined> {
     const keyv = this.#keyv;
     if (!keyv || this.#closing) throw this.#notOpen();
-    return this.#asked(keyv.get(this.#keys(aor).record), `the record of ${aor} cannot be read`);
+    const { record: key, shard } = this.#keys(aor);
+    const row = await (how.calm ? this.#reads.add({ key, shard }) : this.#asked(keyv.get(key)));
+    if (row === undefined) return undefined;
+    try {
+      return recordOfRow(row);
+    } catch (cause) {
+      const said = cause instanceof Error ? cause.message : String(cause);
+      throw new StoreError(`the record of ${aor} cannot be read: redis at ${this.#where}: ${said}`, { cause });
+    }
   }
 
   async put(record: AorRecord, expectedVersion: number): Promise<PutOutcome> {
+    this.#commands();
     const version = expectedVersion + 1;
-    const { record: key, due } = this.#keys(record.aor);
+    const { record: key, due, shard } = this.#keys(record.aor);
     const row = rowOf({ ...record, version });
     const dueAt = record.dueAt === undefined ? '+inf' : String(record.dueAt);
-    const done = await this.#run(PUT, [key, due], [record.aor, String(expectedVersion), row, dueAt]);
+    // A row begins with its version and a comma.
+    const head = expectedVersion === 0 ? '' : `${expectedVersion},`;
+    const done = await this.#puts.add({
+      shard,
+      key,
+      due,
+      args: [head, String(Math.max(0, head.length - 1)), row, dueAt],
+    });
     return done === 1 ? { ok: true, version } : { ok: false, reason: 'conflict' };
   }
 
+  async #readMany(items: readonly ReadItem[]): Promise<(string | undefined)[]> {
+    const keyv = this.#keyv;
+    if (!keyv) throw this.#notOpen();
+    return this.#asked(keyv.getMany(items.map(({ key }) => key)));
+  }
+
+  async #putMany(items: readonly PutItem[]): Promise<(number | Error)[]> {
+    const records = items.map(({ key }) => key);
+    const dues = [...new Set(items.map(({ due }) => due))];
+    const numberOf = new Map(dues.map((due, i) => [due, String(records.length + i + 1)]));
+    const args = items.flatMap((item) => [...item.args, numberOf.get(item.due) as string]);
+    // Lua counts from 1; all shards' tags are of one length.
+    const aorFrom = String((items[0] as PutItem).shard.tag.length + RECORD.length + 1);
+    const done = await this.#run(PUT, [...records, ...dues], [aorFrom, String(items.length), ...args]);
+    return (done as (number | string)[]).map((d) =>
+      typeof d === 'string' ? new StoreError(inWords(this.#where, new Error(d))) : d,
+    );
+  }
+
+  /** Groups that Redis takes at once: everything, or what lies in one shard where it is a cluster. */
+  #together<Item>(items: readonly Item[], shardOf: (item: Item) => Shard = (item) => item as Shard): Item[][] {
+    if (items.length === 0) return [];
+    return this.#options.cluster ? [...Map.groupBy(items, shardOf).values()] : [[...items]];
+  }
+
+  async #inGroups<Item extends { readonly shard: Shard }, Answer>(
+    items: readonly Item[],
+    send: (items: readonly Item[]) => Promise<readonly (Answer | Error)[]>,
+  ): Promise<readonly (Answer | Error)[]> {
+    const answers = new Map<Item, Answer | Error>();
+    await Promise.all(
+      this.#together(items, ({ shard }) => shard).map(async (group) => {
+        const theirs = await send(group).catch((error: Error) => group.map(() => error));
+        group.forEach((item, i) => void answers.set(item, theirs[i] as Answer | Error));
+      }),
+    );
+    return items.map((item) => answers.get(item) as Answer | Error);
+  }
+
   async remove(aor: Aor, expectedVersion: number): Promise<PutOutcome> {
-    const { record, due, lease } = this.#keys(aor);
-    const done = await this.#run(REMOVE, [record, due, lease], [aor, String(expectedVersion)]);
+    const { record, due } = this.#keys(aor);
+    const done = await this.#run(REMOVE, [record, due], [aor, String(expectedVersion)]);
     return done === 1 ? { ok: true, version: 0 } : { ok: false, reason: 'conflict' };
   }
 
   /**
-   * The earliest of all shards, leased to this node for a minute by the clock of Redis. Of a backlog of thousands the order
-   * is that of each shard only; nothing waits for it.
+   * The earliest of all shards, this node's for a minute. Of a backlog of thousands the order is that of each shard only;
+   * nothing waits for it.
    */
   async claimDue(now: Instant, limit: number): Promise<readonly Aor[]> {
+    const mine: Due[] = [];
+    // Somebody else may be faster: then what is left is looked at again, or all but one would wait for a minute.
+    while (mine.length < limit) {
+      const earliest = await this.#peek(now, limit - mine.length);
+      if (earliest.length === 0) break;
+      mine.push(...(await this.#lease(now, earliest)));
+    }
+    return mine.sort(earlierFirst).map(({ aor }) => aor as Aor);
+  }
+
+  async #peek(now: Instant, limit: number): Promise<readonly Due[]> {
     // A little more than its share of each shard: what is looked at and left lying costs Redis as much as what is taken.
     const each = Math.min(limit, Math.max(16, Math.ceil((1.5 * limit) / SHARDS)));
     const pages = await Promise.all(
-      this.#shards().map(async (shard) => {
-        const found = (await this.#run(PEEK, [shard.due, shard.lease], [String(now), String(each)])) as string[];
-        return found.flatMap((aor, i) => (i % 2 === 0 ? [{ aor, dueAt: Number(found[i + 1]), shard }] : []));
+      this.#together(this.#shards()).map(async (shards) => {
+        const keys = shards.map(({ due }) => due);
+        const found = (await this.#run(PEEK, keys, [String(now), String(each)])) as string[];
+        return Array.from({ length: found.length / 3 }, (_, i) => ({
+          shard: shards[Number(found[3 * i]) - 1] as Shard,
+          aor: found[3 * i + 1] as string,
+          dueAt: Number(found[3 * i + 2]),
+        }));
       }),
     );
-    const earliest = pages
-      .flat()
-      .sort((a, b) => a.dueAt - b.dueAt || (a.aor < b.aor ? -1 : 1))
-      .slice(0, limit);
-    const byShard = Map.groupBy(earliest, (e) => e.shard);
-    const mine = new Set<string>();
-    await Promise.all(
-      [...byShard].map(async ([shard, entries]) => {
-        const aors = entries.map((e) => e.aor);
-        const got = await this.#run(LEASE, [shard.due, shard.lease], [String(now), String(this.#leaseMs), ...aors]);
-        for (const aor of got as string[]) mine.add(aor);
+    return pages.flat().sort(earlierFirst).slice(0, limit);
+  }
+
+  async #lease(now: Instant, wanted: readonly Due[]): Promise<readonly Due[]> {
+    const groups = this.#together([...Map.groupBy(wanted, ({ shard }) => shard)], ([shard]) => shard);
+    const got = await Promise.all(
+      groups.map(async (shards) => {
+        const keys = shards.map(([{ due }]) => due);
+        const all = shards.flatMap(([, dues], k) => dues.map((due) => ({ due, k: String(k + 1) })));
+        const args = all.flatMap(({ due, k }) => [k, due.aor]);
+        const done = (await this.#run(LEASE, keys, [
+          String(now),
+          String(plus(now, this.#leaseMs)),
+          ...args,
+        ])) as number[];
+        return all.flatMap(({ due }, i) => (done[i] === 1 ? [due] : []));
       }),
     );
-    return earliest.filter((e) => mine.has(e.aor)).map((e) => e.aor as Aor);
+    return got.flat();
   }
 
   async countDue(from: Instant, to: Instant): Promise<number> {
@@ -191,7 +279,7 @@ class RedisStore implements BindingStore {
         cursor = String(page.cursor);
         const fresh = page.members.map((m) => m.value).filter((aor) => !seen.has(aor));
         for (const aor of fresh) seen.add(aor);
-        const records = await Promise.allSettled(fresh.map((aor) => this.get(aor as Aor)));
+        const records = await Promise.allSettled(fresh.map((aor) => this.get(aor as Aor, { calm: true })));
         for (const r of records) {
           if (r.status === 'fulfilled') {
             if (r.value) yield r.value;
@@ -219,6 +307,8 @@ class RedisStore implements BindingStore {
 
   async #doClose(): Promise<void> {
     await this.#opening?.catch(() => undefined);
+    this.#reads.flush();
+    this.#puts.flush();
     await Promise.allSettled(this.#underWay);
     this.#client?.destroy();
   }
@@ -237,16 +327,14 @@ class RedisStore implements BindingStore {
     );
   }
 
-  async #asked<T>(work: Promise<T>, what?: string): Promise<T> {
+  async #asked<T>(work: Promise<T>): Promise<T> {
     const bounded = this.#within(work);
     this.#underWay.add(bounded);
     try {
       return await bounded;
     } catch (cause) {
       if (cause instanceof StoreError) throw cause;
-      const damaged = cause instanceof Error && cause.name === 'RecordError';
-      const words = damaged ? `redis at ${this.#where}: ${cause.message}` : inWords(this.#where, cause);
-      throw new StoreError(damaged && what ? `${what}: ${words}` : words, { cause });
+      throw new StoreError(inWords(this.#where, cause), { cause });
     } finally {
       this.#underWay.delete(bounded);
     }
@@ -272,9 +360,9 @@ class RedisStore implements BindingStore {
 
   // ── Keys ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #keys(aor: Aor): { record: string; due: string; lease: string } {
+  #keys(aor: Aor): { record: string; due: string; shard: Shard } {
     const shard = this.#shards()[createHash('sha1').update(aor).digest().readUInt8(0) % SHARDS] as Shard;
-    return { record: `${shard.tag}r:${aor}`, due: shard.due, lease: shard.lease };
+    return { record: `${shard.tag}${RECORD}${aor}`, due: shard.due, shard };
   }
 
   readonly #allShards: Shard[] = [];
@@ -282,16 +370,36 @@ class RedisStore implements BindingStore {
     if (this.#allShards.length === 0) {
       for (let n = 0; n < SHARDS; n++) {
         const tag = `${this.#options.prefix}:{s${String(n).padStart(2, '0')}}:`;
-        this.#allShards.push({ tag, due: `${tag}due`, lease: `${tag}lease` });
+        this.#allShards.push({ tag, due: `${tag}due` });
       }
     }
     return this.#allShards;
   }
 }
 
+interface Due {
+  readonly shard: Shard;
+  readonly aor: string;
+  readonly dueAt: number;
+}
+
+const earlierFirst = (a: Due, b: Due) => a.dueAt - b.dueAt || (a.aor < b.aor ? -1 : 1);
+
+interface ReadItem {
+  readonly shard: Shard;
+  readonly key: string;
+}
+
+interface PutItem {
+  readonly shard: Shard;
+  readonly key: string;
+  readonly due: string;
+  /** What its row must begin with, that text's last index, the new row, due time. */
+  readonly args: readonly string[];
+}
+
 interface Shard {
   /** `pushwake:{s07}:`: what stands in braces decides the slot of a cluster. */
   readonly tag: string;
   readonly due: string;
-  readonly lease: string;
 }

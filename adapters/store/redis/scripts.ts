@@ -1,7 +1,7 @@
 /**
  * What must happen at once, as scripts inside Redis. All keys of one script carry the same hash tag, so each script also runs
  * on a cluster. Per shard there are: `r:<aor>` the record (see `row-text.ts`), `due` the schedule (a sorted set with every AOR
- * of the shard; `+inf`: nothing is due), `lease` who is being worked on until when, by the clock of Redis itself.
+ * of the shard; `+inf`: nothing is due). What a node has claimed is due again a minute later, unless it is written before.
  */
 import { createHash } from 'node:crypto';
 
@@ -20,56 +20,61 @@ local head = redis.call('GETRANGE', KEYS[1], 0, 15)
 local version = head == '' and '0' or string.sub(head, 1, string.find(head, ',', 1, true) - 1)`;
 
 /**
- * KEYS: record, due. ARGV: AOR, expected version, row, due time or '+inf'. 1: stored, 0: somebody else was first. A lease is
- * left to run out: nothing that was just worked on is due again within its minute, and one command less is a tenth of the cost.
+ * Several records. KEYS: each record, then each schedule they need, once. ARGV: where the AOR begins in a record's key, how many records;
+ * then for each: what its row must begin with, that text's last index ('' and '0': there must be none), the new row, due time or
+ * '+inf', which of KEYS is its schedule. Answers for each 1: stored, 0: somebody else was first, or Redis' own words: a broken key
+ * keeps nobody else from being written. What Lua is handed and handed back is half of the cost: hence the short forms. A lease is
+ * left to run out: nothing that was just worked on is due again within its minute.
  */
-export const PUT = script(`${VERSION}
-if version ~= ARGV[2] then return 0 end
-redis.call('SET', KEYS[1], ARGV[3])
-redis.call('ZADD', KEYS[2], ARGV[4], ARGV[1])
-return 1`);
+export const PUT = script(`
+local call, sub, keys, args, results = redis.pcall, string.sub, KEYS, ARGV, {}
+local from, a = tonumber(args[1]), 3
+for i = 1, tonumber(args[2]) do
+  local record = keys[i]
+  local done = call('GETRANGE', record, '0', args[a + 1])
+  if done == args[a] then
+    done = call('SET', record, args[a + 2])
+    if not done.err then done = call('ZADD', keys[tonumber(args[a + 4])], args[a + 3], sub(record, from)) end
+    results[i] = type(done) == 'table' and done.err or 1
+  else
+    results[i] = type(done) == 'table' and done.err or 0
+  end
+  a = a + 5
+end
+return results`);
 
-/** KEYS: record, due, lease. ARGV: AOR, expected version. Deleting what is not there is success. */
+/** KEYS: record, due. ARGV: AOR, expected version. Deleting what is not there is success. */
 export const REMOVE = script(`${VERSION}
 if version ~= '0' and version ~= ARGV[2] then return 0 end
 redis.call('DEL', KEYS[1])
 redis.call('ZREM', KEYS[2], ARGV[1])
-redis.call('ZREM', KEYS[3], ARGV[1])
 return 1`);
 
-/** KEYS: due, lease. ARGV: now, limit. The earliest that nobody works on: AOR, due time, AOR, due time, … Changes nothing. */
+/** KEYS: schedules. ARGV: now, limit for each. What is due: which of KEYS, AOR, due time, which of KEYS, … Changes nothing. */
 export const PEEK = script(`
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local found, offset, limit = {}, 0, tonumber(ARGV[2])
-repeat
-  local page = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'WITHSCORES', 'LIMIT', offset, limit)
+local found = {}
+for k = 1, #KEYS do
+  local page = redis.call('ZRANGEBYSCORE', KEYS[k], '-inf', ARGV[1], 'WITHSCORES', 'LIMIT', '0', ARGV[2])
   for i = 1, #page, 2 do
-    local lease = redis.call('ZSCORE', KEYS[2], page[i])
-    if (not lease or tonumber(lease) <= now) and #found < 2 * limit then
-      found[#found + 1] = page[i]
-      found[#found + 1] = page[i + 1]
-    end
-  end
-  offset = offset + limit
-until #page < 2 * limit or #found >= 2 * limit or offset > 20 * limit
-return found`);
-
-/** KEYS: due, lease. ARGV: now, lease in ms, AOR, AOR, … Those that are still due and free, from here on leased to the caller. */
-export const LEASE = script(`
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
-local mine = {}
-for i = 3, #ARGV do
-  local due = redis.call('ZSCORE', KEYS[1], ARGV[i])
-  local lease = redis.call('ZSCORE', KEYS[2], ARGV[i])
-  if due and tonumber(due) <= tonumber(ARGV[1]) and (not lease or tonumber(lease) <= now) then
-    redis.call('ZADD', KEYS[2], now + tonumber(ARGV[2]), ARGV[i])
-    mine[#mine + 1] = ARGV[i]
+    found[#found + 1] = tostring(k)
+    found[#found + 1] = page[i]
+    found[#found + 1] = page[i + 1]
   end
 end
-return mine`);
+return found`);
+
+/** KEYS: schedules. ARGV: now, when it is due again, then which of KEYS, AOR, … For each 1: the caller's; 0: somebody was first. */
+export const LEASE = script(`
+local call, keys, args, results = redis.call, KEYS, ARGV, {}
+local now = tonumber(args[1])
+for i = 3, #args, 2 do
+  local key = keys[tonumber(args[i])]
+  local due = call('ZSCORE', key, args[i + 1])
+  local free = due and tonumber(due) <= now
+  if free then call('ZADD', key, args[2], args[i + 1]) end
+  results[#results + 1] = free and 1 or 0
+end
+return results`);
 
 /**
  * KEYS: nodes. ARGV: own id, what it has as JSON ('': it leaves), forget after (ms). All nodes: id, age in ms, JSON, id, …
