@@ -131,11 +131,13 @@ function compared(label: string, found: ReadonlyMap<string, Measured>): Result[]
       { name: `${label}: REGISTER → INVITE, ${name}, p99`, value: f.ringP99, unit: 'ms' },
     );
   }
-  const rang = found.get('ours');
-  if (rang) {
-    const lost = rang.toPush.length - rang.toInvite.length;
-    results.push({ name: `${label}: calls that never rang, ours`, value: lost, unit: '', target: '<=0' });
-  }
+  // No target: Asterisk itself shuts a new connection now and then where many are opened (docs/limits.md).
+  for (const [name, { toPush, toInvite }] of found)
+    results.push({
+      name: `${label}: calls that never rang, ${name}`,
+      value: toPush.length - toInvite.length,
+      unit: '',
+    });
   if (!ours || !floor) return results;
   const over = (name: string, key: keyof Figures, limit: number): Result => ({
     name: `${label}: ${name}, ours over the floor`,
