@@ -82,8 +82,10 @@ describe('phones that sleep', () => {
       expect((await call.done).status).toBe(200);
       const rung = mobile.rang.at(-1);
       if (!rung) throw new Error('it did not ring');
-      expect(rung.headers.get('X-Push-ID')).toBe(await mobile.callId());
+      const id = await mobile.callId();
+      expect(rung.headers.get('X-Push-ID')).toBe(id);
       for (const { text } of mobile.phone.inviteEntries()) {
+        expect(text.split(id), 'the id stands in its header and nowhere else').toHaveLength(2);
         for (const secret of ['pn-', mobile.identity.voip, mobile.identity.other]) expect(text).not.toContain(secret);
       }
       await talkAndHangUp(scene, call, rung);

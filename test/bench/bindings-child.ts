@@ -278,7 +278,7 @@ switch (job) {
       get: (target, name) =>
         refuse && (name === 'get' || name === 'put')
           ? () => Promise.reject(new StoreError('planted'))
-          : Reflect.get(target, name).bind?.(target),
+          : (Reflect.get(target, name)?.bind?.(target) ?? Reflect.get(target, name)),
     });
     const runtime = new Runtime({
       mode: 'full',
