@@ -1,6 +1,6 @@
 /**
  * One time limit for many requests. Each ends as long after its beginning as all the others, so the first that began is the first
- * that is over: one timer does for all of them, where one for each is a tenth of the cost of a push. Knows nothing of HTTP.
+ * that is over: one timer does for all of them, where each would set and cancel its own. Knows nothing of HTTP.
  */
 import type { DurationMs } from '../../plugin/core/time.ts';
 import type { Clock } from '../../plugin/ports/clock.ts';
@@ -43,10 +43,10 @@ export class TimeLimit {
   #ring(): void {
     this.#clearTimer();
     const nowMs = this.#clock.monotonicMs();
-    for (const [over, atMs] of [...this.#running]) {
+    for (const [over, atMs] of this.#running) {
       if (atMs > nowMs) break;
-      // One that is over may have ended others.
-      if (this.#running.delete(over)) over();
+      this.#running.delete(over);
+      over();
     }
     const next = this.#running.values().next();
     if (!next.done && !this.#cancelTimer) this.#setTimer(next.value - nowMs);

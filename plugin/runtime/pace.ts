@@ -1,5 +1,5 @@
 /**
- * The pace of work in the background: at full speed for a moment, which is all a small site needs, then for a tenth of the time, so
+ * The pace of work in the background: at full speed for a moment, which is all a small site needs, then with rests, so
  * that a call meets a PBX that has time for it. Knows nothing of what is done.
  */
 import { type DurationMs, SECOND } from '../core/time.ts';
@@ -9,8 +9,8 @@ import type { Clock } from '../ports/clock.ts';
 const FREE: DurationMs = 3 * SECOND;
 /** So many times as long as it worked it rests. */
 const REST = 9;
-/** A PBX that takes this long to answer has other troubles. */
-const LONGEST_REST: DurationMs = 10 * SECOND;
+/** Of a PBX that is far away, or tells only in rounds, most of the time is waiting, not work: it is not left alone for as long. */
+const LONGEST_REST: DurationMs = 50;
 
 export class Pace {
   readonly #wire: Clock;

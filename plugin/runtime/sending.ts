@@ -1,7 +1,7 @@
 /**
  * One push on its way: waits for a place, is attempted, waits, is attempted again, until an outcome stands or its time is up.
- * Waits for one thing at a time. Written with callbacks, because a chain of async functions costs as much again as the rest of
- * our own work on a push (`npm run bench -- push --only=cost`). Knows nothing of targets, budgets and counts.
+ * Waits for one thing at a time. Written with callbacks: as a chain of async functions it missed the target of
+ * `npm run bench -- push --only=cost`. Knows nothing of targets, budgets and counts.
  */
 import { type DurationMs, SECOND } from '../core/time.ts';
 import type { Clock } from '../ports/clock.ts';

@@ -5,9 +5,9 @@ import { FakeClock } from '../support/fake-clock.ts';
 
 describe('the pace of work in the background', () => {
   const cases: readonly [string, number, number][] = [
-    ['rests nine times as long as it worked', 20, 180],
+    ['rests nine times as long as it worked', 5, 45],
     ['does not rest when nothing was done', 0, 0],
-    ['at most ten seconds', 5 * SECOND, 10 * SECOND],
+    ['a twentieth of a second at most', 5 * SECOND, 50],
   ];
   it.each(cases)('%s', async (_, workedMs, restMs) => {
     const clock = new FakeClock();

@@ -23,9 +23,9 @@ export function dialText(endpoint: string, contact: HeldContact): DialText {
 }
 
 /**
- * What Dial is given so that each INVITE to a contact carries the call's id in `X-Push-ID`; `others`: legs that see to that themselves. In the URI (RFC 3261 §19.1.1: `?name=value` becomes
- * a header of the request, and leaves the URI) it costs nothing. The other way, a subroutine of Dial before it dials, stops
- * the caller's channel first, which takes Asterisk (22) one millisecond, and in one call of twenty ten more.
+ * What Dial is given so that each INVITE to a contact carries the call's id in `X-Push-ID`; `others`: legs that see to that
+ * themselves. In the URI (RFC 3261 §19.1.1: `?name=value` becomes a header of the request, and leaves the URI) it costs nothing.
+ * The other way, a subroutine of Dial before it dials, makes the call wait (ADR 0011).
  */
 export function withPushId(
   dials: readonly (DialText & { readonly ok: true })[],

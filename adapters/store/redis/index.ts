@@ -150,7 +150,7 @@ class RedisStore implements BindingStore {
   async put(record: AorRecord, expectedVersion: number): Promise<PutOutcome> {
     this.#commands();
     const version = expectedVersion + 1;
-    const { record: key, due, shard } = this.#keys(record.aor);
+    const { record: key, shard } = this.#keys(record.aor);
     const row = rowOf({ ...record, version });
     const dueAt = record.dueAt === undefined ? '+inf' : String(record.dueAt);
     // A row begins with its version and a comma.
@@ -158,7 +158,6 @@ class RedisStore implements BindingStore {
     const done = await this.#puts.add({
       shard,
       key,
-      due,
       args: [head, String(Math.max(0, head.length - 1)), row, dueAt],
     });
     return done === 1 ? { ok: true, version } : { ok: false, reason: 'conflict' };
@@ -172,9 +171,9 @@ class RedisStore implements BindingStore {
 
   async #putMany(items: readonly PutItem[]): Promise<(number | Error)[]> {
     const records = items.map(({ key }) => key);
-    const dues = [...new Set(items.map(({ due }) => due))];
+    const dues = [...new Set(items.map(({ shard }) => shard.due))];
     const numberOf = new Map(dues.map((due, i) => [due, String(records.length + i + 1)]));
-    const args = items.flatMap((item) => [...item.args, numberOf.get(item.due) as string]);
+    const args = items.flatMap((item) => [...item.args, numberOf.get(item.shard.due) as string]);
     // Lua counts from 1; all shards' tags are of one length.
     const aorFrom = String((items[0] as PutItem).shard.tag.length + RECORD.length + 1);
     const done = await this.#run(PUT, [...records, ...dues], [aorFrom, String(items.length), ...args]);
@@ -184,7 +183,7 @@ class RedisStore implements BindingStore {
   }
 
   /** Groups that Redis takes at once: everything, or what lies in one shard where it is a cluster. */
-  #together<Item>(items: readonly Item[], shardOf: (item: Item) => Shard = (item) => item as Shard): Item[][] {
+  #together<Item>(items: readonly Item[], shardOf: (item: Item) => Shard): Item[][] {
     if (items.length === 0) return [];
     return this.#options.cluster ? [...Map.groupBy(items, shardOf).values()] : [[...items]];
   }
@@ -228,7 +227,7 @@ class RedisStore implements BindingStore {
     // A little more than its share of each shard: what is looked at and left lying costs Redis as much as what is taken.
     const each = Math.min(limit, Math.max(16, Math.ceil((1.5 * limit) / SHARDS)));
     const pages = await Promise.all(
-      this.#together(this.#shards()).map(async (shards) => {
+      this.#together(this.#shards(), (shard) => shard).map(async (shards) => {
         const keys = shards.map(({ due }) => due);
         const found = (await this.#run(PEEK, keys, [String(now), String(each)])) as string[];
         return Array.from({ length: found.length / 3 }, (_, i) => ({
@@ -393,7 +392,6 @@ interface ReadItem {
 interface PutItem {
   readonly shard: Shard;
   readonly key: string;
-  readonly due: string;
   /** What its row must begin with, that text's last index, the new row, due time. */
   readonly args: readonly string[];
 }

@@ -23,8 +23,7 @@ local version = head == '' and '0' or string.sub(head, 1, string.find(head, ',',
  * Several records. KEYS: each record, then each schedule they need, once. ARGV: where the AOR begins in a record's key, how many records;
  * then for each: what its row must begin with, that text's last index ('' and '0': there must be none), the new row, due time or
  * '+inf', which of KEYS is its schedule. Answers for each 1: stored, 0: somebody else was first, or Redis' own words: a broken key
- * keeps nobody else from being written. What Lua is handed and handed back is half of the cost: hence the short forms. A lease is
- * left to run out: nothing that was just worked on is due again within its minute.
+ * keeps nobody else from being written. What Redis is handed is a third of the cost: hence the short forms.
  */
 export const PUT = script(`
 local call, sub, keys, args, results = redis.pcall, string.sub, KEYS, ARGV, {}
