@@ -11,13 +11,13 @@ import type { Clock } from '../ports/clock.ts';
 import type { HeldContact, PbxLink } from '../ports/pbx-link.ts';
 import type { Bindings } from './bindings.ts';
 import type { Brake } from './brake.ts';
+import type { TraceBook } from './calls/trace-book.ts';
+import type { Wakes } from './calls/waiting-calls.ts';
 import type { Census, Count } from './census.ts';
 import type { Delivery, DeliveryStats } from './delivery.ts';
 import type { Events } from './events.ts';
 import type { LinkState, Links } from './links.ts';
 import type { StoreTrouble, TimedStore } from './timed-store.ts';
-import type { TraceBook } from './trace.ts';
-import type { Wakes } from './wakes.ts';
 
 /** A PBX that is slower is left out. */
 const ASK_WITHIN: DurationMs = 1 * SECOND;

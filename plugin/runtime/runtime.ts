@@ -19,9 +19,11 @@ import type { EventSink } from '../ports/event-sink.ts';
 import type { Observer } from '../ports/observer.ts';
 import type { PbxEvent, PbxLink } from '../ports/pbx-link.ts';
 import type { PushProvider } from '../ports/push-provider.ts';
-import { AfterCalls } from './after-calls.ts';
 import { Bindings } from './bindings.ts';
 import { Brake } from './brake.ts';
+import { AfterCalls } from './calls/record-after-ring.ts';
+import { TraceBook } from './calls/trace-book.ts';
+import { Wakes } from './calls/waiting-calls.ts';
 import { Census } from './census.ts';
 import type { Delivery, DeliveryStats } from './delivery.ts';
 import { EffectRunner, type NoticeText } from './effect-runner.ts';
@@ -36,8 +38,6 @@ import { heldEvent, Resync } from './resync.ts';
 import { type Telling, tellingOfReport, tellingsOfCall } from './tellings.ts';
 import { Ticker } from './ticker.ts';
 import { TimedStore } from './timed-store.ts';
-import { TraceBook } from './trace.ts';
-import { Wakes } from './wakes.ts';
 
 export interface RuntimeOptions {
   readonly mode: Mode;

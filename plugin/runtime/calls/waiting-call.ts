@@ -1,12 +1,12 @@
 /**
  * One call that waits: carries out what `core/wake.ts` decides for it, feeds back what became of that, keeps its trace. Which
- * event belongs to which call, and calls that began while we were away, are `wakes.ts`.
+ * event belongs to which call, and calls that began while we were away, are `waiting-calls.ts`.
  */
-import type { Aor } from '../core/aor.ts';
-import type { Binding } from '../core/binding.ts';
-import type { LifecycleEvent } from '../core/events.ts';
-import type { Policy } from '../core/policy.ts';
-import { between, type DurationMs, type Instant, MINUTE, plus, SECOND } from '../core/time.ts';
+import type { Aor } from '../../core/aor.ts';
+import type { Binding } from '../../core/binding.ts';
+import type { LifecycleEvent } from '../../core/events.ts';
+import type { Policy } from '../../core/policy.ts';
+import { between, type DurationMs, type Instant, MINUTE, plus, SECOND } from '../../core/time.ts';
 import {
   type ClosingWord,
   deviceOf,
@@ -18,14 +18,14 @@ import {
   type WakeEvent,
   type WakeStatus,
   wakeDueAt,
-} from '../core/wake.ts';
-import type { Logger } from '../ports/adapter.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { Caller, DeviceLeg, HeldContact, PbxLink, RingTarget } from '../ports/pbx-link.ts';
-import type { PushOutcome } from '../ports/push-provider.ts';
-import type { Bindings } from './bindings.ts';
-import type { Delivery } from './delivery.ts';
-import type { CallTrace, TraceBook, TraceStep } from './trace.ts';
+} from '../../core/wake.ts';
+import type { Logger } from '../../ports/adapter.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Caller, DeviceLeg, HeldContact, PbxLink, RingTarget } from '../../ports/pbx-link.ts';
+import type { PushOutcome } from '../../ports/push-provider.ts';
+import type { Bindings } from '../bindings.ts';
+import type { Delivery } from '../delivery.ts';
+import type { CallTrace, TraceBook, TraceStep } from './trace-book.ts';
 
 /** A wake whose end nobody told us (the link was away) is forgotten this long after the ring time. */
 const FORGET_AFTER: DurationMs = 5 * MINUTE;

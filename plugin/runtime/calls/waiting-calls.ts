@@ -1,12 +1,12 @@
 /**
  * The calls that wait now: which event belongs to which call, and calls that waited while we were away. In memory only: the
- * PBX holds the call, so that our death costs the caller nothing. What a call does with its events is `live-wake.ts`.
+ * PBX holds the call, so that our death costs the caller nothing. What a call does with its events is `waiting-call.ts`.
  */
-import type { Aor } from '../core/aor.ts';
-import type { Binding } from '../core/binding.ts';
-import type { PolicyFor } from '../core/draft.ts';
-import type { Mode, Policy } from '../core/policy.ts';
-import { between, plus, SECOND } from '../core/time.ts';
+import type { Aor } from '../../core/aor.ts';
+import type { Binding } from '../../core/binding.ts';
+import type { PolicyFor } from '../../core/draft.ts';
+import type { Mode, Policy } from '../../core/policy.ts';
+import { between, plus, SECOND } from '../../core/time.ts';
 import {
   beginWake,
   callIdOf,
@@ -15,15 +15,15 @@ import {
   type Wake,
   type WakeEvent,
   type WakeStatus,
-} from '../core/wake.ts';
-import type { Logger } from '../ports/adapter.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { PbxEvent, PbxLink } from '../ports/pbx-link.ts';
-import type { Bindings } from './bindings.ts';
-import type { Delivery } from './delivery.ts';
-import { type CallFacts, LiveWake, type LiveWakeDeps } from './live-wake.ts';
-import { Rounds } from './rounds.ts';
-import type { TraceBook } from './trace.ts';
+} from '../../core/wake.ts';
+import type { Logger } from '../../ports/adapter.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { PbxEvent, PbxLink } from '../../ports/pbx-link.ts';
+import type { Bindings } from '../bindings.ts';
+import type { Delivery } from '../delivery.ts';
+import { Rounds } from './queue-rounds.ts';
+import type { TraceBook } from './trace-book.ts';
+import { type CallFacts, LiveWake, type LiveWakeDeps } from './waiting-call.ts';
 
 export interface WakesOptions {
   readonly mode: Mode;

@@ -3,10 +3,10 @@
  * processor from Asterisk just when it sends the INVITE. Facts of one account stay in order; those of accounts nobody
  * calls pass through at once.
  */
-import type { Aor } from '../core/aor.ts';
-import type { DurationMs } from '../core/time.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { PbxEvent } from '../ports/pbx-link.ts';
+import type { Aor } from '../../core/aor.ts';
+import type { DurationMs } from '../../core/time.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { PbxEvent } from '../../ports/pbx-link.ts';
 
 /** Longer than a PBX takes from the REGISTER to the INVITE, far shorter than anybody waits for a record. */
 const MOMENT: DurationMs = 30;

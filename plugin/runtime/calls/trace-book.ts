@@ -1,7 +1,7 @@
 /** What happened to each call, in a bounded ring: those that wait and the latest that are over. */
-import type { CallTrace } from '../core/trace.ts';
+import type { CallTrace } from '../../core/trace.ts';
 
-export type { CallTrace, TraceStep } from '../core/trace.ts';
+export type { CallTrace, TraceStep } from '../../core/trace.ts';
 
 const CALLS_KEPT = 2_000;
 

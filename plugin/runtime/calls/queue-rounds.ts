@@ -2,9 +2,9 @@
  * A queue rings in rounds: each is a call of its own to us and the same call to the people. Who registered for one round is
  * awake for the next and need not be pushed again.
  */
-import type { BindingId } from '../core/binding.ts';
-import type { DurationMs } from '../core/time.ts';
-import type { Wake } from '../core/wake.ts';
+import type { BindingId } from '../../core/binding.ts';
+import type { DurationMs } from '../../core/time.ts';
+import type { Wake } from '../../core/wake.ts';
 
 /** Calls remembered. The oldest goes first. */
 const CALLS = 2_000;
