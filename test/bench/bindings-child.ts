@@ -11,7 +11,7 @@ import { Token } from '../../plugin/core/token.ts';
 import { type BindingStore, StoreError } from '../../plugin/ports/binding-store.ts';
 import type { PbxLink } from '../../plugin/ports/pbx-link.ts';
 import type { PushProvider } from '../../plugin/ports/push-provider.ts';
-import { Bindings } from '../../plugin/runtime/bindings.ts';
+import { Bindings } from '../../plugin/runtime/bindings/records.ts';
 import { createDelivery } from '../../plugin/runtime/delivery.ts';
 import { Runtime } from '../../plugin/runtime/runtime.ts';
 import { FakePbx } from '../support/fake-pbx.ts';

@@ -11,7 +11,7 @@ import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
 import { DAY, HOUR, instant, MINUTE, plus } from '../../plugin/core/time.ts';
 import type { HeldContact } from '../../plugin/ports/pbx-link.ts';
 import type { PushProvider, PushRequest } from '../../plugin/ports/push-provider.ts';
-import { onBoundary } from '../../plugin/runtime/boundaries.ts';
+import { onBoundary } from '../../plugin/runtime/bindings/crash-points.ts';
 import { createDelivery } from '../../plugin/runtime/delivery.ts';
 import { Runtime } from '../../plugin/runtime/runtime.ts';
 import { contactUri, MONDAY } from '../support/builders.ts';

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import type { Aor } from '../../plugin/core/aor.ts';
 import { DAY, HOUR, MINUTE } from '../../plugin/core/time.ts';
-import { BOUNDARIES } from '../../plugin/runtime/boundaries.ts';
+import { BOUNDARIES } from '../../plugin/runtime/bindings/crash-points.ts';
 import { MONDAY } from '../support/builders.ts';
 import { StoredRecords } from '../support/stored-records.ts';
 

@@ -5,7 +5,7 @@ import { create, optionsSchema } from '../../adapters/store/redis/index.ts';
 import type { BindingId } from '../../plugin/core/binding.ts';
 import { DAY, HOUR, instant, plus } from '../../plugin/core/time.ts';
 import type { PushProvider } from '../../plugin/ports/push-provider.ts';
-import { Bindings } from '../../plugin/runtime/bindings.ts';
+import { Bindings } from '../../plugin/runtime/bindings/records.ts';
 import { createDelivery } from '../../plugin/runtime/delivery.ts';
 import { Runtime } from '../../plugin/runtime/runtime.ts';
 import { FakePbx } from '../support/fake-pbx.ts';

@@ -5,7 +5,7 @@ import type { BindingId } from '../../plugin/core/binding.ts';
 import type { LifecycleEvent } from '../../plugin/core/events.ts';
 import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
 import { MINUTE, SECOND } from '../../plugin/core/time.ts';
-import { Bindings } from '../../plugin/runtime/bindings.ts';
+import { Bindings } from '../../plugin/runtime/bindings/records.ts';
 import { AOR, contactUri } from '../support/builders.ts';
 import { FakeClock, settle } from '../support/fake-clock.ts';
 import { MemoryStore } from '../support/memory-store.ts';

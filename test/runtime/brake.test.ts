@@ -1,7 +1,7 @@
 /** The brake: better a day late than a thousand people told that their phone is dead. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import { DAY, HOUR, MINUTE } from '../../plugin/core/time.ts';
-import { Brake } from '../../plugin/runtime/brake.ts';
+import { Brake } from '../../plugin/runtime/bindings/brake.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
 

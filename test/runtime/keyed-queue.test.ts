@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { KeyedQueue } from '../../plugin/runtime/keyed-queue.ts';
+import { KeyedQueue } from '../../plugin/runtime/bindings/keyed-queue.ts';
 import { settle } from '../support/fake-clock.ts';
 
 describe('a queue per key', () => {

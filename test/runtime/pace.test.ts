@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SECOND } from '../../plugin/core/time.ts';
-import { Pace } from '../../plugin/runtime/pace.ts';
+import { Pace } from '../../plugin/runtime/bindings/pace.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 describe('the pace of work in the background', () => {

@@ -5,7 +5,7 @@ import { DEFAULT_POLICY, type Mode } from '../../plugin/core/policy.ts';
 import { DAY, HOUR, MINUTE, plus, SECOND } from '../../plugin/core/time.ts';
 import type { BindingStore } from '../../plugin/ports/binding-store.ts';
 import type { PbxEvent } from '../../plugin/ports/pbx-link.ts';
-import { Bindings } from '../../plugin/runtime/bindings.ts';
+import { Bindings } from '../../plugin/runtime/bindings/records.ts';
 import { TraceBook } from '../../plugin/runtime/calls/trace-book.ts';
 import { Wakes } from '../../plugin/runtime/calls/waiting-calls.ts';
 import { createDelivery } from '../../plugin/runtime/delivery.ts';

@@ -23,7 +23,7 @@ import type { Logger } from '../../ports/adapter.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Caller, DeviceLeg, HeldContact, PbxLink, RingTarget } from '../../ports/pbx-link.ts';
 import type { PushOutcome } from '../../ports/push-provider.ts';
-import type { Bindings } from '../bindings.ts';
+import type { Bindings } from '../bindings/records.ts';
 import type { Delivery } from '../delivery.ts';
 import type { CallTrace, TraceBook, TraceStep } from './trace-book.ts';
 

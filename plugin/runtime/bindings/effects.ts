@@ -2,18 +2,18 @@
  * Carries out what the lifecycle asked for, after it was saved. Outcomes go back as facts. In `observe` mode it logs what
  * it would have done and answers as if it had worked, so that a week of observing shows a week of the product.
  */
-import type { Aor } from '../core/aor.ts';
-import { type AorRecord, appChosen, type Binding } from '../core/binding.ts';
-import type { Effect, LifecycleEvent, NoticeName } from '../core/events.ts';
-import { targetList } from '../core/identity.ts';
-import type { Mode } from '../core/policy.ts';
-import { pushParamsOf } from '../core/push-params.ts';
-import type { Logger } from '../ports/adapter.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { PbxLink } from '../ports/pbx-link.ts';
-import type { PushOutcome } from '../ports/push-provider.ts';
-import { atBoundary } from './boundaries.ts';
-import type { Delivery } from './delivery.ts';
+import type { Aor } from '../../core/aor.ts';
+import { type AorRecord, appChosen, type Binding } from '../../core/binding.ts';
+import type { Effect, LifecycleEvent, NoticeName } from '../../core/events.ts';
+import { targetList } from '../../core/identity.ts';
+import type { Mode } from '../../core/policy.ts';
+import { pushParamsOf } from '../../core/push-params.ts';
+import type { Logger } from '../../ports/adapter.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { PbxLink } from '../../ports/pbx-link.ts';
+import type { PushOutcome } from '../../ports/push-provider.ts';
+import type { Delivery } from '../delivery.ts';
+import { atBoundary } from './crash-points.ts';
 import { heldEvent } from './resync.ts';
 
 const UNDER_WAY_MAX = 1_000;

@@ -2,16 +2,16 @@
  * What was missed: after each (re)connect, and slowly all the time, the PBX is asked what it holds. Known bindings first;
  * then contacts nobody told us about. Calls and readiness never wait for this.
  */
-import type { Aor } from '../core/aor.ts';
-import type { AorRecord, BindingId } from '../core/binding.ts';
-import type { LifecycleEvent } from '../core/events.ts';
-import { type DurationMs, type Instant, MINUTE } from '../core/time.ts';
-import type { Logger } from '../ports/adapter.ts';
-import type { BindingStore } from '../ports/binding-store.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { HeldContact, PbxLink } from '../ports/pbx-link.ts';
-import type { Bindings } from './bindings.ts';
+import type { Aor } from '../../core/aor.ts';
+import type { AorRecord, BindingId } from '../../core/binding.ts';
+import type { LifecycleEvent } from '../../core/events.ts';
+import { type DurationMs, type Instant, MINUTE } from '../../core/time.ts';
+import type { Logger } from '../../ports/adapter.ts';
+import type { BindingStore } from '../../ports/binding-store.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { HeldContact, PbxLink } from '../../ports/pbx-link.ts';
 import { Pace } from './pace.ts';
+import type { Bindings } from './records.ts';
 
 /** How often everything is looked at again: bounds what a lost event can cost. */
 const SWEEP_EVERY: DurationMs = 15 * MINUTE;

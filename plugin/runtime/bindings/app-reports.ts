@@ -2,14 +2,14 @@
  * What apps tell over HTTP, on its way to the lifecycle: how often an account may tell something, whether the account
  * registered a moment ago, and whether a receipt answers a push that was sent. In memory and bounded; knows nothing of HTTP.
  */
-import type { Aor } from '../core/aor.ts';
-import type { AorRecord, Binding, BindingId, Targets } from '../core/binding.ts';
-import type { LifecycleEvent } from '../core/events.ts';
-import { targetList } from '../core/identity.ts';
-import { pushParamsOf } from '../core/push-params.ts';
-import { between, DAY, type DurationMs, type Instant, MINUTE, SECOND } from '../core/time.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { PushRequest } from '../ports/push-provider.ts';
+import type { Aor } from '../../core/aor.ts';
+import type { AorRecord, Binding, BindingId, Targets } from '../../core/binding.ts';
+import type { LifecycleEvent } from '../../core/events.ts';
+import { targetList } from '../../core/identity.ts';
+import { pushParamsOf } from '../../core/push-params.ts';
+import { between, DAY, type DurationMs, type Instant, MINUTE, SECOND } from '../../core/time.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { PushRequest } from '../../ports/push-provider.ts';
 
 export interface ReportsOptions {
   readonly clock: Clock;

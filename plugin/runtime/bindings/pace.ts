@@ -2,8 +2,8 @@
  * The pace of work in the background: at full speed for a moment, which is all a small site needs, then with rests, so
  * that a call meets a PBX that has time for it. Knows nothing of what is done.
  */
-import { type DurationMs, SECOND } from '../core/time.ts';
-import type { Clock } from '../ports/clock.ts';
+import { type DurationMs, SECOND } from '../../core/time.ts';
+import type { Clock } from '../../ports/clock.ts';
 
 /** Enough for some ten thousand accounts on Asterisk. */
 const FREE: DurationMs = 3 * SECOND;

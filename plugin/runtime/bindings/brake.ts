@@ -2,10 +2,10 @@
  * Stops notices and drops when the world looks wrong: far more due than was forecast an hour ago, a burst of dead tokens,
  * or clocks that disagree. Better a day late than a thousand people told that their phone is dead.
  */
-import { between, type DurationMs, HOUR, type Instant, MINUTE, plus } from '../core/time.ts';
-import type { Logger } from '../ports/adapter.ts';
-import type { BindingStore } from '../ports/binding-store.ts';
-import type { Clock } from '../ports/clock.ts';
+import { between, type DurationMs, HOUR, type Instant, MINUTE, plus } from '../../core/time.ts';
+import type { Logger } from '../../ports/adapter.ts';
+import type { BindingStore } from '../../ports/binding-store.ts';
+import type { Clock } from '../../ports/clock.ts';
 
 export interface BrakeOptions {
   readonly store: Pick<BindingStore, 'countDue'>;

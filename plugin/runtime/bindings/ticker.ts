@@ -5,15 +5,15 @@
  * Ask before you act: the PBXs that own the AOR are asked what they hold, and their answers are facts like any other,
  * applied before `Ticked`. One that cannot be asked makes the answer *unknown*: nothing is sent and nothing ends.
  */
-import type { Aor } from '../core/aor.ts';
-import type { LifecycleEvent } from '../core/events.ts';
-import { between, type DurationMs, type Instant, MINUTE } from '../core/time.ts';
-import type { Logger } from '../ports/adapter.ts';
-import type { BindingStore } from '../ports/binding-store.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { PbxLink } from '../ports/pbx-link.ts';
-import type { Bindings } from './bindings.ts';
+import type { Aor } from '../../core/aor.ts';
+import type { LifecycleEvent } from '../../core/events.ts';
+import { between, type DurationMs, type Instant, MINUTE } from '../../core/time.ts';
+import type { Logger } from '../../ports/adapter.ts';
+import type { BindingStore } from '../../ports/binding-store.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { PbxLink } from '../../ports/pbx-link.ts';
 import type { Brake } from './brake.ts';
+import type { Bindings } from './records.ts';
 import { heldEvent } from './resync.ts';
 
 /** How often the store is asked, at most. Also heals whatever a clock jump did. */

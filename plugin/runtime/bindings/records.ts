@@ -3,16 +3,16 @@
  * AOR. A store that cannot answer means *unknown*: the fact is kept and tried again, and calls go on from what was seen
  * last.
  */
-import type { Aor } from '../core/aor.ts';
-import { type AorRecord, emptyRecord } from '../core/binding.ts';
-import type { PolicyFor } from '../core/draft.ts';
-import type { Effect, LifecycleEvent } from '../core/events.ts';
-import { transition } from '../core/lifecycle.ts';
-import { type DurationMs, SECOND } from '../core/time.ts';
-import type { Logger } from '../ports/adapter.ts';
-import type { BindingStore } from '../ports/binding-store.ts';
-import type { Clock } from '../ports/clock.ts';
-import { atBoundary } from './boundaries.ts';
+import type { Aor } from '../../core/aor.ts';
+import { type AorRecord, emptyRecord } from '../../core/binding.ts';
+import type { PolicyFor } from '../../core/draft.ts';
+import type { Effect, LifecycleEvent } from '../../core/events.ts';
+import { transition } from '../../core/lifecycle.ts';
+import { type DurationMs, SECOND } from '../../core/time.ts';
+import type { Logger } from '../../ports/adapter.ts';
+import type { BindingStore } from '../../ports/binding-store.ts';
+import type { Clock } from '../../ports/clock.ts';
+import { atBoundary } from './crash-points.ts';
 import { KeyedQueue } from './keyed-queue.ts';
 
 /** Records kept for calls while the store is away. About 2 kB each. */
