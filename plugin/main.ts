@@ -39,7 +39,7 @@ import type { EventSink } from './ports/event-sink.ts';
 import type { Observer } from './ports/observer.ts';
 import type { PbxLink } from './ports/pbx-link.ts';
 import type { PushProvider } from './ports/push-provider.ts';
-import { createDelivery } from './runtime/delivery.ts';
+import { createDelivery } from './runtime/push/delivery.ts';
 import { Runtime } from './runtime/runtime.ts';
 
 /** Everything a person may have pasted into a log call by mistake; the second net below `Token.toJSON`. */

@@ -14,9 +14,9 @@ import type { Bindings } from './bindings/records.ts';
 import type { TraceBook } from './calls/trace-book.ts';
 import type { Wakes } from './calls/waiting-calls.ts';
 import type { Census, Count } from './census.ts';
-import type { Delivery, DeliveryStats } from './delivery.ts';
 import type { Events } from './events.ts';
 import type { LinkState, Links } from './links.ts';
+import type { Delivery, DeliveryStats } from './push/delivery.ts';
 import type { StoreTrouble, TimedStore } from './timed-store.ts';
 
 /** A PBX that is slower is left out. */

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Aor } from '../../plugin/core/aor.ts';
 import { HOUR, plus, SECOND } from '../../plugin/core/time.ts';
 import type { PushOutcome } from '../../plugin/ports/push-provider.ts';
-import { createDelivery, type Delivery, type PushDraft } from '../../plugin/runtime/delivery.ts';
+import { createDelivery, type Delivery, type PushDraft } from '../../plugin/runtime/push/delivery.ts';
 import { FakeClock, settle } from '../support/fake-clock.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
 import { ScriptedPushProvider } from '../support/scripted-push-provider.ts';

@@ -12,7 +12,7 @@ import { type BindingStore, StoreError } from '../../plugin/ports/binding-store.
 import type { PbxLink } from '../../plugin/ports/pbx-link.ts';
 import type { PushProvider } from '../../plugin/ports/push-provider.ts';
 import { Bindings } from '../../plugin/runtime/bindings/records.ts';
-import { createDelivery } from '../../plugin/runtime/delivery.ts';
+import { createDelivery } from '../../plugin/runtime/push/delivery.ts';
 import { Runtime } from '../../plugin/runtime/runtime.ts';
 import { FakePbx } from '../support/fake-pbx.ts';
 import { RecordedLog } from '../support/recorded-log.ts';

@@ -12,7 +12,7 @@ import { DAY, HOUR, instant, MINUTE, plus } from '../../plugin/core/time.ts';
 import type { HeldContact } from '../../plugin/ports/pbx-link.ts';
 import type { PushProvider, PushRequest } from '../../plugin/ports/push-provider.ts';
 import { onBoundary } from '../../plugin/runtime/bindings/crash-points.ts';
-import { createDelivery } from '../../plugin/runtime/delivery.ts';
+import { createDelivery } from '../../plugin/runtime/push/delivery.ts';
 import { Runtime } from '../../plugin/runtime/runtime.ts';
 import { contactUri, MONDAY } from '../support/builders.ts';
 import { FakeClock } from '../support/fake-clock.ts';

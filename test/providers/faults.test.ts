@@ -8,7 +8,7 @@ import type { Targets } from '../../plugin/core/binding.ts';
 import { HOUR, plus, SECOND } from '../../plugin/core/time.ts';
 import { Token } from '../../plugin/core/token.ts';
 import type { PushOutcome, PushProvider } from '../../plugin/ports/push-provider.ts';
-import { createDelivery, type Delivery } from '../../plugin/runtime/delivery.ts';
+import { createDelivery, type Delivery } from '../../plugin/runtime/push/delivery.ts';
 import { type ApnsStandIn, makeP8Key, startApnsStandIn } from '../support/apns-stand-in/index.ts';
 import { startFcmStandIn } from '../support/fcm-stand-in/index.ts';
 import { RecordedLog } from '../support/recorded-log.ts';

@@ -6,7 +6,7 @@ import type { BindingId } from '../../plugin/core/binding.ts';
 import { DAY, HOUR, instant, plus } from '../../plugin/core/time.ts';
 import type { PushProvider } from '../../plugin/ports/push-provider.ts';
 import { Bindings } from '../../plugin/runtime/bindings/records.ts';
-import { createDelivery } from '../../plugin/runtime/delivery.ts';
+import { createDelivery } from '../../plugin/runtime/push/delivery.ts';
 import { Runtime } from '../../plugin/runtime/runtime.ts';
 import { FakePbx } from '../support/fake-pbx.ts';
 import { RecordedLog } from '../support/recorded-log.ts';

@@ -8,7 +8,7 @@ import type { AorRecord } from '../../plugin/core/binding.ts';
 import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
 import { DAY, HOUR, MINUTE, plus } from '../../plugin/core/time.ts';
 import type { BindingStore } from '../../plugin/ports/binding-store.ts';
-import { createDelivery } from '../../plugin/runtime/delivery.ts';
+import { createDelivery } from '../../plugin/runtime/push/delivery.ts';
 import { Runtime } from '../../plugin/runtime/runtime.ts';
 import { contactUri, MONDAY } from '../support/builders.ts';
 import { FakeClock } from '../support/fake-clock.ts';

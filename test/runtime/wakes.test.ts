@@ -8,7 +8,7 @@ import type { PbxEvent } from '../../plugin/ports/pbx-link.ts';
 import { Bindings } from '../../plugin/runtime/bindings/records.ts';
 import { TraceBook } from '../../plugin/runtime/calls/trace-book.ts';
 import { Wakes } from '../../plugin/runtime/calls/waiting-calls.ts';
-import { createDelivery } from '../../plugin/runtime/delivery.ts';
+import { createDelivery } from '../../plugin/runtime/push/delivery.ts';
 import { AOR, BINDING, bindingEndingIn, contactUri, MONDAY, recordOf } from '../support/builders.ts';
 import { FakeClock, settle } from '../support/fake-clock.ts';
 import { FakePbx } from '../support/fake-pbx.ts';

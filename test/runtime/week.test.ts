@@ -12,7 +12,7 @@ import type { Aor } from '../../plugin/core/aor.ts';
 import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
 import { DAY, HOUR, MINUTE } from '../../plugin/core/time.ts';
 import type { PushOutcome, PushProvider, PushRequest } from '../../plugin/ports/push-provider.ts';
-import { createDelivery } from '../../plugin/runtime/delivery.ts';
+import { createDelivery } from '../../plugin/runtime/push/delivery.ts';
 import { Runtime } from '../../plugin/runtime/runtime.ts';
 import { contactUri, MONDAY } from '../support/builders.ts';
 import { FakeClock } from '../support/fake-clock.ts';

@@ -15,7 +15,7 @@ import { HttpListener } from '../../plugin/http/listener.ts';
 import { Metrics } from '../../plugin/http/metrics.ts';
 import { pageRoutes } from '../../plugin/http/pages/routes.ts';
 import type { Credential, PushProvider } from '../../plugin/ports/push-provider.ts';
-import { createDelivery } from '../../plugin/runtime/delivery.ts';
+import { createDelivery } from '../../plugin/runtime/push/delivery.ts';
 import { Runtime } from '../../plugin/runtime/runtime.ts';
 import { FakeClock, settle } from './fake-clock.ts';
 import { FakePbx } from './fake-pbx.ts';

@@ -150,7 +150,7 @@ export function openSession(options: SessionOptions): FcmSession {
 
 /**
  * firebase-admin repeats a push up to 4 times on 503, reset and timeout, within 7 s or as long as Retry-After says, before we
- * hear of it, and has no setting for that (its pull request 1739). Retry lies in `plugin/runtime/delivery.ts`.
+ * hear of it, and has no setting for that (its pull request 1739). Retry lies in `plugin/runtime/push/delivery.ts`.
  */
 function doNotRetry(messaging: Messaging): void {
   const { messagingRequestHandler } = messaging as unknown as {

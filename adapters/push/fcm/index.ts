@@ -1,6 +1,6 @@
 /**
  * Firebase Cloud Messaging: chooses the project, makes one exchange, gives its outcome.
- * Retry, deadlines and limits in flight lie outside (`plugin/runtime/delivery.ts`).
+ * Retry, deadlines and limits in flight lie outside (`plugin/runtime/push/delivery.ts`).
  */
 import type { Target, Targets } from '../../../plugin/core/binding.ts';
 import { SECOND } from '../../../plugin/core/time.ts';

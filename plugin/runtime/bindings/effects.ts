@@ -12,7 +12,7 @@ import type { Logger } from '../../ports/adapter.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { PbxLink } from '../../ports/pbx-link.ts';
 import type { PushOutcome } from '../../ports/push-provider.ts';
-import type { Delivery } from '../delivery.ts';
+import type { Delivery } from '../push/delivery.ts';
 import { atBoundary } from './crash-points.ts';
 import { heldEvent } from './resync.ts';
 

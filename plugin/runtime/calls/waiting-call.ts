@@ -24,7 +24,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Caller, DeviceLeg, HeldContact, PbxLink, RingTarget } from '../../ports/pbx-link.ts';
 import type { PushOutcome } from '../../ports/push-provider.ts';
 import type { Bindings } from '../bindings/records.ts';
-import type { Delivery } from '../delivery.ts';
+import type { Delivery } from '../push/delivery.ts';
 import type { CallTrace, TraceBook, TraceStep } from './trace-book.ts';
 
 /** A wake whose end nobody told us (the link was away) is forgotten this long after the ring time. */

@@ -20,7 +20,7 @@ import type { Logger } from '../../ports/adapter.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { PbxEvent, PbxLink } from '../../ports/pbx-link.ts';
 import type { Bindings } from '../bindings/records.ts';
-import type { Delivery } from '../delivery.ts';
+import type { Delivery } from '../push/delivery.ts';
 import { Rounds } from './queue-rounds.ts';
 import type { TraceBook } from './trace-book.ts';
 import { type CallFacts, LiveWake, type LiveWakeDeps } from './waiting-call.ts';

@@ -7,7 +7,7 @@ import type { Target } from '../../../plugin/core/binding.ts';
 import { MINUTE, plus } from '../../../plugin/core/time.ts';
 import { Token } from '../../../plugin/core/token.ts';
 import type { PushProvider } from '../../../plugin/ports/push-provider.ts';
-import { createDelivery } from '../../../plugin/runtime/delivery.ts';
+import { createDelivery } from '../../../plugin/runtime/push/delivery.ts';
 import { makeP8Key } from '../../support/apns-stand-in/index.ts';
 import { startFcmStandIn } from '../../support/fcm-stand-in/index.ts';
 import type { Result } from '../bench.ts';

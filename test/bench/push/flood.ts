@@ -13,7 +13,7 @@ import type { DeviceReports } from '../../../plugin/http/account.ts';
 import { acrobitsRoutes } from '../../../plugin/http/acrobits.ts';
 import { deviceRoutes } from '../../../plugin/http/devices.ts';
 import { HttpListener } from '../../../plugin/http/listener.ts';
-import { createDelivery } from '../../../plugin/runtime/delivery.ts';
+import { createDelivery } from '../../../plugin/runtime/push/delivery.ts';
 import { makeP8Key } from '../../support/apns-stand-in/index.ts';
 import type { Result } from '../bench.ts';
 import { median, quantile, silent } from './measure.ts';

@@ -8,7 +8,7 @@ import { random, systemClock } from '../../../adapters/clock/system/index.ts';
 import { create } from '../../../adapters/push/apns/index.ts';
 import { MINUTE, plus } from '../../../plugin/core/time.ts';
 import { Token } from '../../../plugin/core/token.ts';
-import { createDelivery } from '../../../plugin/runtime/delivery.ts';
+import { createDelivery } from '../../../plugin/runtime/push/delivery.ts';
 import { makeP8Key } from '../../support/apns-stand-in/index.ts';
 import type { Result } from '../bench.ts';
 import { run, silent } from './measure.ts';

@@ -4,7 +4,7 @@ import { random, systemClock } from '../../../adapters/clock/system/index.ts';
 import { create } from '../../../adapters/push/apns/index.ts';
 import { HOUR, MINUTE, plus } from '../../../plugin/core/time.ts';
 import { Token } from '../../../plugin/core/token.ts';
-import { createDelivery } from '../../../plugin/runtime/delivery.ts';
+import { createDelivery } from '../../../plugin/runtime/push/delivery.ts';
 import { makeP8Key } from '../../support/apns-stand-in/index.ts';
 import type { Result } from '../bench.ts';
 import { median, quantile, silent } from './measure.ts';

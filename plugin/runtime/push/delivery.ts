@@ -3,15 +3,15 @@
  * one attempt; everything that goes over more than one lies here. Knows nothing of bindings, calls or HTTP.
  */
 import { randomUUID } from 'node:crypto';
-import type { Target, Targets } from '../core/binding.ts';
-import { between, HOUR, type Instant } from '../core/time.ts';
-import type { Logger } from '../ports/adapter.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { Credential, PushOutcome, PushProvider, PushPurpose, PushRequest } from '../ports/push-provider.ts';
-import { type Alarm, Alarms } from './alarms.ts';
-import type { BreakerState } from './breaker.ts';
-import { type Lane, laneOf } from './lane.ts';
-import { Sending, type Surroundings } from './sending.ts';
+import type { Target, Targets } from '../../core/binding.ts';
+import { between, HOUR, type Instant } from '../../core/time.ts';
+import type { Logger } from '../../ports/adapter.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Credential, PushOutcome, PushProvider, PushPurpose, PushRequest } from '../../ports/push-provider.ts';
+import type { BreakerState } from './circuit-breaker.ts';
+import { type Alarm, Alarms } from './misconfigurations.ts';
+import { Sending, type Surroundings } from './one-push.ts';
+import { type Lane, laneOf } from './service.ts';
 
 type Draft<R> = R extends PushRequest
   ? Omit<R, 'target' | 'via' | 'pushId' | 'sentAt'> & { readonly pushId?: string; readonly sentAt?: Instant }

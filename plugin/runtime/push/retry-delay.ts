@@ -1,6 +1,6 @@
 /** Whether and when a push is tried again. Pure: the only place that knows the pace of retries. */
-import { type DurationMs, MINUTE, SECOND } from '../core/time.ts';
-import type { PushOutcome, PushPurpose } from '../ports/push-provider.ts';
+import { type DurationMs, MINUTE, SECOND } from '../../core/time.ts';
+import type { PushOutcome, PushPurpose } from '../../ports/push-provider.ts';
 
 export interface Tried {
   readonly purpose: PushPurpose;

@@ -1,7 +1,7 @@
 /** One push service as the delivery sees it: its provider, who is in flight there, and whether it answers at all. */
-import type { PushProvider } from '../ports/push-provider.ts';
-import { Breaker } from './breaker.ts';
-import { Places } from './places.ts';
+import type { PushProvider } from '../../ports/push-provider.ts';
+import { Breaker } from './circuit-breaker.ts';
+import { Places } from './slots.ts';
 
 /** The rest is free for calls at any moment. */
 const SHARE_OF_OTHERS = 0.8;

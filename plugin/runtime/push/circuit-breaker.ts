@@ -2,7 +2,7 @@
  * Keeps a service that does not answer from being asked by every push at once. closed → open → half-open (one push asks)
  * → closed, or open for longer. Knows nothing of pushes; monotonic time and chance are handed in.
  */
-import { type DurationMs, MINUTE, SECOND } from '../core/time.ts';
+import { type DurationMs, MINUTE, SECOND } from '../../core/time.ts';
 
 export type BreakerState = 'closed' | 'open' | 'half-open';
 

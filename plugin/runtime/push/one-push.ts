@@ -3,11 +3,11 @@
  * Waits for one thing at a time. Written with callbacks: as a chain of async functions it missed the target of
  * `npm run bench -- push --only=cost`. Knows nothing of targets, budgets and counts.
  */
-import { type DurationMs, SECOND } from '../core/time.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { GiveUp, PushOutcome, PushRequest } from '../ports/push-provider.ts';
-import { retryInMs } from './backoff.ts';
-import type { Lane } from './lane.ts';
+import { type DurationMs, SECOND } from '../../core/time.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { GiveUp, PushOutcome, PushRequest } from '../../ports/push-provider.ts';
+import { retryInMs } from './retry-delay.ts';
+import type { Lane } from './service.ts';
 
 /** Higher goes first. */
 const PRIORITY = { call: 3, cancel: 2, notice: 1, refresh: 0 } as const;

@@ -2,10 +2,10 @@
  * One harmless push to each device of an account, sent by hand: a refresh, at which the app just registers, or a visible
  * notice. Also in `observe`: it is a person who asks. Changes no record, whatever the service says.
  */
-import type { Aor } from '../core/aor.ts';
-import { type AorRecord, isLive } from '../core/binding.ts';
-import { type Instant, MINUTE, plus } from '../core/time.ts';
-import type { PushOutcome } from '../ports/push-provider.ts';
+import type { Aor } from '../../core/aor.ts';
+import { type AorRecord, isLive } from '../../core/binding.ts';
+import { type Instant, MINUTE, plus } from '../../core/time.ts';
+import type { PushOutcome } from '../../ports/push-provider.ts';
 import type { Delivery } from './delivery.ts';
 
 export type TestPurpose = 'refresh' | 'notice';
