@@ -15,7 +15,7 @@ import type { TraceBook } from './calls/trace-book.ts';
 import type { Wakes } from './calls/waiting-calls.ts';
 import type { Census, Count } from './census.ts';
 import type { Events } from './events.ts';
-import type { LinkState, Links } from './links.ts';
+import type { LinkState, Links } from './pbx/links.ts';
 import type { Delivery, DeliveryStats } from './push/delivery.ts';
 import type { StoreTrouble, TimedStore } from './timed-store.ts';
 

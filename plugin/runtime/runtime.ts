@@ -30,12 +30,12 @@ import { TraceBook } from './calls/trace-book.ts';
 import { Wakes } from './calls/waiting-calls.ts';
 import { Census } from './census.ts';
 import { Events } from './events.ts';
-import { Links } from './links.ts';
 import { Looks } from './looks.ts';
+import { Links } from './pbx/links.ts';
+import { Reachable } from './pbx/reachable.ts';
+import { RemoteLinks } from './pbx/remote-links.ts';
 import type { Delivery, DeliveryStats } from './push/delivery.ts';
 import { type PushTest, type TestPurpose, testPush } from './push/push-test.ts';
-import { Reachable } from './reachable.ts';
-import { RemoteLinks } from './remote-links.ts';
 import { type Telling, tellingOfReport, tellingsOfCall } from './tellings.ts';
 import { TimedStore } from './timed-store.ts';
 

@@ -1,7 +1,7 @@
 /** Which PBXs there are, whose accounts are whose, and since when one is away: this node's own and those of other nodes. */
-import { type Aor, servesAor } from '../core/aor.ts';
-import type { Instant } from '../core/time.ts';
-import type { PbxLink } from '../ports/pbx-link.ts';
+import { type Aor, servesAor } from '../../core/aor.ts';
+import type { Instant } from '../../core/time.ts';
+import type { PbxLink } from '../../ports/pbx-link.ts';
 import { RemoteLink } from './remote-links.ts';
 
 /** One PBX, as people are shown it. */

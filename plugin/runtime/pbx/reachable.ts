@@ -2,9 +2,9 @@
  * BLF and queues see a sleeping phone as reachable while a live binding exists. Only what changes is told; a PBX that was away
  * is told by its resync, record by record.
  */
-import type { Aor } from '../core/aor.ts';
-import { type AorRecord, isLive } from '../core/binding.ts';
-import type { PbxLink } from '../ports/pbx-link.ts';
+import type { Aor } from '../../core/aor.ts';
+import { type AorRecord, isLive } from '../../core/binding.ts';
+import type { PbxLink } from '../../ports/pbx-link.ts';
 import type { Links } from './links.ts';
 
 /** Saves repeated orders; bounded, because a million accounts must not live in memory. */

@@ -2,9 +2,9 @@
  * The PBXs of other nodes, as links of this one: what the runtime asks of them is asked of the node that has them. Their
  * calls are that node's own. And the other side: what other nodes ask of this node's PBXs.
  */
-import type { Aor } from '../core/aor.ts';
-import { type DurationMs, type Instant, MINUTE, plus } from '../core/time.ts';
-import type { Clock } from '../ports/clock.ts';
+import type { Aor } from '../../core/aor.ts';
+import { type DurationMs, type Instant, MINUTE, plus } from '../../core/time.ts';
+import type { Clock } from '../../ports/clock.ts';
 import {
   type AskAnswer,
   type HeldContact,
@@ -12,8 +12,8 @@ import {
   LinkError,
   type PbxEvent,
   type PbxLink,
-} from '../ports/pbx-link.ts';
-import type { PeerNode, PeerPbx, PeerRegistered, PeerRequest, Peers } from '../ports/peers.ts';
+} from '../../ports/pbx-link.ts';
+import type { PeerNode, PeerPbx, PeerRegistered, PeerRequest, Peers } from '../../ports/peers.ts';
 
 /** A node that died while a call waited there would be told REGISTERs for ever. */
 const WATCHED_FOR: DurationMs = 2 * MINUTE;
