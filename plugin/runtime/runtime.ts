@@ -28,16 +28,16 @@ import { Ticker } from './bindings/ticker.ts';
 import { AfterCalls } from './calls/record-after-ring.ts';
 import { TraceBook } from './calls/trace-book.ts';
 import { Wakes } from './calls/waiting-calls.ts';
-import { Census } from './census.ts';
 import { Events } from './events.ts';
-import { Looks } from './looks.ts';
 import { Links } from './pbx/links.ts';
 import { Reachable } from './pbx/reachable.ts';
 import { RemoteLinks } from './pbx/remote-links.ts';
 import type { Delivery, DeliveryStats } from './push/delivery.ts';
 import { type PushTest, type TestPurpose, testPush } from './push/push-test.ts';
+import { Census } from './status/census.ts';
+import { Looks } from './status/running-status.ts';
+import { TimedStore } from './status/timed-store.ts';
 import { type Telling, tellingOfReport, tellingsOfCall } from './tellings.ts';
-import { TimedStore } from './timed-store.ts';
 
 export interface RuntimeOptions {
   readonly mode: Mode;

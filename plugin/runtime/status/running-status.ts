@@ -2,21 +2,21 @@
  * What people and monitoring are shown of a running pushwake: reads, never changes. Everything here is in memory or one record
  * away; what a PBX must be asked for has a deadline.
  */
-import type { Aor } from '../core/aor.ts';
-import type { AorRecord, Targets } from '../core/binding.ts';
-import type { Mode, Policy } from '../core/policy.ts';
-import { type DurationMs, type Instant, SECOND } from '../core/time.ts';
-import type { CallTrace } from '../core/trace.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { HeldContact, PbxLink } from '../ports/pbx-link.ts';
-import type { Brake } from './bindings/brake.ts';
-import type { Bindings } from './bindings/records.ts';
-import type { TraceBook } from './calls/trace-book.ts';
-import type { Wakes } from './calls/waiting-calls.ts';
+import type { Aor } from '../../core/aor.ts';
+import type { AorRecord, Targets } from '../../core/binding.ts';
+import type { Mode, Policy } from '../../core/policy.ts';
+import { type DurationMs, type Instant, SECOND } from '../../core/time.ts';
+import type { CallTrace } from '../../core/trace.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { HeldContact, PbxLink } from '../../ports/pbx-link.ts';
+import type { Brake } from '../bindings/brake.ts';
+import type { Bindings } from '../bindings/records.ts';
+import type { TraceBook } from '../calls/trace-book.ts';
+import type { Wakes } from '../calls/waiting-calls.ts';
+import type { Events } from '../events.ts';
+import type { LinkState, Links } from '../pbx/links.ts';
+import type { Delivery, DeliveryStats } from '../push/delivery.ts';
 import type { Census, Count } from './census.ts';
-import type { Events } from './events.ts';
-import type { LinkState, Links } from './pbx/links.ts';
-import type { Delivery, DeliveryStats } from './push/delivery.ts';
 import type { StoreTrouble, TimedStore } from './timed-store.ts';
 
 /** A PBX that is slower is left out. */

@@ -1,11 +1,11 @@
 /** A store whose answers are timed, and that knows whether it answers now. Changes nothing of what is asked or answered. */
-import type { Aor } from '../core/aor.ts';
-import type { AorRecord } from '../core/binding.ts';
-import type { Instant } from '../core/time.ts';
-import type { BindingStore, PutOutcome, ReadHow } from '../ports/binding-store.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { StoreOperation } from '../ports/observer.ts';
-import type { Peers } from '../ports/peers.ts';
+import type { Aor } from '../../core/aor.ts';
+import type { AorRecord } from '../../core/binding.ts';
+import type { Instant } from '../../core/time.ts';
+import type { BindingStore, PutOutcome, ReadHow } from '../../ports/binding-store.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { StoreOperation } from '../../ports/observer.ts';
+import type { Peers } from '../../ports/peers.ts';
 
 export interface StoreTrouble {
   readonly reason: string;

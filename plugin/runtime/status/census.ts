@@ -2,15 +2,15 @@
  * What the store holds, counted now and then in the background: pages and metrics show it with its age. Nobody's request scans
  * a million bindings, and the scan makes a pause after each few records, so that a call never waits for it.
  */
-import type { Aor } from '../core/aor.ts';
-import { type AorRecord, type Binding, type BindingId, isLive } from '../core/binding.ts';
-import { isNotifiable } from '../core/schedule.ts';
-import { STAGES, type Stage, stageOf } from '../core/stage.ts';
-import { DAY, type DurationMs, earliest, HOUR, type Instant, MINUTE, SECOND } from '../core/time.ts';
-import { recordInWords, wakesSeldom } from '../core/wake-record.ts';
-import type { Logger } from '../ports/adapter.ts';
-import type { BindingStore } from '../ports/binding-store.ts';
-import type { Clock } from '../ports/clock.ts';
+import type { Aor } from '../../core/aor.ts';
+import { type AorRecord, type Binding, type BindingId, isLive } from '../../core/binding.ts';
+import { isNotifiable } from '../../core/schedule.ts';
+import { STAGES, type Stage, stageOf } from '../../core/stage.ts';
+import { DAY, type DurationMs, earliest, HOUR, type Instant, MINUTE, SECOND } from '../../core/time.ts';
+import { recordInWords, wakesSeldom } from '../../core/wake-record.ts';
+import type { Logger } from '../../ports/adapter.ts';
+import type { BindingStore } from '../../ports/binding-store.ts';
+import type { Clock } from '../../ports/clock.ts';
 
 /** One account, as the list of accounts shows it. */
 export interface CountedAccount {
