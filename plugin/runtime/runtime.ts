@@ -28,7 +28,6 @@ import { Ticker } from './bindings/ticker.ts';
 import { AfterCalls } from './calls/record-after-ring.ts';
 import { TraceBook } from './calls/trace-book.ts';
 import { Wakes } from './calls/waiting-calls.ts';
-import { Events } from './events.ts';
 import { Links } from './pbx/links.ts';
 import { Reachable } from './pbx/reachable.ts';
 import { RemoteLinks } from './pbx/remote-links.ts';
@@ -37,7 +36,8 @@ import { type PushTest, type TestPurpose, testPush } from './push/push-test.ts';
 import { Census } from './status/census.ts';
 import { Looks } from './status/running-status.ts';
 import { TimedStore } from './status/timed-store.ts';
-import { type Telling, tellingOfReport, tellingsOfCall } from './tellings.ts';
+import { Events } from './webhooks/queue.ts';
+import { type Telling, tellingOfReport, tellingsOfCall } from './webhooks/words.ts';
 
 export interface RuntimeOptions {
   readonly mode: Mode;

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { create, optionsSchema } from '../../adapters/events/webhook/index.ts';
 import { HOUR, MINUTE, SECOND } from '../../plugin/core/time.ts';
 import type { EventName, EventSink, OutEvent } from '../../plugin/ports/event-sink.ts';
-import { Events } from '../../plugin/runtime/events.ts';
+import { Events } from '../../plugin/runtime/webhooks/queue.ts';
 import { FakeClock, NOON, settle } from '../support/fake-clock.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
 import { startWebhookStandIn, WEBHOOK_SECRET } from '../support/webhook-stand-in.ts';

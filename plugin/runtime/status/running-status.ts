@@ -13,9 +13,9 @@ import type { Brake } from '../bindings/brake.ts';
 import type { Bindings } from '../bindings/records.ts';
 import type { TraceBook } from '../calls/trace-book.ts';
 import type { Wakes } from '../calls/waiting-calls.ts';
-import type { Events } from '../events.ts';
 import type { LinkState, Links } from '../pbx/links.ts';
 import type { Delivery, DeliveryStats } from '../push/delivery.ts';
+import type { Events } from '../webhooks/queue.ts';
 import type { Census, Count } from './census.ts';
 import type { StoreTrouble, TimedStore } from './timed-store.ts';
 

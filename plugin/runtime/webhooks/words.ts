@@ -1,10 +1,10 @@
 /** Which of what happens here is told to others, and in which words. Pure. Tokens as fingerprints; never who calls. */
-import type { AorRecord, Binding } from '../core/binding.ts';
-import type { Effect, Report } from '../core/events.ts';
-import { targetList } from '../core/identity.ts';
-import type { Instant } from '../core/time.ts';
-import type { Wake } from '../core/wake.ts';
-import type { EventName } from '../ports/event-sink.ts';
+import type { AorRecord, Binding } from '../../core/binding.ts';
+import type { Effect, Report } from '../../core/events.ts';
+import { targetList } from '../../core/identity.ts';
+import type { Instant } from '../../core/time.ts';
+import type { Wake } from '../../core/wake.ts';
+import type { EventName } from '../../ports/event-sink.ts';
 
 export interface Telling {
   readonly type: EventName;

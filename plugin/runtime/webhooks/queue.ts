@@ -2,10 +2,10 @@
  * Events for others, in a queue of their own: bounded, tried again with growing pauses, in memory. A receiver that is slow,
  * down or hostile costs events and nothing else; calls never wait for it.
  */
-import { type DurationMs, HOUR, type Instant, MINUTE, SECOND } from '../core/time.ts';
-import type { Logger } from '../ports/adapter.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { EventName, EventSink, OutEvent } from '../ports/event-sink.ts';
+import { type DurationMs, HOUR, type Instant, MINUTE, SECOND } from '../../core/time.ts';
+import type { Logger } from '../../ports/adapter.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { EventName, EventSink, OutEvent } from '../../ports/event-sink.ts';
 
 export interface EventsOptions {
   readonly sinks: readonly EventSink[];
