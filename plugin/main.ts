@@ -15,6 +15,7 @@ import {
   serviceManager,
 } from '../config/load.ts';
 import { isServed } from '../config/realms.ts';
+import { LiveConfig, type Prepared } from './app/live-config.ts';
 import type { Aor } from './core/aor.ts';
 import type { Targets } from './core/binding.ts';
 import type { Instant } from './core/time.ts';
@@ -26,11 +27,10 @@ import { deviceRoutes } from './http/devices.ts';
 import { explainRoutes } from './http/explain.ts';
 import { type Health, healthRoutes } from './http/health.ts';
 import { HttpListener, type ListenerOptions, type Routes, type Tls } from './http/listener.ts';
-import { Metrics } from './http/metrics.ts';
+import { Metrics } from './http/metrics/metrics.ts';
 import { operateRoutes } from './http/operate.ts';
 import { pageRoutes } from './http/pages/routes.ts';
 import { WrongTokens } from './http/wrong-tokens.ts';
-import { LiveConfig, type Prepared } from './live-config.ts';
 import { type AdapterModule, loadAdapters, readManifest } from './manifest.ts';
 import type { Logger } from './ports/adapter.ts';
 import type { BindingStore } from './ports/binding-store.ts';

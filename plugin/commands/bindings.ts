@@ -8,8 +8,8 @@ import { describeRecord, type ShownRecord, shownBinding } from '../core/describe
 import { targetList } from '../core/identity.ts';
 import { transition } from '../core/lifecycle.ts';
 import { recordInWords } from '../core/wake-record.ts';
-import { exportLines, ImportError, importLines } from '../runtime/transfer.ts';
 import { askAdmin, refusal } from './admin-client.ts';
+import { exportLines, ImportError, importLines } from './bindings/transfer.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { type Loaded, load, openStore, wholeAor, withConfig } from './setup.ts';
 import { ask, isYes, progress, say } from './terminal.ts';

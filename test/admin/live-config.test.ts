@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { ConfigError, parseConfig } from '../../config/load.ts';
-import { LiveConfig, type Modules } from '../../plugin/live-config.ts';
+import { LiveConfig, type Modules } from '../../plugin/app/live-config.ts';
 import { adapters, schemasOf } from '../../plugin/main.ts';
 import type { AdapterDeps } from '../../plugin/ports/adapter.ts';
 import { MONDAY } from '../support/builders.ts';

@@ -4,8 +4,8 @@ import { instant } from '../../plugin/core/time.ts';
 import type { CallTrace } from '../../plugin/core/trace.ts';
 import { guarded } from '../../plugin/http/admin.ts';
 import { build } from '../../plugin/http/listener.ts';
-import type { Measured } from '../../plugin/http/measured.ts';
-import { Metrics } from '../../plugin/http/metrics.ts';
+import type { Measured } from '../../plugin/http/metrics/gauges.ts';
+import { Metrics } from '../../plugin/http/metrics/metrics.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
 

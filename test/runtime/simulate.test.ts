@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
 import { instant } from '../../plugin/core/time.ts';
-import { simulate, stamp } from '../../plugin/runtime/simulate.ts';
-import { parseStory, StoryError } from '../../plugin/runtime/story.ts';
+import { simulate, stamp } from '../../plugin/simulate/simulate.ts';
+import { parseStory, StoryError } from '../../plugin/simulate/story.ts';
 
 const MONDAY = instant(Date.UTC(2026, 2, 2));
 

@@ -7,11 +7,11 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../adapters/clock/system/index.ts';
 import { create } from '../../adapters/store/sqlite/index.ts';
+import { exportLines, ImportError, importLines } from '../../plugin/commands/bindings/transfer.ts';
 import type { Aor } from '../../plugin/core/aor.ts';
 import { decodeRecord, encodeRecord, RecordError } from '../../plugin/core/binding.ts';
 import { HOUR } from '../../plugin/core/time.ts';
 import type { BindingStore } from '../../plugin/ports/binding-store.ts';
-import { exportLines, ImportError, importLines } from '../../plugin/runtime/transfer.ts';
 import { bindingEndingIn, MONDAY, recordOf, VOIP } from '../support/builders.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
 

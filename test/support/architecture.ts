@@ -27,6 +27,7 @@ interface Rule {
 /** First rule that fits. */
 const RULES: readonly Rule[] = [
   { of: /^plugin\/core\//, folders: ['plugin/core/'], packages: [], builtins: ['node:crypto'] },
+  { of: /^plugin\/simulate\//, folders: ['plugin/simulate/', 'plugin/core/'], packages: [], builtins: [] },
   { of: /^plugin\/ports\//, folders: ['plugin/ports/', 'plugin/core/'], packages: [], builtins: [] },
   {
     of: /^plugin\/(runtime|http)\//,
@@ -35,7 +36,7 @@ const RULES: readonly Rule[] = [
     builtins: ['node:crypto'],
   },
   {
-    of: /^plugin\/((main|cli|manifest|live-config)\.ts$|commands\/)/,
+    of: /^plugin\/((main|cli|manifest)\.ts$|(app|commands)\/)/,
     folders: ['plugin/', 'adapters/', 'config/'],
     packages: 'any',
     builtins: 'any',
@@ -99,9 +100,9 @@ const REAL_TIME = [
 const TIME_AND_CHANCE =
   /\b(?:Date\.now|performance\.now|Math\.random|setTimeout|setInterval|setImmediate|new Date\(\))/;
 
-/** The composition root: `main.ts`, what it is cut into, and one file per command, which `cli.ts` lists. */
-const OF_THE_ROOT = /^plugin\/(main\.ts|live-config\.ts|commands\/.*)$/;
-const MAY_IMPORT_THE_ROOT = /^plugin\/(main\.ts|cli\.ts|live-config\.ts|commands\/.*)$/;
+/** The composition root: `main.ts`, what it is cut into (`app/`), and one file per command, which `cli.ts` lists. */
+const OF_THE_ROOT = /^plugin\/(main\.ts|(app|commands)\/.*)$/;
+const MAY_IMPORT_THE_ROOT = /^plugin\/(main\.ts|cli\.ts|(app|commands)\/.*)$/;
 
 export function breaches(files: readonly SourceFile[]): string[] {
   const found: string[] = [];

@@ -12,7 +12,7 @@ import { Token } from '../../plugin/core/token.ts';
 import type { AdminToken } from '../../plugin/http/access.ts';
 import { guarded } from '../../plugin/http/admin.ts';
 import { HttpListener } from '../../plugin/http/listener.ts';
-import { Metrics } from '../../plugin/http/metrics.ts';
+import { Metrics } from '../../plugin/http/metrics/metrics.ts';
 import { pageRoutes } from '../../plugin/http/pages/routes.ts';
 import type { Credential, PushProvider } from '../../plugin/ports/push-provider.ts';
 import { createDelivery } from '../../plugin/runtime/push/delivery.ts';

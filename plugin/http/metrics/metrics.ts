@@ -3,11 +3,11 @@
  * token or a caller, so that their number is bounded and nothing leaks. Each exists from the start, at zero.
  */
 import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
-import type { Report } from '../core/events.ts';
-import type { CallTrace } from '../core/trace.ts';
-import type { Observer, StoreOperation } from '../ports/observer.ts';
-import type { Routes } from './listener.ts';
-import { type About, type Measured, measure } from './measured.ts';
+import type { Report } from '../../core/events.ts';
+import type { CallTrace } from '../../core/trace.ts';
+import type { Observer, StoreOperation } from '../../ports/observer.ts';
+import type { Routes } from '../listener.ts';
+import { type About, type Measured, measure } from './gauges.ts';
 
 /** Seconds since the call was seen. A phone wakes within a second or two; a ring time ends most of the rest. */
 const STEP_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 20, 45];

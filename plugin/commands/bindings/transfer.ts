@@ -2,8 +2,8 @@
  * Bindings as JSON lines: a backup, and the way from one store to another. The first line says what the file is; each
  * further line is one record in its stored form, tokens included: such a file is as secret as the store itself.
  */
-import { type AorRecord, decodeRecord, encodeRecord } from '../core/binding.ts';
-import type { BindingStore } from '../ports/binding-store.ts';
+import { type AorRecord, decodeRecord, encodeRecord } from '../../core/binding.ts';
+import type { BindingStore } from '../../ports/binding-store.ts';
 
 export const EXPORT_FORMAT = 1;
 

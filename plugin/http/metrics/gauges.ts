@@ -1,7 +1,7 @@
 /** Metrics of what is known elsewhere: read when it is asked for, so that nothing is counted twice. */
 import { Counter, Gauge, type Registry } from 'prom-client';
-import { STAGES, type Stage } from '../core/stage.ts';
-import type { Instant } from '../core/time.ts';
+import { STAGES, type Stage } from '../../core/stage.ts';
+import type { Instant } from '../../core/time.ts';
 
 /** What is asked for at each scrape. The runtime's `Looks` is one. */
 export interface Measured {

@@ -4,19 +4,19 @@
  * anything, so that a bad change changes nothing. What cannot change while calls wait stays as it was started.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { AdapterConfig, LoadedConfig } from '../config/load.ts';
-import { loadMessages, localeChooser } from '../config/messages.ts';
-import { policyChooser } from '../config/policies.ts';
-import { realmsOf } from '../config/realms.ts';
-import type { Aor } from './core/aor.ts';
-import type { NoticeName } from './core/events.ts';
-import type { AdapterModule } from './manifest.ts';
-import type { AdapterDeps, Logger } from './ports/adapter.ts';
-import type { Clock } from './ports/clock.ts';
-import type { EventSink } from './ports/event-sink.ts';
-import type { PbxLink } from './ports/pbx-link.ts';
-import type { PushProvider } from './ports/push-provider.ts';
-import type { RuntimeChange } from './runtime/runtime.ts';
+import type { AdapterConfig, LoadedConfig } from '../../config/load.ts';
+import { loadMessages, localeChooser } from '../../config/messages.ts';
+import { policyChooser } from '../../config/policies.ts';
+import { realmsOf } from '../../config/realms.ts';
+import type { Aor } from '../core/aor.ts';
+import type { NoticeName } from '../core/events.ts';
+import type { AdapterModule } from '../manifest.ts';
+import type { AdapterDeps, Logger } from '../ports/adapter.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { EventSink } from '../ports/event-sink.ts';
+import type { PbxLink } from '../ports/pbx-link.ts';
+import type { PushProvider } from '../ports/push-provider.ts';
+import type { RuntimeChange } from '../runtime/runtime.ts';
 
 /** The adapters a change may make anew. */
 export interface Modules {
