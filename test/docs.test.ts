@@ -8,8 +8,8 @@ import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { ConfigError, parseConfig } from '../config/load.ts';
+import { adapters, schemasOf } from '../plugin/app/adapters.ts';
 import { buildProgram } from '../plugin/commands/program.ts';
-import { adapters, schemasOf } from '../plugin/main.ts';
 import { readManifest } from '../plugin/manifest.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));

@@ -2,8 +2,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { ConfigError, parseConfig } from '../../config/load.ts';
+import { adapters, schemasOf } from '../../plugin/app/adapters.ts';
 import { LiveConfig, type Modules } from '../../plugin/app/live-config.ts';
-import { adapters, schemasOf } from '../../plugin/main.ts';
 import type { AdapterDeps } from '../../plugin/ports/adapter.ts';
 import { MONDAY } from '../support/builders.ts';
 import { FakeClock } from '../support/fake-clock.ts';

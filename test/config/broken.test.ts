@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../../config/load.ts';
-import { adapters, schemasOf } from '../../plugin/main.ts';
+import { adapters, schemasOf } from '../../plugin/app/adapters.ts';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const names = readdirSync(join(HERE, 'broken'))

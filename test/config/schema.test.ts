@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { fileSchema, keysAt } from '../../config/json-schema.ts';
 import { nearest } from '../../config/wording.ts';
-import { adapters, schemasOf } from '../../plugin/main.ts';
+import { adapters, schemasOf } from '../../plugin/app/adapters.ts';
 
 const FILE = fileURLToPath(new URL('../../config/schema.json', import.meta.url));
 const SHIPPED = fileURLToPath(new URL('../../config/pushwake.yaml', import.meta.url));

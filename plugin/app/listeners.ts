@@ -1,0 +1,115 @@
+/** The HTTP listeners that the configuration asks for, each with its routes, its certificates and what it shows of health. */
+import { readFileSync } from 'node:fs';
+import type { LoadedConfig } from '../../config/load.ts';
+import { isServed } from '../../config/realms.ts';
+import type { Aor } from '../core/aor.ts';
+import { acrobitsRoutes } from '../http/acrobits.ts';
+import { guarded } from '../http/admin.ts';
+import { callRoutes } from '../http/calls.ts';
+import { deviceRoutes } from '../http/devices.ts';
+import { explainRoutes } from '../http/explain.ts';
+import { type Health, healthRoutes } from '../http/health.ts';
+import { HttpListener, type ListenerOptions, type Routes, type Tls } from '../http/listener.ts';
+import type { Metrics } from '../http/metrics/metrics.ts';
+import { operateRoutes } from '../http/operate.ts';
+import { pageRoutes } from '../http/pages/routes.ts';
+import { WrongTokens } from '../http/wrong-tokens.ts';
+import { readManifest } from '../manifest.ts';
+import type { Logger } from '../ports/adapter.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import type { LiveConfig } from './live-config.ts';
+
+/**
+ * The listeners the configuration asks for, each with its routes. Throws `ConfigError` for certificates that cannot be read.
+ */
+export function listenersOf(
+  config: LoadedConfig,
+  runtime: Runtime,
+  log: Logger,
+  clock: Clock,
+  metrics: Metrics | undefined,
+  live: LiveConfig,
+): HttpListener[] {
+  const { version } = readManifest();
+  const common = { version, log, clock };
+  const found: HttpListener[] = [];
+  const { admin, devices } = config.http;
+  const served = { serves: (aor: Aor) => isServed(live.config, aor), services: live.services };
+  if (admin) {
+    const certificates = () =>
+      found.flatMap((l) => (l.certificateEndsAt === undefined ? [] : [{ name: l.name, endsAt: l.certificateEndsAt }]));
+    const routes: Routes[] = [
+      healthRoutes(() => health(live.config, runtime)),
+      explainRoutes(runtime),
+      operateRoutes(runtime),
+      pageRoutes({ site: runtime.looks, version, listeners: certificates }),
+    ];
+    if (metrics) {
+      metrics.measure(runtime.looks, { version, certificates });
+      routes.push(metrics.routes());
+    }
+    found.push(
+      new HttpListener({
+        ...common,
+        name: 'admin',
+        title: 'pushwake, admin listener',
+        ...admin.listen,
+        ...tlsOf('http.admin.tls', admin.tls),
+        ratePerMinute: 0,
+        routes: [guarded(() => live.config.http.admin?.tokens ?? [], routes, new WrongTokens(clock, log))],
+      }),
+    );
+  }
+  if (devices) {
+    const about = { reports: runtime.reports, secret: devices.accountSecret, ...served };
+    const calls = callRoutes({ find: (id) => runtime.traces.find(id), secret: devices.accountSecret, clock });
+    const routes: Routes[] = [acrobitsRoutes(about), deviceRoutes(about), calls];
+    found.push(
+      new HttpListener({
+        ...common,
+        name: 'devices',
+        title: 'pushwake, devices listener',
+        ...devices.listen,
+        ...tlsOf('http.devices.tls', devices.tls),
+        trustProxy: devices.trustProxy,
+        ratePerMinute: devices.ratePerMinute,
+        routes,
+      }),
+    );
+  }
+  return found;
+}
+
+function tlsOf(path: string, files: Tls | undefined): Pick<ListenerOptions, 'tls' | 'readTls'> {
+  return files ? { tls: readTls(path, files), readTls: () => readTls(path, files) } : {};
+}
+
+/** What `pushwake status` and monitoring are told. */
+function health(config: LoadedConfig, runtime: Runtime): Health {
+  const { providers, alarms } = runtime.looks.pushes();
+  return {
+    ...runtime.status(),
+    version: readManifest().version,
+    mode: config.mode,
+    services: providers.map(({ provider, queued, inFlight, breaker }) => ({ provider, queued, inFlight, breaker })),
+    alarms: alarms.map(({ provider, app, outcome }) => ({
+      provider,
+      app,
+      reason: outcome.reason,
+      hint: outcome.hint,
+    })),
+  };
+}
+
+function readTls(path: string, files: Tls): Tls {
+  const read = (file: string) => {
+    try {
+      return readFileSync(file, 'utf8');
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
+      throw Object.assign(new Error(`${path}: cannot read ${file} (${code})`), { name: 'ConfigError' });
+    }
+  };
+  return { cert: read(files.cert), key: read(files.key) };
+}

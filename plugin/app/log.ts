@@ -1,0 +1,26 @@
+/** The log: JSON lines by pino, with a second net against secrets. */
+import { pino } from 'pino';
+
+/** Everything a person may have pasted into a log call by mistake; the second net below `Token.toJSON`. */
+const REDACT = [
+  'password',
+  '*.password',
+  'key',
+  '*.key',
+  'authorization',
+  '*.authorization',
+  'uri',
+  'contact',
+  '*.uri',
+];
+
+/** JSON lines to stdout, or to where a command keeps its own output apart. */
+export function createLogger(level: string, to: NodeJS.WritableStream = process.stdout): pino.Logger {
+  const options: pino.LoggerOptions = {
+    level,
+    base: { service: 'pushwake' },
+    redact: { paths: REDACT, censor: '…' },
+    timestamp: pino.stdTimeFunctions.isoTime,
+  };
+  return to === process.stdout ? pino(options) : pino(options, to);
+}
