@@ -1,6 +1,6 @@
 /** From the YAML's policies to the core's numbers. Checks what only makes sense together. */
 import type { Aor } from '../plugin/core/aor.ts';
-import type { PolicyFor } from '../plugin/core/draft.ts';
+import type { PolicyFor } from '../plugin/core/lifecycle.ts';
 import { DEFAULT_POLICY, type Policy } from '../plugin/core/policy.ts';
 import type { Config, PolicyConfig } from './schema.ts';
 
@@ -54,16 +54,17 @@ export function policyChooser(
   const base = toPolicy(DEFAULT_POLICY, config.policy);
   const names = new Set(config.policies.flatMap((p) => p.name ?? []));
   const told = new Set<string>();
-  return (aor) => (targets, choice) => {
-    const named = choice?.policy;
-    if (named !== undefined && !names.has(named) && !told.has(named) && told.size < UNKNOWN_TOLD_MAX) {
-      told.add(named);
-      onUnknown(named, aor);
-    }
-    const app = (targets.call ?? targets.other)?.app ?? '';
-    return config.policies
-      .filter((p) => p.name === undefined || p.name === named)
-      .filter((p) => (p.aor === undefined || matches(p.aor, aor)) && (p.app === undefined || matches(p.app, app)))
-      .reduce((policy, p) => toPolicy(policy, p.policy), base);
-  };
+  return (aor) =>
+    ({ targets, choice }) => {
+      const named = choice?.policy;
+      if (named !== undefined && !names.has(named) && !told.has(named) && told.size < UNKNOWN_TOLD_MAX) {
+        told.add(named);
+        onUnknown(named, aor);
+      }
+      const app = (targets.call ?? targets.other)?.app ?? '';
+      return config.policies
+        .filter((p) => p.name === undefined || p.name === named)
+        .filter((p) => (p.aor === undefined || matches(p.aor, aor)) && (p.app === undefined || matches(p.app, app)))
+        .reduce((policy, p) => toPolicy(policy, p.policy), base);
+    };
 }

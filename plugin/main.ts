@@ -48,7 +48,7 @@ export async function start(configFile: string, clocks?: Clocks): Promise<void> 
   }
   // The machine's own time, whatever clock the bindings live by.
   const service = systemd(serviceManager(), systemClock(), log);
-  const isReady = () => service.ready(inOneLine(runtime.status().links));
+  const isReady = () => service.ready(inOneLine(runtime.status.status().links));
   let stopping = false;
   const stop = (signal: string) => {
     if (stopping) return;
@@ -84,7 +84,7 @@ export async function start(configFile: string, clocks?: Clocks): Promise<void> 
     log.fatal({ reason: error instanceof Error ? error.message : String(error) }, 'cannot start');
     process.exit(1);
   }
-  log.info({ mode: config.mode, links: runtime.status().links }, 'ready');
+  log.info({ mode: config.mode, links: runtime.status.status().links }, 'ready');
   isReady();
   hangup.answer(async () => {
     if (stopping) return;

@@ -46,6 +46,32 @@ describe('the dependency rule', () => {
       /types of the core only/,
     ],
     [
+      'a verdict that does not come home through the intake',
+      [file('plugin/runtime/calls/a.ts', "export const e = { type: 'TokenDied', bindingId, token };")],
+      /TokenDied is built in plugin\/runtime\/intake\.ts only/,
+    ],
+    [
+      'a contact that does not come home through the intake',
+      [file('adapters/pbx/asterisk/a.ts', "emit({ type: 'ContactSeen', live: true });")],
+      /ContactSeen is built in/,
+    ],
+    [
+      'an inner file of a room with a door',
+      [
+        file('plugin/http/a.ts', "import type { Draft } from '../core/lifecycle/draft.ts';"),
+        file('plugin/core/lifecycle/draft.ts', ''),
+      ],
+      /imported through plugin\/core\/lifecycle\.ts only/,
+    ],
+    [
+      'a room of the runtime that reaches up',
+      [
+        file('plugin/runtime/push/a.ts', "import type { X } from '../calls/b.ts';"),
+        file('plugin/runtime/calls/b.ts', ''),
+      ],
+      /plugin\/runtime\/push must not use plugin\/runtime\/calls/,
+    ],
+    [
       'a cycle',
       [
         file('plugin/core/a.ts', "import { b } from './b.ts';"),

@@ -65,9 +65,9 @@ function withoutRefreshes(
 ): LiveConfig['policyFor'] {
   return (aor) => {
     const of = policyFor(aor);
-    return (targets, choice) => {
-      const policy = of(targets, choice);
-      return targets.other && hasNone(targets) ? { ...policy, refreshFromMs: 0 } : policy;
+    return (binding) => {
+      const policy = of(binding);
+      return binding.targets.other && hasNone(binding.targets) ? { ...policy, refreshFromMs: 0 } : policy;
     };
   };
 }

@@ -41,12 +41,12 @@ export function listenersOf(
       found.flatMap((l) => (l.certificateEndsAt === undefined ? [] : [{ name: l.name, endsAt: l.certificateEndsAt }]));
     const routes: Routes[] = [
       healthRoutes(() => health(live.config, runtime)),
-      explainRoutes(runtime),
-      operateRoutes(runtime),
-      pageRoutes({ site: runtime.looks, version, listeners: certificates }),
+      explainRoutes(runtime.operator),
+      operateRoutes(runtime.operator),
+      pageRoutes({ site: runtime.status, version, listeners: certificates }),
     ];
     if (metrics) {
-      metrics.measure(runtime.looks, { version, certificates });
+      metrics.measure(runtime.status, { version, certificates });
       routes.push(metrics.routes());
     }
     found.push(
@@ -87,9 +87,10 @@ function tlsOf(path: string, files: Tls | undefined): Pick<ListenerOptions, 'tls
 
 /** What `pushwake status` and monitoring are told. */
 function health(config: LoadedConfig, runtime: Runtime): Health {
-  const { providers, alarms } = runtime.looks.pushes();
+  const { providers, alarms } = runtime.status.pushes();
   return {
-    ...runtime.status(),
+    ...runtime.status.status(),
+    brakes: runtime.status.brake(),
     version: readManifest().version,
     mode: config.mode,
     services: providers.map(({ provider, queued, inFlight, breaker }) => ({ provider, queued, inFlight, breaker })),

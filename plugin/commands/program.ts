@@ -5,6 +5,7 @@ import { readManifest } from '../manifest.ts';
 import { StoreError } from '../ports/binding-store.ts';
 import { addAppKeys } from './app-keys.ts';
 import { addBindings } from './bindings.ts';
+import { addBrake } from './brake.ts';
 import { addCheck } from './check.ts';
 import { addCheckConfig } from './check-config.ts';
 import { addDemo } from './demo.ts';
@@ -32,6 +33,7 @@ export function buildProgram(): Command {
     addStatus,
     addExplain,
     addBindings,
+    addBrake,
     addPushTest,
     addSimulate,
     addAppKeys,

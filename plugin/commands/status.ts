@@ -70,7 +70,11 @@ export function whatIsWrong(health: Health): string[] {
     ...(health.services ?? []).flatMap(({ provider, breaker }) =>
       breaker === 'closed' ? [] : [`${provider} does not answer: pushes to it are held back`],
     ),
-    ...(health.brake === undefined ? [] : [`the brake is on, notices and endings are held back: ${health.brake}`]),
+    ...(health.brakes ?? []).map(({ app, reason }) =>
+      app === undefined
+        ? `the brake is on, notices and endings are held back: ${reason}; pushwake brake release lets go`
+        : `the brake holds the app ${app}, notices and endings of its devices are held back: ${reason}; look at its push key, then: pushwake brake release --app "${app}"`,
+    ),
   ];
 }
 

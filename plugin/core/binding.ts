@@ -43,14 +43,15 @@ export interface KnownContact {
   readonly seenExpiry?: { readonly expiresAt: Instant; readonly lookedAt: Instant };
 }
 
-/** One thing already sent in this lifetime. */
-export interface SentPush {
-  /** `refresh`, or the notice's name (`soon-43200000` is the one due 12 h before the end). */
-  readonly kind: string;
+/** One notice of a lifetime: *expires soon*, by how long before the end it is due, or *expired*. */
+export type NoticeId = { readonly notice: 'soon'; readonly offsetMs: DurationMs } | { readonly notice: 'expired' };
+
+/** A notice that was sent in this lifetime. */
+export type SentNotice = NoticeId & {
   readonly at: Instant;
   /** The service took it, or the push is lost for good. Not done: saved before sending, the outcome is not known yet. */
   readonly done: boolean;
-}
+};
 
 export type EndReason =
   | 'age'
@@ -69,6 +70,8 @@ export interface Ending {
   readonly since: Instant;
   readonly notice: 'due' | 'done';
   readonly contact: 'due' | 'gone';
+  /** The push service refuses the notice for a mistake of ours (key, topic): the ending waits until that is mended. */
+  readonly held?: 'misconfigured';
 }
 
 /** What an app told over HTTP. Not believed until the AOR has registered since: nothing is pushed to these targets. */
@@ -95,7 +98,7 @@ export interface Binding {
     readonly instanceId?: string;
     /** What the app calls itself in its reports over HTTP. */
     readonly installId?: string;
-    /** Fingerprints of tokens it reported before its present ones, oldest first. */
+    /** Fingerprints of tokens that it gave up for its present ones, oldest first. What is merely held with one proves nothing. */
     readonly formerTokens?: readonly string[];
   };
   /** When the app last reported over HTTP what was then borne out by a REGISTER. Absent: it never reported. */
@@ -104,14 +107,16 @@ export interface Binding {
   readonly claim?: Claim;
   readonly targets: Targets;
   readonly contacts: readonly KnownContact[];
-  /** What the directory said at its last REGISTER. Absent: nothing. */
-  readonly choice?: Choice;
+  /** What the directory said of the account at its last REGISTER. Undefined: nothing. Not optional: policies are chosen by it. */
+  readonly choice: Choice | undefined;
   /** The latest instant at which a REGISTER is proved. Never later than what is proved. */
   readonly renewedAt: Instant;
   /** The end of OUR lifetime, not of the SIP registration. */
   readonly endsAt: Instant;
-  /** What was sent in this lifetime, oldest first. Emptied by a renewal. */
-  readonly sent: readonly SentPush[];
+  /** Notices of this lifetime, oldest first. Emptied by a renewal. */
+  readonly sent: readonly SentNotice[];
+  /** When the last silent refresh push of this lifetime went out. Absent: none did. */
+  readonly lastRefreshAt?: Instant;
   /** Accepted call pushes in a row that no REGISTER followed. */
   readonly unansweredWakes: number;
   /** How its last call pushes went; absent before the first. */
@@ -147,15 +152,27 @@ export interface AorRecord {
 }
 
 /** Version of the stored form. Raise it together with a migration below; old files are read, never rewritten in bulk. */
-export const RECORD_FORMAT = 1;
+export const RECORD_FORMAT = 2;
 
 /** Each entry turns a stored record of its number into one of the next. */
 export type Migrations = Readonly<Record<number, (raw: Record<string, unknown>) => Record<string, unknown>>>;
-const MIGRATIONS: Migrations = {};
+const MIGRATIONS: Migrations = { 1: fromFormat1 };
 
-/** The app of this account's Contacts that name none: the directory speaks of the account, so any of its devices knows. */
+/** What the directory says of an account is known by any of its devices. Undefined: nothing, or it has no device yet. */
+export function choiceOf(bindings: readonly Pick<Binding, 'choice'>[]): Choice | undefined {
+  return bindings.find((b) => b.choice)?.choice;
+}
+
+/** The app of this account's Contacts that name none. */
 export function appChosen(bindings: readonly Pick<Binding, 'choice'>[]): string | undefined {
   return bindings.find((b) => b.choice?.app !== undefined)?.choice?.app;
+}
+
+/** Names the app of a target in the whole site: its push service and the app as that service names it. */
+export type AppKey = string & { readonly __appKey: unique symbol };
+
+export function appKey({ provider, app }: Pick<Target, 'provider' | 'app'>): AppKey {
+  return `${provider} ${app}` as AppKey;
 }
 
 /** Whether calls reach it: it is not ending, and is more than a claim. */
@@ -224,10 +241,37 @@ export function decodeRecord(text: string, migrations: Migrations = MIGRATIONS):
     tombstones: raw.tombstones ?? [],
     bindings: raw.bindings.map(({ claim, ...b }) => ({
       ...b,
+      choice: b.choice,
       targets: targets(b.targets),
       ...(claim ? { claim: { ...claim, targets: targets(claim.targets) } } : {}),
     })),
   };
+}
+
+/**
+ * Format 1 (0.1.0) kept refreshes, notices and a mark for "our key is refused" in one list, by a name: `refresh`,
+ * `soon-43200000`, `misconfigured`.
+ */
+function fromFormat1(raw: Record<string, unknown>): Record<string, unknown> {
+  type Sent = { kind: string; at: number; done: boolean };
+  type Old = Record<string, unknown> & { sent?: Sent[]; ending?: Record<string, unknown> };
+  if (!Array.isArray(raw.bindings)) return raw;
+  const bindings = (raw.bindings as Old[]).map((b) => {
+    const sent = b.sent ?? [];
+    const refreshes = sent.filter((s) => s.kind === 'refresh').map((s) => s.at);
+    return {
+      ...b,
+      sent: sent.flatMap(({ kind, at, done }) => {
+        const offset = /^soon-(\d+)$/.exec(kind)?.[1];
+        return offset === undefined ? [] : [{ notice: 'soon', offsetMs: Number(offset), at, done }];
+      }),
+      ...(refreshes.length > 0 ? { lastRefreshAt: Math.max(...refreshes) } : {}),
+      ...(b.ending && sent.some((s) => s.kind === 'misconfigured')
+        ? { ending: { ...b.ending, held: 'misconfigured' } }
+        : {}),
+    };
+  });
+  return { ...raw, bindings };
 }
 
 /** A stored record that cannot be read. The message names the form, never the content. */

@@ -1,7 +1,8 @@
 /** One account's record in sentences, for the administrator: everything that is kept, tokens as fingerprints only. Pure. */
-import type { AorRecord, Binding, EndReason, Target, Targets } from './binding.ts';
+import type { AorRecord, Binding, EndReason, NoticeId, Target, Targets } from './binding.ts';
 import { sourceOf } from './contact-uri.ts';
 import { explainDevices } from './explain.ts';
+import { noticeKind } from './schedule.ts';
 import { type Stage, stageOf } from './stage.ts';
 import { between, DAY, HOUR, type Instant, MINUTE } from './time.ts';
 
@@ -17,6 +18,8 @@ export interface ShownBinding {
   /** Where it was seen: host and port only, a contact's URI holds the token. */
   readonly contacts: readonly { readonly pbx: string; readonly source: string; readonly seenAt: string }[];
   readonly sent: readonly { readonly kind: string; readonly at: string; readonly done: boolean }[];
+  /** The last silent refresh push of this lifetime. */
+  readonly lastRefreshAt?: string;
   readonly wakes: readonly (number | null)[];
 }
 
@@ -61,7 +64,8 @@ export function shownBinding(b: Binding): ShownBinding {
       source: sourceOf(c.uri) ?? 'an address that cannot be read',
       seenAt: iso(c.seenAt),
     })),
-    sent: b.sent.map((s) => ({ kind: s.kind, at: iso(s.at), done: s.done })),
+    sent: b.sent.map((s) => ({ kind: noticeKind(s), at: iso(s.at), done: s.done })),
+    ...(b.lastRefreshAt === undefined ? {} : { lastRefreshAt: iso(b.lastRefreshAt) }),
     wakes: b.wakes ?? [],
   };
 }
@@ -79,7 +83,9 @@ function detailsOf(b: Binding, now: Instant): string[] {
     const what = via === 'call' ? 'Calls' : 'Refreshes, notices and closing words';
     return target ? [`${what} go to ${target.provider}, app ${target.app}, token ${target.token.fingerprint}.`] : [];
   });
-  const sent = b.sent.map((s) => `${nameOfPush(s.kind)} ${ago(s.at, now)}${s.done ? '' : ' (outcome not known)'}`);
+  const refreshed = b.lastRefreshAt === undefined ? [] : [`refresh ${ago(b.lastRefreshAt, now)}`];
+  const notices = b.sent.map((s) => `${inWords(s)} ${ago(s.at, now)}${s.done ? '' : ' (outcome not known)'}`);
+  const sent = [...refreshed, ...notices];
   const contacts = b.contacts.map(
     (c) => `${sourceOf(c.uri) ?? 'an unreadable address'} on ${c.pbx} ${ago(c.seenAt, now)}`,
   );
@@ -100,10 +106,8 @@ function detailsOf(b: Binding, now: Instant): string[] {
   ];
 }
 
-/** `soon-43200000`: the notice due 12 h before the end. */
-function nameOfPush(kind: string): string {
-  const offset = /^soon-(\d+)$/.exec(kind)?.[1];
-  return offset === undefined ? kind : `"expires soon" (${Math.round(Number(offset) / HOUR)} h)`;
+function inWords(which: NoticeId): string {
+  return which.notice === 'soon' ? `"expires soon" (${Math.round(which.offsetMs / HOUR)} h)` : '"expired"';
 }
 
 const iso = (at: Instant): string => new Date(at).toISOString();

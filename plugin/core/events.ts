@@ -1,5 +1,5 @@
 /** What reaches the lifecycle (facts, past tense) and what it asks for (effects, imperative). */
-import type { BindingId, Choice, EndReason, Target, Targets } from './binding.ts';
+import type { AppKey, BindingId, Choice, EndReason, NoticeId, Target, Targets } from './binding.ts';
 import type { DurationMs, Instant } from './time.ts';
 
 /** A contact as a sensor saw it, reduced to what the lifecycle decides on. */
@@ -19,15 +19,20 @@ export interface SeenContact {
   readonly choice?: Choice;
 }
 
+/** What the brake stops: nothing, every app, or the apps named. */
+export type Braked = 'nothing' | 'everything' | readonly AppKey[];
+
 export type LifecycleEvent =
   /**
    * A contact was seen. `live`: a REGISTER happened at `at` (event, HEP, watch). Otherwise the PBX merely holds it (ask,
-   * sweep), which proves a REGISTER no later than `expiresAt − granted`.
+   * sweep), which proves a REGISTER no later than `expiresAt − granted`. `binds`: a device that is not known yet becomes a
+   * binding by it; false for a question that is asked in order to remove the contact.
    */
   | {
       readonly type: 'ContactSeen';
       readonly contact: SeenContact;
       readonly live: boolean;
+      readonly binds: boolean;
       readonly at: Instant;
       readonly newId: BindingId;
     }
@@ -43,11 +48,11 @@ export type LifecycleEvent =
    * Something is due. `held`: the PBXs that own the AOR were asked and their contacts were told as `ContactSeen` just
    * before; `unknown`: one could not be asked; `missing`: all answered that they know no such AOR.
    */
-  | { readonly type: 'Ticked'; readonly asked: 'held' | 'unknown' | 'missing'; readonly braked: boolean }
+  | { readonly type: 'Ticked'; readonly asked: 'held' | 'unknown' | 'missing'; readonly braked: Braked }
   | {
       readonly type: 'NoticeSettled';
       readonly bindingId: BindingId;
-      readonly kind: string;
+      readonly which: NoticeId;
       readonly outcome: 'sent' | 'later' | 'misconfigured' | 'lost';
     }
   | { readonly type: 'TokenDied'; readonly bindingId: BindingId; readonly token: string; readonly since?: Instant }
@@ -100,9 +105,8 @@ export type Effect =
       readonly type: 'sendNotice';
       readonly bindingId: BindingId;
       readonly target: Target;
-      readonly notice: NoticeName;
       /** Names this notice in `NoticeSettled`. */
-      readonly kind: string;
+      readonly which: NoticeId;
       readonly endsAt: Instant;
       readonly collapseId: string;
       readonly expiresAt: Instant;

@@ -46,3 +46,19 @@ export function sameTargets(a: Targets, b: Targets): boolean {
         x.token.equals(y.token);
   return same(a.call, b.call) && same(a.other, b.other);
 }
+
+/** Two for each of the last changes. */
+const FORMER_MAX = 6;
+
+/** Fingerprints of what a device has given up for its present tokens: of each binding, where two turned out to be one. */
+export function formerTokens(
+  before: readonly Pick<Binding, 'evidence' | 'targets'>[],
+  present: Targets,
+): readonly string[] {
+  const now = targetList(present).map((t) => t.token.fingerprint);
+  const given = before.flatMap((b) => [
+    ...(b.evidence.formerTokens ?? []),
+    ...targetList(b.targets).map((t) => t.token.fingerprint),
+  ]);
+  return [...new Set(given)].filter((t) => !now.includes(t)).slice(-FORMER_MAX);
+}

@@ -3,7 +3,7 @@
  * needs no rebuild and a clock that jumps harms nothing. What then happens is `lifecycle.ts`'s.
  */
 import { createHash } from 'node:crypto';
-import type { Binding, SentPush } from './binding.ts';
+import type { Binding, NoticeId } from './binding.ts';
 import type { Policy } from './policy.ts';
 import { between, type DurationMs, earliest, type Instant, latest, plus } from './time.ts';
 
@@ -12,9 +12,13 @@ export function hashFraction(...words: readonly (string | number)[]): number {
   return createHash('sha256').update(words.join(' ')).digest().readUInt32BE(0) / 2 ** 32;
 }
 
-/** The name of the notice that is due `offset` before the end, as kept in `Binding.sent`. */
-export function noticeKind(offset: DurationMs): string {
-  return `soon-${offset}`;
+/** The name of a notice in logs and webhooks: `soon-43200000` is due 12 h before the end. */
+export function noticeKind(which: NoticeId): string {
+  return which.notice === 'soon' ? `soon-${which.offsetMs}` : which.notice;
+}
+
+export function isSameNotice(a: NoticeId, b: NoticeId): boolean {
+  return noticeKind(a) === noticeKind(b);
 }
 
 /** A binding whose user cannot be told anything: only a VoIP token, which by Apple's rule may carry calls alone. */
@@ -29,14 +33,18 @@ export function lifetimeOf(binding: Pick<Binding, 'targets'>, policy: Policy): D
 /** Notices that still lie before the end, largest offset first. Empty for who cannot be told. */
 export function pendingNotices(binding: Binding, policy: Policy): readonly DurationMs[] {
   if (!isNotifiable(binding)) return [];
-  return policy.noticeOffsetsMs.filter((o) => !binding.sent.some((s) => s.kind === noticeKind(o) && s.done));
+  return policy.noticeOffsetsMs.filter((o) => !soonSent(binding, o)?.done);
+}
+
+function soonSent(binding: Binding, offsetMs: DurationMs): Binding['sent'][number] | undefined {
+  return binding.sent.find((s) => s.notice === 'soon' && s.offsetMs === offsetMs);
 }
 
 /** When the next *expires soon* notice is due, and which. They go out in order: the 1 h one never before the 12 h one. */
 export function nextNotice(binding: Binding, policy: Policy): { offset: DurationMs; at: Instant } | undefined {
   const offset = pendingNotices(binding, policy)[0];
   if (offset === undefined) return undefined;
-  const begun = binding.sent.find((s) => s.kind === noticeKind(offset));
+  const begun = soonSent(binding, offset);
   // Saved before it was sent, and nobody told how it went: a crash lies between. Sent again, under the same collapse id.
   const at = begun ? plus(begun.at, policy.resendAfterMs) : plus(binding.endsAt, -offset);
   return { offset, at };
@@ -46,12 +54,12 @@ export function nextNotice(binding: Binding, policy: Policy): { offset: Duration
 export function nextRefresh(binding: Binding, policy: Policy): Instant | undefined {
   if (policy.refreshFromMs <= 0 || !isNotifiable(binding)) return undefined;
   // A notice asks the user to open the app: an hour's rest for that, too, before the app is asked silently again.
-  const last = binding.sent.reduce<SentPush | undefined>((a, b) => (a && a.at >= b.at ? a : b), undefined);
+  const lastAt = Math.max(binding.lastRefreshAt ?? 0, ...binding.sent.map((s) => s.at)) as Instant;
   const start = plus(
     binding.endsAt,
     -policy.refreshFromMs + Math.floor(hashFraction(binding.id, binding.renewedAt) * policy.refreshSpreadMs),
   );
-  let at = last ? latest(start, plus(last.at, policy.refreshEveryMs)) : start;
+  let at = latest(start, plus(lastAt, policy.refreshEveryMs));
   for (const offset of policy.noticeOffsetsMs) {
     const notice = plus(binding.endsAt, -offset);
     if (between(at, notice) > 0 && between(at, notice) <= policy.quietBeforeNoticeMs) at = notice;

@@ -10,9 +10,10 @@ export const STAGES = ['fresh', 'refreshing', 'warned', 'ending', 'claimed'] as 
  */
 export type Stage = (typeof STAGES)[number];
 
-export function stageOf({ ending, targets, sent }: Pick<Binding, 'ending' | 'targets' | 'sent'>): Stage {
+export function stageOf(b: Pick<Binding, 'ending' | 'targets' | 'sent' | 'lastRefreshAt'>): Stage {
+  const { ending, targets, sent, lastRefreshAt } = b;
   if (ending) return 'ending';
   if (!targets.call && !targets.other) return 'claimed';
-  if (sent.some((s) => s.kind !== 'refresh' && s.done)) return 'warned';
-  return sent.length > 0 ? 'refreshing' : 'fresh';
+  if (sent.some((s) => s.done)) return 'warned';
+  return sent.length > 0 || lastRefreshAt !== undefined ? 'refreshing' : 'fresh';
 }

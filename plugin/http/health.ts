@@ -1,22 +1,17 @@
 /** Health, for systemd, containers and monitoring: alive means the main loop turns, ready means calls can be woken. */
+import type { BrakeState, ServiceState, Summary } from '../ports/status.ts';
 import type { Routes } from './listener.ts';
 
-export interface Health {
-  /** PBX links by name: up or not. */
-  readonly links: Readonly<Record<string, boolean>>;
-  /** Calls that wait for a phone now. */
-  readonly waiting: number;
-  /** Why notices and endings are held back, if they are. */
-  readonly brake?: string;
-  readonly ready: boolean;
-  readonly version?: string;
-  readonly mode?: string;
+/** What `/v1/status` answers: the summary, and what monitoring and `pushwake status` need besides. */
+export interface Health extends Summary {
+  readonly version: string;
+  readonly mode: string;
   /** Push services by name in the configuration: what waits, what is under way, whether it is held back. */
-  readonly services?: readonly { provider: string; queued: number; inFlight: number; breaker: string }[];
+  readonly services: readonly Pick<ServiceState, 'provider' | 'queued' | 'inFlight' | 'breaker'>[];
   /** Services that refuse us for a mistake of ours. */
-  readonly alarms?: readonly { provider: string; app: string; reason: string; hint: string }[];
-  /** What each sensor of a PBX has seen, where it has any: `hep: { received, registers, … }`. */
-  readonly sensors?: Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, number>>>>>>;
+  readonly alarms: readonly { provider: string; app: string; reason: string; hint: string }[];
+  /** What the brake holds, one by one. */
+  readonly brakes: readonly BrakeState[];
 }
 
 export function healthRoutes(health: () => Health): Routes {

@@ -1,5 +1,6 @@
 /** What the administrator does by hand to an account, and what is shown before: the command line's side of the admin listener. */
 import type { ShownRecord } from '../core/describe.ts';
+import type { BrakeState } from '../ports/status.ts';
 import type { Routes } from './listener.ts';
 
 export interface Operator {
@@ -9,6 +10,8 @@ export interface Operator {
   drop(aor: string, bindingId?: string): Promise<readonly string[] | undefined>;
   /** Undefined: no device of this AOR can be pushed. */
   pushTest(aor: string, purpose: 'refresh' | 'notice'): Promise<readonly object[] | undefined>;
+  /** Answers what the brake held; empty: nothing. */
+  releaseBrake(app?: string): readonly BrakeState[];
 }
 
 const aor = { type: 'string', minLength: 3, maxLength: 255, description: '1001@example.com' };
@@ -45,6 +48,28 @@ export function operateRoutes(operator: Operator): Routes {
         const dropped = await operator.drop(request.params.aor, request.query.bindingId);
         return dropped ? { dropped } : reply.code(404).send(ABSENT);
       },
+    );
+    server.post<{ Body: { app?: string } }>(
+      '/v1/brake/release',
+      {
+        config: { role: 'operate' },
+        schema: {
+          summary: 'Lets the brake go, of one app or of all that it holds; answers what it held',
+          body: {
+            type: 'object',
+            additionalProperties: false,
+            properties: {
+              app: {
+                type: 'string',
+                minLength: 1,
+                maxLength: 300,
+                description: 'As status names it: apns TEAM123456.com.example.phone',
+              },
+            },
+          },
+        },
+      },
+      async (request) => ({ released: operator.releaseBrake(request.body.app) }),
     );
     server.post<{ Body: { aor: string; purpose?: 'refresh' | 'notice' } }>(
       '/v1/push-test',

@@ -23,8 +23,16 @@ export interface HeldContact {
   readonly instanceId?: string;
 }
 
-/** How a REGISTER came to be known, for the trace. */
-export type Sensor = 'event' | 'hep' | 'ask' | 'watch' | 'sweep';
+/**
+ * How a contact came to be known: the PBX's event, a REGISTER on the wire (HEP), a contact that is watched while a call waits,
+ * or an answer to a question.
+ */
+export type Sensor = 'event' | 'hep' | 'watch' | 'ask';
+
+/** Whether a REGISTER was seen as it happened. Otherwise the PBX merely holds the contact. */
+export function isRegister(how: Sensor): boolean {
+  return how !== 'ask';
+}
 
 /** Text of a stranger's: shown to the called person at most, never logged. */
 export interface Caller {

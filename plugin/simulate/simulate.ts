@@ -4,10 +4,11 @@
  */
 import { type Aor, parseAor } from '../core/aor.ts';
 import { type AorRecord, type BindingId, emptyRecord } from '../core/binding.ts';
-import type { PolicyFor } from '../core/draft.ts';
 import type { Effect, LifecycleEvent } from '../core/events.ts';
+import type { PolicyFor } from '../core/lifecycle.ts';
 import { transition } from '../core/lifecycle.ts';
 import { between, DAY, HOUR, type Instant, MINUTE, plus, SECOND } from '../core/time.ts';
+import { heldFact, seenFact } from '../runtime/intake.ts';
 import type { Span, Story } from './story.ts';
 
 export interface TimelineEntry {
@@ -116,13 +117,9 @@ class World {
       this.#say('phone', plan.what, left ? 'a new connection: the contact before it stays behind' : undefined);
     if (this.#awake(this.#now) !== this.#now) return;
     this.#quiet = plan.what === 'quiet refresh';
-    this.#apply({
-      type: 'ContactSeen',
-      live: true,
-      at: this.#now,
-      newId: this.#id(),
-      contact: { pbx: 'pbx', uri, grantedMs: this.#story.grantedMs, expiresAt: this.#contact.expiresAt },
-    });
+    const contact = { pbx: 'pbx', aor: this.#record.aor, uri, expiresAt: this.#contact.expiresAt };
+    const { grantedMs } = this.#story;
+    this.#apply(seenFact({ type: 'contactSeen', contact, how: 'event', at: this.#now, grantedMs }, this.#id()));
   }
 
   #expire(): void {
@@ -139,15 +136,10 @@ class World {
     const unknown = this.#story.pbxDown.some((s) => isIn(s, this.#now));
     const contact = this.#contact;
     if (!unknown && contact && contact.expiresAt > this.#now) {
-      this.#apply({
-        type: 'ContactSeen',
-        live: false,
-        at: this.#now,
-        newId: this.#id(),
-        contact: { pbx: 'pbx', uri: contact.uri, expiresAt: contact.expiresAt },
-      });
+      const held = { pbx: 'pbx', aor: this.#record.aor, ...contact };
+      this.#apply(heldFact(held, this.#now, this.#id(), { binds: true }));
     }
-    this.#apply({ type: 'Ticked', asked: unknown ? 'unknown' : 'held', braked: false });
+    this.#apply({ type: 'Ticked', asked: unknown ? 'unknown' : 'held', braked: 'nothing' });
   }
 
   #apply(event: LifecycleEvent): void {
@@ -174,13 +166,13 @@ class World {
       case 'sendNotice':
         this.#say(
           'pushwake',
-          effect.notice === 'soon' ? 'notice to the user: expires soon' : 'notice to the user: expired',
-          `${effect.notice === 'soon' ? `${inDays(between(this.#now, effect.endsAt))} left` : 'the end has come'}${pushDown ? '; the push service is down' : ''}`,
+          effect.which.notice === 'soon' ? 'notice to the user: expires soon' : 'notice to the user: expired',
+          `${effect.which.notice === 'soon' ? `${inDays(between(this.#now, effect.endsAt))} left` : 'the end has come'}${pushDown ? '; the push service is down' : ''}`,
         );
         return this.#apply({
           type: 'NoticeSettled',
           bindingId: effect.bindingId,
-          kind: effect.kind,
+          which: effect.which,
           outcome: pushDown ? 'later' : 'sent',
         });
       case 'removeContact':

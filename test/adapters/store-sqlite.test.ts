@@ -20,6 +20,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { create, type Internals, optionsSchema } from '../../adapters/store/sqlite/index.ts';
 import { WORKER_URL } from '../../adapters/store/sqlite/writer.ts';
 import type { Aor } from '../../plugin/core/aor.ts';
+import { RECORD_FORMAT } from '../../plugin/core/binding.ts';
 import { instant } from '../../plugin/core/time.ts';
 import { type BindingStore, StoreError } from '../../plugin/ports/binding-store.ts';
 import { bindingStoreContract } from '../contract/binding-store.contract.ts';
@@ -104,7 +105,7 @@ describe('the sqlite store', () => {
     const db = new DatabaseSync(file, { readOnly: true });
     const row = db.prepare('SELECT key, version, due_at, value FROM record').get();
     expect(row).toMatchObject({ key: aorNo(1), version: 1, due_at: 5 });
-    expect(JSON.parse(String(row?.value))).toMatchObject({ format: 1, aor: aorNo(1), version: 1 });
+    expect(JSON.parse(String(row?.value))).toMatchObject({ format: RECORD_FORMAT, aor: aorNo(1), version: 1 });
     expect(db.prepare("SELECT name FROM sqlite_master WHERE sql LIKE '%WHERE due_at IS NOT NULL'").all()).toHaveLength(
       1,
     );
@@ -247,7 +248,7 @@ describe('the sqlite store', () => {
     tool.close();
     await expect(store.get(aorNo(2))).rejects.toThrow(StoreError);
     await expect(store.get(aorNo(2))).rejects.toThrow(
-      `the record of ${aorNo(2)} in store file ${file} cannot be read: stored record has format 99, this program reads format 1`,
+      `the record of ${aorNo(2)} in store file ${file} cannot be read: stored record has format 99, this program reads format ${RECORD_FORMAT}`,
     );
     const seen: string[] = [];
     const scan = async () => {

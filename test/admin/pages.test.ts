@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Aor } from '../../plugin/core/aor.ts';
 import type { BindingId } from '../../plugin/core/binding.ts';
+import { appKey } from '../../plugin/core/binding.ts';
 import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
 import { noticeKind } from '../../plugin/core/schedule.ts';
 import { DAY, HOUR, type Instant, instant, MINUTE, plus } from '../../plugin/core/time.ts';
@@ -9,13 +10,13 @@ import { accountsBody, accountsPage, PAGE_SIZE } from '../../plugin/http/pages/a
 import { escaped, html } from '../../plugin/http/pages/html.ts';
 import { lifeOf } from '../../plugin/http/pages/life.ts';
 import { problemsOf, type State } from '../../plugin/http/pages/problems.ts';
-import type { CountedSite } from '../../plugin/http/pages/site.ts';
 import { STYLE_PATH } from '../../plugin/http/pages/style.ts';
 import { length, Times } from '../../plugin/http/pages/times.ts';
 import { barsOf } from '../../plugin/http/pages/waterfall.ts';
 import { daysOf } from '../../plugin/http/pages/week.ts';
 import { contactInWords } from '../../plugin/http/pages/words.ts';
-import { bindingEndingIn, MONDAY, refreshed, voipOnly, warned } from '../support/builders.ts';
+import type { Count } from '../../plugin/ports/status.ts';
+import { bindingEndingIn, MONDAY, voipOnly, warned } from '../support/builders.ts';
 import { HOSTILE, SECRET, StatusSite } from '../support/status-site.ts';
 
 describe('HTML by template', () => {
@@ -38,7 +39,8 @@ describe('HTML by template', () => {
 const quiet: State = {
   now: MONDAY,
   ready: true,
-  links: [{ name: 'office', up: true, remote: false }],
+  brake: [],
+  links: [{ name: 'office', realm: 'example.com', up: true, remote: false }],
   services: [
     {
       provider: 'apns',
@@ -66,14 +68,31 @@ describe('what is wrong now', () => {
   it.each<[string, Partial<State>, 'bad' | 'warn', RegExp]>([
     [
       'a link down',
-      { links: [{ name: 'office', up: false, remote: false, downSince: MONDAY, reason: 'ECONNREFUSED' }] },
+      {
+        links: [
+          { name: 'office', realm: 'example.com', up: false, remote: false, downSince: MONDAY, reason: 'ECONNREFUSED' },
+        ],
+      },
       'bad',
       /link to the PBX "office" is down.*ECONNREFUSED/s,
     ],
-    ['another node’s link', { links: [{ name: 'b', up: false, remote: true }] }, 'bad', /is that node running/],
+    [
+      'another node’s link',
+      { links: [{ name: 'b', realm: 'example.com', up: false, remote: true }] },
+      'bad',
+      /is that node running/,
+    ],
     [
       'a mistake of ours',
-      { alarms: [{ provider: 'apns', app: 'x', outcome: { reason: 'BadTopic', hint: 'check bundleId' } }] },
+      {
+        alarms: [
+          {
+            provider: 'apns',
+            app: 'x',
+            outcome: { kind: 'misconfigured', reason: 'BadTopic', hint: 'check bundleId' },
+          },
+        ],
+      },
       'bad',
       /apns refuses pushes for x.*BadTopic.*check bundleId/s,
     ],
@@ -84,7 +103,12 @@ describe('what is wrong now', () => {
           {
             provider: 'apns',
             app: 'x',
-            outcome: { reason: 'unknown app', hint: 'add the app to the configuration', scope: 'device' },
+            outcome: {
+              kind: 'misconfigured',
+              reason: 'unknown app',
+              hint: 'add the app to the configuration',
+              scope: 'device',
+            },
           },
         ],
       },
@@ -103,7 +127,18 @@ describe('what is wrong now', () => {
       'bad',
       /store \(redis\) does not answer.*2 accounts waits.*ECONNRESET.*Redis running/s,
     ],
-    ['the brake', { brake: 'the wall clock jumped by 60 min' }, 'bad', /brake is on.*jumped by 60 min/s],
+    [
+      'the brake',
+      { brake: [{ reason: 'the wall clock jumped by 60 min', since: MONDAY }] },
+      'bad',
+      /brake is on.*jumped by 60 min/s,
+    ],
+    [
+      'the brake of one app',
+      { brake: [{ app: appKey({ provider: 'apns', app: 'x' }), reason: '3 of its 10 live tokens', since: MONDAY }] },
+      'bad',
+      /holds the app apns x.*3 of its 10.*push-test/s,
+    ],
     ['a certificate of 30 days', certificate(30 * DAY), 'warn', /certificate of x \(apns\) ends in 30 days/],
     ['of 7 days', certificate(7 * DAY), 'bad', /ends in 7 days.*wakes no phone/s],
     ['of yesterday', certificate(-DAY), 'bad', /has ended/],
@@ -130,11 +165,11 @@ describe('what is wrong now', () => {
       ...quiet,
       ...certificate(20 * DAY),
       seldom: 3,
-      brake: 'x',
-      links: [{ name: 'office', up: true, remote: false }],
+      brake: [{ reason: 'x', since: MONDAY }],
+      links: [{ name: 'office', realm: 'example.com', up: true, remote: false }],
     });
     expect(found.map((p) => p.level)).toEqual(['bad', 'warn', 'warn']);
-    const halfOpen = { provider: 'apns', breaker: 'half-open', credentials: [] };
+    const halfOpen = { provider: 'apns', breaker: 'half-open', credentials: [] } as const;
     expect(problemsOf({ ...quiet, services: [halfOpen] })).toEqual([]);
   });
 });
@@ -177,15 +212,22 @@ describe('the lifetime of a device', () => {
     expect(said[4]).toContain('1 h before the end');
   });
 
-  it('one whose user was warned: many silent pushes are one line, the notice stands among them', () => {
-    const sent = [20, 19, 18, 17].map((h) => refreshed(plus(MONDAY, -(h - 11) * HOUR)));
-    const b = bindingEndingIn(11 * HOUR, MONDAY, { sent: [...sent, warned(12 * HOUR, plus(MONDAY, -HOUR), false)] });
+  it('one whose user was warned: the last silent push and the notice stand in their order', () => {
+    const b = bindingEndingIn(11 * HOUR, MONDAY, {
+      lastRefreshAt: plus(MONDAY, -6 * HOUR),
+      sent: [warned(12 * HOUR, plus(MONDAY, -HOUR), false)],
+    });
     const said = words(b, DEFAULT_POLICY, MONDAY);
-    expect(said[1]).toContain('4 silent pushes from here on, one in 60 min'.replace('60 min', '1 h'));
+    expect(said[1]).toBe('refresh: the last silent push: asked the app to register');
     expect(said[2]).toBe(
       'notice: notice "expires soon", 12 h before the end (not known yet whether the push service took it)',
     );
-    expect(noticeKind(12 * HOUR)).toBe('soon-43200000');
+    expect(noticeKind({ notice: 'soon', offsetMs: 12 * HOUR })).toBe('soon-43200000');
+  });
+
+  it('one whose last notice a wrong key holds up shows no notice that was never sent', () => {
+    const ending = { reason: 'age', since: MONDAY, notice: 'due', contact: 'gone', held: 'misconfigured' } as const;
+    expect(words(bindingEndingIn(-MINUTE, MONDAY, { ending }), DEFAULT_POLICY, MONDAY).join()).not.toContain('notice');
   });
 
   it('one that cannot be told, and one that is ending, plan nothing', () => {
@@ -241,11 +283,13 @@ describe('parts', () => {
     expect(contactInWords(uri)).toBe(shown);
   });
 
-  const counted = (names: number, accounts = names): CountedSite => ({
+  const counted = (names: number, accounts = names): Count => ({
     at: MONDAY,
     accounts,
     devices: names,
     byStage: { fresh: names, refreshing: 0, warned: 0, ending: 0, claimed: 0 },
+    byApp: new Map(),
+    tookMs: 1,
     unnotifiable: 0,
     endsByHour: new Map(),
     endsLater: 0,
@@ -290,7 +334,7 @@ describe('the pages as they are served', () => {
     `/accounts/${encodeURIComponent(HOSTILE.aor)}`,
     '/calls',
     '/calls?of=1001@example.com',
-    `/calls/${site.runtime.looks.calls()[0]?.callId}`,
+    `/calls/${site.runtime.status.calls()[0]?.callId}`,
     '/links',
     '/services',
   ];

@@ -5,6 +5,7 @@ import { healthRoutes } from '../../plugin/http/health.ts';
 import { build } from '../../plugin/http/listener.ts';
 import { WrongTokens } from '../../plugin/http/wrong-tokens.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { quietHealth } from '../support/quiet-status.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
 
 const RIGHT = 'read-token-of-24-characters';
@@ -18,7 +19,7 @@ async function listener() {
   const log = new RecordedLog();
   const routes = guarded(
     () => [{ name: 'helpdesk', role: 'read', token: RIGHT }],
-    [healthRoutes(() => ({ ready: true, links: { office: true }, waiting: 0 }))],
+    [healthRoutes(() => quietHealth())],
     new WrongTokens(clock, log),
   );
   const server = await build({

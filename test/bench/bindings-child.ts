@@ -52,6 +52,7 @@ function recordNo(n: number, renewedAt: Instant): AorRecord {
     renewedAt,
     endsAt: plus(renewedAt, policy.ttlMs),
     sent: [],
+    choice: undefined,
     unansweredWakes: 0,
   };
   return { aor: aorNo(n), version: 0, dueAt: bindingDueAt(binding, policy), bindings: [binding], tombstones: [] };
@@ -151,6 +152,7 @@ switch (job) {
       await bindings.apply(aorNo(n), {
         type: 'ContactSeen',
         live: true,
+        binds: true,
         at: plus(at, SECOND),
         newId: '0' as BindingId,
         contact: { pbx: 'office', uri: uriNo(n), grantedMs: HOUR },
@@ -184,6 +186,7 @@ switch (job) {
         return bindings.apply(aorNo(n), {
           type: 'ContactSeen',
           live: true,
+          binds: true,
           at: plus(clock.now(), 2 * HOUR),
           newId: '0' as BindingId,
           contact: { pbx: 'office', uri: uriNo(n), grantedMs: HOUR },

@@ -33,7 +33,7 @@ beforeAll(async () => {
     StatusSite.start({ trouble: true }),
     StatusSite.start({ tokens: [{ name: 'browser', role: 'read', token: TOKEN }] }),
   ]);
-  callId = well.runtime.looks.calls('1022@example.com')[0]?.callId ?? '';
+  callId = well.runtime.status.calls('1022@example.com')[0]?.callId ?? '';
 });
 afterAll(async () => {
   await browser?.close();

@@ -15,8 +15,10 @@ const config = {
 };
 
 const days = (aor: string, policy?: string, unknown: string[] = []) =>
-  policyChooser(config, (name) => unknown.push(name))(aor as Aor)(apnsPair(), policy ? { policy } : undefined).ttlMs /
-  DAY;
+  policyChooser(config, (name) => unknown.push(name))(aor as Aor)({
+    targets: apnsPair(),
+    choice: policy ? { policy } : undefined,
+  }).ttlMs / DAY;
 
 describe('policies', () => {
   it('with a name hold only where the directory names them, and then over what stands before', () => {
@@ -29,14 +31,14 @@ describe('policies', () => {
   it('with a name nobody knows change nothing, and it is said once', () => {
     const unknown: string[] = [];
     const of = policyChooser(config, (name) => unknown.push(name))(AOR);
-    for (let i = 0; i < 3; i++) expect(of(apnsPair(), { policy: 'salse' }).ttlMs).toBe(4 * DAY);
+    for (let i = 0; i < 3; i++) expect(of({ targets: apnsPair(), choice: { policy: 'salse' } }).ttlMs).toBe(4 * DAY);
     expect(unknown).toEqual(['salse']);
   });
 
   it('that do not exist at all: a name is still said to be unknown', () => {
     const unknown: string[] = [];
     const of = policyChooser({ policy: {}, policies: [] }, (name) => unknown.push(name))(AOR);
-    expect(of(apnsPair(), { policy: 'sales' }).ttlMs).toBe(7 * DAY);
+    expect(of({ targets: apnsPair(), choice: { policy: 'sales' } }).ttlMs).toBe(7 * DAY);
     expect(unknown).toEqual(['sales']);
   });
 });

@@ -7,14 +7,17 @@ import {
   decodeRecord,
   emptyRecord,
   encodeRecord,
+  isLive,
 } from '../../plugin/core/binding.ts';
-import type { PolicyFor } from '../../plugin/core/draft.ts';
+import type { LifecycleEvent } from '../../plugin/core/events.ts';
+import type { PolicyFor } from '../../plugin/core/lifecycle.ts';
 import { transition } from '../../plugin/core/lifecycle.ts';
 import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
 import { DAY, HOUR, MINUTE, plus } from '../../plugin/core/time.ts';
+import { Token } from '../../plugin/core/token.ts';
 import { AOR, MONDAY } from '../support/builders.ts';
 
-const policyFor: PolicyFor = (_, choice) =>
+const policyFor: PolicyFor = ({ choice }) =>
   choice?.policy === 'long' ? { ...DEFAULT_POLICY, ttlMs: 14 * DAY } : DEFAULT_POLICY;
 /** Names no app. */
 const URI = 'sip:1001@127.0.0.9:5060;transport=tcp;pn-provider=fcm;pn-prid=tok';
@@ -30,7 +33,7 @@ function seen(record: AorRecord, o: { choice?: Choice; live?: boolean; after?: n
     ...(o.choice ? { choice: o.choice } : {}),
   };
   const newId = `id${o.after ?? 0}` as BindingId;
-  const event = { type: 'ContactSeen', contact, live: o.live ?? true, at, newId } as const;
+  const event = { type: 'ContactSeen', contact, live: o.live ?? true, binds: true, at, newId } as const;
   const { record: after } = transition(record, event, at, policyFor);
   // A restart lies between any two facts.
   return decodeRecord(encodeRecord(after));
@@ -75,5 +78,36 @@ describe('what the directory says', () => {
     expect(changed.bindings[0]?.choice).toEqual({ app: 'project' });
     expect(lifetime(changed)).toBe(7);
     expect(seen(changed, { choice: LONG, after: 2 * MINUTE }).bindings[0]?.choice).toEqual(LONG);
+  });
+
+  it('holds for a report over HTTP: 15 living devices under a policy of 50 stay 15, and the reported one has it too', () => {
+    const fifty: PolicyFor = ({ choice }) => ({
+      ...DEFAULT_POLICY,
+      maxDevicesPerAor: choice?.policy === 'long' ? 50 : 10,
+    });
+    let record = emptyRecord(AOR);
+    const apply = (event: LifecycleEvent) => {
+      record = transition(record, event, MONDAY, fifty).record;
+    };
+    for (let n = 0; n < 15; n++) {
+      const uri = URI.replace('tok', `tok${n}`).replace('5060', String(6_000 + n));
+      apply({
+        type: 'ContactSeen',
+        contact: { pbx: 'office', uri, choice: LONG },
+        live: true,
+        binds: true,
+        at: MONDAY,
+        newId: `device-${n}` as BindingId,
+      });
+    }
+    const target = { provider: 'fcm', app: 'project', token: new Token('reported') };
+    apply({
+      type: 'Reported',
+      targets: { call: target, other: target },
+      at: MONDAY,
+      newId: 'reported' as BindingId,
+    });
+    expect(record.bindings.filter(isLive)).toHaveLength(15);
+    expect(record.bindings.find((b) => b.id === 'reported')?.choice).toEqual(LONG);
   });
 });

@@ -29,6 +29,7 @@ const report = (o: Partial<Reported> = {}): LifecycleEvent => ({
 const desk = (at: Instant): LifecycleEvent => ({
   type: 'ContactSeen',
   live: true,
+  binds: true,
   at,
   newId,
   contact: { pbx: 'office', uri: 'sip:1001@192.0.2.9:5060' },
@@ -36,6 +37,7 @@ const desk = (at: Instant): LifecycleEvent => ({
 const heldDesk = (expiresAt: Instant): LifecycleEvent => ({
   type: 'ContactSeen',
   live: false,
+  binds: true,
   at: NOW,
   newId,
   contact: { pbx: 'office', uri: 'sip:1001@192.0.2.9:5060', expiresAt, maximumMs: HOUR },
@@ -105,14 +107,14 @@ export const reports: LifecycleCase[] = [
   row({
     sentence: 'twelve hours after the claim, and no REGISTER',
     record: recordOf(claimed(12 * HOUR)),
-    event: { type: 'Ticked', asked: 'held', braked: false },
+    event: { type: 'Ticked', asked: 'held', braked: 'nothing' },
     does: ['(ending: never-registered)', '(ended: never-registered)'],
     left: 'gone',
   }),
   row({
     sentence: 'a millisecond before that',
     record: recordOf(claimed(12 * HOUR - 1)),
-    event: { type: 'Ticked', asked: 'held', braked: false },
+    event: { type: 'Ticked', asked: 'held', braked: 'nothing' },
     does: [],
     left: 'unchanged',
   }),

@@ -15,7 +15,6 @@ import {
   MONDAY,
   OTHER,
   recordOf,
-  refreshed,
   VOIP,
   voipOnly,
   warned,
@@ -35,9 +34,9 @@ export interface LifecycleCase {
 }
 
 const NOW: Instant = MONDAY;
-const tick: LifecycleEvent = { type: 'Ticked', asked: 'held', braked: false };
-const unknown: LifecycleEvent = { type: 'Ticked', asked: 'unknown', braked: false };
-const missing: LifecycleEvent = { type: 'Ticked', asked: 'missing', braked: false };
+const tick: LifecycleEvent = { type: 'Ticked', asked: 'held', braked: 'nothing' };
+const unknown: LifecycleEvent = { type: 'Ticked', asked: 'unknown', braked: 'nothing' };
+const missing: LifecycleEvent = { type: 'Ticked', asked: 'missing', braked: 'nothing' };
 const newId = '00000000000000b2' as BindingId;
 const NO_JITTER = { refreshSpreadMs: 0 };
 const h12 = 12 * HOUR;
@@ -46,6 +45,7 @@ const at12 = (left: number): Instant => plus(NOW, left - h12);
 const register = (o: { port?: number; voip?: string; other?: string } = {}, at = NOW): LifecycleEvent => ({
   type: 'ContactSeen',
   live: true,
+  binds: true,
   at,
   newId,
   contact: { pbx: 'office', uri: contactUri(o), grantedMs: HOUR, expiresAt: plus(at, HOUR) },
@@ -53,6 +53,7 @@ const register = (o: { port?: number; voip?: string; other?: string } = {}, at =
 const held = (expiresAt: Instant, o: { port?: number; grantedMs?: number } = {}): LifecycleEvent => ({
   type: 'ContactSeen',
   live: false,
+  binds: true,
   at: NOW,
   newId,
   contact: {
@@ -104,7 +105,7 @@ const refreshes: LifecycleCase[] = [
   {
     group: 'Refresh pushes',
     sentence: 'a millisecond less than an hour after the last one',
-    record: recordOf(bindingEndingIn(20 * HOUR, NOW, { sent: [refreshed(plus(NOW, -HOUR + 1))] })),
+    record: recordOf(bindingEndingIn(20 * HOUR, NOW, { lastRefreshAt: plus(NOW, -HOUR + 1), sent: [] })),
     event: tick,
     policy: NO_JITTER,
     does: [],
@@ -113,7 +114,7 @@ const refreshes: LifecycleCase[] = [
   {
     group: 'Refresh pushes',
     sentence: 'an hour after the last one',
-    record: recordOf(bindingEndingIn(20 * HOUR, NOW, { sent: [refreshed(plus(NOW, -HOUR))] })),
+    record: recordOf(bindingEndingIn(20 * HOUR, NOW, { lastRefreshAt: plus(NOW, -HOUR), sent: [] })),
     event: tick,
     policy: NO_JITTER,
     does: ['refresh push'],
@@ -122,7 +123,7 @@ const refreshes: LifecycleCase[] = [
   {
     group: 'Refresh pushes',
     sentence: 'one would be due 9 min before a notice: it waits, a silent push could displace the notice at Apple',
-    record: recordOf(bindingEndingIn(h12 + 9 * MINUTE, NOW, { sent: [refreshed(plus(NOW, -HOUR))] })),
+    record: recordOf(bindingEndingIn(h12 + 9 * MINUTE, NOW, { lastRefreshAt: plus(NOW, -HOUR), sent: [] })),
     event: tick,
     policy: NO_JITTER,
     does: [],
@@ -131,7 +132,7 @@ const refreshes: LifecycleCase[] = [
   {
     group: 'Refresh pushes',
     sentence: 'one is due 11 min before a notice',
-    record: recordOf(bindingEndingIn(h12 + 11 * MINUTE, NOW, { sent: [refreshed(plus(NOW, -HOUR))] })),
+    record: recordOf(bindingEndingIn(h12 + 11 * MINUTE, NOW, { lastRefreshAt: plus(NOW, -HOUR), sent: [] })),
     event: tick,
     policy: NO_JITTER,
     does: ['refresh push'],
@@ -158,7 +159,7 @@ refreshes.push({
   left: 'unchanged',
 });
 
-const asRefreshed = { sent: [refreshed(plus(NOW, -MINUTE))] };
+const asRefreshed = { lastRefreshAt: plus(NOW, -MINUTE), sent: [] };
 const notices: LifecycleCase[] = [
   {
     group: 'Notices',
@@ -206,7 +207,8 @@ const notices: LifecycleCase[] = [
     sentence: 'the 12 h notice was saved a minute ago and nobody said how it went: wait',
     record: recordOf(
       bindingEndingIn(h12 - MINUTE, NOW, {
-        sent: [refreshed(plus(NOW, -2 * MINUTE)), warned(h12, plus(NOW, -MINUTE), false)],
+        lastRefreshAt: plus(NOW, -2 * MINUTE),
+        sent: [warned(h12, plus(NOW, -MINUTE), false)],
       }),
     ),
     event: tick,
@@ -224,7 +226,9 @@ const notices: LifecycleCase[] = [
   {
     group: 'Notices',
     sentence: 'exactly 1 h before the end, the 12 h notice sent',
-    record: recordOf(bindingEndingIn(HOUR, NOW, { sent: [refreshed(plus(NOW, -MINUTE)), warned(h12, at12(HOUR))] })),
+    record: recordOf(
+      bindingEndingIn(HOUR, NOW, { lastRefreshAt: plus(NOW, -MINUTE), sent: [warned(h12, at12(HOUR))] }),
+    ),
     event: tick,
     does: ['notice *expires soon*, 1 h before the end', '(warned: soon-3600000)'],
     left: 'live',
@@ -233,7 +237,7 @@ const notices: LifecycleCase[] = [
     group: 'Notices',
     sentence: '40 min before the end and the 1 h notice is missing: the end moves out to 1 h from now',
     record: recordOf(
-      bindingEndingIn(40 * MINUTE, NOW, { sent: [refreshed(plus(NOW, -MINUTE)), warned(h12, at12(40 * MINUTE))] }),
+      bindingEndingIn(40 * MINUTE, NOW, { lastRefreshAt: plus(NOW, -MINUTE), sent: [warned(h12, at12(40 * MINUTE))] }),
     ),
     event: tick,
     does: ['notice *expires soon*, 1 h before the end', '(warned: soon-3600000)'],
@@ -251,7 +255,7 @@ const notices: LifecycleCase[] = [
     group: 'Notices',
     sentence: 'the brake is on: nothing is sent',
     record: recordOf(bindingEndingIn(h12, NOW, asRefreshed)),
-    event: { type: 'Ticked', asked: 'held', braked: true },
+    event: { type: 'Ticked', asked: 'held', braked: 'everything' },
     does: ['(put-off: brake)'],
     left: 'live',
   },
@@ -259,7 +263,12 @@ const notices: LifecycleCase[] = [
     group: 'Notices',
     sentence: 'the push service was not to be had: the notice is due again',
     record: recordOf(bindingEndingIn(h12, NOW, { sent: [warned(h12, NOW, false)] })),
-    event: { type: 'NoticeSettled', bindingId: BINDING, kind: 'soon-43200000', outcome: 'later' },
+    event: {
+      type: 'NoticeSettled',
+      bindingId: BINDING,
+      which: { notice: 'soon', offsetMs: 12 * HOUR },
+      outcome: 'later',
+    },
     does: ['(put-off: push service: later)'],
     left: 'live',
   },
@@ -267,7 +276,12 @@ const notices: LifecycleCase[] = [
     group: 'Notices',
     sentence: 'our key is wrong: the notice is due again, no binding is lost by our mistake',
     record: recordOf(bindingEndingIn(h12, NOW, { sent: [warned(h12, NOW, false)] })),
-    event: { type: 'NoticeSettled', bindingId: BINDING, kind: 'soon-43200000', outcome: 'misconfigured' },
+    event: {
+      type: 'NoticeSettled',
+      bindingId: BINDING,
+      which: { notice: 'soon', offsetMs: 12 * HOUR },
+      outcome: 'misconfigured',
+    },
     does: ['(put-off: push service: misconfigured)'],
     left: 'live',
   },
@@ -286,7 +300,7 @@ const ends: LifecycleCase[] = [
   {
     group: 'The end',
     sentence: 'a millisecond before the end, warned twice',
-    record: recordOf(bindingEndingIn(1, NOW, { sent: [...bothWarned(1), refreshed(plus(NOW, -MINUTE))] })),
+    record: recordOf(bindingEndingIn(1, NOW, { lastRefreshAt: plus(NOW, -MINUTE), sent: [...bothWarned(1)] })),
     event: tick,
     does: [],
     left: 'unchanged',
@@ -319,7 +333,7 @@ const ends: LifecycleCase[] = [
     group: 'The end',
     sentence: 'the notice *expired* is out, the contact is still there',
     record: recordOf(bindingEndingIn(-MINUTE, NOW, ending())),
-    event: { type: 'NoticeSettled', bindingId: BINDING, kind: 'expired', outcome: 'sent' },
+    event: { type: 'NoticeSettled', bindingId: BINDING, which: { notice: 'expired' }, outcome: 'sent' },
     does: [],
     left: 'ending',
   },
@@ -468,6 +482,7 @@ const stops: LifecycleCase[] = [
     event: {
       type: 'ContactSeen',
       live: true,
+      binds: true,
       at: NOW,
       newId,
       contact: { pbx: 'office', uri: contactUri(), wireUri: 'sip:1001@192.0.2.7:40001;transport=tls' },
@@ -483,6 +498,7 @@ const stops: LifecycleCase[] = [
     event: {
       type: 'ContactSeen',
       live: true,
+      binds: true,
       at: plus(NOW, -1),
       newId,
       contact: { pbx: 'office', uri: contactUri(), wireUri: 'sip:1001@192.0.2.7:40001;transport=tls' },

@@ -16,6 +16,7 @@ import {
 import type { Effect, LifecycleEvent } from '../../plugin/core/events.ts';
 import { transition } from '../../plugin/core/lifecycle.ts';
 import { DEFAULT_POLICY, type Policy } from '../../plugin/core/policy.ts';
+import { noticeKind } from '../../plugin/core/schedule.ts';
 import { between, DAY, HOUR, type Instant, MINUTE, plus } from '../../plugin/core/time.ts';
 import { AOR, contactUri, MONDAY } from '../support/builders.ts';
 
@@ -138,15 +139,16 @@ class World {
 
   #carryOut(effect: Effect): void {
     if (effect.type === 'sendNotice') {
+      const kind = noticeKind(effect.which);
       const lifetime = this.record.bindings.find((b) => b.id === effect.bindingId)?.renewedAt ?? this.now;
-      this.attempts.push({ id: effect.bindingId, lifetime, kind: effect.kind, at: this.now, endsAt: effect.endsAt });
+      this.attempts.push({ id: effect.bindingId, lifetime, kind, at: this.now, endsAt: effect.endsAt });
       if (this.service === 'silent') return;
-      if (this.service === 'sent' && effect.kind !== 'expired') {
-        const key = `${effect.bindingId} ${lifetime} ${effect.kind}`;
+      if (this.service === 'sent' && kind !== 'expired') {
+        const key = `${effect.bindingId} ${lifetime} ${kind}`;
         this.sentInLifetime.set(key, (this.sentInLifetime.get(key) ?? 0) + 1);
-        expect(this.sentInLifetime.get(key), `${effect.kind} twice in one lifetime`).toBe(1);
+        expect(this.sentInLifetime.get(key), `${kind} twice in one lifetime`).toBe(1);
       }
-      this.apply({ type: 'NoticeSettled', bindingId: effect.bindingId, kind: effect.kind, outcome: this.service });
+      this.apply({ type: 'NoticeSettled', bindingId: effect.bindingId, which: effect.which, outcome: this.service });
     } else if (effect.type === 'removeContact' && this.pbx !== 'unknown') {
       if (this.contact?.uri === effect.uri) this.contact = undefined;
       this.apply({ type: 'ContactGone', bindingId: effect.bindingId, pbx: 'office', uri: effect.uri });
@@ -161,18 +163,19 @@ class World {
       this.apply({
         type: 'ContactSeen',
         live: false,
+        binds: true,
         at: this.now,
         newId: this.#id(),
         contact: { pbx: 'office', uri: contact.uri, expiresAt: contact.expiresAt },
       });
     }
-    this.apply({ type: 'Ticked', asked: this.pbx, braked: false });
+    this.apply({ type: 'Ticked', asked: this.pbx, braked: 'nothing' });
     const { dueAt } = this.record;
     if (dueAt !== undefined) expect(dueAt, 'due at an instant already dealt with').toBeGreaterThan(this.now);
     // A tick twice at the same instant adds nothing.
     const again = transition(
       this.record,
-      { type: 'Ticked', asked: this.pbx, braked: false },
+      { type: 'Ticked', asked: this.pbx, braked: 'nothing' },
       this.now,
       () => this.policy,
     );
@@ -219,6 +222,7 @@ class World {
         return this.apply({
           type: 'ContactSeen',
           live: true,
+          binds: true,
           at: this.now,
           newId: this.#id(),
           contact: { pbx: 'office', uri, grantedMs: s.granted * 1_000, expiresAt },
@@ -251,7 +255,7 @@ class World {
     if (dueAt === undefined || dueAt <= this.now) return;
     const early = transition(
       this.record,
-      { type: 'Ticked', asked: 'held', braked: false },
+      { type: 'Ticked', asked: 'held', braked: 'nothing' },
       this.now,
       () => this.policy,
     );
@@ -326,7 +330,7 @@ describe('lifecycle properties', () => {
         world.run({ do: 'jump', hours: -hours });
         const t = transition(
           world.record,
-          { type: 'Ticked', asked: 'held', braked: false },
+          { type: 'Ticked', asked: 'held', braked: 'nothing' },
           world.now,
           () => world.policy,
         );

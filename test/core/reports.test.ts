@@ -23,6 +23,7 @@ const report = (n: number, o: object = {}): LifecycleEvent => ({
 const register = (at: Instant): LifecycleEvent => ({
   type: 'ContactSeen',
   live: true,
+  binds: true,
   at,
   newId: id(99),
   contact: { pbx: 'office', uri: 'sip:1001@192.0.2.9:5060' },
@@ -68,6 +69,7 @@ describe('devices that report over HTTP', () => {
     const seen: LifecycleEvent = {
       type: 'ContactSeen',
       live: true,
+      binds: true,
       at: NOW,
       newId: id(7),
       contact: { pbx: 'office', uri: contactUri(), instanceId: 'urn:uuid:1' },

@@ -66,6 +66,7 @@ function bindingOf(name: Name, held: Held): Binding {
     id: idOf(name),
     createdAt: plus(T0, -DAY),
     evidence: {},
+    choice: undefined,
     targets,
     contacts: held === 'nothing' ? [] : [{ pbx: 'office', uri: contactOf(name, held).uri, seenAt, grantedMs: DAY }],
     renewedAt: seenAt,

@@ -15,6 +15,7 @@ import type { PushRequest } from '../../plugin/ports/push-provider.ts';
 import { Reports } from '../../plugin/runtime/bindings/app-reports.ts';
 import { Bindings } from '../../plugin/runtime/bindings/records.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { intakeOver } from '../support/intake.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
 
@@ -44,12 +45,9 @@ beforeEach(async () => {
   await store.open();
   bindings = new Bindings({ store, clock, log, policyFor: () => () => DEFAULT_POLICY, onEffects: () => undefined });
   let id = 0;
-  reports = new Reports({
-    clock,
-    apply: (aor, event) => bindings.apply(aor, event),
-    read: (aor) => bindings.read(aor),
-    newId: () => `${id++}`.padStart(16, '0'),
-  });
+  const newId = () => `${id++}`.padStart(16, '0');
+  const intake = intakeOver({ records: bindings, clock, log, newId });
+  reports = new Reports({ clock, intake, read: (aor) => bindings.read(aor), newId });
   server = await serve();
 });
 afterEach(async () => {
@@ -80,6 +78,7 @@ async function register(uri = DESK): Promise<void> {
   await bindings.apply(AOR, {
     type: 'ContactSeen',
     live: true,
+    binds: true,
     at,
     newId: 'ffffffffffffffff' as BindingId,
     contact: { pbx: 'office', uri },

@@ -6,6 +6,7 @@ import { guarded } from '../../plugin/http/admin.ts';
 import { type Health, healthRoutes } from '../../plugin/http/health.ts';
 import { build, HttpListener, type Routes } from '../../plugin/http/listener.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { quietHealth } from '../support/quiet-status.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
 import { selfSignedCertificate } from '../support/tls.ts';
 
@@ -149,7 +150,7 @@ describe('the admin listener', () => {
     { name: 'prometheus', role: 'metrics', token: 'metrics-token-of-24-chars' },
     { name: 'helpdesk', role: 'read', token: 'read-token-of-24-characters' },
   ];
-  const health: Health = { ready: true, links: { office: true }, waiting: 0 };
+  const health: Health = quietHealth();
   const admin = (with_: readonly AdminToken[], state = health) =>
     listener([guarded(() => with_, [healthRoutes(() => state), echo])]);
   const bearer = (token: string) => ({ authorization: `Bearer ${token}` });

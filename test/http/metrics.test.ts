@@ -7,6 +7,7 @@ import { build } from '../../plugin/http/listener.ts';
 import type { Measured } from '../../plugin/http/metrics/gauges.ts';
 import { Metrics } from '../../plugin/http/metrics/metrics.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { quietSummary } from '../support/quiet-status.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
 
 const closing: (() => Promise<void>)[] = [];
@@ -29,10 +30,11 @@ async function served(measured: Partial<Measured> = {}) {
   metrics.measure(
     {
       mode: 'full',
-      status: () => ({ links: { office: true, branch: false }, waiting: 3 }),
+      status: () => quietSummary({ links: { office: true, branch: false }, waiting: 3 }),
+      brake: () => [],
       pushes: () => ({ ended: [], providers: [], retries: 0, alarms: [] }),
       receivers: () => [],
-      store: () => ({ unsaved: 0 }),
+      store: () => ({ name: 'sqlite', unsaved: 0 }),
       count: () => undefined,
       ...measured,
     },
@@ -79,7 +81,11 @@ describe('/metrics', () => {
         ended: [{ provider: 'apns', purpose: 'call', outcome: 'accepted', count: 7 }],
         providers: [{ provider: 'apns', queued: 2, inFlight: 5, breaker: 'open', credentials: [CERTIFICATE] }],
         retries: 4,
-        alarms: [{ provider: 'apns' }, { provider: 'fcm' }],
+        alarms: ['apns', 'fcm'].map((provider) => ({
+          provider,
+          app: 'x',
+          outcome: { kind: 'misconfigured', reason: 'BadTopic', hint: 'look' } as const,
+        })),
       }),
     });
     await lines();
@@ -117,11 +123,18 @@ describe('/metrics', () => {
   it('says what it is, how the store does, and what was counted', async () => {
     const { metrics, lines } = await served({
       mode: 'observe',
-      store: () => ({ unsaved: 4, trouble: { reason: 'disk full' } }),
+      store: () => ({ name: 'sqlite', unsaved: 4, trouble: { reason: 'disk full', since: instant(0) } }),
       receivers: () => [{ name: 'crm', waiting: 7, lost: 2 }],
       count: () => ({
         at: instant(1_700_000_000_000),
+        tookMs: 1,
         accounts: 5,
+        devices: 10,
+        byApp: new Map(),
+        endsByHour: new Map(),
+        endsLater: 0,
+        seldomWoken: [],
+        list: [],
         byStage: { fresh: 1, refreshing: 2, warned: 3, ending: 4, claimed: 0 },
         unnotifiable: 6,
         seldom: 8,

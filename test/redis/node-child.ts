@@ -82,6 +82,7 @@ switch (job.job) {
         await bindings.apply(siteAor(n), {
           type: 'ContactSeen',
           live: true,
+          binds: true,
           at,
           newId: randomId(8) as BindingId,
           // A new port: a real change, which must be written.

@@ -108,7 +108,7 @@ class Node {
   }
 
   sees(name: string): Promise<void> {
-    return vi.waitFor(() => expect(this.runtime.status().links[name]).toBe(true), wait);
+    return vi.waitFor(() => expect(this.runtime.status.status().links[name]).toBe(true), wait);
   }
 }
 
@@ -173,7 +173,7 @@ describe('two nodes', () => {
   test('the node with the link is silent: unknown, so nothing is sent and nothing ends', async () => {
     const { one, two, record } = await site();
     one.pbx.disconnect();
-    await vi.waitFor(() => expect(two.runtime.status().links.a).toBe(false), wait);
+    await vi.waitFor(() => expect(two.runtime.status.status().links.a).toBe(false), wait);
     await two.later(6 * DAY + 12 * HOUR, async () => expect((await record()).bindings[0]?.putOff).toBe(1));
     expect(two.push.requests).toEqual([]);
   });

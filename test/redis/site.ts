@@ -50,6 +50,7 @@ export function siteRecord(n: number, renewedAt: Instant): AorRecord {
     renewedAt,
     endsAt: plus(renewedAt, POLICY.ttlMs),
     sent: [],
+    choice: undefined,
     unansweredWakes: 0,
   };
   return { aor: siteAor(n), version: 0, dueAt: bindingDueAt(binding, POLICY), bindings: [binding], tombstones: [] };

@@ -8,6 +8,7 @@ import { create, optionsSchema } from '../../adapters/store/redis/index.ts';
 import { emptyRecord } from '../../plugin/core/binding.ts';
 import type { LifecycleEvent } from '../../plugin/core/events.ts';
 import { transition } from '../../plugin/core/lifecycle.ts';
+import { noticeKind } from '../../plugin/core/schedule.ts';
 import { instant } from '../../plugin/core/time.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
 import { type Change, chance, POLICY, randomEvent, VARIED_AORS } from './transitions.ts';
@@ -39,7 +40,9 @@ const lane = async (): Promise<void> => {
       done++;
       const notices = t.effects.flatMap((e) =>
         // A device that came back while it was ending may end again, and is told so again.
-        e.type === 'sendNotice' && e.notice === 'soon' ? [`${e.bindingId} ${e.kind} ${e.endsAt}`] : [],
+        e.type === 'sendNotice' && e.which.notice === 'soon'
+          ? [`${e.bindingId} ${noticeKind(e.which)} ${e.endsAt}`]
+          : [],
       );
       const change: Change = { aor: next.aor, version: put.version, at, event, notices };
       writeSync(out, `${JSON.stringify(change)}\n`);
@@ -47,7 +50,7 @@ const lane = async (): Promise<void> => {
         if (e.type === 'sendNotice')
           todo.push({
             aor: next.aor,
-            event: { type: 'NoticeSettled', bindingId: e.bindingId, kind: e.kind, outcome: 'sent' },
+            event: { type: 'NoticeSettled', bindingId: e.bindingId, which: e.which, outcome: 'sent' },
           });
         if (e.type === 'removeContact')
           todo.push({ aor: next.aor, event: { type: 'ContactGone', bindingId: e.bindingId, pbx: e.pbx, uri: e.uri } });

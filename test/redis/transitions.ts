@@ -55,12 +55,13 @@ export function randomEvent(random: () => number, record: AorRecord, at: Instant
     return {
       type: 'ContactSeen',
       live: random() < 0.8,
+      binds: true,
       at,
       newId,
       contact: { pbx: 'office', uri, grantedMs: HOUR, expiresAt: plus(at, HOUR) },
     };
   }
-  if (dice < 0.8) return { type: 'Ticked', asked: random() < 0.9 ? 'held' : 'unknown', braked: false };
+  if (dice < 0.8) return { type: 'Ticked', asked: random() < 0.9 ? 'held' : 'unknown', braked: 'nothing' };
   if (dice < 0.85) return { type: 'ContactRemoved', pbx: 'office', uri, at, maximumMs: HOUR };
   if (dice < 0.9) return { type: 'WakeSettled', bindingId: binding.id, registered: random() < 0.5 };
   if (dice < 0.95) return { type: 'Unregistered', pbx: 'office', uri, at };

@@ -45,6 +45,7 @@ let ids = 0;
 const register = (port = 40_001, token = 'a'): LifecycleEvent => ({
   type: 'ContactSeen',
   live: true,
+  binds: true,
   at: clock.now(),
   newId: `00000000000000${String(10 + (ids++ % 90))}` as BindingId,
   contact: { pbx: 'office', uri: contactUri({ port, voip: token.repeat(64), other: token.toUpperCase().repeat(64) }) },

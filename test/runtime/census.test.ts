@@ -5,7 +5,7 @@ import { DAY, HOUR, MINUTE, plus, SECOND } from '../../plugin/core/time.ts';
 import type { StoreOperation } from '../../plugin/ports/observer.ts';
 import { Census } from '../../plugin/runtime/status/census.ts';
 import { TimedStore } from '../../plugin/runtime/status/timed-store.ts';
-import { bindingEndingIn, MONDAY, recordOf, refreshed, voipOnly, warned } from '../support/builders.ts';
+import { bindingEndingIn, MONDAY, recordOf, voipOnly, warned } from '../support/builders.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
@@ -29,8 +29,8 @@ describe('the count', () => {
       named(
         'b@example.com',
         bindingEndingIn(6 * DAY, MONDAY),
-        bindingEndingIn(20 * HOUR, MONDAY, { ...id(2), sent: [refreshed(MONDAY)] }),
-        bindingEndingIn(11 * HOUR, MONDAY, { ...id(3), sent: [refreshed(MONDAY), warned(12 * HOUR, MONDAY)] }),
+        bindingEndingIn(20 * HOUR, MONDAY, { ...id(2), lastRefreshAt: MONDAY, sent: [] }),
+        bindingEndingIn(11 * HOUR, MONDAY, { ...id(3), lastRefreshAt: MONDAY, sent: [warned(12 * HOUR, MONDAY)] }),
         bindingEndingIn(-MINUTE, MONDAY, {
           ...id(4),
           ending: { reason: 'age', since: MONDAY, notice: 'due', contact: 'due' },

@@ -8,6 +8,7 @@ import { Resync } from '../../plugin/runtime/bindings/resync.ts';
 import { AOR, contactUri } from '../support/builders.ts';
 import { FakeClock, settle } from '../support/fake-clock.ts';
 import { FakePbx } from '../support/fake-pbx.ts';
+import { intakeOver } from '../support/intake.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
 
@@ -41,11 +42,10 @@ beforeEach(async () => {
   const newId = () => `00000000000000${String(10 + (id++ % 90))}`;
   resync = new Resync({
     store,
-    bindings,
+    intake: intakeOver({ records: bindings, clock, log, newId }),
     clock,
     wire: clock,
     log,
-    newId,
     tellReachable: () => undefined,
     owns: (_link, aor) => aor.endsWith('@example.com'),
   });

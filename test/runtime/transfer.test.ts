@@ -9,7 +9,7 @@ import { systemClock } from '../../adapters/clock/system/index.ts';
 import { create } from '../../adapters/store/sqlite/index.ts';
 import { exportLines, ImportError, importLines } from '../../plugin/commands/bindings/transfer.ts';
 import type { Aor } from '../../plugin/core/aor.ts';
-import { decodeRecord, encodeRecord, RecordError } from '../../plugin/core/binding.ts';
+import { decodeRecord, encodeRecord, RECORD_FORMAT, RecordError } from '../../plugin/core/binding.ts';
 import { HOUR } from '../../plugin/core/time.ts';
 import type { BindingStore } from '../../plugin/ports/binding-store.ts';
 import { bindingEndingIn, MONDAY, recordOf, VOIP } from '../support/builders.ts';
@@ -89,10 +89,12 @@ describe('export and import of bindings', () => {
   });
 
   test('an older record is brought up step by step; a newer one is refused', () => {
-    const old = encodeRecord(record(1)).replace('"format":1', '"format":-1').replace('"bindings"', '"devices"');
+    const old = encodeRecord(record(1))
+      .replace(`"format":${RECORD_FORMAT}`, `"format":${RECORD_FORMAT - 2}`)
+      .replace('"bindings"', '"devices"');
     const migrations = {
-      [-1]: (raw: Record<string, unknown>) => ({ ...raw, things: raw.devices, devices: undefined }),
-      0: (raw: Record<string, unknown>) => ({ ...raw, bindings: raw.things, things: undefined }),
+      [RECORD_FORMAT - 2]: (raw: Record<string, unknown>) => ({ ...raw, things: raw.devices, devices: undefined }),
+      [RECORD_FORMAT - 1]: (raw: Record<string, unknown>) => ({ ...raw, bindings: raw.things, things: undefined }),
     };
     expect(decodeRecord(old, migrations).bindings).toEqual(record(1).bindings);
     expect(() => decodeRecord(old)).toThrow(RecordError);

@@ -12,6 +12,7 @@ import { createDelivery } from '../../plugin/runtime/push/delivery.ts';
 import { AOR, BINDING, bindingEndingIn, contactUri, MONDAY, recordOf } from '../support/builders.ts';
 import { FakeClock, settle } from '../support/fake-clock.ts';
 import { FakePbx } from '../support/fake-pbx.ts';
+import { intakeOver } from '../support/intake.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
 import { ScriptedPushProvider } from '../support/scripted-push-provider.ts';
 
@@ -47,17 +48,19 @@ class Site {
         return { ok: true, version: version + 1 };
       },
     };
+    const bindings = new Bindings({
+      store: store as BindingStore,
+      clock,
+      log,
+      policyFor: () => () => DEFAULT_POLICY,
+      onEffects: () => undefined,
+    });
     this.wakes = new Wakes({
       mode,
       clock,
       log,
-      bindings: new Bindings({
-        store: store as BindingStore,
-        clock,
-        log,
-        policyFor: () => () => DEFAULT_POLICY,
-        onEffects: () => undefined,
-      }),
+      bindings,
+      intake: intakeOver({ records: bindings, clock, log, newId: () => '00000000000000ff' }),
       delivery: createDelivery({ providers: [this.push], clock, log, random: () => 0.5 }),
       links: new Map([['office', this.pbx]]),
       policyFor: () => () => DEFAULT_POLICY,

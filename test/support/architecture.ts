@@ -27,7 +27,13 @@ interface Rule {
 /** First rule that fits. */
 const RULES: readonly Rule[] = [
   { of: /^plugin\/core\//, folders: ['plugin/core/'], packages: [], builtins: ['node:crypto'] },
-  { of: /^plugin\/simulate\//, folders: ['plugin/simulate/', 'plugin/core/'], packages: [], builtins: [] },
+  // The simulation plays the part of PBX and push services itself: what it makes up goes through the same door.
+  {
+    of: /^plugin\/simulate\//,
+    folders: ['plugin/simulate/', 'plugin/core/', 'plugin/runtime/intake.ts'],
+    packages: [],
+    builtins: [],
+  },
   { of: /^plugin\/ports\//, folders: ['plugin/ports/', 'plugin/core/'], packages: [], builtins: [] },
   {
     of: /^plugin\/(runtime|http)\//,
@@ -100,6 +106,29 @@ const REAL_TIME = [
 const TIME_AND_CHANCE =
   /\b(?:Date\.now|performance\.now|Math\.random|setTimeout|setInterval|setImmediate|new Date\(\))/;
 
+/** The one way home: nothing else makes these facts of what came from outside, so that no verdict passes the brake by. */
+const INTAKE = 'plugin/runtime/intake.ts';
+const BUILDS_A_FACT = /(?<!readonly )\btype: '(TokenDied|ContactSeen)'(?! \})/;
+
+/**
+ * Rooms with a door: what lies in the folder is imported by its neighbours in it and by the door; everybody else imports the
+ * door. Types and tables that a room means for others stand after it.
+ */
+const DOORS: readonly { readonly room: string; readonly door: string; readonly open: readonly string[] }[] = [
+  { room: 'plugin/core/lifecycle/', door: 'plugin/core/lifecycle.ts', open: [] },
+];
+
+/** Which room of the runtime may use which. What is not listed is refused; `runtime.ts`, `compose.ts` and `operator.ts` join them. */
+const RUNTIME_ARROWS: Readonly<Record<string, readonly string[]>> = {
+  bindings: ['push', 'intake.ts'],
+  calls: ['bindings', 'push', 'intake.ts'],
+  pbx: [],
+  push: [],
+  status: ['bindings', 'calls', 'pbx', 'push', 'webhooks'],
+  webhooks: [],
+  'intake.ts': ['bindings'],
+};
+
 /** The composition root: `main.ts`, what it is cut into (`app/`), and one file per command, which `cli.ts` lists. */
 const OF_THE_ROOT = /^plugin\/(main\.ts|(app|commands)\/.*)$/;
 const MAY_IMPORT_THE_ROOT = /^plugin\/(main\.ts|cli\.ts|(app|commands)\/.*)$/;
@@ -128,6 +157,12 @@ export function breaches(files: readonly SourceFile[]): string[] {
         if (file.path.startsWith('plugin/ports/') && !typeOnly && target.startsWith('plugin/core/')) {
           found.push(`${file.path}: ports take types of the core only`);
         }
+        const closed = DOORS.find((d) => target.startsWith(d.room) && !file.path.startsWith(d.room));
+        if (closed && file.path !== closed.door && !closed.open.includes(target))
+          found.push(`${file.path}: ${target} is imported through ${closed.door} only`);
+        const [from, to] = [roomOf(file.path), roomOf(target)];
+        if (from && to && from !== to && RUNTIME_ARROWS[from] && !RUNTIME_ARROWS[from].includes(to))
+          found.push(`${file.path}: plugin/runtime/${from} must not use plugin/runtime/${to}`);
         if (!typeOnly) edges.set(file.path, [...(edges.get(file.path) ?? []), target]);
         continue;
       }
@@ -150,6 +185,9 @@ export function breaches(files: readonly SourceFile[]): string[] {
     if (!REAL_TIME.some((p) => file.path.startsWith(p)) && TIME_AND_CHANCE.test(code)) {
       found.push(`${file.path}: ${TIME_AND_CHANCE.exec(code)?.[0]} belongs to the clock adapter`);
     }
+    if (file.path !== INTAKE && file.path !== 'plugin/core/events.ts' && BUILDS_A_FACT.test(code)) {
+      found.push(`${file.path}: ${BUILDS_A_FACT.exec(code)?.[1]} is built in ${INTAKE} only`);
+    }
     if (/\bprocess\.env\b/.test(code) && file.path !== 'config/load.ts')
       found.push(`${file.path}: process.env is read in config/load.ts only`);
     if (/\bprocess\.exit\(/.test(code) && file.path !== 'plugin/main.ts' && !/\/(link|worker)\.ts$/.test(file.path)) {
@@ -157,6 +195,11 @@ export function breaches(files: readonly SourceFile[]): string[] {
     }
   }
   return [...found, ...cycles(edges)];
+}
+
+/** The room of a file of the runtime: its folder, or the file itself. */
+function roomOf(path: string): string | undefined {
+  return /^plugin\/runtime\/([^/]+)/.exec(path)?.[1];
 }
 
 function importsOf(text: string): { specifier: string; typeOnly: boolean }[] {

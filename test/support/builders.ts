@@ -1,9 +1,8 @@
 /** Records with role names for tests: a fixed reference instant, readable offsets, one binding unless said otherwise. */
 import type { Aor } from '../../plugin/core/aor.ts';
-import type { AorRecord, Binding, BindingId, SentPush, Targets } from '../../plugin/core/binding.ts';
+import type { AorRecord, Binding, BindingId, SentNotice, Targets } from '../../plugin/core/binding.ts';
 import type { Effect } from '../../plugin/core/events.ts';
 import { DEFAULT_POLICY, type Policy } from '../../plugin/core/policy.ts';
-import { noticeKind } from '../../plugin/core/schedule.ts';
 import { between, DAY, type DurationMs, HOUR, type Instant, instant, plus } from '../../plugin/core/time.ts';
 import { Token } from '../../plugin/core/token.ts';
 
@@ -41,6 +40,7 @@ export function bindingEndingIn(
     evidence: {},
     targets: apnsPair(),
     contacts: [{ pbx: 'office', uri: contactUri(), seenAt: renewedAt, grantedMs: HOUR }],
+    choice: undefined,
     renewedAt,
     endsAt: plus(now, left),
     sent: [],
@@ -49,12 +49,12 @@ export function bindingEndingIn(
   };
 }
 
-export const warned = (offset: DurationMs, at: Instant, done = true): SentPush => ({
-  kind: noticeKind(offset),
+export const warned = (offset: DurationMs, at: Instant, done = true): SentNotice => ({
+  notice: 'soon',
+  offsetMs: offset,
   at,
   done,
 });
-export const refreshed = (at: Instant): SentPush => ({ kind: 'refresh', at, done: true });
 
 export function recordOf(...bindings: Binding[]): AorRecord {
   return { aor: AOR, version: 1, bindings, tombstones: [] };
@@ -73,7 +73,7 @@ export function inWords(effect: Effect, now: Instant): string {
     case 'sendRefresh':
       return 'refresh push';
     case 'sendNotice':
-      return effect.notice === 'expired'
+      return effect.which.notice === 'expired'
         ? 'notice *expired*'
         : `notice *expires soon*, ${ago(between(now, effect.endsAt))} before the end`;
     case 'removeContact':

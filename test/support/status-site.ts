@@ -4,9 +4,9 @@
  */
 import { systemClock } from '../../adapters/clock/system/index.ts';
 import type { Aor } from '../../plugin/core/aor.ts';
-import type { AorRecord, Binding, BindingId, SentPush, Targets } from '../../plugin/core/binding.ts';
+import type { AorRecord, Binding, BindingId, SentNotice, Targets } from '../../plugin/core/binding.ts';
 import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
-import { hashFraction, noticeKind } from '../../plugin/core/schedule.ts';
+import { hashFraction } from '../../plugin/core/schedule.ts';
 import { DAY, HOUR, type Instant, instant, MINUTE, plus, SECOND } from '../../plugin/core/time.ts';
 import { Token } from '../../plugin/core/token.ts';
 import type { AdminToken } from '../../plugin/http/access.ts';
@@ -91,8 +91,8 @@ export class StatusSite {
       counts: true,
     });
     const about = { version: '1.0.0', certificates: () => [] };
-    metrics.measure(this.runtime.looks, about);
-    const pages = pageRoutes({ site: this.runtime.looks, version: about.version, listeners: () => [], zone: ZONE });
+    metrics.measure(this.runtime.status, about);
+    const pages = pageRoutes({ site: this.runtime.status, version: about.version, listeners: () => [], zone: ZONE });
     this.listener = new HttpListener({
       name: 'admin',
       title: 'pushwake, admin listener',
@@ -267,7 +267,8 @@ function device(name: string, agoMs: number, change: Partial<Binding> = {}): Bin
     ],
     renewedAt,
     endsAt: plus(renewedAt, ttl),
-    sent: sentOf(renewedAt, ttl),
+    ...sentOf(renewedAt, ttl),
+    choice: undefined,
     unansweredWakes: 0,
     wakes: Array.from({ length: Math.floor(hashFraction('wakes', name) * 11) }, (_, i) =>
       hashFraction('came', name, i) < 0.93 ? Math.round(900 + hashFraction('ms', name, i) * 2_200) : null,
@@ -276,16 +277,17 @@ function device(name: string, agoMs: number, change: Partial<Binding> = {}): Bin
   };
 }
 
-/** What a week has led to by now: silent pushes from a day before the end, notices 12 h and 1 h before it. */
-function sentOf(renewedAt: Instant, ttl: number): SentPush[] {
+/** What a week has led to by now: hourly silent pushes from a day before the end, the notice 12 h before it. */
+function sentOf(renewedAt: Instant, ttl: number): Pick<Binding, 'sent' | 'lastRefreshAt'> {
   const endsAt = plus(renewedAt, ttl);
   const notice = plus(endsAt, -12 * HOUR);
-  const sent: SentPush[] = [];
+  const sent: SentNotice[] =
+    notice < AFTERNOON ? [{ notice: 'soon', offsetMs: 12 * HOUR, at: notice, done: true }] : [];
+  let lastRefreshAt: Instant | undefined;
   for (let at = plus(endsAt, -23.4 * HOUR); at < AFTERNOON && at < endsAt; at = plus(at, HOUR)) {
-    if (Math.abs(at - notice) > HOUR / 2) sent.push({ kind: 'refresh', at, done: true });
-    else if (notice < AFTERNOON) sent.push({ kind: noticeKind(12 * HOUR), at: notice, done: true });
+    if (Math.abs(at - notice) > HOUR / 2) lastRefreshAt = at;
   }
-  return sent;
+  return { sent, ...(lastRefreshAt === undefined ? {} : { lastRefreshAt }) };
 }
 
 function records(trouble: boolean): AorRecord[] {

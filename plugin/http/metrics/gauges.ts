@@ -1,39 +1,11 @@
 /** Metrics of what is known elsewhere: read when it is asked for, so that nothing is counted twice. */
 import { Counter, Gauge, type Registry } from 'prom-client';
-import { STAGES, type Stage } from '../../core/stage.ts';
+import { STAGES } from '../../core/stage.ts';
 import type { Instant } from '../../core/time.ts';
+import type { Count, RunningStatus, ServiceState } from '../../ports/status.ts';
 
-/** What is asked for at each scrape. The runtime's `Looks` is one. */
-export interface Measured {
-  readonly mode: string;
-  status(): { readonly links: Readonly<Record<string, boolean>>; readonly waiting: number; readonly brake?: string };
-  pushes(): {
-    readonly ended: readonly { provider: string; purpose: string; outcome: string; count: number }[];
-    readonly providers: readonly ServiceStats[];
-    readonly retries: number;
-    readonly alarms: readonly { readonly provider: string }[];
-  };
-  receivers(): readonly { readonly name: string; readonly waiting: number; readonly lost: number }[];
-  store(): { readonly trouble?: unknown; readonly unsaved: number };
-  /** Undefined before the first count. */
-  count():
-    | {
-        readonly at: Instant;
-        readonly accounts: number;
-        readonly byStage: Readonly<Record<Stage, number>>;
-        readonly unnotifiable: number;
-        readonly seldom: number;
-      }
-    | undefined;
-}
-
-interface ServiceStats {
-  readonly provider: string;
-  readonly queued: number;
-  readonly inFlight: number;
-  readonly breaker: string;
-  readonly credentials: readonly { readonly name: string; readonly endsAt?: Instant }[];
-}
+/** What is asked for at each scrape. */
+export type Measured = Pick<RunningStatus, 'mode' | 'status' | 'pushes' | 'receivers' | 'store' | 'count' | 'brake'>;
 
 export interface About {
   readonly version: string;
@@ -97,7 +69,7 @@ export function measure(registry: Registry, measured: Measured, about: About): v
     'pushwake_brake_on',
     '1 while notices and endings are held back; the log and the first status page say why',
     [],
-    (set) => set({}, measured.status().brake === undefined ? 0 : 1),
+    (set) => set({}, measured.brake().length > 0 ? 1 : 0),
   );
 
   counter(
@@ -115,7 +87,7 @@ export function measure(registry: Registry, measured: Measured, about: About): v
   counter('pushwake_push_retries_total', 'Attempts beyond the first of each push', [], (add) =>
     add({}, measured.pushes().retries),
   );
-  const perService = (name: string, help: string, value: (p: ServiceStats) => number) =>
+  const perService = (name: string, help: string, value: (p: ServiceState) => number) =>
     gauge(name, help, ['service'], (set) => {
       for (const p of measured.pushes().providers) set({ service: p.provider }, value(p));
     });
@@ -151,7 +123,7 @@ export function measure(registry: Registry, measured: Measured, about: About): v
     const count = measured.count();
     if (count) for (const stage of STAGES) set({ stage }, count.byStage[stage]);
   });
-  const counted = (name: string, help: string, value: (c: NonNullable<ReturnType<Measured['count']>>) => number) =>
+  const counted = (name: string, help: string, value: (c: Count) => number) =>
     gauge(name, help, [], (set) => {
       const count = measured.count();
       if (count) set({}, value(count));

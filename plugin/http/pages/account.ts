@@ -1,7 +1,8 @@
 /** One account: its devices with their lifetimes, what the PBXs hold of it now, its last calls. */
 import type { Aor } from '../../core/aor.ts';
-import type { AorRecord, Binding, Targets } from '../../core/binding.ts';
+import type { AorRecord, Binding } from '../../core/binding.ts';
 import { IN_WORDS } from '../../core/explain.ts';
+import type { PolicyFor } from '../../core/lifecycle.ts';
 import type { Policy } from '../../core/policy.ts';
 import { stageOf } from '../../core/stage.ts';
 import type { CallTrace } from '../../core/trace.ts';
@@ -19,7 +20,7 @@ export interface AccountView {
   readonly record: AorRecord | undefined;
   /** The store did not answer: no record is not "no device". */
   readonly unknown: boolean;
-  readonly policyOf: (targets: Targets) => Policy;
+  readonly policyOf: PolicyFor;
   readonly held: Awaited<ReturnType<Site['held']>>;
   /** The latest first. */
   readonly calls: readonly CallTrace[];
@@ -33,7 +34,7 @@ export function accountBody(view: AccountView, times: Times): Html {
   return html`<h1>${aor}</h1>
 <p class="lead">${inWords(bindings.length, view.unknown)}</p>
 ${bindings.length === 0 && !view.unknown && nothingBound(record, times)}
-${bindings.map((b) => device(aor, b, view.policyOf(b.targets), times))}
+${bindings.map((b) => device(aor, b, view.policyOf(b), times))}
 <h2>Registered now</h2>
 ${heldPart(view, times)}
 <h2>Last calls</h2>

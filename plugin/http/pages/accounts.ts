@@ -1,8 +1,8 @@
 /** The accounts: searched and paged in what was counted; no request scans the store. */
 import type { Aor } from '../../core/aor.ts';
+import type { Count, CountedAccount } from '../../ports/status.ts';
 import { type Html, html } from './html.ts';
 import { table } from './layout.ts';
-import type { CountedAccount, CountedSite } from './site.ts';
 import { number, several, type Times } from './times.ts';
 import { stageBadge } from './words.ts';
 
@@ -13,13 +13,13 @@ export interface AccountsPage {
   /** From 1. */
   readonly page: number;
   readonly pages: number;
-  readonly count: CountedSite | undefined;
+  readonly count: Count | undefined;
 }
 
 export const PAGE_SIZE = 50;
 
 /** Accounts whose name holds the words. A page beyond the last is the last. */
-export function accountsPage(count: CountedSite | undefined, query: string, page: number): AccountsPage {
+export function accountsPage(count: Count | undefined, query: string, page: number): AccountsPage {
   const words = query.toLowerCase();
   const all = (count?.list ?? []).filter((a) => a.aor.toLowerCase().includes(words));
   const pages = Math.max(1, Math.ceil(all.length / PAGE_SIZE));

@@ -1,7 +1,7 @@
 /** The lifetime of one device: what was sent in it and what is planned, as a line and as a list that says the same. */
-import type { Binding } from '../../core/binding.ts';
+import type { Binding, NoticeId } from '../../core/binding.ts';
 import type { Policy } from '../../core/policy.ts';
-import { isNotifiable, nextRefresh, noticeKind, pendingNotices } from '../../core/schedule.ts';
+import { isNotifiable, nextRefresh, pendingNotices } from '../../core/schedule.ts';
 import { between, type Instant, latest, plus } from '../../core/time.ts';
 import { type Html, html } from './html.ts';
 import { length, type Times } from './times.ts';
@@ -14,14 +14,18 @@ export interface Moment {
 
 /** Oldest first. */
 export function lifeOf(b: Binding, policy: Policy, now: Instant): readonly Moment[] {
-  const sent = b.sent.map(({ kind, at, done }): Moment => {
-    const settled = done ? '' : ' (not known yet whether the push service took it)';
-    if (kind === 'refresh') return { at, kind: 'refresh', what: 'silent push: asked the app to register' };
-    return { at, kind: 'notice', what: `${noticeInWords(kind)}${settled}` };
+  const notices = b.sent.map((sent): Moment => {
+    const settled = sent.done ? '' : ' (not known yet whether the push service took it)';
+    return { at: sent.at, kind: 'notice', what: `${noticeInWords(sent)}${settled}` };
   });
+  const refreshed: readonly Moment[] =
+    b.lastRefreshAt === undefined
+      ? []
+      : [{ at: b.lastRefreshAt, kind: 'refresh', what: 'the last silent push: asked the app to register' }];
   const moments: Moment[] = [
     { at: b.renewedAt, kind: 'renewed', what: 'last heard: a REGISTER, the lifetime begins' },
-    ...collapsed(sent),
+    ...refreshed,
+    ...notices,
     ...(b.ending ? [] : planned(b, policy, now)),
     { at: now, kind: 'now', what: 'now' },
     { at: b.endsAt, kind: 'end', what: endInWords(b, now) },
@@ -33,45 +37,24 @@ export function lifeOf(b: Binding, policy: Policy, now: Instant): readonly Momen
     .map(({ m }) => m);
 }
 
-/** Twenty silent pushes in a row are one line. */
-function collapsed(sent: readonly Moment[]): Moment[] {
-  const found: Moment[] = [];
-  let run: Moment[] = [];
-  const flush = () => {
-    const [first] = run;
-    if (run.length > 2 && first) {
-      const last = run.at(-1) as Moment;
-      const every = length(between(first.at, last.at) / (run.length - 1));
-      found.push({
-        ...first,
-        what: `${run.length} silent pushes from here on, one in ${every}: asked the app to register`,
-      });
-    } else found.push(...run);
-    run = [];
-  };
-  for (const moment of sent) {
-    if (moment.kind !== 'refresh') flush();
-    if (moment.kind === 'refresh') run.push(moment);
-    else found.push(moment);
-  }
-  flush();
-  return found;
-}
-
 function planned(b: Binding, policy: Policy, now: Instant): Moment[] {
   const notices = pendingNotices(b, policy).map((offset): Moment => {
     const due = plus(b.endsAt, -offset);
-    return { at: latest(now, due), kind: 'planned', what: `planned: ${noticeInWords(noticeKind(offset))}` };
+    return {
+      at: latest(now, due),
+      kind: 'planned',
+      what: `planned: ${noticeInWords({ notice: 'soon', offsetMs: offset })}`,
+    };
   });
   const refresh = nextRefresh(b, policy);
   if (refresh === undefined) return notices;
   return [{ at: latest(now, refresh), kind: 'planned', what: 'planned: the next silent push' }, ...notices];
 }
 
-function noticeInWords(kind: string): string {
-  const before = /^soon-(\d+)$/.exec(kind)?.[1];
-  if (before !== undefined) return `notice "expires soon", ${length(Number(before))} before the end`;
-  return kind === 'expired' ? 'notice "expired"' : `notice "${kind}"`;
+function noticeInWords(which: NoticeId): string {
+  return which.notice === 'soon'
+    ? `notice "expires soon", ${length(which.offsetMs)} before the end`
+    : 'notice "expired"';
 }
 
 function endInWords(b: Binding, now: Instant): string {
@@ -87,18 +70,16 @@ export function lifeLine(moments: readonly Moment[], b: Binding, now: Instant): 
   const to = latest(b.endsAt, now);
   const span = Math.max(1, between(from, to));
   const x = (at: Instant) => `${((Math.min(Math.max(at, from), to) - from) / span) * 100}%`;
-  const sent = b.sent.map(({ kind, at }) =>
-    kind === 'refresh'
-      ? html`<circle class="sent" cx="${x(at)}" cy="${Y}" r="2"/>`
-      : html`<circle class="notice" cx="${x(at)}" cy="${Y}" r="6"/>`,
-  );
+  const refreshed =
+    b.lastRefreshAt !== undefined && html`<circle class="sent" cx="${x(b.lastRefreshAt)}" cy="${Y}" r="2"/>`;
+  const sent = b.sent.map(({ at }) => html`<circle class="notice" cx="${x(at)}" cy="${Y}" r="6"/>`);
   const toCome = moments
     .filter((m) => m.kind === 'planned' && m.what.includes('notice'))
     .map((m) => html`<circle class="planned" cx="${x(m.at)}" cy="${Y}" r="5"/>`);
   return html`<svg class="life" aria-hidden="true" width="100%" height="28">
 <rect class="track" x="0" y="${Y - 3}" width="100%" height="6" rx="3"/>
 <rect class="passed" x="0" y="${Y - 3}" width="${x(now)}" height="6" rx="3"/>
-${toCome}${sent}<line class="now" x1="${x(now)}" x2="${x(now)}" y1="2" y2="26"/>
+${toCome}${refreshed}${sent}<line class="now" x1="${x(now)}" x2="${x(now)}" y1="2" y2="26"/>
 </svg>`;
 }
 

@@ -1,10 +1,11 @@
 /** The first page: what is wrong now, and what to do; then how the site does. */
 import { STAGES } from '../../core/stage.ts';
+import type { Count } from '../../ports/status.ts';
 import { type Html, html } from './html.ts';
 import { badge, command, figures, table } from './layout.ts';
 import type { State } from './problems.ts';
 import { type Problem, problemsOf } from './problems.ts';
-import type { CountedSite, Site } from './site.ts';
+import type { Site } from './site.ts';
 import { number, several, type Times } from './times.ts';
 import { daysOf, weekChart, weekTable } from './week.ts';
 import { devicesOf, firstStep, stageWord } from './words.ts';
@@ -19,17 +20,17 @@ export interface Overview {
   readonly pushedCalls: number;
   readonly wokenCalls: number;
   readonly medianMs: number | undefined;
-  readonly count: CountedSite | undefined;
+  readonly count: Count | undefined;
 }
 
 export function overviewOf(site: Site, listeners: State['listeners']): Overview {
-  const { ready, waiting, brake } = site.status();
+  const { ready, waiting } = site.status();
   const pushes = site.pushes();
   const count = site.count();
   const state: State = {
     now: site.now(),
     ready,
-    ...(brake === undefined ? {} : { brake }),
+    brake: site.brake(),
     links: site.links(),
     services: pushes.providers,
     alarms: pushes.alarms,
@@ -101,7 +102,7 @@ ${p.command !== undefined && command(p.command)}
 </li>`;
 }
 
-function counted(count: CountedSite, times: Times): Html {
+function counted(count: Count, times: Times): Html {
   const age = html`Counted ${times.distance(count.at)}.`;
   const days = daysOf(count.endsByHour, times);
   return html`<h2>Bindings by the day they end</h2>

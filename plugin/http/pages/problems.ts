@@ -3,6 +3,7 @@
  * on is here; what rights itself within seconds is not.
  */
 import { between, DAY, type DurationMs, type Instant } from '../../core/time.ts';
+import type { Alarm, BrakeState, LinkState, ReceiverState, ServiceState, StoreState } from '../../ports/status.ts';
 import { length, several } from './times.ts';
 
 export interface Problem {
@@ -20,31 +21,12 @@ export interface Problem {
 export interface State {
   readonly now: Instant;
   readonly ready: boolean;
-  readonly brake?: string;
-  readonly links: readonly {
-    readonly name: string;
-    readonly up: boolean;
-    readonly downSince?: Instant;
-    readonly reason?: string;
-    readonly remote: boolean;
-  }[];
-  readonly services: readonly {
-    readonly provider: string;
-    readonly breaker: string;
-    readonly trouble?: string;
-    readonly credentials: readonly { readonly name: string; readonly endsAt?: Instant }[];
-  }[];
-  readonly alarms: readonly {
-    readonly provider: string;
-    readonly app: string;
-    readonly outcome: { readonly reason: string; readonly hint: string; readonly scope?: 'device' };
-  }[];
-  readonly store: {
-    readonly name: string;
-    readonly trouble?: { reason: string; since: Instant };
-    readonly unsaved: number;
-  };
-  readonly receivers: readonly { readonly name: string; readonly waiting: number; readonly lost: number }[];
+  readonly brake: readonly BrakeState[];
+  readonly links: readonly LinkState[];
+  readonly services: readonly Pick<ServiceState, 'provider' | 'breaker' | 'trouble' | 'credentials'>[];
+  readonly alarms: readonly Alarm[];
+  readonly store: StoreState;
+  readonly receivers: readonly ReceiverState[];
   /** Certificates of our own listeners. */
   readonly listeners: readonly { readonly name: string; readonly endsAt?: Instant }[];
   readonly seldom: number;
@@ -129,16 +111,27 @@ function serviceProblems({ services, alarms }: State): Problem[] {
 }
 
 function brakeProblems({ brake }: State): Problem[] {
-  if (brake === undefined) return [];
-  return [
-    {
-      level: 'bad',
-      what: 'The brake is on: no notice is sent and nothing ends',
-      why: `Something looks wrong on a large scale: ${brake}. Calls are woken as always.`,
-      remedy:
-        'Look at the clock of this machine, at the push services and at the log. The brake lets go by itself after an hour.',
-    },
-  ];
+  return brake.map(({ app, reason, since }) =>
+    app === undefined
+      ? {
+          level: 'bad',
+          what: 'The brake is on: no notice is sent and nothing ends',
+          why: `Something looks wrong on a large scale: ${reason}. Calls are woken as always.`,
+          remedy:
+            'Look at the clock of this machine, at the push services and at the log. The brake lets go by itself after an hour.',
+          command: 'pushwake brake release',
+          since,
+        }
+      : {
+          level: 'bad',
+          what: `The brake holds the app ${app}: none of its devices is notified or ended`,
+          why: `${reason}. So many at once look like a mistake (another key, another environment, a fault of the push service), not like deleted apps. Calls still push these devices.`,
+          remedy:
+            'Check with pushwake push-test that a phone of this app that works is reached. When the apps really are gone, let the brake go; by itself it lets go after an hour without such verdicts.',
+          command: `pushwake brake release --app "${app}"`,
+          since,
+        },
+  );
 }
 
 function credentialProblems({ services, listeners, now }: State): Problem[] {

@@ -1,9 +1,11 @@
 /** Push services, their queues and keys; receivers of events; the store. */
+
+import type { PushState } from '../../ports/status.ts';
 import { type Html, html } from './html.ts';
 import { badge, figures, table } from './layout.ts';
 import type { State } from './problems.ts';
 import { CREDENTIAL_WARNED } from './problems.ts';
-import type { Pushes, Site } from './site.ts';
+import type { Site } from './site.ts';
 import { number, type Times } from './times.ts';
 
 const VERDICTS: readonly (readonly [kind: string, words: string])[] = [
@@ -41,7 +43,7 @@ ${figures([
 ])}`;
 }
 
-function stateOf(p: Pushes['providers'][number], alarms: Pushes['alarms']): Html {
+function stateOf(p: PushState['providers'][number], alarms: PushState['alarms']): Html {
   const own = alarms.filter((a) => a.provider === p.provider);
   if (own.length > 0)
     return html`${badge('bad', 'refuses us')} ${own.map((a) => `${a.app}: ${a.outcome.reason}`).join('; ')}`;
@@ -49,7 +51,7 @@ function stateOf(p: Pushes['providers'][number], alarms: Pushes['alarms']): Html
   return html`${badge('bad', 'held back')} ${p.trouble}`;
 }
 
-function endedTable({ ended, retries }: Pushes): Html {
+function endedTable({ ended, retries }: PushState): Html {
   const keys = [...new Set(ended.map((e) => `${e.provider} ${e.purpose}`))].sort();
   const count = (key: string, kind: string) =>
     ended.find((e) => `${e.provider} ${e.purpose}` === key && e.outcome === kind)?.count ?? 0;
@@ -60,7 +62,7 @@ function endedTable({ ended, retries }: Pushes): Html {
   );
 }
 
-function credentials(providers: Pushes['providers'], listeners: State['listeners'], times: Times): Html {
+function credentials(providers: PushState['providers'], listeners: State['listeners'], times: Times): Html {
   const rows = [
     ...providers.flatMap((p) => p.credentials.map((c) => ({ ...c, of: p.provider }))),
     ...listeners.map((l) => ({ ...l, name: 'TLS certificate', of: `${l.name} listener` })),

@@ -4,16 +4,16 @@
  */
 import type { Aor } from '../../core/aor.ts';
 import type { AorRecord, Binding, BindingId, Targets } from '../../core/binding.ts';
-import type { LifecycleEvent } from '../../core/events.ts';
 import { targetList } from '../../core/identity.ts';
 import { pushParamsOf } from '../../core/push-params.ts';
 import { between, DAY, type DurationMs, type Instant, MINUTE, SECOND } from '../../core/time.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { PushRequest } from '../../ports/push-provider.ts';
+import type { Intake } from '../intake.ts';
 
 export interface ReportsOptions {
   readonly clock: Clock;
-  readonly apply: (aor: Aor, event: LifecycleEvent) => Promise<void>;
+  readonly intake: Pick<Intake, 'apply'>;
   readonly read: (aor: Aor) => Promise<AorRecord | undefined>;
   readonly newId: () => string;
 }
@@ -74,14 +74,14 @@ export class Reports {
     if (recent.length === 0 || pushParamsOf(uri).kind === 'push') return;
     const [only, ...more] = await this.#reported(aor);
     if (!only || more.length > 0 || !recent.some((p) => hasToken(only, p.token))) return;
-    await this.#o.apply(aor, { type: 'ReportedDeviceAnswered', bindingId: only.id, at });
+    await this.#o.intake.apply(aor, { type: 'ReportedDeviceAnswered', bindingId: only.id, at });
   }
 
   /** An app told its tokens. */
   async report(aor: Aor, device: ReportedDevice, targets: Targets): Promise<Taken> {
     if (this.#isTooMuch(aor)) return 'too many';
     const registeredAt = this.#registered.get(aor);
-    await this.#o.apply(aor, {
+    await this.#o.intake.apply(aor, {
       type: 'Reported',
       targets,
       at: this.#o.clock.now(),
@@ -95,7 +95,7 @@ export class Reports {
   /** The account was removed from an app. */
   async withdraw(aor: Aor, device: ReportedDevice, targets: Targets): Promise<Taken> {
     if (this.#isTooMuch(aor)) return 'too many';
-    await this.#o.apply(aor, {
+    await this.#o.intake.apply(aor, {
       type: 'ReportWithdrawn',
       at: this.#o.clock.now(),
       tokens: targetList(targets).map((t) => t.token.fingerprint),
@@ -117,7 +117,7 @@ export class Reports {
     const push = binding && open.find((p) => hasToken(binding, p.token));
     if (!push) return 'taken';
     push.receipt = true;
-    await this.#o.apply(aor, { type: 'ReportedDeviceAnswered', bindingId: binding.id, at });
+    await this.#o.intake.apply(aor, { type: 'ReportedDeviceAnswered', bindingId: binding.id, at });
     return 'taken';
   }
 

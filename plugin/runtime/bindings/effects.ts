@@ -4,17 +4,16 @@
  */
 import type { Aor } from '../../core/aor.ts';
 import { type AorRecord, appChosen, type Binding } from '../../core/binding.ts';
-import type { Effect, LifecycleEvent, NoticeName } from '../../core/events.ts';
+import type { Effect, NoticeName } from '../../core/events.ts';
 import { targetList } from '../../core/identity.ts';
 import type { Mode } from '../../core/policy.ts';
 import { pushParamsOf } from '../../core/push-params.ts';
 import type { Logger } from '../../ports/adapter.ts';
-import type { Clock } from '../../ports/clock.ts';
 import type { PbxLink } from '../../ports/pbx-link.ts';
 import type { PushOutcome } from '../../ports/push-provider.ts';
+import type { Intake } from '../intake.ts';
 import type { Delivery } from '../push/delivery.ts';
 import { atBoundary } from './crash-points.ts';
-import { heldEvent } from './resync.ts';
 
 const UNDER_WAY_MAX = 1_000;
 
@@ -28,10 +27,8 @@ export interface EffectRunnerOptions {
   readonly log: Logger;
   readonly delivery: Delivery;
   readonly links: ReadonlyMap<string, PbxLink>;
-  readonly apply: (aor: Aor, event: LifecycleEvent) => Promise<void>;
+  readonly intake: Pick<Intake, 'apply' | 'beforeRemoval' | 'fromPushOutcome'>;
   readonly read: (aor: Aor) => Promise<AorRecord | undefined>;
-  readonly clock: Clock;
-  readonly newId: () => string;
   readonly noticeText: (aor: Aor, notice: NoticeName) => NoticeText;
   /** Tells the PBXs whether the AOR is reachable, after its bindings changed. */
   readonly onReport?: (aor: Aor, record: AorRecord, effect: Extract<Effect, { type: 'report' }>) => void;
@@ -101,13 +98,12 @@ export class EffectRunner {
             { aor, bindingId: effect.bindingId, purpose, token: effect.target.token.fingerprint },
             'observe: would push',
           );
-          return effect.type === 'sendNotice' ? this.#settle(aor, effect, { kind: 'accepted' }) : undefined;
+          return effect.type === 'sendNotice' ? this.#answered(aor, effect, { kind: 'accepted' }) : undefined;
         }
         atBoundary('push to be sent');
         const outcome = await this.#push(aor, effect);
         atBoundary('push answered');
-        await this.#tokenVerdict(aor, effect.bindingId, effect.target.token.fingerprint, outcome);
-        if (effect.type === 'sendNotice') await this.#settle(aor, effect, outcome);
+        await this.#answered(aor, effect, outcome);
         atBoundary('answer saved');
         return;
       }
@@ -122,36 +118,23 @@ export class EffectRunner {
     const draft =
       effect.type === 'sendRefresh'
         ? { purpose: 'refresh' as const, ...common, ...(effect.urgent && { urgent: true }) }
-        : { purpose: 'notice' as const, ...common, notice: effect.notice, ...this.#o.noticeText(aor, effect.notice) };
+        : {
+            purpose: 'notice' as const,
+            ...common,
+            notice: effect.which.notice,
+            ...this.#o.noticeText(aor, effect.which.notice),
+          };
     return this.#o.delivery.send(draft, { other: target });
   }
 
-  async #tokenVerdict(aor: Aor, bindingId: Binding['id'], token: string, outcome: PushOutcome): Promise<void> {
-    if (outcome.kind !== 'tokenDead') return;
-    await this.#o.apply(aor, {
-      type: 'TokenDied',
-      bindingId,
-      token,
-      ...(outcome.since === undefined ? {} : { since: outcome.since }),
-    });
-  }
-
-  async #settle(aor: Aor, effect: Extract<Effect, { type: 'sendNotice' }>, outcome: PushOutcome): Promise<void> {
-    const result = (
-      {
-        accepted: 'sent',
-        tokenDead: 'lost',
-        failed: 'lost',
-        retryLater: 'later',
-        misconfigured: 'misconfigured',
-      } as const
-    )[outcome.kind];
-    await this.#o.apply(aor, {
-      type: 'NoticeSettled',
-      bindingId: effect.bindingId,
-      kind: effect.kind,
-      outcome: result,
-    });
+  #answered(
+    aor: Aor,
+    effect: Extract<Effect, { type: 'sendRefresh' | 'sendNotice' }>,
+    outcome: PushOutcome,
+  ): Promise<void> {
+    const { bindingId, target } = effect;
+    const which = effect.type === 'sendNotice' ? { which: effect.which } : {};
+    return this.#o.intake.fromPushOutcome(aor, { bindingId, target, ...which }, outcome);
   }
 
   /**
@@ -165,7 +148,7 @@ export class EffectRunner {
     try {
       const held = (await link.ask(aor)).contacts.find((c) => c.uri === effect.uri);
       if (held) {
-        await this.#o.apply(aor, heldEvent(held, this.#o.clock.now(), this.#o.newId()));
+        await this.#o.intake.beforeRemoval(held);
         if (!(await this.#stillWanted(aor, effect))) return;
         const params = pushParamsOf(held.uri, appChosen((await this.#o.read(aor))?.bindings ?? []));
         const tokens = params.kind === 'push' ? targetList(params.targets).map((t) => t.token.fingerprint) : [];
@@ -192,7 +175,12 @@ export class EffectRunner {
   }
 
   #gone(aor: Aor, effect: Extract<Effect, { type: 'removeContact' }>): Promise<void> {
-    return this.#o.apply(aor, { type: 'ContactGone', bindingId: effect.bindingId, pbx: effect.pbx, uri: effect.uri });
+    return this.#o.intake.apply(aor, {
+      type: 'ContactGone',
+      bindingId: effect.bindingId,
+      pbx: effect.pbx,
+      uri: effect.uri,
+    });
   }
 }
 

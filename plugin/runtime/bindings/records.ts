@@ -5,8 +5,8 @@
  */
 import type { Aor } from '../../core/aor.ts';
 import { type AorRecord, emptyRecord } from '../../core/binding.ts';
-import type { PolicyFor } from '../../core/draft.ts';
 import type { Effect, LifecycleEvent } from '../../core/events.ts';
+import type { PolicyFor } from '../../core/lifecycle.ts';
 import { transition } from '../../core/lifecycle.ts';
 import { type DurationMs, SECOND } from '../../core/time.ts';
 import type { Logger } from '../../ports/adapter.ts';

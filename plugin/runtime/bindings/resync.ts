@@ -3,46 +3,26 @@
  * then contacts nobody told us about. Calls and readiness never wait for this.
  */
 import type { Aor } from '../../core/aor.ts';
-import type { AorRecord, BindingId } from '../../core/binding.ts';
-import type { LifecycleEvent } from '../../core/events.ts';
-import { type DurationMs, type Instant, MINUTE } from '../../core/time.ts';
+import type { AorRecord } from '../../core/binding.ts';
+import { type DurationMs, MINUTE } from '../../core/time.ts';
 import type { Logger } from '../../ports/adapter.ts';
 import type { BindingStore } from '../../ports/binding-store.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { HeldContact, PbxLink } from '../../ports/pbx-link.ts';
+import type { PbxLink } from '../../ports/pbx-link.ts';
+import type { Intake } from '../intake.ts';
 import { Pace } from './pace.ts';
-import type { Bindings } from './records.ts';
 
 /** How often everything is looked at again: bounds what a lost event can cost. */
 const SWEEP_EVERY: DurationMs = 15 * MINUTE;
 const AT_ONCE = 8;
 
-/** `maximumMs`: the most the PBX grants for this AOR, where it told. */
-export function heldEvent(contact: HeldContact, at: Instant, newId: string, maximumMs?: DurationMs): LifecycleEvent {
-  const { pbx, uri, expiresAt, instanceId } = contact;
-  return {
-    type: 'ContactSeen',
-    live: false,
-    at,
-    newId: newId as BindingId,
-    contact: {
-      pbx,
-      uri,
-      ...(expiresAt === undefined ? {} : { expiresAt }),
-      ...(instanceId === undefined ? {} : { instanceId }),
-      ...(maximumMs === undefined ? {} : { maximumMs }),
-    },
-  };
-}
-
 export interface ResyncOptions {
   readonly store: BindingStore;
-  readonly bindings: Bindings;
+  readonly intake: Pick<Intake, 'fromHeld'>;
   readonly clock: Clock;
   /** The machine's own time, for the pauses. */
   readonly wire: Clock;
   readonly log: Logger;
-  readonly newId: () => string;
   /** Tells the PBX whether this account can be reached, unless it was told already since the link is up. */
   readonly tellReachable: (link: PbxLink, record: AorRecord) => void;
   readonly owns: (link: PbxLink, aor: Aor) => boolean;
@@ -130,19 +110,15 @@ export class Resync {
         if (why === 'connect') this.#o.tellReachable(link, record);
         if (record.bindings.length === 0) return;
         aors++;
-        const { contacts: held, maximumExpiresMs } = await link.ask(record.aor);
-        contacts += held.length;
-        const at = this.#o.clock.now();
-        if (held.length > 0) {
-          const facts = held.map((c) => heldEvent(c, at, this.#o.newId(), maximumExpiresMs));
-          await this.#o.bindings.apply(record.aor, ...facts);
-        }
+        const answer = await link.ask(record.aor);
+        contacts += answer.contacts.length;
+        await this.#o.intake.fromHeld(record.aor, answer);
       });
       await eachAtOnce(AT_ONCE, pace, link.list(), async (contact) => {
         // Known ones were asked above. Looked up rather than remembered: a million accounts must not live in memory.
         if (this.#stopped || (await this.#o.store.get(contact.aor, { calm: true }))?.bindings.length) return;
         contacts++;
-        await this.#o.bindings.apply(contact.aor, heldEvent(contact, this.#o.clock.now(), this.#o.newId()));
+        await this.#o.intake.fromHeld(contact.aor, { contacts: [contact] });
       });
       const ms = Math.round(this.#o.clock.monotonicMs() - startedMs);
       this.#o.log[why === 'sweep' ? 'debug' : 'info']({ pbx: link.name, aors, contacts, ms }, 'resync done');

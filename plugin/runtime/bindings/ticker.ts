@@ -6,15 +6,13 @@
  * applied before `Ticked`. One that cannot be asked makes the answer *unknown*: nothing is sent and nothing ends.
  */
 import type { Aor } from '../../core/aor.ts';
-import type { LifecycleEvent } from '../../core/events.ts';
 import { between, type DurationMs, type Instant, MINUTE } from '../../core/time.ts';
 import type { Logger } from '../../ports/adapter.ts';
 import type { BindingStore } from '../../ports/binding-store.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { PbxLink } from '../../ports/pbx-link.ts';
+import type { Intake } from '../intake.ts';
 import type { Brake } from './brake.ts';
-import type { Bindings } from './records.ts';
-import { heldEvent } from './resync.ts';
 
 /** How often the store is asked, at most. Also heals whatever a clock jump did. */
 const LOOK_EVERY: DurationMs = 1 * MINUTE;
@@ -24,11 +22,10 @@ const AT_ONCE = 48;
 
 export interface TickerOptions {
   readonly store: BindingStore;
-  readonly bindings: Bindings;
+  readonly intake: Pick<Intake, 'fromAsked'>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly brake: Brake;
-  readonly newId: () => string;
   /** The PBXs that own an AOR. */
   readonly linksOf: (aor: Aor) => readonly PbxLink[];
   /** Since when a link is down; undefined while it is up. */
@@ -99,21 +96,12 @@ export class Ticker {
   async tick(aor: Aor): Promise<void> {
     const links = this.#o.linksOf(aor).filter((link) => !this.#forgotten(link));
     const answers = await Promise.allSettled(links.map((link) => link.ask(aor)));
-    const events: LifecycleEvent[] = [];
-    let exists = 0;
-    let unknown = false;
-    for (const answer of answers) {
-      if (answer.status === 'rejected') {
-        unknown = true;
-        continue;
-      }
-      if (answer.value.aorExists) exists++;
-      const { contacts, maximumExpiresMs } = answer.value;
-      events.push(...contacts.map((c) => heldEvent(c, this.#o.clock.now(), this.#o.newId(), maximumExpiresMs)));
-    }
+    const given = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+    const exists = given.some((answer) => answer.aorExists);
+    const unknown = given.length < answers.length;
     // Nobody left to ask (the PBX is gone from the configuration, or unseen for `forgetAfter`): nothing is held up by it.
-    const asked = unknown ? 'unknown' : exists > 0 || links.length === 0 ? 'held' : 'missing';
-    await this.#o.bindings.apply(aor, ...events, { type: 'Ticked', asked, braked: this.#o.brake.on });
+    const asked = unknown ? 'unknown' : exists || links.length === 0 ? 'held' : 'missing';
+    await this.#o.intake.fromAsked(aor, given, asked);
   }
 
   #forgotten(link: PbxLink): boolean {

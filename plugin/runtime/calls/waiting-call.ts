@@ -4,7 +4,6 @@
  */
 import type { Aor } from '../../core/aor.ts';
 import type { Binding } from '../../core/binding.ts';
-import type { LifecycleEvent } from '../../core/events.ts';
 import type { Policy } from '../../core/policy.ts';
 import { between, type DurationMs, type Instant, MINUTE, plus, SECOND } from '../../core/time.ts';
 import {
@@ -22,8 +21,7 @@ import {
 import type { Logger } from '../../ports/adapter.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Caller, DeviceLeg, HeldContact, PbxLink, RingTarget } from '../../ports/pbx-link.ts';
-import type { PushOutcome } from '../../ports/push-provider.ts';
-import type { Bindings } from '../bindings/records.ts';
+import type { Intake } from '../intake.ts';
 import type { Delivery } from '../push/delivery.ts';
 import type { CallTrace, TraceBook, TraceStep } from './trace-book.ts';
 
@@ -40,7 +38,7 @@ const CAME: ReadonlySet<string> = new Set(['registered', 'ringing']);
 export interface LiveWakeDeps {
   readonly clock: Clock;
   readonly log: Logger;
-  readonly bindings: Bindings;
+  readonly intake: Pick<Intake, 'fromPushOutcome' | 'fromWake'>;
   readonly delivery: Delivery;
   readonly traces: TraceBook;
   readonly watchElsewhere: (link: PbxLink, aor: Aor, on: boolean) => void;
@@ -259,17 +257,7 @@ export class LiveWake {
     // The call first: it does not wait until the verdict is written.
     const settled = outcome.kind === 'accepted' ? 'accepted' : outcome.kind === 'tokenDead' ? 'dead' : 'failed';
     this.step({ type: 'PushSettled', bindingId, outcome: settled });
-    if (outcome.kind === 'tokenDead') await this.#tokenDied(wake.aor, device, outcome);
-  }
-
-  #tokenDied(aor: Aor, device: WakeDevice, outcome: Extract<PushOutcome, { kind: 'tokenDead' }>): Promise<void> {
-    const event: LifecycleEvent = {
-      type: 'TokenDied',
-      bindingId: device.bindingId,
-      token: device.target.token.fingerprint,
-      ...(outcome.since === undefined ? {} : { since: outcome.since }),
-    };
-    return this.#o.bindings.apply(aor, event);
+    await this.#o.intake.fromPushOutcome(wake.aor, device, outcome);
   }
 
   async #ask(): Promise<void> {
@@ -305,9 +293,10 @@ export class LiveWake {
     const { wake } = this;
     const targets = device.binding.targets;
     // By Apple's rule a VoIP push must become a call: who has only that token learns it from SIP or not at all.
-    if (!this.#o.delivery.targetFor('cancel', targets)) return;
+    const target = this.#o.delivery.targetFor('cancel', targets);
+    if (!target) return;
     this.trace(`told: ${word}`, device.bindingId);
-    await this.#o.delivery.send(
+    const outcome = await this.#o.delivery.send(
       {
         purpose: 'cancel',
         aor: wake.aor,
@@ -318,6 +307,7 @@ export class LiveWake {
       },
       targets,
     );
+    await this.#o.intake.fromPushOutcome(wake.aor, { bindingId: device.bindingId, target }, outcome);
   }
 
   // ── The end ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -374,12 +364,9 @@ export class LiveWake {
       const came = d.fresh !== undefined || d.rang;
       if (d.push !== 'accepted' || (!came && between(wake.startedAt, now) < FAIR_CHANCE)) continue;
       const afterMs = this.#steps.find((s) => s.device === d.bindingId && CAME.has(s.step))?.ms;
-      void this.#o.bindings.apply(wake.aor, {
-        type: 'WakeSettled',
-        bindingId: d.bindingId,
-        registered: came,
-        ...(came && afterMs !== undefined ? { afterMs: Math.round(afterMs) } : {}),
-      });
+      const { bindingId, target } = d;
+      const roundedMs = came && afterMs !== undefined ? Math.round(afterMs) : undefined;
+      void this.#o.intake.fromWake(wake.aor, { bindingId, target, registered: came }, roundedMs);
     }
   }
 }

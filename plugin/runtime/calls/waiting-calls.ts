@@ -4,7 +4,7 @@
  */
 import type { Aor } from '../../core/aor.ts';
 import type { Binding } from '../../core/binding.ts';
-import type { PolicyFor } from '../../core/draft.ts';
+import type { PolicyFor } from '../../core/lifecycle.ts';
 import type { Mode, Policy } from '../../core/policy.ts';
 import { between, plus, SECOND } from '../../core/time.ts';
 import {
@@ -18,8 +18,9 @@ import {
 } from '../../core/wake.ts';
 import type { Logger } from '../../ports/adapter.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { PbxEvent, PbxLink } from '../../ports/pbx-link.ts';
+import { isRegister, type PbxEvent, type PbxLink } from '../../ports/pbx-link.ts';
 import type { Bindings } from '../bindings/records.ts';
+import type { Intake } from '../intake.ts';
 import type { Delivery } from '../push/delivery.ts';
 import { Rounds } from './queue-rounds.ts';
 import type { TraceBook } from './trace-book.ts';
@@ -29,7 +30,9 @@ export interface WakesOptions {
   readonly mode: Mode;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly bindings: Bindings;
+  /** Reads records; writes none. */
+  readonly bindings: Pick<Bindings, 'read'>;
+  readonly intake: Pick<Intake, 'fromPushOutcome' | 'fromWake'>;
   readonly delivery: Delivery;
   readonly links: ReadonlyMap<string, PbxLink>;
   readonly policyFor: (aor: Aor) => PolicyFor;
@@ -70,11 +73,11 @@ export class Wakes {
 
   constructor(options: WakesOptions) {
     this.#o = options;
-    const { clock, log, bindings, delivery, traces } = options;
+    const { clock, log, intake, delivery, traces } = options;
     this.#deps = {
       clock,
       log,
-      bindings,
+      intake,
       delivery,
       traces,
       watchElsewhere: options.watchElsewhere,
@@ -131,7 +134,7 @@ export class Wakes {
         return this.#byStem.get(parseRef(event.ref)?.stem ?? '')?.step({ type: 'LegRinging', ref: event.ref });
       case 'contactSeen': {
         // A contact that is merely still stored proves nothing: only a REGISTER rings a phone.
-        if (event.how !== 'event' && event.how !== 'hep' && event.how !== 'watch') return;
+        if (!isRegister(event.how)) return;
         const { aor } = event.contact;
         for (const live of [...(this.#byAor.get(aor) ?? []), ...(this.#late.get(aor) ?? [])]) {
           const { pbx } = event.contact;
@@ -233,7 +236,7 @@ export class Wakes {
   }
 
   #policy(aor: Aor, binding: Binding): Policy {
-    return this.#o.policyFor(aor)(binding.targets, binding.choice);
+    return this.#o.policyFor(aor)(binding);
   }
 
   /** Several accounts of one call (a ring group) speak with one voice: the best news of those that still wait. */

@@ -2,21 +2,8 @@
 import { type Aor, servesAor } from '../../core/aor.ts';
 import type { Instant } from '../../core/time.ts';
 import type { PbxLink } from '../../ports/pbx-link.ts';
+import type { LinkState } from '../../ports/status.ts';
 import { RemoteLink } from './remote-links.ts';
-
-/** One PBX, as people are shown it. */
-export interface LinkState {
-  readonly name: string;
-  /** The realms it serves, with blanks between; `*` for every one. */
-  readonly realm: string;
-  readonly up: boolean;
-  /** While it is away. */
-  readonly downSince?: Instant;
-  /** Why it went. */
-  readonly reason?: string;
-  /** Another node runs this link. */
-  readonly remote: boolean;
-}
 
 export class Links {
   /** This node's own. The same list for ever; what is in it may change. */

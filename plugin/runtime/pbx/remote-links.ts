@@ -8,6 +8,7 @@ import type { Clock } from '../../ports/clock.ts';
 import {
   type AskAnswer,
   type HeldContact,
+  isRegister,
   type LegOutcome,
   LinkError,
   type PbxEvent,
@@ -51,7 +52,7 @@ export class RemoteLinks implements PeerNode {
   /** Every event of this node's own links comes by here. */
   onOwnEvent(event: PbxEvent): void {
     if (event.type === 'linkUp' || event.type === 'linkDown') return this.#o.peers.changed();
-    if (event.type !== 'contactSeen' || event.how === 'ask' || event.how === 'sweep') return;
+    if (event.type !== 'contactSeen' || !isRegister(event.how)) return;
     const { contact, how, at } = event;
     for (const [node, until] of this.#watchers.get(contact.aor) ?? []) {
       if (until > this.#o.clock.now()) this.#o.peers.tell(node, { contact, how, at });

@@ -4,7 +4,7 @@
  */
 import { type DurationMs, MINUTE, SECOND } from '../../core/time.ts';
 
-export type BreakerState = 'closed' | 'open' | 'half-open';
+import type { BreakerState } from '../../ports/status.ts';
 
 /** So many failures in a row open it. */
 const OPENS_AFTER = 5;

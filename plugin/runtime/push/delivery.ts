@@ -7,9 +7,9 @@ import type { Target, Targets } from '../../core/binding.ts';
 import { between, HOUR, type Instant } from '../../core/time.ts';
 import type { Logger } from '../../ports/adapter.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { Credential, PushOutcome, PushProvider, PushPurpose, PushRequest } from '../../ports/push-provider.ts';
-import type { BreakerState } from './circuit-breaker.ts';
-import { type Alarm, Alarms } from './misconfigurations.ts';
+import type { PushOutcome, PushProvider, PushPurpose, PushRequest } from '../../ports/push-provider.ts';
+import type { PushState } from '../../ports/status.ts';
+import { Alarms } from './misconfigurations.ts';
 import { Sending, type Surroundings } from './one-push.ts';
 import { type Lane, laneOf } from './service.ts';
 
@@ -30,24 +30,6 @@ export interface DeliveryOptions {
   readonly perDeviceHourly?: Partial<Record<Exclude<PushPurpose, 'call'>, number>>;
 }
 
-export interface DeliveryStats {
-  /** Pushes that came to an end, by how. */
-  readonly ended: readonly { provider: string; purpose: PushPurpose; outcome: PushOutcome['kind']; count: number }[];
-  readonly providers: readonly {
-    provider: string;
-    queued: number;
-    inFlight: number;
-    breaker: BreakerState;
-    /** Why the breaker holds it back, while it does. */
-    trouble?: string;
-    credentials: readonly Credential[];
-  }[];
-  /** Attempts beyond the first of each push. */
-  readonly retries: number;
-  /** Misconfigurations that hold now. */
-  readonly alarms: readonly Alarm[];
-}
-
 export interface Delivery {
   /** Where a push of this purpose would go; undefined: the binding cannot be told this. */
   targetFor(purpose: PushPurpose, targets: Targets): Target | undefined;
@@ -56,7 +38,7 @@ export interface Delivery {
    * `onDelay` is called once, when the first attempt has failed and another follows.
    */
   send(draft: PushDraft, targets: Targets, signal?: AbortSignal, onDelay?: () => void): Promise<PushOutcome>;
-  stats(): DeliveryStats;
+  stats(): PushState;
   /** Calls back with each push a service accepted. */
   onAccepted(heard: (request: PushRequest) => void): void;
   /** Keeps the services' connections open. */

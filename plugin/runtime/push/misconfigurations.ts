@@ -4,14 +4,9 @@
  */
 import { type DurationMs, HOUR, SECOND } from '../../core/time.ts';
 import type { PushOutcome, PushRequest } from '../../ports/push-provider.ts';
+import type { Alarm } from '../../ports/status.ts';
 
 export type Misconfigured = PushOutcome & { readonly kind: 'misconfigured' };
-
-export interface Alarm {
-  readonly provider: string;
-  readonly app: string;
-  readonly outcome: Misconfigured;
-}
 
 /** So long nothing but calls is sent with a key or topic that was refused; then one push finds out. */
 const PAUSE: DurationMs = 30 * SECOND;

@@ -3,7 +3,8 @@
  * a million bindings, and the scan makes a pause after each few records, so that a call never waits for it.
  */
 import type { Aor } from '../../core/aor.ts';
-import { type AorRecord, type Binding, type BindingId, isLive } from '../../core/binding.ts';
+import { type AorRecord, type AppKey, appKey, type Binding, isLive } from '../../core/binding.ts';
+import { targetList } from '../../core/identity.ts';
 import { isNotifiable } from '../../core/schedule.ts';
 import { STAGES, type Stage, stageOf } from '../../core/stage.ts';
 import { DAY, type DurationMs, earliest, HOUR, type Instant, MINUTE, SECOND } from '../../core/time.ts';
@@ -11,47 +12,15 @@ import { recordInWords, wakesSeldom } from '../../core/wake-record.ts';
 import type { Logger } from '../../ports/adapter.ts';
 import type { BindingStore } from '../../ports/binding-store.ts';
 import type { Clock } from '../../ports/clock.ts';
-
-/** One account, as the list of accounts shows it. */
-export interface CountedAccount {
-  readonly aor: Aor;
-  readonly devices: number;
-  /** The furthest stage of its devices. */
-  readonly stage: Stage | undefined;
-  /** When the first of its devices ends. */
-  readonly endsAt: Instant | undefined;
-}
-
-export interface SeldomWoken {
-  readonly aor: Aor;
-  readonly device: BindingId;
-  readonly record: string;
-}
-
-export interface Count {
-  readonly at: Instant;
-  readonly tookMs: DurationMs;
-  readonly accounts: number;
-  readonly devices: number;
-  readonly byStage: Readonly<Record<Stage, number>>;
-  /** Whose users cannot be told anything: a VoIP token only. */
-  readonly unnotifiable: number;
-  /** Live bindings that end in the hour that begins at this multiple of an hour; of the coming eight days. */
-  readonly endsByHour: ReadonlyMap<number, number>;
-  /** Live bindings that end after that. */
-  readonly endsLater: number;
-  readonly seldom: number;
-  /** The first of them. */
-  readonly seldomWoken: readonly SeldomWoken[];
-  /** Sorted by account; the first of them where there are more than `LISTED`. */
-  readonly list: readonly CountedAccount[];
-  /** Why it does not hold everything: a damaged record. */
-  readonly incomplete?: string;
-}
+import type { Count, CountedAccount, SeldomWoken } from '../../ports/status.ts';
 
 /** Accounts listed by name. About 200 bytes each; any other account is found by its whole name. */
 export const LISTED = 20_000;
 const SELDOM_LISTED = 100;
+/** Apps counted apart. Their names come from REGISTERs, so strangers can make them up. */
+const APPS_COUNTED = 10_000;
+/** A count older than this is taken again when somebody asks for the share of an app. */
+const FRESH_FOR: DurationMs = 10 * MINUTE;
 const AHEAD: DurationMs = 8 * DAY;
 const FIRST_AFTER: DurationMs = 1 * SECOND;
 const AT_LEAST_EVERY: DurationMs = 1 * MINUTE;
@@ -77,6 +46,9 @@ export class Census {
   #cancel: () => void = () => undefined;
   #running: Promise<void> | undefined;
   #stopped = false;
+  #asked: Promise<void> | undefined;
+  #countedMs = 0;
+  #boundSince = new Map<AppKey, number>();
 
   constructor(options: CensusOptions) {
     this.#o = options;
@@ -87,6 +59,26 @@ export class Census {
     return this.#last;
   }
 
+  /** A device of this app was bound since the last count began. */
+  bound(app: AppKey): void {
+    if (this.#boundSince.size < APPS_COUNTED) this.#boundSince.set(app, (this.#boundSince.get(app) ?? 0) + 1);
+  }
+
+  /** Live bindings of an app. Counts first where nobody has counted yet; undefined when the store cannot be read. */
+  async liveOf(app: AppKey): Promise<number | undefined> {
+    if (!this.#last) await this.#now();
+    else if (this.#o.wire.monotonicMs() - this.#countedMs > FRESH_FOR) void this.#now();
+    return this.#last && (this.#last.byApp.get(app) ?? 0) + (this.#boundSince.get(app) ?? 0);
+  }
+
+  /** One count for all who ask while it runs. */
+  #now(): Promise<void> {
+    this.#asked ??= this.count().finally(() => {
+      this.#asked = undefined;
+    });
+    return this.#asked;
+  }
+
   start(): void {
     this.#next(FIRST_AFTER);
   }
@@ -95,6 +87,7 @@ export class Census {
     this.#stopped = true;
     this.#cancel();
     await this.#running;
+    await this.#asked;
   }
 
   /** Counts now. Never rejects: what the store does not tell stays as it was known. */
@@ -102,6 +95,7 @@ export class Census {
     const { clock, wire, store, log } = this.#o;
     const begunMs = wire.monotonicMs();
     const tally = new Tally(clock.now());
+    this.#boundSince = new Map();
     let trouble: string | undefined;
     try {
       let sincePause = 0;
@@ -119,6 +113,7 @@ export class Census {
     const counted = tally.result(wire.monotonicMs() - begunMs, trouble);
     if (trouble !== undefined && this.#last && counted.accounts < WORTH_TAKING * this.#last.accounts) return;
     this.#last = counted;
+    this.#countedMs = wire.monotonicMs();
   }
 
   #next(afterMs: DurationMs): void {
@@ -145,6 +140,7 @@ export class Census {
 class Tally {
   readonly #at: Instant;
   readonly #byStage = Object.fromEntries(STAGES.map((s) => [s, 0])) as Record<Stage, number>;
+  readonly #byApp = new Map<AppKey, number>();
   readonly #endsByHour = new Map<number, number>();
   readonly #seldomWoken: SeldomWoken[] = [];
   readonly #list: CountedAccount[] = [];
@@ -176,6 +172,10 @@ class Tally {
     this.#devices++;
     this.#byStage[stageOf(b)]++;
     if (!isLive(b)) return;
+    for (const app of new Set(targetList(b.targets).map(appKey))) {
+      const count = this.#byApp.get(app);
+      if (count !== undefined || this.#byApp.size < APPS_COUNTED) this.#byApp.set(app, (count ?? 0) + 1);
+    }
     if (!isNotifiable(b)) this.#unnotifiable++;
     if (b.endsAt - this.#at < AHEAD) {
       const hour = Math.floor(b.endsAt / HOUR) * HOUR;
@@ -195,6 +195,7 @@ class Tally {
       accounts: this.#accounts,
       devices: this.#devices,
       byStage: this.#byStage,
+      byApp: this.#byApp,
       unnotifiable: this.#unnotifiable,
       endsByHour: this.#endsByHour,
       endsLater: this.#endsLater,

@@ -3,41 +3,38 @@
  * away; what a PBX must be asked for has a deadline.
  */
 import type { Aor } from '../../core/aor.ts';
-import type { AorRecord, Targets } from '../../core/binding.ts';
-import type { Mode, Policy } from '../../core/policy.ts';
+import type { AorRecord } from '../../core/binding.ts';
+import type { PolicyFor } from '../../core/lifecycle.ts';
+import type { Mode } from '../../core/policy.ts';
 import { type DurationMs, type Instant, SECOND } from '../../core/time.ts';
 import type { CallTrace } from '../../core/trace.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { HeldContact, PbxLink } from '../../ports/pbx-link.ts';
+import type { HeldContact } from '../../ports/pbx-link.ts';
+import type {
+  BrakeState,
+  Count,
+  Held,
+  LinkState,
+  PushState,
+  ReceiverState,
+  RunningStatus,
+  StoreState,
+  Summary,
+} from '../../ports/status.ts';
 import type { Brake } from '../bindings/brake.ts';
 import type { Bindings } from '../bindings/records.ts';
 import type { TraceBook } from '../calls/trace-book.ts';
 import type { Wakes } from '../calls/waiting-calls.ts';
-import type { LinkState, Links } from '../pbx/links.ts';
-import type { Delivery, DeliveryStats } from '../push/delivery.ts';
+import type { Links } from '../pbx/links.ts';
+import type { Delivery } from '../push/delivery.ts';
 import type { Events } from '../webhooks/queue.ts';
-import type { Census, Count } from './census.ts';
-import type { StoreTrouble, TimedStore } from './timed-store.ts';
+import type { Census } from './census.ts';
+import type { TimedStore } from './timed-store.ts';
 
 /** A PBX that is slower is left out. */
 const ASK_WITHIN: DurationMs = 1 * SECOND;
 
-/** What the store is and how it does. */
-export interface StoreState {
-  readonly name: string;
-  readonly trouble?: StoreTrouble;
-  /** Accounts with facts that wait for it. */
-  readonly unsaved: number;
-}
-
-/** What one PBX holds of an account now. */
-export interface Held {
-  readonly pbx: string;
-  /** Undefined: it did not answer in time, which says nothing. */
-  readonly contacts: readonly HeldContact[] | undefined;
-}
-
-export interface LooksParts {
+export interface StatusParts {
   readonly mode: Mode;
   readonly clock: Clock;
   readonly wire: Clock;
@@ -51,13 +48,13 @@ export interface LooksParts {
   readonly links: Links;
   readonly traces: TraceBook;
   readonly wakes: Wakes;
-  readonly policyFor: (aor: Aor) => (targets: Targets) => Policy;
+  readonly policyFor: (aor: Aor) => PolicyFor;
 }
 
-export class Looks {
-  readonly #p: LooksParts;
+export class LiveStatus implements RunningStatus {
+  readonly #p: StatusParts;
 
-  constructor(parts: LooksParts) {
+  constructor(parts: StatusParts) {
     this.#p = parts;
   }
 
@@ -73,11 +70,11 @@ export class Looks {
     return this.#p.links.list();
   }
 
-  pushes(): DeliveryStats {
+  pushes(): PushState {
     return this.#p.delivery.stats();
   }
 
-  receivers(): readonly { name: string; waiting: number; lost: number }[] {
+  receivers(): readonly ReceiverState[] {
     return this.#p.events.stats();
   }
 
@@ -87,25 +84,24 @@ export class Looks {
     return { name: store.name, unsaved: bindings.unsaved.accounts, ...(trouble && { trouble }) };
   }
 
+  brake(): readonly BrakeState[] {
+    return this.#p.brake.state;
+  }
+
   /** Undefined before the first count. */
   count(): Count | undefined {
     return this.#p.census.last;
   }
 
-  status(): {
-    ready: boolean;
-    links: Record<string, boolean>;
-    waiting: number;
-    brake?: string;
-    sensors: Record<string, ReturnType<NonNullable<PbxLink['sensors']>>>;
-  } {
+  status(): Summary {
     const { started, links, wakes, brake } = this.#p;
+    const held = brake.state;
     return {
       ready: started(),
       links: links.states(),
       waiting: wakes.waiting,
       sensors: Object.fromEntries(links.own.flatMap((l) => (l.sensors ? [[l.name, l.sensors()]] : []))),
-      ...(brake.on ? { brake: brake.reason } : {}),
+      ...(held.length > 0 ? { brake: held.map(inOneLine).join('; ') } : {}),
     };
   }
 
@@ -119,7 +115,7 @@ export class Looks {
     return this.#p.bindings.read(aor);
   }
 
-  policyFor(aor: Aor): (targets: Targets) => Policy {
+  policyFor(aor: Aor): PolicyFor {
     return this.#p.policyFor(aor);
   }
 
@@ -144,4 +140,9 @@ export class Looks {
       ),
     );
   }
+}
+
+/** `app apns TEAM.com.example: 3 of its 10 live tokens …` */
+function inOneLine({ app, reason }: BrakeState): string {
+  return app === undefined ? reason : `app ${app}: ${reason}`;
 }

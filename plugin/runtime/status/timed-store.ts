@@ -6,11 +6,7 @@ import type { BindingStore, PutOutcome, ReadHow } from '../../ports/binding-stor
 import type { Clock } from '../../ports/clock.ts';
 import type { StoreOperation } from '../../ports/observer.ts';
 import type { Peers } from '../../ports/peers.ts';
-
-export interface StoreTrouble {
-  readonly reason: string;
-  readonly since: Instant;
-}
+import type { StoreTrouble } from '../../ports/status.ts';
 
 type Kind = 'get' | 'claimDue' | 'write';
 

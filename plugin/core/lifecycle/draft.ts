@@ -1,13 +1,24 @@
 /** A record while one fact is being applied to it, and what every rule of the lifecycle needs of it. */
-import type { AorRecord, Binding, BindingId, Choice, EndReason, Targets, Tombstone } from './binding.ts';
-import type { Effect } from './events.ts';
-import { targetList } from './identity.ts';
-import type { Policy } from './policy.ts';
-import { bindingDueAt } from './schedule.ts';
-import { between, DAY, type DurationMs, earliest, HOUR, type Instant } from './time.ts';
+import {
+  type AorRecord,
+  type Binding,
+  type BindingId,
+  choiceOf,
+  type EndReason,
+  type Targets,
+  type Tombstone,
+} from '../binding.ts';
+import type { Effect } from '../events.ts';
+import { targetList } from '../identity.ts';
+import type { Policy } from '../policy.ts';
+import { bindingDueAt } from '../schedule.ts';
+import { between, DAY, type DurationMs, earliest, HOUR, type Instant } from '../time.ts';
 
-/** Chooses the numbers for a binding by its app and by what the directory says; the AOR is fixed by the caller. */
-export type PolicyFor = (targets: Targets, choice?: Choice) => Policy;
+/**
+ * Chooses the numbers for a binding by its app and by what the directory says; the AOR is fixed by the caller. Both must be
+ * given: a forgotten choice would silently mean another policy.
+ */
+export type PolicyFor = (of: Pick<Binding, 'targets' | 'choice'>) => Policy;
 
 export interface Transition {
   readonly record: AorRecord;
@@ -48,7 +59,12 @@ export class Draft {
   }
 
   policy(b: Pick<Binding, 'targets' | 'choice'>): Policy {
-    return this.policyFor(b.targets, b.choice);
+    return this.policyFor(b);
+  }
+
+  /** For a device that is not known yet: by the account's choice. */
+  policyOfNew(targets: Targets): Policy {
+    return this.policyFor({ targets, choice: choiceOf(this.bindings) });
   }
 
   replace(next: Binding): Binding {
@@ -60,7 +76,7 @@ export class Draft {
   bury(b: Binding, reason: EndReason): void {
     this.bindings = this.bindings.filter((x) => x.id !== b.id);
     const kept = this.tombstones.filter((t) => between(t.endedAt, this.now) < TOMBSTONE_KEPT);
-    const tokens = targetList(b.targets).map((t) => t.token.fingerprint);
+    const tokens = [...(b.evidence.formerTokens ?? []), ...targetList(b.targets).map((t) => t.token.fingerprint)];
     this.tombstones = [...kept, { id: b.id, reason, endedAt: this.now, renewedAt: b.renewedAt, tokens }].slice(
       -TOMBSTONES_MAX,
     );

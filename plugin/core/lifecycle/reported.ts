@@ -2,19 +2,17 @@
  * Devices that report over HTTP (Acrobits apps, apps of one's own): what is told with the account's key is a claim until the
  * AOR registers, and only then changes or renews anything. Part of the lifecycle; knows nothing of HTTP.
  */
-import type { Binding, Claim } from './binding.ts';
+import { type Binding, type Claim, choiceOf } from '../binding.ts';
+import type { LifecycleEvent } from '../events.ts';
+import { formerTokens, sameTargets, shareToken, targetList } from '../identity.ts';
+import { lifetimeOf } from '../schedule.ts';
+import { between, type DurationMs, type Instant, latest, MINUTE, plus } from '../time.ts';
 import { type Draft, worthWriting } from './draft.ts';
-import type { LifecycleEvent } from './events.ts';
-import { sameTargets, shareToken, targetList } from './identity.ts';
-import { lifetimeOf } from './schedule.ts';
-import { between, type DurationMs, type Instant, latest, MINUTE, plus } from './time.ts';
 
 type Event<T extends LifecycleEvent['type']> = Extract<LifecycleEvent, { type: T }>;
 
 /** An app registers and reports when it starts, in either order and on two ways of different length. */
 const STARTS_WITHIN: DurationMs = 1 * MINUTE;
-/** Two for each of the last changes. */
-const FORMER_MAX = 6;
 
 export function reported(draft: Draft, event: Event<'Reported'>): void {
   const { at, installId, targets, registeredAt } = event;
@@ -94,7 +92,7 @@ function isOnlyAClaim(b: Binding): boolean {
 }
 
 function endOf(draft: Draft, claim: Claim): Instant {
-  return plus(claim.at, draft.policyFor(claim.targets).neverRegisteredMs);
+  return plus(claim.at, draft.policyOfNew(claim.targets).neverRegisteredMs);
 }
 
 function blank(draft: Draft, event: Event<'Reported'>): Binding {
@@ -105,6 +103,7 @@ function blank(draft: Draft, event: Event<'Reported'>): Binding {
     evidence: {},
     targets: {},
     contacts: [],
+    choice: choiceOf(draft.bindings),
     renewedAt: at,
     endsAt: endOf(draft, { at, targets }),
     sent: [],
@@ -123,7 +122,7 @@ function take(draft: Draft, binding: Binding, claim: Claim): void {
     evidence: {
       ...b.evidence,
       ...(installId === undefined ? {} : { installId }),
-      ...(changed && !isNew ? { formerTokens: formerTokens(b, claim) } : {}),
+      ...(changed && !isNew ? { formerTokens: formerTokens([b], claim.targets) } : {}),
     },
     targets: claim.targets,
     reportedAt: claim.at,
@@ -139,20 +138,17 @@ function take(draft: Draft, binding: Binding, claim: Claim): void {
   renewFrom(draft, next, claim.at, changed);
 }
 
-function formerTokens(b: Omit<Binding, 'claim'>, claim: Claim): readonly string[] {
-  const now = targetList(claim.targets).map((t) => t.token.fingerprint);
-  const given = targetList(b.targets).map((t) => t.token.fingerprint);
-  return [...new Set([...(b.evidence.formerTokens ?? []), ...given])]
-    .filter((t) => !now.includes(t))
-    .slice(-FORMER_MAX);
-}
-
 /** A new lifetime, whatever was planned; written only if it is worth it. */
 function renewFrom(draft: Draft, b: Binding, at: Instant, tokensChanged = false): void {
   const lifetime = lifetimeOf(b, draft.policy(b));
   const advance = between(b.renewedAt, at);
-  const { ending, notBefore, putOff: _, ...rest } = b;
-  const isPlanned = b.sent.length > 0 || ending !== undefined || b.unansweredWakes > 0 || notBefore !== undefined;
+  const { ending, notBefore, putOff: _, lastRefreshAt: __, ...rest } = b;
+  const isPlanned =
+    b.sent.length > 0 ||
+    b.lastRefreshAt !== undefined ||
+    ending !== undefined ||
+    b.unansweredWakes > 0 ||
+    notBefore !== undefined;
   if (!tokensChanged && !isPlanned && advance < worthWriting(lifetime)) return;
   const renewedAt = latest(b.renewedAt, at);
   draft.replace({

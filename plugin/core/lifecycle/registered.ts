@@ -1,0 +1,296 @@
+/** A REGISTER, or a contact that a PBX holds: which device it is, and what it proves. */
+import { appChosen, type Binding, type Choice, choiceOf, type KnownContact, type Targets } from '../binding.ts';
+import type { LifecycleEvent, SeenContact } from '../events.ts';
+import { formerTokens, isSameDevice, sameTargets, shareToken, targetList } from '../identity.ts';
+import { pushParamsOf } from '../push-params.ts';
+import { isNotifiable, lifetimeOf } from '../schedule.ts';
+import { between, type DurationMs, type Instant, latest, plus, SECOND } from '../time.ts';
+import { type Draft, worthWriting } from './draft.ts';
+import { makeRoom, removeContact } from './ending.ts';
+import { endsByUnregister, isOutdated } from './gone.ts';
+import { confirmClaims } from './reported.ts';
+
+/** PBXs tell expiry in whole seconds: what it proves may be wrong by so much, and must not pass for a renewal. */
+const ROUNDING: DurationMs = 5 * SECOND;
+
+export function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type: 'ContactSeen' }>): void {
+  const { contact, live } = event;
+  if (draft.missingSince !== undefined) {
+    draft.missingSince = undefined;
+    draft.dirty = true;
+  }
+  confirmClaims(draft, live ? event.at : noEarlierThan(contact));
+  // What the phone wrote counts; the stored URI may hide that push was switched on or off (asterisk.md §0.5).
+  const app = contact.choice ? contact.choice.app : appChosen(draft.bindings);
+  const params = pushParamsOf(contact.wireUri ?? contact.uri, app);
+  if (params.kind !== 'push') {
+    // RFC 8599 §4.1.2: a REGISTER of this contact without pn-prid means "stop pushing". Only the wire proves it.
+    if (params.kind === 'none' && live && contact.wireUri !== undefined) pushSwitchedOff(draft, contact, event.at);
+    // `query`: pn-provider without pn-prid asks what the server supports and creates nothing (RFC 8599 §4.1.5).
+    return;
+  }
+  const evidence = {
+    pbx: contact.pbx,
+    uri: contact.uri,
+    targets: params.targets,
+    ...(contact.instanceId === undefined ? {} : { instanceId: contact.instanceId }),
+  };
+  const matches = draft.bindings.filter((b) => isSameDevice(b, evidence));
+  const provedAt = live ? event.at : provedBy(contact, matches);
+  if (matches.length === 0) {
+    if (!event.binds || (!live && wasBuried(draft, params.targets, provedAt))) return;
+    if (provedAt === undefined && !live) return bindNew(draft, event, params.targets, plusHeld(event.at, contact));
+    return bindNew(draft, event, params.targets, provedAt ?? event.at);
+  }
+  const binding = matches.length > 1 ? merge(draft, matches) : (matches[0] as Binding);
+  if (live) {
+    return renew(draft, binding, contact, params.targets, event.at, matches);
+  }
+  heldContact(draft, binding, contact, params.targets, provedAt);
+}
+
+/**
+ * What a device left at the PBX when it ended, or when it changed its token, must not become a device of its own; a
+ * REGISTER since then does.
+ */
+function wasBuried(draft: Draft, targets: Targets, provedAt: Instant | undefined): boolean {
+  const tokens = targetList(targets).map((t) => t.token.fingerprint);
+  const isBefore = (at: Instant) => provedAt === undefined || provedAt <= at;
+  return (
+    draft.tombstones.some((t) => t.tokens.some((token) => tokens.includes(token)) && isBefore(t.endedAt)) ||
+    draft.bindings.some(
+      (b) => b.evidence.formerTokens?.some((token) => tokens.includes(token)) && isBefore(b.renewedAt),
+    )
+  );
+}
+
+/** A contact that is merely held, of a device we never saw, and nobody knows what was granted: it was alive no earlier than now. */
+function plusHeld(at: Instant, contact: SeenContact): Instant {
+  return contact.expiresAt !== undefined && contact.expiresAt < at ? contact.expiresAt : at;
+}
+
+/** What a held contact proves: a REGISTER at `expiresAt − granted`. Undefined where the granted time is not known. */
+function provedBy(contact: SeenContact, candidates: readonly Binding[]): Instant | undefined {
+  if (contact.expiresAt === undefined) return undefined;
+  const known = candidates.flatMap((b) => b.contacts).find((c) => c.pbx === contact.pbx && c.uri === contact.uri);
+  const grantedMs = contact.grantedMs ?? known?.grantedMs;
+  return grantedMs === undefined ? undefined : plus(contact.expiresAt, -grantedMs);
+}
+
+function bindNew(
+  draft: Draft,
+  event: Extract<LifecycleEvent, { type: 'ContactSeen' }>,
+  targets: Targets,
+  renewedAt: Instant,
+): void {
+  const { contact } = event;
+  const choice = contact.choice ?? choiceOf(draft.bindings);
+  const policy = draft.policyFor({ targets, choice });
+  const binding: Binding = {
+    id: event.newId,
+    createdAt: draft.now,
+    evidence: contact.instanceId === undefined ? {} : { instanceId: contact.instanceId },
+    targets,
+    contacts: [knownContact(contact, renewedAt, draft.now)],
+    choice: orNothing(choice),
+    renewedAt,
+    endsAt: plus(renewedAt, lifetimeOf({ targets }, policy)),
+    sent: [],
+    unansweredWakes: 0,
+  };
+  draft.bindings.push(binding);
+  draft.dirty = true;
+  draft.report('bound', binding.id);
+  makeRoom(draft, policy.maxDevicesPerAor);
+}
+
+/** When the REGISTER behind a held contact happened at the earliest: nothing was granted beyond the account's maximum. */
+function noEarlierThan({ expiresAt, grantedMs, maximumMs }: SeenContact): Instant | undefined {
+  const most = grantedMs ?? maximumMs;
+  return expiresAt === undefined || most === undefined ? undefined : plus(expiresAt, -most);
+}
+
+function knownContact(contact: SeenContact, seenAt: Instant, lookedAt: Instant, before?: KnownContact): KnownContact {
+  const grantedMs = contact.grantedMs ?? before?.grantedMs;
+  const { expiresAt } = contact;
+  return {
+    pbx: contact.pbx,
+    uri: contact.uri,
+    seenAt,
+    ...(grantedMs === undefined ? {} : { grantedMs }),
+    ...(grantedMs === undefined && expiresAt !== undefined ? { seenExpiry: { expiresAt, lookedAt } } : {}),
+  };
+}
+
+/**
+ * Nobody told what was granted, but the expiry has moved since we last looked: there was a REGISTER after that look, and it
+ * was granted no more than what lies between.
+ */
+function withGranted(contact: SeenContact, same: KnownContact | undefined): SeenContact {
+  const before = same?.seenExpiry;
+  if (contact.grantedMs !== undefined || !before || contact.expiresAt === undefined) return contact;
+  if (between(before.expiresAt, contact.expiresAt) <= ROUNDING) return contact;
+  return { ...contact, grantedMs: between(before.lookedAt, contact.expiresAt) };
+}
+
+/** A REGISTER of a known device: a new lifetime, whatever was planned. */
+function renew(
+  draft: Draft,
+  binding: Binding,
+  contact: SeenContact,
+  targets: Targets,
+  at: Instant,
+  /** What the device was known by until now: each binding, where two turned out to be one. */
+  former: readonly Pick<Binding, 'evidence' | 'targets'>[],
+): void {
+  // `choice` absent: this sensor cannot know it, so the previous value stays.
+  const choice = contact.choice ?? binding.choice;
+  const policy = draft.policyFor({ targets, choice });
+  const same = binding.contacts.find((c) => c.pbx === contact.pbx && c.uri === contact.uri);
+  const others = binding.contacts.filter((c) => c.pbx === contact.pbx && c.uri !== contact.uri);
+  const elsewhere = binding.contacts.filter((c) => c.pbx !== contact.pbx);
+  const renewedAt = latest(binding.renewedAt, at);
+  const tokensSame = sameTargets(binding.targets, targets);
+  const instanceLearned = contact.instanceId !== undefined && binding.evidence.instanceId !== contact.instanceId;
+  // PBXs tell expiry in whole seconds: less than two of them is no news.
+  const grantedLearned =
+    contact.grantedMs !== undefined && Math.abs((same?.grantedMs ?? 0) - contact.grantedMs) >= 2 * SECOND;
+  const advance = between(binding.renewedAt, renewedAt);
+  const significant =
+    !tokensSame ||
+    !sameChoice(binding.choice, choice) ||
+    instanceLearned ||
+    grantedLearned ||
+    same === undefined ||
+    others.length > 0 ||
+    binding.sent.length > 0 ||
+    binding.lastRefreshAt !== undefined ||
+    binding.ending !== undefined ||
+    binding.unansweredWakes > 0 ||
+    binding.notBefore !== undefined ||
+    advance >= worthWriting(lifetimeOf({ targets }, policy));
+  if (!significant) return;
+
+  const revived = binding.ending !== undefined;
+  const given = formerTokens(former, targets);
+  const { formerTokens: _, ...evidence } = binding.evidence;
+  draft.replace({
+    id: binding.id,
+    createdAt: binding.createdAt,
+    evidence: {
+      ...evidence,
+      ...(contact.instanceId === undefined ? {} : { instanceId: contact.instanceId }),
+      ...(given.length === 0 ? {} : { formerTokens: given }),
+    },
+    ...(binding.reportedAt === undefined ? {} : { reportedAt: binding.reportedAt }),
+    ...(binding.wakes === undefined ? {} : { wakes: binding.wakes }),
+    targets,
+    contacts: [...elsewhere, knownContact(contact, at, draft.now, same)],
+    choice: orNothing(choice),
+    renewedAt,
+    endsAt: latest(
+      plus(renewedAt, lifetimeOf({ targets }, policy)),
+      revived || !sameChoice(binding.choice, choice) ? undefined : sameEnd(binding, targets),
+    ),
+    sent: [],
+    unansweredWakes: 0,
+  });
+  if (revived) draft.report('revived', binding.id);
+  else if (!tokensSame) draft.report('token-changed', binding.id);
+  else draft.report('renewed', binding.id);
+  // Each start of a killed app leaves its contact behind, and at max_contacts the phone is locked out with 403.
+  for (const old of others)
+    removeContact(draft, binding, old.uri, old.pbx, 'replaced', [...former.map((b) => b.targets), targets]);
+}
+
+function orNothing(choice: Choice | undefined): Choice | undefined {
+  return choice?.policy === undefined && choice?.app === undefined ? undefined : choice;
+}
+
+function sameChoice(a: Choice | undefined, b: Choice | undefined): boolean {
+  return a?.policy === b?.policy && a?.app === b?.app;
+}
+
+/** An end that was moved out (a notice was late) does not move back by a proof that is older. */
+function sameEnd(binding: Binding, targets: Targets): Instant | undefined {
+  return isNotifiable(binding) === (targets.other !== undefined) ? binding.endsAt : undefined;
+}
+
+/** A held contact may prove a later REGISTER than we knew of; or be one the device has long left behind. */
+function heldContact(
+  draft: Draft,
+  binding: Binding,
+  seen: SeenContact,
+  targets: Targets,
+  provedAt: Instant | undefined,
+): void {
+  const same = binding.contacts.find((c) => c.pbx === seen.pbx && c.uri === seen.uri);
+  const contact = withGranted(seen, same);
+  // Nobody knows what was granted, but no more than the AOR's maximum: that proves less, and still enough.
+  const { grantedMs: _, ...rest } = contact;
+  const at = provedAt ?? noEarlierThan(rest);
+  if (at !== undefined && between(binding.renewedAt, at) > ROUNDING) {
+    return renew(draft, binding, contact, targets, at, [binding]);
+  }
+  if (same) {
+    if (contact.grantedMs !== undefined && same.grantedMs === undefined) {
+      const contacts = binding.contacts.map((c) => (c === same ? knownContact(contact, c.seenAt, draft.now) : c));
+      draft.replace({ ...binding, contacts });
+    }
+    return;
+  }
+  const newest = binding.contacts.filter((c) => c.pbx === contact.pbx).at(-1);
+  const sameToken = shareToken(binding.targets, targets);
+  if (newest && provedAt !== undefined && provedAt < newest.seenAt && sameToken) {
+    // We had asked for its removal once, or were away when the device moved on.
+    removeContact(draft, binding, contact.uri, contact.pbx, 'replaced', [binding.targets]);
+  } else if (!newest || (sameToken && isLikelyNewer(contact, newest, draft.now))) {
+    // It moved while we were away. Its next REGISTER tidies up; until then both are remembered.
+    draft.replace({
+      ...binding,
+      contacts: [...binding.contacts, knownContact(contact, provedAt ?? binding.renewedAt, draft.now)],
+    });
+  }
+}
+
+/** An app asks for the same time at each start. No proof, so nothing is removed and nothing renewed by it. */
+function isLikelyNewer(contact: SeenContact, newest: KnownContact, now: Instant): boolean {
+  if (contact.expiresAt === undefined || newest.grantedMs === undefined) return false;
+  const registeredAt = plus(contact.expiresAt, -newest.grantedMs);
+  return registeredAt > newest.seenAt && registeredAt <= plus(now, ROUNDING);
+}
+
+/** Two bindings turn out to be one device: the older id lives on, with the later proof. */
+function merge(draft: Draft, matches: readonly Binding[]): Binding {
+  const [first, ...rest] = [...matches].sort((a, b) => a.createdAt - b.createdAt) as [Binding, ...Binding[]];
+  const newest = matches.reduce((a, b) => (b.renewedAt > a.renewedAt ? b : a));
+  draft.bindings = draft.bindings.filter((b) => !rest.includes(b));
+  const { ending: _, lastRefreshAt: __, ...living } = first;
+  const reportedAt = matches.map((b) => b.reportedAt).find((at) => at !== undefined);
+  const merged = draft.replace({
+    ...living,
+    ...(matches.every((b) => b.ending) && first.ending ? { ending: first.ending } : {}),
+    evidence: { ...newest.evidence, ...first.evidence, formerTokens: formerTokens(matches, newest.targets) },
+    ...(newest.lastRefreshAt === undefined ? {} : { lastRefreshAt: newest.lastRefreshAt }),
+    ...(reportedAt === undefined ? {} : { reportedAt }),
+    targets: newest.targets,
+    contacts: matches.flatMap((b) => b.contacts),
+    renewedAt: newest.renewedAt,
+    endsAt: latest(first.endsAt, ...rest.map((b) => b.endsAt)),
+    sent: newest.sent,
+    choice: newest.choice ?? choiceOf(matches),
+  });
+  draft.report('merged', merged.id);
+  return merged;
+}
+
+function pushSwitchedOff(draft: Draft, contact: SeenContact, at: Instant): void {
+  const evidence = {
+    pbx: contact.pbx,
+    uri: contact.uri,
+    ...(contact.instanceId === undefined ? {} : { instanceId: contact.instanceId }),
+  };
+  for (const b of draft.bindings.filter((x) => isSameDevice(x, evidence) && !isOutdated(x, at))) {
+    if (endsByUnregister(draft, b)) draft.bury(b, 'unregistered');
+  }
+}

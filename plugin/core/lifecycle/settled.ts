@@ -1,0 +1,75 @@
+/** What the push services answered: to notices, about tokens, and whether a call push woke the phone. */
+import type { Target } from '../binding.ts';
+import type { LifecycleEvent } from '../events.ts';
+import { targetList } from '../identity.ts';
+import { isSameNotice, lifetimeOf } from '../schedule.ts';
+import { latest, plus } from '../time.ts';
+import { isWorthKeeping, recordInWords, wakesSeldom, withWake } from '../wake-record.ts';
+import type { Draft } from './draft.ts';
+import { beginEnding, finishEnding } from './ending.ts';
+
+export function noticeSettled(draft: Draft, event: Extract<LifecycleEvent, { type: 'NoticeSettled' }>): void {
+  const b = draft.find(event.bindingId);
+  if (!b) return;
+  const policy = draft.policy(b);
+  const delivered = event.outcome === 'sent' || event.outcome === 'lost';
+  const mark = b.sent.find((s) => isSameNotice(s, event.which));
+  if (event.which.notice === 'expired') {
+    if (!b.ending || b.ending.notice === 'done') return;
+    if (delivered) {
+      const sent = b.sent.map((s) => (s === mark ? { ...s, done: true } : s));
+      finishEnding(draft, draft.replace({ ...b, sent, ending: { ...b.ending, notice: 'done' } }));
+    } else if (event.outcome === 'misconfigured' && b.ending.held === undefined) {
+      // Our own mistake must not cost the user the last word: keep trying until it is mended.
+      draft.replace({ ...b, ending: { ...b.ending, held: 'misconfigured' } });
+    }
+    return;
+  }
+  if (!mark || mark.done || b.ending) return;
+  if (delivered) {
+    draft.replace({ ...b, sent: b.sent.map((s) => (s === mark ? { ...s, done: true } : s)) });
+    return;
+  }
+  // The user was not told. The mark goes, the notice is due again, and when it goes out late the end moves out.
+  const times = b.putOff ?? 0;
+  const delay = Math.min(policy.putOffMs * 2 ** Math.min(times, 10), policy.putOffMaxMs);
+  draft.replace({ ...b, sent: b.sent.filter((s) => s !== mark), notBefore: plus(draft.now, delay), putOff: times + 1 });
+  draft.report('put-off', b.id, `push service: ${event.outcome}`);
+}
+
+export function tokenDied(draft: Draft, event: Extract<LifecycleEvent, { type: 'TokenDied' }>): void {
+  const b = draft.find(event.bindingId);
+  if (!b) return;
+  // A verdict about a token that was replaced meanwhile, or that registered again after it is said to have died.
+  if (!targetList(b.targets).some((t) => t.token.fingerprint === event.token)) return;
+  if (event.since !== undefined && b.renewedAt > event.since) return;
+  const alive = (t: Target | undefined) => (t && t.token.fingerprint !== event.token ? t : undefined);
+  const call = alive(b.targets.call);
+  const other = alive(b.targets.other);
+  if (call) {
+    // Calls still reach it; only the notices' token is dead.
+    draft.replace({
+      ...b,
+      targets: { call },
+      endsAt: latest(b.endsAt, plus(b.renewedAt, lifetimeOf({ targets: { call } }, draft.policy(b)))),
+    });
+    return;
+  }
+  const next = draft.replace({ ...b, targets: other ? { other } : {} });
+  beginEnding(draft, next, 'token-dead', { silent: other === undefined });
+}
+
+export function wakeSettled(draft: Draft, event: Extract<LifecycleEvent, { type: 'WakeSettled' }>): void {
+  const b = draft.find(event.bindingId);
+  if (!b || b.ending) return;
+  const wakes = withWake(b.wakes, event.registered, event.afterMs);
+  if (event.registered) {
+    if (b.unansweredWakes > 0 || isWorthKeeping(b.wakes, true)) draft.replace({ ...b, wakes, unansweredWakes: 0 });
+    return;
+  }
+  const unansweredWakes = b.unansweredWakes + 1;
+  const max = draft.policy(b).maxUnansweredWakes;
+  const next = draft.replace({ ...b, wakes, unansweredWakes });
+  if (wakesSeldom(next) && !wakesSeldom(b)) draft.report('wakes-seldom', b.id, recordInWords(wakes));
+  if (max > 0 && unansweredWakes >= max) beginEnding(draft, next, 'unreachable', { silent: false });
+}

@@ -1,0 +1,222 @@
+/**
+ * The one way home: the only place where something from outside (an event of a PBX, a contact that it holds, the answer of a
+ * push service) becomes a fact of the lifecycle, and the only way by which facts reach records. It asks the brake, so that
+ * no verdict passes it by, whichever way the push went.
+ */
+import type { Aor } from '../core/aor.ts';
+import { type AorRecord, appKey, type BindingId, type NoticeId, type Target } from '../core/binding.ts';
+import type { LifecycleEvent } from '../core/events.ts';
+import { targetList } from '../core/identity.ts';
+import { type DurationMs, type Instant, MINUTE } from '../core/time.ts';
+import type { Logger } from '../ports/adapter.ts';
+import type { Clock } from '../ports/clock.ts';
+import { type AskAnswer, type HeldContact, isRegister, type PbxEvent } from '../ports/pbx-link.ts';
+import type { PushOutcome } from '../ports/push-provider.ts';
+import type { Brake } from './bindings/brake.ts';
+import type { Bindings } from './bindings/records.ts';
+
+/** Asterisk's own default, used only where neither the contact nor the AOR says what was granted. */
+const DEFAULT_MAXIMUM_EXPIRES: DurationMs = 120 * MINUTE;
+
+/** Events of a PBX that say something about a registration. */
+export type RegistrationEvent = Extract<PbxEvent, { type: 'contactSeen' | 'contactRemoved' | 'unregistered' }>;
+
+/** A push whose answer came: which binding it was for, which of its tokens it went to, and which notice it was, if any. */
+export interface AnsweredPush {
+  readonly bindingId: BindingId;
+  readonly target: Target;
+  readonly which?: NoticeId;
+}
+
+export interface IntakeOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly records: Bindings;
+  readonly brake: Brake;
+  readonly newId: () => string;
+  /** Asks the PBX for the longest `Expires` it grants this AOR. May reject: unknown. */
+  readonly maximumExpires: (pbx: string, aor: Aor) => Promise<DurationMs | undefined>;
+}
+
+export class Intake {
+  readonly #o: IntakeOptions;
+
+  constructor(options: IntakeOptions) {
+    this.#o = options;
+  }
+
+  /** A REGISTER, a contact that went away, a log-out. Never rejects. */
+  async fromPbx(event: RegistrationEvent): Promise<void> {
+    switch (event.type) {
+      case 'contactSeen':
+        return this.apply(event.contact.aor, seenFact(event, this.#o.newId()));
+      case 'contactRemoved':
+        return this.apply(event.aor, {
+          type: 'ContactRemoved',
+          pbx: event.pbx,
+          uri: event.uri,
+          at: event.at,
+          maximumMs: await this.#maximumExpires(event.pbx, event.aor, event.uri),
+        });
+      case 'unregistered':
+        return this.apply(event.aor, {
+          type: 'Unregistered',
+          pbx: event.pbx,
+          at: event.at,
+          ...(event.uri === undefined ? {} : { uri: event.uri }),
+        });
+      default:
+        return event satisfies never;
+    }
+  }
+
+  /** Contacts that a PBX holds now, as one write. A device that nobody knows yet becomes a binding. Never rejects. */
+  async fromHeld(aor: Aor, answer: Pick<AskAnswer, 'contacts' | 'maximumExpiresMs'>): Promise<void> {
+    if (answer.contacts.length > 0) await this.apply(aor, ...this.#held(answer));
+  }
+
+  /** The same, asked in order to remove a contact: what is held is a proof for a known device and makes no new one. */
+  async beforeRemoval(contact: HeldContact): Promise<void> {
+    await this.apply(contact.aor, heldFact(contact, this.#o.clock.now(), this.#o.newId(), { binds: false }));
+  }
+
+  /** The PBXs that own the AOR were asked because something is due. */
+  async fromAsked(
+    aor: Aor,
+    answers: readonly Pick<AskAnswer, 'contacts' | 'maximumExpiresMs'>[],
+    asked: 'held' | 'unknown' | 'missing',
+  ): Promise<void> {
+    const facts = answers.flatMap((answer) => this.#held(answer));
+    await this.apply(aor, ...facts, { type: 'Ticked', asked, braked: this.#o.brake.stops });
+  }
+
+  /**
+   * The answer of a push service, whatever was pushed: a call, a closing word, a refresh or a notice. A token that is called
+   * dead while the brake holds its app is doubtful, and nothing follows from it. Never rejects.
+   */
+  async fromPushOutcome(aor: Aor, push: AnsweredPush, outcome: PushOutcome): Promise<void> {
+    const { bindingId, target, which } = push;
+    const facts: LifecycleEvent[] = [];
+    const isDead = outcome.kind === 'tokenDead' && (await this.#o.brake.believes(appKey(target), bindingId));
+    if (isDead) {
+      const { since } = outcome;
+      const token = target.token.fingerprint;
+      facts.push({ type: 'TokenDied', bindingId, token, ...(since === undefined ? {} : { since }) });
+    } else if (outcome.kind === 'tokenDead') {
+      this.#o.log.debug({ aor, bindingId, provider: target.provider, app: target.app }, 'brake: verdict not applied');
+    }
+    if (which) facts.push({ type: 'NoticeSettled', bindingId, which, outcome: noticeOutcome(outcome, isDead) });
+    if (facts.length > 0) await this.apply(aor, ...facts);
+  }
+
+  /** A call is over whose push to this device was accepted. Never rejects. */
+  async fromWake(
+    aor: Aor,
+    woken: { readonly bindingId: BindingId; readonly target: Target; readonly registered: boolean },
+    afterMs: DurationMs | undefined,
+  ): Promise<void> {
+    const { bindingId, registered } = woken;
+    // Where an app's tokens are in doubt, so is its silence.
+    if (!registered && this.#o.brake.holds(appKey(woken.target))) return;
+    await this.apply(aor, {
+      type: 'WakeSettled',
+      bindingId,
+      registered,
+      ...(afterMs === undefined ? {} : { afterMs }),
+    });
+  }
+
+  /** Facts that come from ourselves (an operator's wish, a contact we removed) and reports that were checked. Never rejects. */
+  async apply(aor: Aor, ...facts: readonly LifecycleEvent[]): Promise<void> {
+    await this.#o.records.apply(aor, ...facts);
+  }
+
+  #held({ contacts, maximumExpiresMs }: Pick<AskAnswer, 'contacts' | 'maximumExpiresMs'>): LifecycleEvent[] {
+    const at = this.#o.clock.now();
+    return contacts.map((c) => heldFact(c, at, this.#o.newId(), { binds: true, maximumMs: maximumExpiresMs }));
+  }
+
+  /** Asked only where the granted time of this very contact is not known. */
+  async #maximumExpires(pbx: string, aor: Aor, uri: string): Promise<DurationMs> {
+    const record = await this.#o.records.read(aor);
+    const known = record?.bindings.flatMap((b) => b.contacts).find((c) => c.uri === uri);
+    if (!known || known.grantedMs !== undefined) return DEFAULT_MAXIMUM_EXPIRES;
+    try {
+      return (await this.#o.maximumExpires(pbx, aor)) ?? DEFAULT_MAXIMUM_EXPIRES;
+    } catch {
+      return DEFAULT_MAXIMUM_EXPIRES;
+    }
+  }
+}
+
+/** A contact as a sensor saw it. */
+export function seenFact(event: Extract<PbxEvent, { type: 'contactSeen' }>, newId: string): LifecycleEvent {
+  const { contact, how, at, grantedMs, wire, choice } = event;
+  return {
+    type: 'ContactSeen',
+    live: isRegister(how),
+    binds: true,
+    at,
+    newId: newId as BindingId,
+    contact: {
+      pbx: contact.pbx,
+      uri: contact.uri,
+      ...(wire ? { wireUri: wire.contact } : {}),
+      ...(contact.instanceId === undefined ? {} : { instanceId: contact.instanceId }),
+      ...(grantedMs === undefined ? {} : { grantedMs }),
+      ...(contact.expiresAt === undefined ? {} : { expiresAt: contact.expiresAt }),
+      ...(choice === undefined ? {} : { choice }),
+    },
+  };
+}
+
+/** A contact that the PBX merely holds. `maximumMs`: the most the PBX grants for this AOR, where it said so. */
+export function heldFact(
+  contact: HeldContact,
+  at: Instant,
+  newId: string,
+  how: { readonly binds: boolean; readonly maximumMs?: DurationMs | undefined },
+): LifecycleEvent {
+  const { pbx, uri, expiresAt, instanceId } = contact;
+  return {
+    type: 'ContactSeen',
+    live: false,
+    binds: how.binds,
+    at,
+    newId: newId as BindingId,
+    contact: {
+      pbx,
+      uri,
+      ...(expiresAt === undefined ? {} : { expiresAt }),
+      ...(instanceId === undefined ? {} : { instanceId }),
+      ...(how.maximumMs === undefined ? {} : { maximumMs: how.maximumMs }),
+    },
+  };
+}
+
+/** Which apps a change of a record has bound a device of, for the brake's share. */
+export function appsOf(record: AorRecord, bindingId: BindingId): readonly ReturnType<typeof appKey>[] {
+  const binding = record.bindings.find((b) => b.id === bindingId);
+  return [...new Set(targetList(binding?.targets ?? {}).map(appKey))];
+}
+
+function noticeOutcome(
+  outcome: PushOutcome,
+  isDead: boolean,
+): Extract<LifecycleEvent, { type: 'NoticeSettled' }>['outcome'] {
+  switch (outcome.kind) {
+    case 'accepted':
+      return 'sent';
+    case 'tokenDead':
+      // A doubtful verdict must not pass for "the user was told".
+      return isDead ? 'lost' : 'later';
+    case 'failed':
+      return 'lost';
+    case 'retryLater':
+      return 'later';
+    case 'misconfigured':
+      return 'misconfigured';
+    default:
+      return outcome satisfies never;
+  }
+}
