@@ -18,6 +18,7 @@ import { registeredLate } from './wake/words.ts';
 export { beginWake, takeUpDevice } from './wake/begin.ts';
 export { callIdOf, parseRef } from './wake/names.ts';
 export {
+  type CallOutcome,
   Cause,
   type ClosingWord,
   type ComposeTarget,

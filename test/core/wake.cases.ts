@@ -328,7 +328,7 @@ export class Game {
       case 'status':
         return void this.statuses.push(effect.status);
       case 'step':
-        return void this.steps.push(effect.step);
+        return void this.steps.push(effect.step.step);
       case 'tell':
         return void this.told.push(`${nameOf(effect.device.bindingId)} ${effect.word}`);
       case 'over':

@@ -60,7 +60,7 @@ function raceFailures(wakeCore: WakeCore, order: readonly string[]): string[] {
   const missing = [
     ...(rings.length > 0 ? ['registered', 'dialled'] : []),
     ...(outcome === 'answered' ? ['answered'] : []),
-    ...(shown.length > 0 ? ['registered after the end'] : []),
+    ...(shown.length > 0 ? ['registeredLate'] : []),
   ].filter((step) => !game.steps.includes(step));
   return [
     ...wrong(game),

@@ -44,7 +44,7 @@ export function beginWake(
     return {
       wake,
       effects: [
-        { type: 'step', step: 'no binding, plain path' },
+        { type: 'step', step: { step: 'plainPath', why: 'noBinding' } },
         ...status(wake, 'NOBINDING', wake.wakeLeg),
         { type: 'compose', ring: [] },
         { type: 'over' },
@@ -56,7 +56,7 @@ export function beginWake(
     effects: [
       ...devices.flatMap((device): WakeEffect[] =>
         device.push === 'awake'
-          ? [{ type: 'step', step: 'awake since an earlier round, not pushed', device: device.bindingId }]
+          ? [{ type: 'step', step: { step: 'awakeAlready', device: device.bindingId } }]
           : [{ type: 'push', device }],
       ),
       { type: 'ask' },

@@ -15,4 +15,6 @@ export function dropStored(d: WakeDevice): readonly WakeEffect[] {
   return d.storedLeg && isOpen(d.storedState) ? [endLeg(d, 'stored', Cause.requestedChannelUnavailable)] : [];
 }
 
-export const isLost = (d: WakeDevice) => d.push === 'dead' || d.push === 'failed';
+/** No push will wake it. */
+export const isLost = <D extends WakeDevice>(d: D): d is D & { push: 'dead' | 'failed' } =>
+  d.push === 'dead' || d.push === 'failed';

@@ -47,14 +47,14 @@ export function legRinging(wake: Wake, ref: string): readonly WakeEffect[] {
     if (d.ref === ref) {
       d.deviceState = 'ringing';
       d.rang = true;
-      return [{ type: 'step', step: 'ringing', device: d.bindingId }];
+      return [{ type: 'step', step: { step: 'ringing', device: d.bindingId, at: 'fresh' } }];
     }
     if (d.storedRef === ref) {
       d.storedState = 'ringing';
       d.rang = true;
       delete d.graceUntil;
       const effects: WakeEffect[] = [
-        { type: 'step', step: 'ringing', device: d.bindingId, detail: 'at its stored contact' },
+        { type: 'step', step: { step: 'ringing', device: d.bindingId, at: 'stored' } },
         ...status(wake, 'WOKEN', d.deviceState === 'held' ? d.deviceLeg : undefined),
       ];
       // The phone is awake and rings: its other leg must not make it ring twice.
@@ -71,12 +71,15 @@ export function legAnswered(wake: Wake, legId: string, now: Instant): readonly W
     else if (d.storedLeg === legId) d.storedState = 'answered';
     else continue;
     d.told = true;
-    return [{ type: 'step', step: 'answered', device: d.bindingId }, ...finish(wake, 'elsewhere', now, 'answered')];
+    return [
+      { type: 'step', step: { step: 'answered', device: d.bindingId } },
+      ...finish(wake, 'elsewhere', now, 'answered'),
+    ];
   }
   // The wake leg is up because one of its legs is. While one of ours may be that one, its own event decides.
   const maybeOurs = wake.devices.some((d) => isDialling(d.deviceState) || isDialling(d.storedState));
   if (legId === wake.wakeLeg && !maybeOurs) {
-    return [{ type: 'step', step: 'answered' }, ...finish(wake, 'elsewhere', now, 'answered')];
+    return [{ type: 'step', step: { step: 'answered' } }, ...finish(wake, 'elsewhere', now, 'answered')];
   }
   return [];
 }
@@ -100,7 +103,7 @@ export function legEnded(
     if (saidNo(cause, rang) && !mayBeProxy) {
       d.told = true;
       d.declined = cause;
-      effects.push({ type: 'step', step: 'declined', device: d.bindingId, detail: `cause ${cause}` });
+      effects.push({ type: 'step', step: { step: 'declined', device: d.bindingId, cause } });
       // The person said no: the leg that still waits for this phone must not keep the caller waiting.
       if (d.deviceLeg && d.deviceState === 'held') effects.push(endLeg(d, 'device', cause));
       effects.push(...declinedEverywhere(wake, d, cause, now, policyFor(d.binding)));
@@ -120,7 +123,7 @@ export function legEnded(
     const word = wordOf(cause, hungUp);
     if (word !== 'gave-up') return finish(wake, word, now);
     if (!hungUp && saidNo(cause, was === 'ringing')) {
-      effects.push({ type: 'step', step: 'declined', device: d.bindingId, detail: `cause ${cause}` });
+      effects.push({ type: 'step', step: { step: 'declined', device: d.bindingId, cause } });
       if (d.storedLeg && isOpen(d.storedState)) effects.push(endLeg(d, 'stored', cause));
       effects.push(...declinedEverywhere(wake, d, cause, now, policyFor(d.binding)));
       if (isOver(wake)) return effects;

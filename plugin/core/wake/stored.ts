@@ -20,7 +20,7 @@ export function asked(
   if (contacts === 'unknown') {
     // The PBX cannot say what it holds: it shall ring whatever it has, and the phones we pushed are told.
     return [
-      { type: 'step', step: 'pbx did not answer, plain path' },
+      { type: 'step', step: { step: 'plainPath', why: 'pbxSilent' } },
       { type: 'compose', ring: [] },
       ...status(wake, 'UNAVAILABLE', wake.wakeLeg),
       ...finish(wake, 'gave-up', now),
@@ -93,7 +93,7 @@ export function pushAfterAll(device: WakeDevice): readonly WakeEffect[] {
   device.pushes++;
   device.told = false;
   return [
-    { type: 'step', step: 'no longer awake, pushed', device: device.bindingId },
+    { type: 'step', step: { step: 'noLongerAwake', device: device.bindingId } },
     { type: 'push', device },
   ];
 }

@@ -2,6 +2,7 @@
 import type { Aor } from '../aor.ts';
 import type { Binding, BindingId, Target } from '../binding.ts';
 import type { Instant } from '../time.ts';
+import type { CallStep } from './steps.ts';
 
 /** Q.850 causes a leg may end with, as far as they decide anything here. */
 export const Cause = {
@@ -75,7 +76,7 @@ export interface Wake {
   /** Contacts that registered before the PBX had said what it holds, of devices nobody could tell yet. */
   early: StoredContact[];
   phase: 'asking' | 'waiting' | 'over';
-  outcome?: 'answered' | ClosingWord;
+  outcome?: CallOutcome;
   endedAt?: Instant;
   /** What the dialplan was told last. */
   status?: WakeStatus;
@@ -84,6 +85,9 @@ export interface Wake {
 
 /** How a call ended for a device that did not get it. `declined`: the same person said no at another device. */
 export type ClosingWord = 'elsewhere' | 'cancelled' | 'gave-up' | 'declined';
+
+/** How a call ended. */
+export type CallOutcome = 'answered' | ClosingWord;
 
 /** What the administrator's own dialplan can go by (`PUSHWAKE_STATUS`). */
 export type WakeStatus =
@@ -138,7 +142,7 @@ export type WakeEffect =
   /** `legId`: a leg that waits, by which it can be told; absent: for the trace only, the dialplan finds it out by itself. */
   | { readonly type: 'status'; readonly status: WakeStatus; readonly legId?: string }
   | { readonly type: 'watch'; readonly on: boolean }
-  | { readonly type: 'step'; readonly step: string; readonly device?: BindingId; readonly detail?: string }
+  | { readonly type: 'step'; readonly step: CallStep }
   | { readonly type: 'over' };
 
 export type ComposeTarget =

@@ -24,7 +24,7 @@ export function registered(wake: Wake, contact: StoredContact, now: Instant): re
   if (!d || d.deviceState === 'answered' || d.storedState === 'answered') return [];
   const first = d.fresh === undefined;
   d.fresh = contact;
-  const effects: WakeEffect[] = first ? [{ type: 'step', step: 'registered', device: d.bindingId }] : [];
+  const effects: WakeEffect[] = first ? [{ type: 'step', step: { step: 'registered', device: d.bindingId } }] : [];
   if (d.deviceState === 'held') effects.push(...goOn(wake, d, now));
   return effects;
 }
@@ -38,13 +38,7 @@ export function goOn(wake: Wake, d: WakeDevice, now: Instant): readonly WakeEffe
     const until = graceOf(d, contact, now);
     if (until !== undefined && until > now) {
       d.graceUntil = until;
-      return [
-        {
-          type: 'step',
-          step: 'registered where its stored contact is being rung, waiting for that',
-          device: d.bindingId,
-        },
-      ];
+      return [{ type: 'step', step: { step: 'storedIsRung', device: d.bindingId } }];
     }
   }
   delete d.graceUntil;
@@ -53,7 +47,7 @@ export function goOn(wake: Wake, d: WakeDevice, now: Instant): readonly WakeEffe
   return [
     ...drop,
     { type: 'ring', legId: d.deviceLeg, ref: d.ref, kind: 'device', contact },
-    { type: 'step', step: 'dialled', device: d.bindingId },
+    { type: 'step', step: { step: 'dialled', device: d.bindingId } },
     // For the trace: the link that rings it tells the dialplan, without an order of its own in the way of the INVITE.
     ...status(wake, 'WOKEN'),
   ];
@@ -119,7 +113,7 @@ function pushAgain(d: WakeDevice): readonly WakeEffect[] {
   d.push = 'sent';
   d.pushes++;
   return [
-    { type: 'step', step: 'has not registered, pushed again', device: d.bindingId },
+    { type: 'step', step: { step: 'pushedAgain', device: d.bindingId } },
     { type: 'push', device: d },
   ];
 }
@@ -137,7 +131,7 @@ export function unreachable(d: WakeDevice, now: Instant): readonly WakeEffect[] 
   const mayStillRing = d.storedContact !== undefined && d.storedState !== 'ended';
   if (d.deviceLeg && d.deviceState === 'held' && !mayStillRing) {
     return [
-      { type: 'step', step: 'cannot be woken', device: d.bindingId, detail: `push ${d.push}` },
+      { type: 'step', step: { step: 'cannotBeWoken', device: d.bindingId, push: d.push } },
       // As for a phone that is not registered, which it would be without us.
       endLeg(d, 'device', Cause.noRoute),
     ];

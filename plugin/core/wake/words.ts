@@ -4,6 +4,7 @@ import type { Policy } from '../policy.ts';
 import { type Instant, plus } from '../time.ts';
 import { isDialling, isOpen } from './leg-state.ts';
 import {
+  type CallOutcome,
   Cause,
   type ClosingWord,
   type StoredContact,
@@ -25,7 +26,7 @@ export function finish(
   wake: Wake,
   word: ClosingWord,
   now: Instant,
-  outcome: 'answered' | ClosingWord = word,
+  outcome: CallOutcome = word,
 ): readonly WakeEffect[] {
   wake.phase = 'over';
   wake.outcome = outcome;
@@ -88,7 +89,7 @@ export function registeredLate(
   if (knows || now > plus(wake.endedAt, policyFor(d.binding).showEndedMs)) return [];
   d.shownLate = true;
   return [
-    { type: 'step', step: 'registered after the end', device: d.bindingId },
+    { type: 'step', step: { step: 'registeredLate', device: d.bindingId } },
     { type: 'showEnded', contact, word: wake.outcome === 'answered' ? 'elsewhere' : wake.outcome },
   ];
 }

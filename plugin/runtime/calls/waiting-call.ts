@@ -7,6 +7,8 @@ import type { Binding } from '../../core/binding.ts';
 import type { LifecycleEvent } from '../../core/events.ts';
 import type { Policy } from '../../core/policy.ts';
 import { between, type DurationMs, type Instant, MINUTE, plus, SECOND } from '../../core/time.ts';
+import { stepInWords } from '../../core/wake/step-words.ts';
+import type { CallStep, LegOrder } from '../../core/wake/steps.ts';
 import {
   type ClosingWord,
   deviceOf,
@@ -33,9 +35,6 @@ const FORGET_AFTER: DurationMs = 5 * MINUTE;
 const FAIR_CHANCE: DurationMs = 10 * SECOND;
 /** How long a closing word is worth delivering. */
 const WORD_LASTS: DurationMs = 30 * SECOND;
-
-/** Steps that say that a push brought the phone. */
-const CAME: ReadonlySet<string> = new Set(['registered', 'ringing']);
 
 export interface LiveWakeDeps {
   readonly clock: Clock;
@@ -98,7 +97,7 @@ export class LiveWake {
     deps.traces.add(this.#trace);
     const { clock } = deps;
     this.#cancelForget = clock.after(Math.max(0, between(clock.now(), wake.endsAt)) + FORGET_AFTER, () => {
-      this.trace('its end was never told');
+      this.trace({ step: 'endUnknown' });
       this.#close();
     });
   }
@@ -165,16 +164,12 @@ export class LiveWake {
     if (this.wake.devices.length > 0) this.watch(false);
   }
 
-  trace(step: string, device?: Binding['id'], detail?: string): void {
+  trace(of: CallStep): void {
     const ms = Math.round((this.#o.clock.monotonicMs() - this.#seenMs) * 10) / 10;
-    this.#steps.push({
-      ms,
-      step,
-      ...(device === undefined ? {} : { device }),
-      ...(detail === undefined ? {} : { detail }),
-    });
+    this.#steps.push({ ...of, ms });
     const { callId, aor } = this.wake;
-    this.#o.log.debug({ callId, aor, step, device, detail, ms }, 'call step');
+    const { step, detail } = stepInWords(of);
+    this.#o.log.debug({ callId, aor, step, device: of.device, detail, ms }, 'call step');
   }
 
   // ── Effects ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -198,16 +193,16 @@ export class LiveWake {
         });
         if (wake.wakeLeg === undefined) return;
         this.#composed = effect;
-        return this.#order('composed', link.compose(wake.wakeLeg, wake.callId, ring));
+        return this.#order('compose', link.compose(wake.wakeLeg, wake.callId, ring));
       }
       case 'ring': {
         const leg = this.#legs.get(effect.legId);
         const contact = effect.contact && this.#held.get(effect.contact.uri);
         if (!leg) return;
-        return this.#order(effect.kind === 'device' ? 'dial sent' : 'stored contact dialled', link.ring(leg, contact));
+        return this.#order(effect.kind === 'device' ? 'dial' : 'dialStored', link.ring(leg, contact));
       }
       case 'giveUp':
-        return this.#order('leg ended', link.giveUp(effect.legId, effect.cause));
+        return this.#order('giveUp', link.giveUp(effect.legId, effect.cause));
       case 'tell':
         return void this.#tell(effect.device, effect.word);
       case 'watch':
@@ -218,7 +213,7 @@ export class LiveWake {
       case 'showEnded':
         return void this.#showEnded(effect.contact.uri, effect.word);
       case 'step':
-        return this.trace(effect.step, effect.device, effect.detail);
+        return this.trace(effect.step);
       case 'over':
         return this.#close();
       default:
@@ -226,17 +221,17 @@ export class LiveWake {
     }
   }
 
-  #order(step: string, work: Promise<'done' | 'gone'>): void {
+  #order(order: LegOrder, work: Promise<'done' | 'gone'>): void {
     work.then(
-      (outcome) => this.trace(step, undefined, outcome === 'gone' ? 'the leg had ended' : undefined),
-      (error: unknown) => this.trace(`${step}: failed`, undefined, String(error)),
+      (outcome) => this.trace({ step: 'ordered', order, legGone: outcome === 'gone' }),
+      (error: unknown) => this.trace({ step: 'orderFailed', order, error: String(error) }),
     );
   }
 
   async #push(device: WakeDevice): Promise<void> {
     const { wake } = this;
     const { bindingId } = device;
-    this.trace('push sent', bindingId, device.target.provider);
+    this.trace({ step: 'pushSent', device: bindingId, provider: device.target.provider });
     const expiresAt = plus(wake.startedAt, this.#o.policyOf(wake.aor, device.binding).ringTimeMs);
     const outcome = await this.#o.delivery.send(
       {
@@ -251,11 +246,16 @@ export class LiveWake {
       this.#pushing.signal,
       () => {
         if (wake.phase === 'over') return this.#pushing.abort();
-        this.trace('push delayed', bindingId);
+        this.trace({ step: 'pushDelayed', device: bindingId });
         this.step({ type: 'PushSettled', bindingId, outcome: 'delayed' });
       },
     );
-    this.trace(`push ${outcome.kind}`, bindingId, 'reason' in outcome ? outcome.reason : undefined);
+    this.trace({
+      step: 'pushSettled',
+      device: bindingId,
+      verdict: outcome.kind,
+      ...('reason' in outcome && outcome.reason !== undefined ? { reason: outcome.reason } : {}),
+    });
     // The call first: it does not wait until the verdict is written.
     const settled = outcome.kind === 'accepted' ? 'accepted' : outcome.kind === 'tokenDead' ? 'dead' : 'failed';
     this.step({ type: 'PushSettled', bindingId, outcome: settled });
@@ -278,7 +278,7 @@ export class LiveWake {
       for (const contact of contacts) this.#held.set(contact.uri, contact);
       this.step({ type: 'Asked', contacts });
     } catch (error) {
-      this.trace('the pbx did not say what it holds', undefined, String(error));
+      this.trace({ step: 'pbxSilent', error: String(error) });
       this.step({ type: 'Asked', contacts: 'unknown' });
     }
   }
@@ -287,7 +287,7 @@ export class LiveWake {
     this.#trace.status = said;
     if (legId === undefined) return;
     const status = this.linkedId === undefined ? said : this.#o.statusOfCall(this.linkedId, said);
-    this.link.tellStatus?.(legId, status).catch(() => this.trace('status not told', undefined, status));
+    this.link.tellStatus?.(legId, status).catch(() => this.trace({ step: 'statusNotSet', status }));
   }
 
   async #showEnded(uri: string, word: ClosingWord): Promise<void> {
@@ -295,9 +295,9 @@ export class LiveWake {
     if (!contact || !this.link.showEnded || this.#o.ringsElsewhere(this, contact)) return;
     try {
       await this.link.showEnded(contact, this.wake.callId, word);
-      this.trace(`shown that it is over: ${word}`);
+      this.trace({ step: 'shownEnded', word });
     } catch (error) {
-      this.trace('could not be shown that it is over', undefined, String(error));
+      this.trace({ step: 'notShownEnded', error: String(error) });
     }
   }
 
@@ -306,7 +306,7 @@ export class LiveWake {
     const targets = device.binding.targets;
     // By Apple's rule a VoIP push must become a call: who has only that token learns it from SIP or not at all.
     if (!this.#o.delivery.targetFor('cancel', targets)) return;
-    this.trace(`told: ${word}`, device.bindingId);
+    this.trace({ step: 'told', device: device.bindingId, word });
     await this.#o.delivery.send(
       {
         purpose: 'cancel',
@@ -331,7 +331,7 @@ export class LiveWake {
     // What is under way may still bring a verdict on the token; another attempt may not follow.
     if (wake.devices.some((d) => d.push === 'delayed')) this.#pushing.abort();
     this.#o.closed(this);
-    this.trace('over', undefined, wake.outcome ?? 'plain path');
+    this.trace({ step: 'over', ...(wake.outcome === undefined ? {} : { outcome: wake.outcome }) });
     this.#trace.over = true;
     if (wake.outcome) this.#trace.outcome = wake.outcome;
     this.#o.log.info(
@@ -373,7 +373,7 @@ export class LiveWake {
     for (const d of wake.devices) {
       const came = d.fresh !== undefined || d.rang;
       if (d.push !== 'accepted' || (!came && between(wake.startedAt, now) < FAIR_CHANCE)) continue;
-      const afterMs = this.#steps.find((s) => s.device === d.bindingId && CAME.has(s.step))?.ms;
+      const afterMs = this.#steps.find((s) => s.device === d.bindingId && saysItCame(s))?.ms;
       void this.#o.bindings.apply(wake.aor, {
         type: 'WakeSettled',
         bindingId: d.bindingId,
@@ -383,3 +383,6 @@ export class LiveWake {
     }
   }
 }
+
+/** A push that brought the phone shows first in one of these. */
+const saysItCame = ({ step }: CallStep): boolean => step === 'registered' || step === 'ringing';
