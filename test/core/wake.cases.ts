@@ -86,8 +86,16 @@ interface Leg {
 const WAKE_LEG = 'wake-leg';
 const HUNG_UP = { elsewhere: 26, cancelled: 127, 'gave-up': 16 } as const;
 
+function deepFrozen<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const part of Object.values(value)) deepFrozen(part);
+  }
+  return value;
+}
+
 export class Game {
-  readonly wake: Wake;
+  wake: Wake;
   /** `A device`, `A stored`: legs that were told to ring their phone. */
   readonly rings: string[] = [];
   readonly ended: string[] = [];
@@ -273,7 +281,9 @@ export class Game {
     try {
       for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
         const over = this.wake.phase === 'over';
-        const effects = this.#core.stepWake(this.wake, next, this.now, () => this.#policy);
+        // Pure: whatever it changed of what it was given, it would throw.
+        const { wake, effects } = this.#core.stepWake(deepFrozen(this.wake), next, this.now, () => this.#policy);
+        this.wake = wake;
         // The one thing that may follow: a phone that came too late is shown that the call is over.
         const late = effects.some((e) => e.type === 'showEnded');
         if (over) this.afterOver.push(...effects.filter((e) => !late || (e.type !== 'step' && e.type !== 'showEnded')));

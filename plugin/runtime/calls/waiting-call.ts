@@ -12,10 +12,12 @@ import type { CallStep, LegOrder } from '../../core/wake/steps.ts';
 import {
   type ClosingWord,
   deviceOf,
+  hasCome,
+  hasRegistered,
   lateUntil,
+  type PushedDevice,
   stepWake,
   type Wake,
-  type WakeDevice,
   type WakeEffect,
   type WakeEvent,
   type WakeStatus,
@@ -64,7 +66,7 @@ export interface CallFacts {
 }
 
 export class LiveWake {
-  readonly wake: Wake;
+  #wake: Wake;
   readonly stem: string;
   #link: PbxLink;
   #watched = false;
@@ -85,7 +87,7 @@ export class LiveWake {
   #isClosed = false;
 
   constructor(wake: Wake, stem: string, link: PbxLink, seenMs: number, deps: LiveWakeDeps, of: CallFacts = {}) {
-    this.wake = wake;
+    this.#wake = wake;
     this.stem = stem;
     this.#link = link;
     this.#o = deps;
@@ -106,8 +108,17 @@ export class LiveWake {
     return this.wake.devices.some((d) => d.bindingId === bindingId);
   }
 
+  get wake(): Wake {
+    return this.#wake;
+  }
+
   get link(): PbxLink {
     return this.#link;
+  }
+
+  /** One more of its devices, of a call that waited while we were away. */
+  takeUp(wake: Wake): void {
+    this.#wake = wake;
   }
 
   /** The same PBX by a new link: its configuration has changed. */
@@ -146,11 +157,14 @@ export class LiveWake {
 
   step(event: WakeEvent): void {
     const { clock, policyOf } = this.#o;
-    const { wake } = this;
+    const { aor } = this.#wake;
     const now = clock.now();
-    this.carryOut(stepWake(wake, event, now, (b) => policyOf(wake.aor, b)));
+    const { wake, effects } = stepWake(this.#wake, event, now, (b) => policyOf(aor, b));
+    this.#wake = wake;
+    this.carryOut(effects);
     this.#cancelTimer();
-    const dueAt = wakeDueAt(wake);
+    // Carrying out may have brought the next event already.
+    const dueAt = wakeDueAt(this.#wake);
     this.#cancelTimer =
       dueAt === undefined
         ? () => undefined
@@ -228,7 +242,7 @@ export class LiveWake {
     );
   }
 
-  async #push(device: WakeDevice): Promise<void> {
+  async #push(device: PushedDevice): Promise<void> {
     const { wake } = this;
     const { bindingId } = device;
     this.trace({ step: 'pushSent', device: bindingId, provider: device.target.provider });
@@ -245,7 +259,7 @@ export class LiveWake {
       device.binding.targets,
       this.#pushing.signal,
       () => {
-        if (wake.phase === 'over') return this.#pushing.abort();
+        if (this.#wake.phase === 'over') return this.#pushing.abort();
         this.trace({ step: 'pushDelayed', device: bindingId });
         this.step({ type: 'PushSettled', bindingId, outcome: 'delayed' });
       },
@@ -262,7 +276,7 @@ export class LiveWake {
     if (outcome.kind === 'tokenDead') await this.#tokenDied(wake.aor, device, outcome);
   }
 
-  #tokenDied(aor: Aor, device: WakeDevice, outcome: Extract<PushOutcome, { kind: 'tokenDead' }>): Promise<void> {
+  #tokenDied(aor: Aor, device: PushedDevice, outcome: Extract<PushOutcome, { kind: 'tokenDead' }>): Promise<void> {
     const event: LifecycleEvent = {
       type: 'TokenDied',
       bindingId: device.bindingId,
@@ -301,7 +315,7 @@ export class LiveWake {
     }
   }
 
-  async #tell(device: WakeDevice, word: ClosingWord): Promise<void> {
+  async #tell(device: PushedDevice, word: ClosingWord): Promise<void> {
     const { wake } = this;
     const targets = device.binding.targets;
     // By Apple's rule a VoIP push must become a call: who has only that token learns it from SIP or not at all.
@@ -343,7 +357,7 @@ export class LiveWake {
         devices: wake.devices.map((d) => ({
           bindingId: d.bindingId,
           push: d.push,
-          registered: d.fresh !== undefined,
+          registered: hasRegistered(d),
           rang: d.rang,
         })),
         ms: Math.round(this.#o.clock.monotonicMs() - this.#seenMs),
@@ -371,7 +385,7 @@ export class LiveWake {
     const { wake } = this;
     const now = this.#o.clock.now();
     for (const d of wake.devices) {
-      const came = d.fresh !== undefined || d.rang;
+      const came = hasCome(d);
       if (d.push !== 'accepted' || (!came && between(wake.startedAt, now) < FAIR_CHANCE)) continue;
       const afterMs = this.#steps.find((s) => s.device === d.bindingId && saysItCame(s))?.ms;
       void this.#o.bindings.apply(wake.aor, {

@@ -285,6 +285,7 @@ export class Wakes {
     const known = this.#byStem.get(ref.stem);
     const arrival = { pbx, aor: leg.aor, callId: leg.callId, stem: ref.stem, startedAt: event.startedAt };
     const wake = takeUpDevice(known?.wake, arrival, binding, target, this.#policy(leg.aor, binding).ringTimeMs);
+    known?.takeUp(wake);
     const live = known ?? this.#open(wake, ref.stem, link, this.#o.clock.monotonicMs());
     live.trace({ step: 'takenUp', device: binding.id });
     if (!known) live.watch(true);
