@@ -28,7 +28,6 @@ it.each<[printed: string, of: CallStep]>([
   ['ringing (at its stored contact)', { step: 'ringing', device, at: 'stored' }],
   ['answered', { step: 'answered' }],
   ['declined (cause 21)', { step: 'declined', device, cause: 21 }],
-  ['cannot be woken (push dead)', { step: 'cannotBeWoken', device, push: 'dead' }],
   ['composed', { step: 'ordered', order: 'compose', legGone: false }],
   ['dial sent (the leg had ended)', { step: 'ordered', order: 'dial', legGone: true }],
   ['stored contact dialled: failed (LinkError)', { step: 'orderFailed', order: 'dialStored', error: 'LinkError' }],

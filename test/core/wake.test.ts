@@ -128,7 +128,16 @@ describe('control: with a rule taken out the tables fail', () => {
       'return registeredAt !== undefined && between(registeredAt, now) <= policy.freshContactMs + SECOND;',
       'return true;',
     ],
-    ['a phone that nothing can wake is not waited for', 'if (!isLost(d) || hasRegistered(d)) return;', 'return;'],
+    [
+      'what is stored is rung at once when no push wakes the phone',
+      "if (!isLost(d) && d.push !== 'delayed') return;",
+      'if (d) return;',
+    ],
+    [
+      'a push that failed ends no leg',
+      'd.push = event.outcome;',
+      "d.push = event.outcome;\n  if (isLost(d)) draft.giveUp(d, 'fresh', Cause.noRoute);",
+    ],
     [
       'a leg that was hung up says nothing of its phone',
       "return cause === Cause.interworking && hungUp ? 'cancelled' : 'gave-up';",

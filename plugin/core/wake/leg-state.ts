@@ -5,8 +5,7 @@ export const isDialling = (s: LegState) => s === 'dialling' || s === 'ringing';
 export const isOpen = (s: LegState) => s === 'held' || s === 'dialling' || s === 'ringing';
 
 /** No push will wake it. */
-export const isLost = <D extends WakeDevice>(d: D): d is D & { push: 'dead' | 'failed' } =>
-  d.push === 'dead' || d.push === 'failed';
+export const isLost = ({ push }: Pick<WakeDevice, 'push'>): boolean => push === 'dead' || push === 'failed';
 
 /** A REGISTER of it was seen since the call began. */
 export const hasRegistered = ({ legs }: Pick<WakeDevice, 'legs'>): boolean => legs.fresh.contact !== undefined;

@@ -5,7 +5,7 @@ import { declinedEverywhere, wordOf } from './end.ts';
 import { hasRegistered, isDialling, isLost, isOpen } from './leg-state.ts';
 import { pushAfterAll } from './stored.ts';
 import { Cause, type ClosingWord, type WakeEvent } from './types.ts';
-import { dropStored, goOn, ringStored, unreachable } from './waking.ts';
+import { dropStored, goOn, ringStored } from './waking.ts';
 
 export function legArrived(draft: CallDraft, event: { readonly legId: string; readonly ref: string }): void {
   const { legId } = event;
@@ -18,8 +18,7 @@ export function legArrived(draft: CallDraft, event: { readonly legId: string; re
   // Its other leg was faster: the person has said no already, or the phone rings.
   if (device.declined !== undefined) return draft.giveUp(device, 'fresh', device.declined);
   if (device.legs.stored.state === 'ringing') return draft.giveUp(device, 'fresh', Cause.subscriberAbsent);
-  if (hasRegistered(device)) return goOn(draft, device);
-  unreachable(draft, device);
+  if (hasRegistered(device)) goOn(draft, device);
 }
 
 function storedLegArrived(draft: CallDraft, d: DeviceDraft, legId: string): void {
@@ -100,10 +99,9 @@ function storedLegEnded(draft: CallDraft, d: DeviceDraft, { cause, hungUp }: End
     declinedEverywhere(draft, d, cause);
   } else if (d.push === 'awake' && !hasRegistered(d)) {
     pushAfterAll(draft, d);
-  } else if (fresh.state === 'held') {
-    // What it waited for, if it has registered meanwhile, will not come any more.
-    if (hasRegistered(d)) goOn(draft, d);
-    else unreachable(draft, d);
+  } else if (fresh.state === 'held' && hasRegistered(d)) {
+    // What it waited for will not come any more.
+    goOn(draft, d);
   }
 }
 

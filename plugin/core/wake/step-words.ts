@@ -39,7 +39,6 @@ const WORDS: { readonly [S in CallStep['step']]: (of: Extract<CallStep, { step: 
   ringing: ({ at }) => ['ringing', at === 'stored' ? 'at its stored contact' : undefined],
   answered: () => 'answered',
   declined: ({ cause }) => ['declined', `cause ${cause}`],
-  cannotBeWoken: ({ push }) => ['cannot be woken', `push ${push}`],
   ordered: ({ order, legGone }) => [ORDERS[order], legGone ? 'the leg had ended' : undefined],
   orderFailed: ({ order, error }) => [`${ORDERS[order]}: failed`, error],
   statusNotSet: ({ status }) => ['status not told', status],

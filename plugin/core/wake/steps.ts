@@ -47,7 +47,6 @@ export type CallStep =
   /** Without a device: somebody else of this call, whom we did not dial. */
   | { readonly step: 'answered'; readonly device?: BindingId }
   | ({ readonly step: 'declined'; readonly cause: number } & OfDevice)
-  | ({ readonly step: 'cannotBeWoken'; readonly push: 'dead' | 'failed' } & OfDevice)
   // What the link does for us.
   | ({ readonly step: 'ordered'; readonly order: LegOrder; readonly legGone: boolean } & OfCall)
   | ({ readonly step: 'orderFailed'; readonly order: LegOrder; readonly error: string } & OfCall)

@@ -77,12 +77,16 @@ export function pushSettled(draft: CallDraft, event: Extract<WakeEvent, { type: 
   if (!d || (d.push !== 'sent' && d.push !== 'delayed')) return;
   d.push = event.outcome;
   if (event.outcome === 'accepted') planRetry(draft, d, draft.policy(d));
-  if (event.outcome === 'delayed') {
-    // Nobody knows when it will be woken: what is stored is rung now, the leg that waits goes on waiting.
-    if (d.legs.stored.state === 'held' && !hasRegistered(d)) ringStored(draft, d);
-    return;
-  }
-  unreachable(draft, d);
+  ringStoredUnlessWoken(draft, d);
+}
+
+/**
+ * No push wakes it, or nobody knows when: what is stored is rung now. The leg that waits goes on waiting, however the push
+ * ended: the ring time is the caller's, and the REGISTER of an app that was opened by hand rings as well (ADR 0030).
+ */
+export function ringStoredUnlessWoken(draft: CallDraft, d: DeviceDraft): void {
+  if (!isLost(d) && d.push !== 'delayed') return;
+  if (d.legs.stored.state === 'held' && !hasRegistered(d)) ringStored(draft, d);
 }
 
 /** The service took the push, which says nothing of the phone. One more may be sent while there is time to answer. */
@@ -123,17 +127,4 @@ export function ringStored(draft: CallDraft, d: DeviceDraft): void {
   stored.state = 'dialling';
   stored.dialledAt = draft.now;
   draft.do({ type: 'ring', legId: stored.legId, ref: stored.ref, kind: 'stored' });
-}
-
-/** No push will wake it: ring what is stored at once, and where nothing is stored do not keep the caller waiting for it. */
-export function unreachable(draft: CallDraft, d: DeviceDraft): void {
-  if (!isLost(d) || hasRegistered(d)) return;
-  const { stored, fresh } = d.legs;
-  if (stored.state === 'held') return ringStored(draft, d);
-  const mayStillRing = stored.contact !== undefined && stored.state !== 'ended';
-  if (fresh.state === 'held' && !mayStillRing) {
-    draft.step({ step: 'cannotBeWoken', device: d.bindingId, push: d.push });
-    // As for a phone that is not registered, which it would be without us.
-    draft.giveUp(d, 'fresh', Cause.noRoute);
-  }
 }
