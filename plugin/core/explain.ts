@@ -6,6 +6,8 @@ import type { Aor } from './aor.ts';
 import type { AorRecord, Binding, BindingId, EndReason } from './binding.ts';
 import { between, DAY, type DurationMs, HOUR, type Instant, MINUTE, SECOND } from './time.ts';
 import type { CallTrace, TraceStep } from './trace.ts';
+import type { CallStep, PushVerdict } from './wake/steps.ts';
+import type { CallOutcome } from './wake/types.ts';
 import { recordInWords, wakesSeldom } from './wake-record.ts';
 
 export interface Explanation {
@@ -15,6 +17,11 @@ export interface Explanation {
   readonly cause?: string;
   readonly remedy?: string;
 }
+
+type Of<S extends CallStep['step']> = Extract<TraceStep, { step: S }>;
+/** The first such step of one device. */
+type Find = <S extends CallStep['step']>(step: S) => Of<S> | undefined;
+type Verdict = Of<'pushSettled' | 'pushDelayed'>;
 
 export function explainCall(trace: CallTrace, record: AorRecord | undefined, now: Instant): Explanation {
   const head = `Call ${trace.callId} for ${trace.aor}, ${ago(trace.at, now)}, on ${trace.pbx}: ${endOf(trace)}.`;
@@ -52,40 +59,47 @@ export const seldomIn = (aor: Aor, bindings: readonly Binding[]): string[] =>
 
 function explainDevice(id: BindingId, trace: CallTrace, b: Binding | undefined): Explanation {
   const mine = trace.steps.filter((s) => s.device === id);
-  const at = (...steps: string[]) => mine.find((s) => steps.includes(s.step));
-  const began = (prefix: string) => mine.find((s) => s.step.startsWith(prefix));
-  const sent = at('push sent');
-  const verdict = mine.findLast((s) => VERDICTS.has(s.step));
-  const seen = trace.steps.findLast((s) => s.step.startsWith('REGISTER seen by '));
+  const at: Find = (step) => mine.find((s): s is Of<typeof step> => s.step === step);
+  const when = (word: string, step: TraceStep | undefined) => step && `${word} ${time(step)}`;
+  const sent = at('pushSent');
+  const verdict = mine.findLast((s) => s.step === 'pushSettled' || s.step === 'pushDelayed');
+  const seen = trace.steps.findLast((s) => s.step === 'registerSeen');
   const registered = at('registered');
+  const declined = at('declined');
+  const told = at('told');
+  const late = at('registeredLate');
   const story = [
-    sent && `pushed ${time(sent)} by ${sent.detail}`,
-    at('awake since an earlier round, not pushed') && 'awake since an earlier round, so it was not pushed',
-    verdict && `${VERDICTS.get(verdict.step)} ${time(verdict)}${verdict.detail ? ` (${verdict.detail})` : ''}`,
-    at('has not registered, pushed again') &&
-      `pushed again ${time(at('has not registered, pushed again') as TraceStep)}`,
-    registered && `registered ${time(registered)}${seen ? ` (${seen.step.replace('REGISTER ', '')})` : ''}`,
-    at('dialled') && `dialled ${time(at('dialled') as TraceStep)}`,
-    at('ringing') && `rang ${time(at('ringing') as TraceStep)}`,
-    at('answered') && `answered ${time(at('answered') as TraceStep)}`,
-    at('declined') && `said no ${time(at('declined') as TraceStep)} (${at('declined')?.detail})`,
-    began('told: ') && `was told "${began('told: ')?.step.slice(6)}"`,
-    at('registered after the end') && `came ${time(at('registered after the end') as TraceStep)}, too late`,
+    sent && `pushed ${time(sent)} by ${sent.provider}`,
+    at('awakeAlready') && 'awake since an earlier round, so it was not pushed',
+    verdict && verdictInWords(verdict),
+    when('pushed again', at('pushedAgain')),
+    registered && `registered ${time(registered)}${seen ? ` (seen by ${seen.sensor})` : ''}`,
+    when('dialled', at('dialled')),
+    when('rang', at('ringing')),
+    when('answered', at('answered')),
+    declined && `said no ${time(declined)} (cause ${declined.cause})`,
+    told && `was told "${told.word}"`,
+    late && `came ${time(late)}, too late`,
   ].filter((part) => part !== undefined);
   const name = b ? nameOf(b) : `Device ${short(id)}`;
   const known = b ? ` Of this device: ${recordInWords(b.wakes)}.` : '';
   return { sentences: [`${name}: ${story.join(', ')}.${known}`], ...causeOf(trace, at, verdict, b) };
 }
 
+function verdictInWords(of: Verdict): string {
+  if (of.step === 'pushDelayed') return `not taken at the first try ${time(of)}`;
+  return `${VERDICTS[of.verdict]} ${time(of)}${of.reason === undefined ? '' : ` (${of.reason})`}`;
+}
+
 function causeOf(
   trace: CallTrace,
-  at: (...steps: string[]) => TraceStep | undefined,
-  verdict: TraceStep | undefined,
+  at: Find,
+  verdict: Verdict | undefined,
   b: Binding | undefined,
 ): Pick<Explanation, 'cause' | 'remedy'> {
   if (at('answered') || at('declined')) return {};
   if (at('ringing')) return trace.over ? { cause: 'It rang and nobody answered.' } : {};
-  if (at('registered after the end')) {
+  if (at('registeredLate')) {
     return {
       cause: 'The phone woke, but after the call was over.',
       remedy: 'Ring longer: raise the time of the Dial (and `ringTime` of the policy) above what the phone takes.',
@@ -98,28 +112,31 @@ function causeOf(
         'Look at SIP between PBX and phone: NAT, firewall, `rewrite_contact`; TLS or TCP get through where UDP does not.',
     };
   }
-  switch (verdict?.step) {
-    case 'push tokenDead':
+  if (verdict?.step !== 'pushSettled') {
+    return trace.over ? { cause: 'The call was over before the push service had answered.' } : {};
+  }
+  switch (verdict.verdict) {
+    case 'tokenDead':
       return {
-        cause: `The push service says that this app is gone (${verdict.detail}).`,
+        cause: `The push service says that this app is gone (${verdict.reason}).`,
         remedy: 'If the phone is still in use, its user opens the app: it registers with its new token.',
       };
-    case 'push misconfigured':
+    case 'misconfigured':
       return {
-        cause: `The push service refuses our pushes (${verdict.detail}).`,
+        cause: `The push service refuses our pushes (${verdict.reason}).`,
         remedy: 'Read `hint` of "push service is misconfigured" in the log: key, team, bundle id or project is wrong.',
       };
-    case 'push failed':
-    case 'push retryLater':
+    case 'failed':
+    case 'retryLater':
       return {
-        cause: `The push could not be delivered to the push service (${verdict.detail}).`,
+        cause: `The push could not be delivered to the push service (${verdict.reason}).`,
         remedy:
           'Is the push service reachable from this machine (port 443; for Apple also 2197)? See "push given up" in the log.',
       };
-    case 'push accepted':
+    case 'accepted':
       return neverCame(trace, b);
     default:
-      return trace.over ? { cause: 'The call was over before the push service had answered.' } : {};
+      return verdict.verdict satisfies never;
   }
 }
 
@@ -181,14 +198,13 @@ function plainPath(
 
 // ── Words ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-const VERDICTS: ReadonlyMap<string, string> = new Map([
-  ['push accepted', 'taken by the push service'],
-  ['push delayed', 'not taken at the first try'],
-  ['push tokenDead', 'refused, the token is dead,'],
-  ['push misconfigured', 'refused'],
-  ['push failed', 'lost'],
-  ['push retryLater', 'not taken in time'],
-]);
+const VERDICTS: Readonly<Record<PushVerdict, string>> = {
+  accepted: 'taken by the push service',
+  tokenDead: 'refused, the token is dead,',
+  misconfigured: 'refused',
+  failed: 'lost',
+  retryLater: 'not taken in time',
+};
 
 /** Why a binding ended. */
 export const IN_WORDS: Readonly<Record<EndReason, string>> = {
@@ -202,7 +218,7 @@ export const IN_WORDS: Readonly<Record<EndReason, string>> = {
   removed: 'the account was removed from the app',
 };
 
-const ENDS: Readonly<Record<string, string>> = {
+const ENDS: Readonly<Record<CallOutcome, string>> = {
   answered: 'answered',
   elsewhere: 'answered elsewhere',
   cancelled: 'the caller gave up',
@@ -213,9 +229,7 @@ const ENDS: Readonly<Record<string, string>> = {
 function endOf(trace: CallTrace): string {
   if (!trace.over) return 'still waits';
   const after = seconds(trace.steps.findLast((s) => s.step === 'over')?.ms ?? 0);
-  return trace.outcome === undefined
-    ? 'rung as without pushwake'
-    : `${ENDS[trace.outcome] ?? trace.outcome} after ${after}`;
+  return trace.outcome === undefined ? 'rung as without pushwake' : `${ENDS[trace.outcome]} after ${after}`;
 }
 
 const binding = (record: AorRecord | undefined, id: BindingId) => record?.bindings.find((b) => b.id === id);

@@ -1,16 +1,11 @@
 /** What happened to one call, as it is kept for people: steps with their times and reasons. Shapes only. */
 import type { Aor } from './aor.ts';
-import type { BindingId } from './binding.ts';
 import type { Instant } from './time.ts';
-import type { WakeStatus } from './wake/types.ts';
+import type { CallStep } from './wake/steps.ts';
+import type { CallOutcome, WakeStatus } from './wake/types.ts';
 
-export interface TraceStep {
-  /** Milliseconds since the call was seen, monotonic. */
-  readonly ms: number;
-  readonly step: string;
-  readonly device?: BindingId;
-  readonly detail?: string;
-}
+/** `ms`: milliseconds since the call was seen, monotonic. */
+export type TraceStep = CallStep & { readonly ms: number };
 
 export interface CallTrace {
   readonly callId: string;
@@ -20,7 +15,7 @@ export interface CallTrace {
   /** Grows while the call waits, and a little after. */
   readonly steps: readonly TraceStep[];
   /** How it ended; undefined while it waits, and for the plain path. */
-  outcome?: string;
+  outcome?: CallOutcome;
   status?: WakeStatus;
   /** False while it waits. */
   over: boolean;

@@ -1,26 +1,32 @@
 /**
- * One waiting call of one AOR: whom to push, what to ring, and who is told how it ended. Pure: (wake, fact, now) to
- * effects; the wake itself lives in memory only and dies with the call. Fork, timeout, CANCEL and "answered elsewhere" are
+ * One waiting call of one AOR: whom to push, what to ring, and who is told how it ended. Pure: (wake, fact, now) to the next
+ * wake and effects; it lives in memory only and dies with the call. Fork, timeout, CANCEL and "answered elsewhere" are
  * the PBX's own; here is decided only when a waiting leg goes on and with which contact.
  *
  * Per pushed device there are up to two legs: `stored` rings the contact the PBX still holds (nobody knows whether it is
- * dead), `device` waits for a fresh REGISTER. At most one of them ends up ringing the phone.
+ * dead), `fresh` waits for a REGISTER. At most one of them ends up ringing the phone.
  */
 import type { Binding } from './binding.ts';
 import type { Policy } from './policy.ts';
 import { earliest, type Instant } from './time.ts';
+import { CallDraft, type WakeStep } from './wake/call-draft.ts';
+import { registeredLate } from './wake/end.ts';
 import { legAnswered, legArrived, legDials, legEnded, legRinging } from './wake/legs.ts';
 import { asked } from './wake/stored.ts';
-import type { Wake, WakeEffect, WakeEvent } from './wake/types.ts';
+import type { Wake, WakeEvent } from './wake/types.ts';
 import { pushSettled, registered, retryAt, timePassed } from './wake/waking.ts';
-import { registeredLate } from './wake/words.ts';
 
 export { beginWake, takeUpDevice } from './wake/begin.ts';
+export type { WakeStep } from './wake/call-draft.ts';
+export { lateUntil } from './wake/end.ts';
+export { hasCome, hasRegistered } from './wake/leg-state.ts';
 export { callIdOf, parseRef } from './wake/names.ts';
 export {
+  type CallOutcome,
   Cause,
   type ClosingWord,
   type ComposeTarget,
+  type PushedDevice,
   type StoredContact,
   type Wake,
   type WakeArrival,
@@ -30,38 +36,36 @@ export {
   type WakeStatus,
 } from './wake/types.ts';
 export { deviceOf } from './wake/who.ts';
-export { lateUntil } from './wake/words.ts';
 
-export function stepWake(
-  wake: Wake,
-  event: WakeEvent,
-  now: Instant,
-  policyFor: (b: Binding) => Policy,
-): readonly WakeEffect[] {
-  if (wake.phase === 'over') {
-    return event.type === 'Registered' ? registeredLate(wake, event.contact, now, policyFor) : [];
-  }
+export function stepWake(wake: Wake, event: WakeEvent, now: Instant, policyFor: (b: Binding) => Policy): WakeStep {
+  const draft = new CallDraft(wake, now, policyFor);
+  if (wake.phase !== 'over') apply(draft, event);
+  else if (event.type === 'Registered') registeredLate(draft, wake, event.contact);
+  return draft.finish();
+}
+
+function apply(draft: CallDraft, event: WakeEvent): void {
   switch (event.type) {
     case 'Asked':
-      return asked(wake, event.contacts, now, policyFor);
+      return asked(draft, event.contacts);
     case 'LegArrived':
-      return legArrived(wake, event, now);
+      return legArrived(draft, event);
     case 'LegDials':
-      return legDials(wake, event.legId, now);
+      return legDials(draft, event.legId);
     case 'LegRinging':
-      return legRinging(wake, event.ref);
+      return legRinging(draft, event.ref);
     case 'LegAnswered':
-      return legAnswered(wake, event.legId, now);
+      return legAnswered(draft, event.legId);
     case 'LegEnded':
-      return legEnded(wake, event, now, policyFor);
+      return legEnded(draft, event);
     case 'Registered':
-      return registered(wake, event.contact, now);
+      return registered(draft, event.contact);
     case 'PushSettled':
-      return pushSettled(wake, event, now, policyFor);
+      return pushSettled(draft, event);
     case 'TimePassed':
-      return timePassed(wake, now);
+      return timePassed(draft);
     default:
-      return event satisfies never;
+      event satisfies never;
   }
 }
 
@@ -69,7 +73,8 @@ export function stepWake(
 export function wakeDueAt(wake: Wake): Instant | undefined {
   if (wake.phase === 'over') return undefined;
   return wake.devices.reduce<Instant | undefined>((a, d) => {
-    const grace = d.deviceState === 'held' ? d.graceUntil : undefined;
+    const { state, graceUntil } = d.legs.fresh;
+    const grace = state === 'held' ? graceUntil : undefined;
     return earliest(a, grace, retryAt(d));
   }, undefined);
 }

@@ -2,6 +2,7 @@
 
 import type { Explanation } from '../core/explain.ts';
 import type { CallTrace } from '../core/trace.ts';
+import { shownTrace } from '../core/wake/step-words.ts';
 import type { Routes } from './listener.ts';
 
 export interface Explained {
@@ -40,9 +41,10 @@ export function explainRoutes(explainer: Explainer): Routes {
       },
       async (request, reply) => {
         const explained = await explainer.explain(request.query.of);
-        return (
-          explained ?? reply.code(404).send({ error: 'no binding and no call of this account or call id is known' })
-        );
+        if (!explained) {
+          return reply.code(404).send({ error: 'no binding and no call of this account or call id is known' });
+        }
+        return { ...explained, calls: explained.calls.map((c) => ({ ...c, trace: shownTrace(c.trace) })) };
       },
     );
     server.get(

@@ -6,6 +6,7 @@
 import type { Aor } from '../core/aor.ts';
 import type { Choice } from '../core/binding.ts';
 import type { DurationMs, Instant } from '../core/time.ts';
+import type { RegisterSensor } from '../core/wake/steps.ts';
 import type { ClosingWord, WakeStatus } from '../core/wake.ts';
 
 /** A contact as the PBX holds it now. */
@@ -27,10 +28,10 @@ export interface HeldContact {
  * How a contact came to be known: the PBX's event, a REGISTER on the wire (HEP), a contact that is watched while a call waits,
  * or an answer to a question.
  */
-export type Sensor = 'event' | 'hep' | 'watch' | 'ask';
+export type Sensor = RegisterSensor | 'ask';
 
 /** Whether a REGISTER was seen as it happened. Otherwise the PBX merely holds the contact. */
-export function isRegister(how: Sensor): boolean {
+export function isRegister(how: Sensor): how is RegisterSensor {
   return how !== 'ask';
 }
 

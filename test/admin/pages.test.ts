@@ -6,6 +6,7 @@ import { appKey } from '../../plugin/core/binding.ts';
 import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
 import { noticeKind } from '../../plugin/core/schedule.ts';
 import { DAY, HOUR, type Instant, instant, MINUTE, plus } from '../../plugin/core/time.ts';
+import type { TraceStep } from '../../plugin/core/trace.ts';
 import { accountsBody, accountsPage, PAGE_SIZE } from '../../plugin/http/pages/accounts.ts';
 import { escaped, html } from '../../plugin/http/pages/html.ts';
 import { lifeOf } from '../../plugin/http/pages/life.ts';
@@ -242,11 +243,11 @@ describe('parts', () => {
   it('a waterfall: each step from the one before it of the same device', () => {
     const a = 'aaaaaaaaaaaaaaaa' as BindingId;
     const b = 'bbbbbbbbbbbbbbbb' as BindingId;
-    const steps = [
-      { ms: 1, step: 'call seen' },
-      { ms: 2, step: 'push sent', device: a },
-      { ms: 3, step: 'push sent', device: b },
-      { ms: 40, step: 'push accepted', device: a },
+    const steps: TraceStep[] = [
+      { ms: 1, step: 'seen', toWake: 2 },
+      { ms: 2, step: 'pushSent', provider: 'apns', device: a },
+      { ms: 3, step: 'pushSent', provider: 'apns', device: b },
+      { ms: 40, step: 'pushSettled', verdict: 'accepted', device: a },
       { ms: 1_500, step: 'registered', device: b },
     ];
     expect(barsOf({ steps }).map((x) => [x.fromMs, x.toMs])).toEqual([

@@ -234,14 +234,24 @@ describe('a push that fails', () => {
     expect(mobile.rang).toHaveLength(1);
   });
 
-  it('a dead token of a phone that is not registered: the caller is not kept waiting', async () => {
-    const mobile = await Mobile.asleep(scene, '1015');
-    scene.apns.unregister(mobile.identity.voip, Date.now() + 60_000);
-    const call = await caller.call('1015');
-    const { status, at } = await call.done;
-    expect(status).toBe(404);
-    expect(at - call.invitedAt).toBeLessThan(1_000);
-  });
+  it.each([
+    ['1015', 'a dead token', 'push tokenDead', { status: 410, reason: 'Unregistered', timestamp: Date.now() + 60_000 }],
+    ['1023', 'a key that is refused', 'push misconfigured', { status: 403, reason: 'InvalidProviderToken' }],
+  ] as const)(
+    '%s: %s ends nothing: the ring time is the caller’s, and the app opened by hand rings',
+    async (user, _what, step, answer) => {
+      const mobile = await Mobile.asleep(scene, user, { answer: { kind: 'auto' } });
+      scene.apns.next(answer);
+      const from = scene.pushwake.log.length;
+      const call = await caller.call(user);
+      await scene.pushwake.waitForLog((l) => l.step === step, { from });
+      await mobile.phone.wake();
+      await mobile.bind();
+      expect((await call.done).status).toBe(200);
+      await talkAndHangUp(scene, call, mobile.rang[0] as never);
+      expect(mobile.rang).toHaveLength(1);
+    },
+  );
 });
 
 describe('several calls, groups, queues, transfers', () => {

@@ -1,22 +1,26 @@
 /** "Why did it not ring?": a call's trace and a device's record, as sentences. */
 import { describe, expect, it } from 'vitest';
+import type { BindingId } from '../../plugin/core/binding.ts';
 import { explainCall, explainDevices } from '../../plugin/core/explain.ts';
 import { DAY, HOUR, MINUTE, plus, SECOND } from '../../plugin/core/time.ts';
 import type { CallTrace, TraceStep } from '../../plugin/core/trace.ts';
+import type { CallStep, PushVerdict } from '../../plugin/core/wake/steps.ts';
+import type { ClosingWord } from '../../plugin/core/wake.ts';
 import { type WakeRecord, wakesSeldom, withWake } from '../../plugin/core/wake-record.ts';
 import { AOR, BINDING, bindingEndingIn, MONDAY, recordOf } from '../support/builders.ts';
 
 const NOW = MONDAY;
-const step = (ms: number, text: string, detail?: string): TraceStep => ({
-  ms,
-  step: text,
-  device: BINDING,
-  ...(detail === undefined ? {} : { detail }),
-});
-const PUSHED = [step(2.7, 'push sent', 'apns'), step(47, 'push accepted')];
+/** A step of the device, without naming the device each time. */
+type OfDevice = CallStep extends infer S ? (S extends { device: BindingId } ? Omit<S, 'device'> : never) : never;
+const step = (ms: number, of: OfDevice | { step: 'answered' }): TraceStep => ({ ms, device: BINDING, ...of });
+const sent = (ms: number) => step(ms, { step: 'pushSent', provider: 'apns' });
+const settled = (ms: number, verdict: PushVerdict, reason?: string) =>
+  step(ms, { step: 'pushSettled', verdict, ...(reason === undefined ? {} : { reason }) });
+const told = (ms: number, word: ClosingWord) => step(ms, { step: 'told', word });
+const PUSHED = [sent(2.7), settled(47, 'accepted')];
 
 function trace(steps: readonly TraceStep[], more: Partial<CallTrace> = {}): CallTrace {
-  const end = { ms: (steps.at(-1)?.ms ?? 0) + 10, step: 'over' };
+  const end: TraceStep = { ms: (steps.at(-1)?.ms ?? 0) + 10, step: 'over' };
   return {
     callId: 'c-1',
     aor: AOR,
@@ -37,11 +41,11 @@ describe('a call in sentences', () => {
       trace(
         [
           ...PUSHED,
-          { ms: 361, step: 'REGISTER seen by event' },
-          step(362, 'registered'),
-          step(363, 'dialled'),
-          step(376, 'ringing'),
-          step(4_200, 'answered'),
+          { ms: 361, step: 'registerSeen', sensor: 'event' },
+          step(362, { step: 'registered' }),
+          step(363, { step: 'dialled' }),
+          step(376, { step: 'ringing', at: 'fresh' }),
+          step(4_200, { step: 'answered' }),
         ],
         { outcome: 'answered' },
       ),
@@ -67,63 +71,51 @@ describe('a call in sentences', () => {
   ][] = [
     [
       'a dead token',
-      [step(3, 'push sent', 'apns'), step(40, 'push tokenDead', 'Unregistered')],
+      [sent(3), settled(40, 'tokenDead', 'Unregistered')],
       undefined,
       /app is gone \(Unregistered\)/,
       /opens the app/,
     ],
     [
       'a key that is wrong',
-      [step(3, 'push sent', 'apns'), step(40, 'push misconfigured', 'InvalidProviderToken')],
+      [sent(3), settled(40, 'misconfigured', 'InvalidProviderToken')],
       undefined,
       /refuses our pushes/,
       /hint/,
     ],
     [
       'a service that cannot be reached',
-      [step(3, 'push sent', 'apns'), step(9_000, 'push retryLater', 'no answer in time')],
+      [sent(3), settled(9_000, 'retryLater', 'no answer in time')],
       undefined,
       /could not be delivered/,
       /443/,
     ],
-    [
-      'a phone that usually comes',
-      [...PUSHED, step(30_000, 'told: gave-up')],
-      nine,
-      /off or without a network/,
-      /online/,
-    ],
+    ['a phone that usually comes', [...PUSHED, told(30_000, 'gave-up')], nine, /off or without a network/, /online/],
     [
       'a phone that has never come',
-      [...PUSHED, step(30_000, 'told: gave-up')],
+      [...PUSHED, told(30_000, 'gave-up')],
       [null, null, null],
       /has never come/,
       /app-payloads/,
     ],
     [
       'a phone that comes seldom',
-      [...PUSHED, step(30_000, 'told: gave-up')],
+      [...PUSHED, told(30_000, 'gave-up')],
       [null, null, 1_000, null, null],
       /comes seldom/,
       /battery/,
     ],
-    [
-      'a call that was over at once',
-      [...PUSHED, step(900, 'told: cancelled')],
-      nine,
-      /too short/,
-      /let it ring for 20 s/,
-    ],
+    ['a call that was over at once', [...PUSHED, told(900, 'cancelled')], nine, /too short/, /let it ring for 20 s/],
     [
       'a phone that came too late',
-      [...PUSHED, step(30_000, 'told: gave-up'), step(32_000, 'registered after the end')],
+      [...PUSHED, told(30_000, 'gave-up'), step(32_000, { step: 'registeredLate' })],
       nine,
       /after the call was over/,
       /Ring longer/,
     ],
     [
       'an INVITE that got no 180',
-      [...PUSHED, step(900, 'registered'), step(901, 'dialled'), step(30_000, 'over')],
+      [...PUSHED, step(900, { step: 'registered' }), step(901, { step: 'dialled' })],
       nine,
       /not answered with 180/,
       /NAT/,

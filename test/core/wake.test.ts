@@ -60,7 +60,7 @@ function raceFailures(wakeCore: WakeCore, order: readonly string[]): string[] {
   const missing = [
     ...(rings.length > 0 ? ['registered', 'dialled'] : []),
     ...(outcome === 'answered' ? ['answered'] : []),
-    ...(shown.length > 0 ? ['registered after the end'] : []),
+    ...(shown.length > 0 ? ['registeredLate'] : []),
   ].filter((step) => !game.steps.includes(step));
   return [
     ...wrong(game),
@@ -103,41 +103,63 @@ describe('control: with a rule taken out the tables fail', () => {
   const rules: [rule: string, text: string, without: string][] = [
     [
       'nothing happens after the end',
-      "return event.type === 'Registered' ? registeredLate(wake, event.contact, now, policyFor) : [];",
-      '',
+      "if (wake.phase !== 'over') apply(draft, event);",
+      'if (event) apply(draft, event);',
     ],
     [
       'a phone that rings at its stored contact loses its other leg',
-      "if (d.deviceLeg && d.deviceState === 'held') effects.push(endLeg(d, 'device', Cause.subscriberAbsent));",
+      "if (fresh.state === 'held') draft.giveUp(d, 'fresh', Cause.subscriberAbsent);\n      return;",
       '',
     ],
     [
       'a dead stored leg is dropped before the fresh one is rung',
-      'const drop = dropStored(d);',
-      'const drop: WakeEffect[] = [];',
+      'dropStored(draft, d);\n  fresh.state',
+      'fresh.state',
     ],
-    ['an INVITE under way gets its time', 'if (until !== undefined && until > now) {', 'if (Number.isNaN(now)) {'],
+    [
+      'an INVITE under way gets its time',
+      'if (until !== undefined && until > draft.now) {',
+      'if (Number.isNaN(draft.now)) {',
+    ],
     ['who rang is not told again by push', 'const hearsBySip = device.rang ||', 'const hearsBySip ='],
-    ['who declined knows', 'd.told = true;\n      d.declined = cause;', 'd.declined = cause;'],
+    ['who declined knows', 'd.told = true;\n    d.declined = cause;', 'd.declined = cause;'],
     [
       'an old UDP contact waits',
       'return registeredAt !== undefined && between(registeredAt, now) <= policy.freshContactMs + SECOND;',
       'return true;',
     ],
-    ['a phone that nothing can wake is not waited for', 'if (!isLost(d) || d.fresh) return [];', 'return [];'],
+    [
+      'what is stored is rung at once when no push wakes the phone',
+      "if (!isLost(d) && d.push !== 'delayed') return;",
+      'if (d) return;',
+    ],
+    [
+      'a push that failed ends no leg',
+      'd.push = event.outcome;',
+      "d.push = event.outcome;\n  if (isLost(d)) draft.giveUp(d, 'fresh', Cause.noRoute);",
+    ],
     [
       'a leg that was hung up says nothing of its phone',
       "return cause === Cause.interworking && hungUp ? 'cancelled' : 'gave-up';",
       "return cause === Cause.interworking ? 'cancelled' : 'gave-up';",
     ],
     ['a phone that came too late is shown the call once', 'd.shownLate = true;', ''],
-    ['… and only within its time', ' || now > plus(wake.endedAt, policyFor(d.binding).showEndedMs)', ''],
+    ['… and only within its time', ' || draft.now > plus(endedAt, draft.policy(d).showEndedMs)', ''],
     ['one retry is enough', ' || d.pushes > 1', ''],
-    ['who has registered is not pushed again', "d.push === 'accepted' && !d.fresh && !d.rang", "d.push === 'accepted'"],
-    ['who is awake is rung, not pushed', "device.push === 'awake'\n          ? [", 'false\n          ? ['],
-    ['who was taken for awake and is not is pushed after all', '...gone.flatMap(pushAfterAll)', ''],
+    [
+      'who has registered is not pushed again',
+      "d.push === 'accepted' && !hasRegistered(d) && !d.rang",
+      "d.push === 'accepted'",
+    ],
+    ['who is awake is rung, not pushed', "if (device.push === 'awake') draft.step", 'if (false) draft.step'],
+    ['who was taken for awake and is not is pushed after all', 'if (isGone) pushAfterAll(draft, device);', ''],
     ['only 603 speaks for all devices', 'cause !== Cause.rejected || ', ''],
-    ['the dialplan hears that a phone came', "...status(wake, 'WOKEN'),", ''],
+    ['the dialplan hears that a phone came', "draft.status('WOKEN', undefined);", ''],
+    [
+      'the wake that came in stays as it was',
+      'before.devices.map((d) =>',
+      '(before.devices as never[]) || before.devices.map((d) =>',
+    ],
     ['a dead token is told nothing', " || device.push === 'dead') continue;", ') continue;'],
   ];
 
@@ -218,7 +240,8 @@ describe('properties', () => {
         const game = play(core, s, [...only(s.devices ?? 1, events), 'link back', 'time up']);
         expect(game.overs).toBe(1);
         for (const device of game.wake.devices) {
-          const bySip = device.rang || device.deviceState === 'dialling' || device.deviceState === 'answered';
+          const { state } = device.legs.fresh;
+          const bySip = device.rang || state === 'dialling' || state === 'answered';
           expect(device.told || bySip || device.push === 'dead').toBe(true);
         }
       }),

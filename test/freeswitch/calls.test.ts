@@ -327,13 +327,38 @@ describe('nobody takes the call', () => {
     expect(no.phone.incoming).toHaveLength(1);
   });
 
-  it('a phone whose token is dead and that is not registered: the caller is not kept waiting', async () => {
-    const mobile = await asleep('1026');
+  it('a dead token ends nothing: the ring time is the caller’s, and the app that is opened by hand rings', async () => {
+    const mobile = await asleep('1026', { answer: { kind: 'auto' } });
     scene.apns.unregister(mobile.identity.voip, Date.now());
+    const from = scene.pushwake.log.length;
     const call = await caller.call('1026');
-    const { status } = await call.done;
-    expect(status).toBe(480);
-    await scene.freeswitch.waitForNoChannels();
+    await scene.pushwake.waitForLog((l) => l.step === 'push tokenDead', { from });
+    await mobile.phone.wake();
+    await mobile.bind();
+    expect((await call.done).status).toBe(200);
+    await scene.talkAndHangUp(call, mobile.rang[0] as IncomingCall);
+  });
+
+  it('the push service refuses our key, and at the end of the ring time voicemail takes the call: the word is true', async () => {
+    await asleep('1027');
+    scene.apns.next({ status: 403, reason: 'InvalidProviderToken' });
+    const call = await caller.call('31027');
+    const { status, at } = await call.done;
+    expect(status).toBe(200);
+    expect(at - call.invitedAt).toBeGreaterThan(1_500);
+    const over = await scene.pushwake.waitForLog((l) => l.msg === 'call over' && String(l.aor).startsWith('1027'));
+    expect(over.outcome).toBe('gave-up');
+    expect(steps(scene, String(over.callId)).filter((s) => s.startsWith('told: '))).toEqual(['told: gave-up']);
+    await call.hangup();
+  });
+
+  it('the woken phone is busy and voicemail takes the call: nobody answered elsewhere', async () => {
+    const mobile = await asleep('1028', { answer: { kind: 'reject', code: 486 } });
+    mobile.wakesByPush();
+    const call = await caller.call('31028');
+    expect((await call.done).status).toBe(200);
+    expect((await wakeOver(scene, await mobile.callId())).outcome).toBe('gave-up');
+    await call.hangup();
   });
 });
 

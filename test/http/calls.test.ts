@@ -1,6 +1,7 @@
 /** Is my call still alive? And: why did it not ring? Over HTTP. */
 import { describe, expect, it } from 'vitest';
 import { MINUTE, plus } from '../../plugin/core/time.ts';
+import type { CallOutcome } from '../../plugin/core/wake.ts';
 import { guarded } from '../../plugin/http/admin.ts';
 import { callKey, isCallKey } from '../../plugin/http/call-key.ts';
 import { callRoutes } from '../../plugin/http/calls.ts';
@@ -39,7 +40,10 @@ describe('a key of a call', () => {
 });
 
 describe('GET /v1/calls/:callId', () => {
-  const asked = async (found: readonly { over: boolean; outcome?: string }[], url = `/v1/calls/${CALL}?key=${KEY}`) => {
+  const asked = async (
+    found: readonly { over: boolean; outcome?: CallOutcome }[],
+    url = `/v1/calls/${CALL}?key=${KEY}`,
+  ) => {
     const clock = new FakeClock(MONDAY);
     const routes = [callRoutes({ find: () => found, secret: SECRET, clock })];
     const server = await build({ ...common, clock, routes });
@@ -48,7 +52,7 @@ describe('GET /v1/calls/:callId', () => {
     return { statusCode, ...(JSON.parse(body) as object) };
   };
 
-  it.each([
+  it.each<[what: string, found: readonly { over: boolean; outcome?: CallOutcome }[], answer: object]>([
     ['it waits', [{ over: false }], { alive: true }],
     ['a desk phone took it', [{ over: true, outcome: 'elsewhere' }], { alive: false, ended: 'elsewhere' }],
     [

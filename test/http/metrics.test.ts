@@ -1,11 +1,13 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Aor } from '../../plugin/core/aor.ts';
 import { instant } from '../../plugin/core/time.ts';
-import type { CallTrace } from '../../plugin/core/trace.ts';
+import type { CallTrace, TraceStep } from '../../plugin/core/trace.ts';
+import type { CallOutcome } from '../../plugin/core/wake.ts';
 import { guarded } from '../../plugin/http/admin.ts';
 import { build } from '../../plugin/http/listener.ts';
 import type { Measured } from '../../plugin/http/metrics/gauges.ts';
 import { Metrics } from '../../plugin/http/metrics/metrics.ts';
+import { BINDING } from '../support/builders.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { quietSummary } from '../support/quiet-status.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
@@ -15,12 +17,13 @@ afterEach(async () => {
   for (const close of closing.splice(0)) await close();
 });
 
-const trace = (outcome: string | undefined, ...steps: [ms: number, step: string][]): CallTrace => ({
+const SENT: TraceStep = { ms: 4, step: 'pushSent', device: BINDING, provider: 'apns' };
+const trace = (outcome: CallOutcome | undefined, ...steps: TraceStep[]): CallTrace => ({
   callId: 'c1',
   aor: '1001@example.com' as Aor,
   pbx: 'office',
   at: instant(0),
-  steps: steps.map(([ms, step]) => ({ ms, step })),
+  steps,
   ...(outcome === undefined ? {} : { outcome }),
   over: true,
 });
@@ -64,7 +67,13 @@ describe('/metrics', () => {
   it('counts a call by its outcome, and each step the first time it came', async () => {
     const { metrics, lines } = await served();
     metrics.callOver(
-      trace('answered', [4, 'push sent'], [30, 'push accepted'], [1_800, 'ringing'], [9_000, 'ringing']),
+      trace(
+        'answered',
+        SENT,
+        { ms: 30, step: 'pushSettled', device: BINDING, verdict: 'accepted' },
+        { ms: 1_800, step: 'ringing', device: BINDING, at: 'fresh' },
+        { ms: 9_000, step: 'ringing', device: BINDING, at: 'stored' },
+      ),
     );
     metrics.callOver(trace(undefined));
     const said = await lines();
@@ -173,7 +182,7 @@ describe('/metrics', () => {
 
   it('holds no account', async () => {
     const { metrics, lines } = await served();
-    metrics.callOver(trace('answered', [4, 'push sent']));
+    metrics.callOver(trace('answered', SENT));
     expect((await lines()).join('\n')).not.toContain('1001');
   });
 });

@@ -225,7 +225,7 @@ class FreeswitchLink implements PbxLink {
       case 'holdEnded':
         return this.#calls.get(fact.caller)?.holdEnded(fact.cause);
       case 'callerAnswered':
-        return this.#calls.get(fact.caller)?.callerAnswered();
+        return this.#calls.get(fact.caller)?.callerAnswered(fact.byPhone);
       case 'callerEnded':
         return this.#calls.get(fact.caller)?.callerEnded();
       case 'lateHeard': {

@@ -31,6 +31,7 @@ const READ: ReadonlySet<string> = new Set([
   ...['Caller-Caller-ID-Number', 'Caller-Caller-ID-Name', 'Caller-Privacy-Hide-Number', 'Caller-Privacy-Hide-Name'],
   ...['variable_effective_caller_id_number', 'variable_effective_caller_id_name'],
   ...['Caller-Channel-Created-Time', 'variable_call_timeout', 'variable_pushwake_aor', 'variable_pushwake_node'],
+  'variable_current_application',
   ...['variable_pushwake_ref', 'variable_pushwake_hold', 'variable_pushwake_caller', 'variable_pushwake_late'],
 ]);
 
@@ -119,12 +120,16 @@ export type FsFact =
   /** The caller's dial string is being rung. */
   | { readonly fact: 'holdBegan'; readonly caller: string }
   | { readonly fact: 'holdEnded'; readonly caller: string; readonly cause: string }
-  | { readonly fact: 'callerAnswered'; readonly caller: string }
+  /** `byPhone`: what answered is what the dialplan dials, rather than a voicemail that follows it. */
+  | { readonly fact: 'callerAnswered'; readonly caller: string; readonly byPhone: boolean }
   | { readonly fact: 'callerEnded'; readonly caller: string; readonly cause: string }
   /** A phone that came too late has heard of the call, or has gone. */
   | { readonly fact: 'lateHeard' | 'lateEnded'; readonly uuid: string }
   /** A background command failed; `job` is the channel it was to make. */
   | { readonly fact: 'jobFailed'; readonly job: string; readonly reason: string };
+
+/** Applications under which a caller is answered by somebody who was rung. */
+const DIALS: ReadonlySet<string> = new Set(['bridge', 'intercept', 'sleep']);
 
 export type CallFact = Extract<FsFact, { fact: 'call' | 'seen' }>;
 
@@ -294,6 +299,9 @@ function channel(e: EventHeaders, name: string): FsFact | undefined {
     return name === 'CHANNEL_HANGUP' ? { fact: 'holdEnded', caller, cause } : undefined;
   }
   if (!e.variable_pushwake_aor) return undefined;
-  if (name === 'CHANNEL_ANSWER') return { fact: 'callerAnswered', caller: uuid };
+  if (name === 'CHANNEL_ANSWER') {
+    const application = e.variable_current_application;
+    return { fact: 'callerAnswered', caller: uuid, byPhone: application === undefined || DIALS.has(application) };
+  }
   return name === 'CHANNEL_HANGUP' ? { fact: 'callerEnded', caller: uuid, cause } : undefined;
 }

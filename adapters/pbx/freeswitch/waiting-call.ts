@@ -233,8 +233,11 @@ export class WaitingCall {
     if (leg) this.legEnded(leg.ref, uuid, reason);
   }
 
-  callerAnswered(): void {
-    this.#taken(this.#answered());
+  /** `byPhone`: by one that was rung. Otherwise the dialplan went on, and what answered is its voicemail or the like. */
+  callerAnswered(byPhone: boolean): void {
+    const winner = this.#answered();
+    if (byPhone || winner) this.#taken(winner);
+    else this.#finish(Cause.noAnswer);
   }
 
   callerEnded(): void {

@@ -2,8 +2,8 @@
 import type { AorRecord, Binding, Target } from '../binding.ts';
 import type { Policy } from '../policy.ts';
 import { type DurationMs, plus } from '../time.ts';
-import type { Wake, WakeArrival, WakeDevice, WakeEffect } from './types.ts';
-import { status } from './words.ts';
+import { CallDraft, type WakeStep } from './call-draft.ts';
+import type { Wake, WakeArrival, WakeDevice } from './types.ts';
 
 /**
  * A call arrives. The pushes go out at once, from the record alone; what the PBX holds is asked in parallel.
@@ -16,7 +16,7 @@ export function beginWake(
   policyFor: (b: Binding) => Policy,
   targetFor: (b: Binding) => Target | undefined,
   awake: (b: Binding) => boolean = () => false,
-): { wake: Wake; effects: readonly WakeEffect[] } {
+): WakeStep {
   const devices: WakeDevice[] = [];
   let ringTimeMs = 0;
   for (const binding of record?.bindings ?? []) {
@@ -24,8 +24,7 @@ export function beginWake(
     if (!target || binding.ending) continue;
     ringTimeMs = Math.max(ringTimeMs, policyFor(binding).ringTimeMs);
     const device = newDevice(arrival.stem, binding, target);
-    if (awake(binding)) Object.assign(device, { push: 'awake', pushes: 0, told: true });
-    devices.push(device);
+    devices.push(awake(binding) ? { ...device, push: 'awake', pushes: 0, told: true } : device);
   }
   const wake: Wake = {
     pbx: arrival.pbx,
@@ -39,31 +38,22 @@ export function beginWake(
     early: [],
     phase: devices.length === 0 ? 'over' : 'asking',
   };
+  const draft = new CallDraft(wake, arrival.startedAt, policyFor);
   if (devices.length === 0) {
     // Nothing of ours in this call: the plain path, as if we were not there.
-    return {
-      wake,
-      effects: [
-        { type: 'step', step: 'no binding, plain path' },
-        ...status(wake, 'NOBINDING', wake.wakeLeg),
-        { type: 'compose', ring: [] },
-        { type: 'over' },
-      ],
-    };
+    draft.step({ step: 'plainPath', why: 'noBinding' });
+    draft.status('NOBINDING', wake.wakeLeg);
+    draft.do({ type: 'compose', ring: [] }, { type: 'over' });
+    return draft.finish();
   }
-  return {
-    wake,
-    effects: [
-      ...devices.flatMap((device): WakeEffect[] =>
-        device.push === 'awake'
-          ? [{ type: 'step', step: 'awake since an earlier round, not pushed', device: device.bindingId }]
-          : [{ type: 'push', device }],
-      ),
-      { type: 'ask' },
-      ...status(wake, 'NOBODY', wake.wakeLeg),
-      { type: 'watch', on: true },
-    ],
-  };
+  for (const device of draft.devices) {
+    if (device.push === 'awake') draft.step({ step: 'awakeAlready', device: device.bindingId });
+    else draft.do({ type: 'push', device });
+  }
+  draft.do({ type: 'ask' });
+  draft.status('NOBODY', wake.wakeLeg);
+  draft.do({ type: 'watch', on: true });
+  return draft.finish();
 }
 
 function newDevice(stem: string, binding: Binding, target: Target): WakeDevice {
@@ -71,11 +61,10 @@ function newDevice(stem: string, binding: Binding, target: Target): WakeDevice {
     bindingId: binding.id,
     binding,
     target,
-    ref: `${stem}d${binding.id}`,
-    storedRef: `${stem}s${binding.id}`,
-    deviceState: 'none',
-    storedState: 'none',
-    ringStoredAtOnce: false,
+    legs: {
+      stored: { ref: `${stem}s${binding.id}`, state: 'none', atOnce: false },
+      fresh: { ref: `${stem}d${binding.id}`, state: 'none' },
+    },
     push: 'sent',
     pushes: 1,
     rang: false,
@@ -96,10 +85,7 @@ export function takeUpDevice(
   ringTimeMs: DurationMs,
 ): Wake {
   const device = newDevice(arrival.stem, binding, target);
-  if (wake) {
-    wake.devices.push(device);
-    return wake;
-  }
+  if (wake) return { ...wake, devices: [...wake.devices, device] };
   return {
     pbx: arrival.pbx,
     aor: arrival.aor,

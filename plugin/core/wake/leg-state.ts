@@ -1,18 +1,14 @@
-/** What may be said of a leg, and how it is ended. */
-import { Cause, type LegState, type WakeDevice, type WakeEffect } from './types.ts';
+/** What may be said of a leg, and of a device by its legs. */
+import type { LegState, WakeDevice } from './types.ts';
 
 export const isDialling = (s: LegState) => s === 'dialling' || s === 'ringing';
 export const isOpen = (s: LegState) => s === 'held' || s === 'dialling' || s === 'ringing';
 
-export function endLeg(d: WakeDevice, which: 'device' | 'stored', cause: number): WakeEffect {
-  const legId = (which === 'device' ? d.deviceLeg : d.storedLeg) as string;
-  if (which === 'device') d.deviceState = 'ended';
-  else d.storedState = 'ended';
-  return { type: 'giveUp', legId, cause };
-}
+/** No push will wake it. */
+export const isLost = ({ push }: Pick<WakeDevice, 'push'>): boolean => push === 'dead' || push === 'failed';
 
-export function dropStored(d: WakeDevice): readonly WakeEffect[] {
-  return d.storedLeg && isOpen(d.storedState) ? [endLeg(d, 'stored', Cause.requestedChannelUnavailable)] : [];
-}
+/** A REGISTER of it was seen since the call began. */
+export const hasRegistered = ({ legs }: Pick<WakeDevice, 'legs'>): boolean => legs.fresh.contact !== undefined;
 
-export const isLost = (d: WakeDevice) => d.push === 'dead' || d.push === 'failed';
+/** It was reached: it registered, or its phone rang at the contact that was stored. */
+export const hasCome = (d: Pick<WakeDevice, 'legs' | 'rang'>): boolean => hasRegistered(d) || d.rang;

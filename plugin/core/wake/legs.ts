@@ -1,136 +1,126 @@
 /** What the legs of a call do: they arrive, dial, ring, are answered, end. */
-import type { Binding } from '../binding.ts';
-import type { Policy } from '../policy.ts';
-import { between, type DurationMs, type Instant, SECOND } from '../time.ts';
-import { dropStored, endLeg, isDialling, isLost, isOpen } from './leg-state.ts';
+import { between, type DurationMs, SECOND } from '../time.ts';
+import type { CallDraft, DeviceDraft } from './call-draft.ts';
+import { declinedEverywhere, wordOf } from './end.ts';
+import { hasRegistered, isDialling, isLost, isOpen } from './leg-state.ts';
 import { pushAfterAll } from './stored.ts';
-import { Cause, type ClosingWord, type Wake, type WakeEffect, type WakeEvent } from './types.ts';
-import { goOn, ringStored, unreachable } from './waking.ts';
-import { declinedEverywhere, finish, status, wordOf } from './words.ts';
+import { Cause, type ClosingWord, type WakeEvent } from './types.ts';
+import { dropStored, goOn, ringStored } from './waking.ts';
 
-const isOver = (wake: Wake): boolean => wake.phase === 'over';
-
-export function legArrived(
-  wake: Wake,
-  event: { readonly legId: string; readonly ref: string },
-  now: Instant,
-): readonly WakeEffect[] {
-  const stored = wake.devices.find((d) => d.storedRef === event.ref);
-  if (stored) {
-    stored.storedLeg = event.legId;
-    stored.storedState = 'held';
-    if (stored.fresh && stored.deviceState !== 'none') return dropStored(stored);
-    return stored.ringStoredAtOnce || isLost(stored) || stored.push === 'delayed' ? [ringStored(stored, now)] : [];
-  }
-  const device = wake.devices.find((d) => d.ref === event.ref);
-  if (!device) return [{ type: 'giveUp', legId: event.legId, cause: Cause.subscriberAbsent }];
-  device.deviceLeg = event.legId;
-  device.deviceState = 'held';
+export function legArrived(draft: CallDraft, event: { readonly legId: string; readonly ref: string }): void {
+  const { legId } = event;
+  const stored = draft.devices.find((d) => d.legs.stored.ref === event.ref);
+  if (stored) return storedLegArrived(draft, stored, legId);
+  const device = draft.devices.find((d) => d.legs.fresh.ref === event.ref);
+  if (!device) return draft.do({ type: 'giveUp', legId, cause: Cause.subscriberAbsent });
+  device.legs.fresh.legId = legId;
+  device.legs.fresh.state = 'held';
   // Its other leg was faster: the person has said no already, or the phone rings.
-  if (device.declined !== undefined) return [endLeg(device, 'device', device.declined)];
-  if (device.storedState === 'ringing') return [endLeg(device, 'device', Cause.subscriberAbsent)];
-  if (device.fresh) return goOn(wake, device, now);
-  return unreachable(device, now);
+  if (device.declined !== undefined) return draft.giveUp(device, 'fresh', device.declined);
+  if (device.legs.stored.state === 'ringing') return draft.giveUp(device, 'fresh', Cause.subscriberAbsent);
+  if (hasRegistered(device)) goOn(draft, device);
 }
 
-export function legDials(wake: Wake, legId: string, now: Instant): readonly WakeEffect[] {
-  const device = wake.devices.find((d) => d.storedLeg === legId);
-  if (device && device.storedState === 'held') {
-    device.storedState = 'dialling';
-    device.storedDialledAt = now;
-  }
-  return [];
+function storedLegArrived(draft: CallDraft, d: DeviceDraft, legId: string): void {
+  d.legs.stored.legId = legId;
+  d.legs.stored.state = 'held';
+  if (hasRegistered(d) && d.legs.fresh.state !== 'none') return dropStored(draft, d);
+  if (d.legs.stored.atOnce || isLost(d) || d.push === 'delayed') ringStored(draft, d);
 }
 
-export function legRinging(wake: Wake, ref: string): readonly WakeEffect[] {
-  for (const d of wake.devices) {
-    if (d.ref === ref) {
-      d.deviceState = 'ringing';
+export function legDials(draft: CallDraft, legId: string): void {
+  const stored = draft.devices.find((d) => d.legs.stored.legId === legId)?.legs.stored;
+  if (stored?.state !== 'held') return;
+  stored.state = 'dialling';
+  stored.dialledAt = draft.now;
+}
+
+export function legRinging(draft: CallDraft, ref: string): void {
+  for (const d of draft.devices) {
+    const { stored, fresh } = d.legs;
+    if (fresh.ref === ref) {
+      fresh.state = 'ringing';
       d.rang = true;
-      return [{ type: 'step', step: 'ringing', device: d.bindingId }];
+      return draft.step({ step: 'ringing', device: d.bindingId, at: 'fresh' });
     }
-    if (d.storedRef === ref) {
-      d.storedState = 'ringing';
+    if (stored.ref === ref) {
+      stored.state = 'ringing';
       d.rang = true;
-      delete d.graceUntil;
-      const effects: WakeEffect[] = [
-        { type: 'step', step: 'ringing', device: d.bindingId, detail: 'at its stored contact' },
-        ...status(wake, 'WOKEN', d.deviceState === 'held' ? d.deviceLeg : undefined),
-      ];
+      fresh.graceUntil = undefined;
+      draft.step({ step: 'ringing', device: d.bindingId, at: 'stored' });
+      draft.status('WOKEN', fresh.state === 'held' ? fresh.legId : undefined);
       // The phone is awake and rings: its other leg must not make it ring twice.
-      if (d.deviceLeg && d.deviceState === 'held') effects.push(endLeg(d, 'device', Cause.subscriberAbsent));
-      return effects;
+      if (fresh.state === 'held') draft.giveUp(d, 'fresh', Cause.subscriberAbsent);
+      return;
     }
   }
-  return [];
 }
 
-export function legAnswered(wake: Wake, legId: string, now: Instant): readonly WakeEffect[] {
-  for (const d of wake.devices) {
-    if (d.deviceLeg === legId) d.deviceState = 'answered';
-    else if (d.storedLeg === legId) d.storedState = 'answered';
-    else continue;
+export function legAnswered(draft: CallDraft, legId: string): void {
+  for (const d of draft.devices) {
+    const leg = Object.values(d.legs).find((l) => l.legId === legId);
+    if (!leg) continue;
+    leg.state = 'answered';
     d.told = true;
-    return [{ type: 'step', step: 'answered', device: d.bindingId }, ...finish(wake, 'elsewhere', now, 'answered')];
+    draft.step({ step: 'answered', device: d.bindingId });
+    return draft.end('elsewhere', 'answered');
   }
   // The wake leg is up because one of its legs is. While one of ours may be that one, its own event decides.
-  const maybeOurs = wake.devices.some((d) => isDialling(d.deviceState) || isDialling(d.storedState));
-  if (legId === wake.wakeLeg && !maybeOurs) {
-    return [{ type: 'step', step: 'answered' }, ...finish(wake, 'elsewhere', now, 'answered')];
-  }
-  return [];
+  const maybeOurs = draft.devices.some((d) => isDialling(d.legs.fresh.state) || isDialling(d.legs.stored.state));
+  if (legId !== draft.call.wakeLeg || maybeOurs) return;
+  draft.step({ step: 'answered' });
+  draft.end('elsewhere', 'answered');
 }
 
-export function legEnded(
-  wake: Wake,
-  { legId, cause, hungUp }: Extract<WakeEvent, { type: 'LegEnded' }>,
-  now: Instant,
-  policyFor: (b: Binding) => Policy,
-): readonly WakeEffect[] {
-  if (legId === wake.wakeLeg) return finish(wake, wordOfWakeLeg(wake, cause, hungUp, now), now);
-  const d = wake.devices.find((x) => x.deviceLeg === legId || x.storedLeg === legId);
-  if (!d) return [];
-  const effects: WakeEffect[] = [];
-  if (d.storedLeg === legId) {
-    const rang = d.storedState === 'ringing';
-    // An edge proxy (Path) says 480 for a phone that sleeps behind it: nobody said no.
-    const mayBeProxy = cause === Cause.noAnswer && !rang && d.storedContact?.path !== undefined;
-    d.storedState = 'ended';
-    if (hungUp) return [];
-    if (saidNo(cause, rang) && !mayBeProxy) {
-      d.told = true;
-      d.declined = cause;
-      effects.push({ type: 'step', step: 'declined', device: d.bindingId, detail: `cause ${cause}` });
-      // The person said no: the leg that still waits for this phone must not keep the caller waiting.
-      if (d.deviceLeg && d.deviceState === 'held') effects.push(endLeg(d, 'device', cause));
-      effects.push(...declinedEverywhere(wake, d, cause, now, policyFor(d.binding)));
-      if (isOver(wake)) return effects;
-    } else if (d.push === 'awake' && !d.fresh) {
-      effects.push(...pushAfterAll(d));
-    } else if (d.deviceState === 'held') {
-      // What it waited for, if it has registered meanwhile, will not come any more.
-      effects.push(...(d.fresh ? goOn(wake, d, now) : unreachable(d, now)));
-    }
-  } else {
-    const was = d.deviceState;
-    d.deviceState = 'ended';
-    // Whatever its phone answered, it has had the INVITE, and that call is over for it; the CANCEL tells it as well.
-    if (isDialling(was) && (hungUp || !NO_ANSWER_CAME.has(cause))) d.told = true;
-    // Causes that end the whole call, told by any of its legs.
-    const word = wordOf(cause, hungUp);
-    if (word !== 'gave-up') return finish(wake, word, now);
-    if (!hungUp && saidNo(cause, was === 'ringing')) {
-      effects.push({ type: 'step', step: 'declined', device: d.bindingId, detail: `cause ${cause}` });
-      if (d.storedLeg && isOpen(d.storedState)) effects.push(endLeg(d, 'stored', cause));
-      effects.push(...declinedEverywhere(wake, d, cause, now, policyFor(d.binding)));
-      if (isOver(wake)) return effects;
-    }
-    // Without a wake leg (taken up after we were away) the last device leg tells how the call ended.
-    if (wake.wakeLeg === undefined && wake.devices.every((x) => !isOpen(x.deviceState) && x.deviceState !== 'none')) {
-      effects.push(...finish(wake, word, now));
-    }
+type Ended = Extract<WakeEvent, { type: 'LegEnded' }>;
+
+export function legEnded(draft: CallDraft, event: Ended): void {
+  const { legId } = event;
+  if (legId === draft.call.wakeLeg) return draft.end(wordOfWakeLeg(draft, event));
+  const d = draft.devices.find((x) => x.legs.fresh.legId === legId || x.legs.stored.legId === legId);
+  if (!d) return;
+  if (d.legs.stored.legId === legId) storedLegEnded(draft, d, event);
+  else freshLegEnded(draft, d, event);
+}
+
+function storedLegEnded(draft: CallDraft, d: DeviceDraft, { cause, hungUp }: Ended): void {
+  const { stored, fresh } = d.legs;
+  const rang = stored.state === 'ringing';
+  // An edge proxy (Path) says 480 for a phone that sleeps behind it: nobody said no.
+  const mayBeProxy = cause === Cause.noAnswer && !rang && stored.contact?.path !== undefined;
+  stored.state = 'ended';
+  if (hungUp) return;
+  if (saidNo(cause, rang) && !mayBeProxy) {
+    d.told = true;
+    d.declined = cause;
+    draft.step({ step: 'declined', device: d.bindingId, cause });
+    // The person said no: the leg that still waits for this phone must not keep the caller waiting.
+    if (fresh.state === 'held') draft.giveUp(d, 'fresh', cause);
+    declinedEverywhere(draft, d, cause);
+  } else if (d.push === 'awake' && !hasRegistered(d)) {
+    pushAfterAll(draft, d);
+  } else if (fresh.state === 'held' && hasRegistered(d)) {
+    // What it waited for will not come any more.
+    goOn(draft, d);
   }
-  return effects;
+}
+
+function freshLegEnded(draft: CallDraft, d: DeviceDraft, { cause, hungUp }: Ended): void {
+  const was = d.legs.fresh.state;
+  d.legs.fresh.state = 'ended';
+  // Whatever its phone answered, it has had the INVITE, and that call is over for it; the CANCEL tells it as well.
+  if (isDialling(was) && (hungUp || !NO_ANSWER_CAME.has(cause))) d.told = true;
+  // Causes that end the whole call, told by any of its legs.
+  const word = wordOf(cause, hungUp);
+  if (word !== 'gave-up') return draft.end(word);
+  if (!hungUp && saidNo(cause, was === 'ringing')) {
+    draft.step({ step: 'declined', device: d.bindingId, cause });
+    if (isOpen(d.legs.stored.state)) draft.giveUp(d, 'stored', cause);
+    declinedEverywhere(draft, d, cause);
+  }
+  // Without a wake leg (taken up after we were away) the last device leg tells how the call ended.
+  const isOpenStill = draft.devices.some((x) => isOpen(x.legs.fresh.state) || x.legs.fresh.state === 'none');
+  if (draft.call.wakeLeg === undefined && !isOpenStill && !draft.isOver) draft.end(word);
 }
 
 /** No ring time is this short. */
@@ -140,10 +130,10 @@ const COMPOSING: DurationMs = 1 * SECOND;
  * A wake leg that ends at once and before any leg of its devices has come was still waiting for what to ring: the caller is
  * gone, whatever cause is in the air.
  */
-function wordOfWakeLeg(wake: Wake, cause: number, hungUp: boolean, now: Instant): ClosingWord {
+function wordOfWakeLeg({ call, devices, now }: CallDraft, { cause, hungUp }: Ended): ClosingWord {
   const word = wordOf(cause, hungUp);
-  const composed = wake.devices.some((d) => d.deviceState !== 'none' || d.storedState !== 'none');
-  return word === 'gave-up' && !composed && between(wake.startedAt, now) < COMPOSING ? 'cancelled' : word;
+  const composed = devices.some((d) => d.legs.fresh.state !== 'none' || d.legs.stored.state !== 'none');
+  return word === 'gave-up' && !composed && between(call.startedAt, now) < COMPOSING ? 'cancelled' : word;
 }
 
 /** What Asterisk makes of a contact that cannot be reached: no route, 408, 502, 503. */

@@ -1,34 +1,28 @@
 /** What the PBX holds for the account, and which of it is rung at once. */
-import { appChosen, type Binding } from '../binding.ts';
+import { appChosen } from '../binding.ts';
 import { dialableUri, parseSipUri } from '../contact-uri.ts';
 import type { Policy } from '../policy.ts';
 import { pushParamsOf } from '../push-params.ts';
 import { between, type Instant, plus, SECOND } from '../time.ts';
-import { isLost } from './leg-state.ts';
-import type { ComposeTarget, StoredContact, Wake, WakeDevice, WakeEffect } from './types.ts';
+import type { CallDraft, DeviceDraft } from './call-draft.ts';
+import { hasRegistered, isLost } from './leg-state.ts';
+import type { ComposeTarget, StoredContact, WakeDevice } from './types.ts';
 import { deviceOf } from './who.ts';
-import { finish, status } from './words.ts';
 
-export function asked(
-  wake: Wake,
-  contacts: readonly StoredContact[] | 'unknown',
-  now: Instant,
-  policyFor: (b: Binding) => Policy,
-): readonly WakeEffect[] {
-  if (wake.phase !== 'asking') return [];
-  wake.phase = 'waiting';
+export function asked(draft: CallDraft, contacts: readonly StoredContact[] | 'unknown'): void {
+  if (draft.phase !== 'asking') return;
+  draft.phase = 'waiting';
   if (contacts === 'unknown') {
     // The PBX cannot say what it holds: it shall ring whatever it has, and the phones we pushed are told.
-    return [
-      { type: 'step', step: 'pbx did not answer, plain path' },
-      { type: 'compose', ring: [] },
-      ...status(wake, 'UNAVAILABLE', wake.wakeLeg),
-      ...finish(wake, 'gave-up', now),
-    ];
+    draft.step({ step: 'plainPath', why: 'pbxSilent' });
+    draft.do({ type: 'compose', ring: [] });
+    draft.status('UNAVAILABLE', draft.call.wakeLeg);
+    draft.end('gave-up');
+    return;
   }
   const ring: ComposeTarget[] = [];
   for (const contact of contacts) {
-    const device = deviceOf(wake, contact);
+    const device = deviceOf(draft, contact);
     if (!device) {
       ring.push({ kind: 'contact', contact });
       continue;
@@ -36,34 +30,42 @@ export function asked(
     // One that cannot be dialled would never ring, and nobody must wait for it.
     if (contact.path === undefined && !dialableUri(contact.uri).ok) continue;
     // Several contacts of one device: the one that lives longest is the one it registered last; the others are remains.
-    if (device.storedContact && (device.storedContact.expiresAt ?? 0) >= (contact.expiresAt ?? 0)) continue;
-    device.storedContact = contact;
+    const { stored } = device.legs;
+    if (stored.contact && (stored.contact.expiresAt ?? 0) >= (contact.expiresAt ?? 0)) continue;
+    stored.contact = contact;
   }
-  wake.rungAtOnce = ring.flatMap((t) => (t.kind === 'contact' ? [t.contact.uri] : []));
-  for (const contact of wake.early.splice(0)) {
-    const device = wokenBy(wake, contact);
-    if (device) device.fresh = contact;
+  draft.rungAtOnce = ring.flatMap((t) => (t.kind === 'contact' ? [t.contact.uri] : []));
+  for (const contact of draft.early) {
+    const device = wokenBy(draft, contact);
+    if (device) device.legs.fresh.contact = contact;
   }
-  for (const device of wake.devices) {
-    if (device.storedContact) ring.push({ kind: 'stored', ref: device.storedRef, contact: device.storedContact });
-    ring.push({ kind: 'device', ref: device.ref });
-    device.ringStoredAtOnce = ringsAtOnce(device, now, policyFor(device.binding));
+  draft.early = [];
+  for (const device of draft.devices) {
+    const { stored, fresh } = device.legs;
+    if (stored.contact) ring.push({ kind: 'stored', ref: stored.ref, contact: stored.contact });
+    ring.push({ kind: 'device', ref: fresh.ref });
+    stored.atOnce = ringsAtOnce(device, draft.now, draft.policy(device));
   }
-  // It came for an earlier round and has gone again: nothing rings it but a push.
-  const gone = wake.devices.filter((d) => d.push === 'awake' && !d.storedContact && !d.fresh);
-  return [{ type: 'compose', ring }, ...gone.flatMap(pushAfterAll)];
+  draft.do({ type: 'compose', ring });
+  for (const device of draft.devices) {
+    // It came for an earlier round and has gone again: nothing rings it but a push.
+    const isGone = device.push === 'awake' && !device.legs.stored.contact && !hasRegistered(device);
+    if (isGone) pushAfterAll(draft, device);
+  }
 }
 
 /**
  * An app that reports its tokens over HTTP puts nothing of itself into its Contact. While it is being woken, a contact that
  * registers and was not rung already is taken for it; of several such apps any, for each fresh contact takes one waiting leg.
  */
-export function wokenBy(wake: Wake, contact: StoredContact): WakeDevice | undefined {
-  const taken = wake.devices.find((d) => d.fresh?.uri === contact.uri);
+export function wokenBy(draft: CallDraft, contact: StoredContact): DeviceDraft | undefined {
+  const taken = draft.devices.find((d) => d.legs.fresh.contact?.uri === contact.uri);
   if (taken) return taken;
-  if (wake.rungAtOnce.includes(contact.uri)) return undefined;
-  if (pushParamsOf(contact.uri, appChosen(wake.devices.map((d) => d.binding))).kind === 'push') return undefined;
-  return wake.devices.find((d) => d.binding.reportedAt !== undefined && !d.fresh && d.deviceState !== 'ended');
+  if (draft.rungAtOnce.includes(contact.uri)) return undefined;
+  if (pushParamsOf(contact.uri, appChosen(draft.devices.map((d) => d.binding))).kind === 'push') return undefined;
+  return draft.devices.find(
+    (d) => d.binding.reportedAt !== undefined && !hasRegistered(d) && d.legs.fresh.state !== 'ended',
+  );
 }
 
 /**
@@ -71,7 +73,7 @@ export function wokenBy(wake: Wake, contact: StoredContact): WakeDevice | undefi
  * is fresh or the push failed: Asterisk sends a dead INVITE again even after hang-up, and the phone would ring twice.
  */
 export function ringsAtOnce(device: WakeDevice, now: Instant, policy: Policy): boolean {
-  const contact = device.storedContact;
+  const { contact } = device.legs.stored;
   if (!contact) return false;
   if (isLost(device) || device.push === 'delayed' || device.push === 'awake') return true;
   if (!isDatagram(contact)) return true;
@@ -88,12 +90,10 @@ export function isDatagram(contact: StoredContact): boolean {
 }
 
 /** It was taken for awake and is not. */
-export function pushAfterAll(device: WakeDevice): readonly WakeEffect[] {
+export function pushAfterAll(draft: CallDraft, device: DeviceDraft): void {
   device.push = 'sent';
   device.pushes++;
   device.told = false;
-  return [
-    { type: 'step', step: 'no longer awake, pushed', device: device.bindingId },
-    { type: 'push', device },
-  ];
+  draft.step({ step: 'noLongerAwake', device: device.bindingId });
+  draft.do({ type: 'push', device });
 }

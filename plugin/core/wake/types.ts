@@ -2,6 +2,7 @@
 import type { Aor } from '../aor.ts';
 import type { Binding, BindingId, Target } from '../binding.ts';
 import type { Instant } from '../time.ts';
+import type { CallStep } from './steps.ts';
 
 /** Q.850 causes a leg may end with, as far as they decide anything here. */
 export const Cause = {
@@ -29,36 +30,50 @@ export interface StoredContact {
 
 export type LegState = 'none' | 'held' | 'dialling' | 'ringing' | 'answered' | 'ended';
 
+/** A leg of the call that rings, or will ring, one device. */
+interface Leg {
+  /** How the dialplan names it. */
+  readonly ref: string;
+  /** The PBX's own id, once it is there. */
+  readonly legId?: string;
+  readonly state: LegState;
+}
+
+/** Rings the contact that the PBX still holds, of which nobody knows whether it is dead. */
+export interface StoredLeg extends Leg {
+  readonly contact?: StoredContact;
+  readonly dialledAt?: Instant;
+  /** It does not wait for a push to fail. */
+  readonly atOnce: boolean;
+}
+
+/** Waits for a REGISTER and rings what registered. */
+export interface FreshLeg extends Leg {
+  /** The REGISTER of this device since the call began. */
+  readonly contact?: StoredContact;
+  /** It registered at the address its stored leg already rings: that leg has until then to be heard. */
+  readonly graceUntil?: Instant | undefined;
+}
+
 export interface WakeDevice {
   readonly bindingId: BindingId;
   readonly binding: Binding;
   readonly target: Target;
-  readonly ref: string;
-  readonly storedRef: string;
-  deviceLeg?: string;
-  deviceState: LegState;
-  storedLeg?: string;
-  storedState: LegState;
-  storedContact?: StoredContact;
-  storedDialledAt?: Instant;
-  ringStoredAtOnce: boolean;
+  /** At most one of them ends up ringing the phone. */
+  readonly legs: { readonly stored: StoredLeg; readonly fresh: FreshLeg };
   /** `awake`: it registered for an earlier round of this very call, so it is rung and not pushed. */
-  push: 'sent' | 'delayed' | 'accepted' | 'dead' | 'failed' | 'awake';
+  readonly push: 'sent' | 'delayed' | 'accepted' | 'dead' | 'failed' | 'awake';
   /** Pushes of this call so far, tries of one push not counted. */
-  pushes: number;
+  readonly pushes: number;
   /** Pushed again then, if it has not registered. */
-  retryAt?: Instant;
-  /** A REGISTER of this device since the call began. */
-  fresh?: StoredContact;
-  /** It registered at the address its stored leg already rings: give that leg until then to be heard. */
-  graceUntil?: Instant;
-  rang: boolean;
+  readonly retryAt?: Instant | undefined;
+  readonly rang: boolean;
   /** The cause its stored contact was declined with. */
-  declined?: number;
+  readonly declined?: number;
   /** It knows how the call ended: it took it, declined it, or was sent the closing word. */
-  told: boolean;
+  readonly told: boolean;
   /** It registered just after the end and was shown the call that is over. */
-  shownLate: boolean;
+  readonly shownLate: boolean;
 }
 
 export interface Wake {
@@ -69,21 +84,27 @@ export interface Wake {
   readonly callId: string;
   readonly startedAt: Instant;
   readonly endsAt: Instant;
-  readonly devices: WakeDevice[];
+  readonly devices: readonly WakeDevice[];
   /** Contacts without push parameters that were rung at once: no phone that had to be woken. */
-  rungAtOnce: readonly string[];
+  readonly rungAtOnce: readonly string[];
   /** Contacts that registered before the PBX had said what it holds, of devices nobody could tell yet. */
-  early: StoredContact[];
-  phase: 'asking' | 'waiting' | 'over';
-  outcome?: 'answered' | ClosingWord;
-  endedAt?: Instant;
-  /** What the dialplan was told last. */
-  status?: WakeStatus;
-  statusTold?: boolean;
+  readonly early: readonly StoredContact[];
+  readonly phase: 'asking' | 'waiting' | 'over';
+  readonly outcome?: CallOutcome;
+  readonly endedAt?: Instant;
+  /** What was said last for the dialplan, and whether a leg took it there. */
+  readonly status?: WakeStatus;
+  readonly isStatusTold?: boolean;
 }
+
+/** The device of an effect: whom to push. */
+export type PushedDevice = Pick<WakeDevice, 'bindingId' | 'binding' | 'target'>;
 
 /** How a call ended for a device that did not get it. `declined`: the same person said no at another device. */
 export type ClosingWord = 'elsewhere' | 'cancelled' | 'gave-up' | 'declined';
+
+/** How a call ended. */
+export type CallOutcome = 'answered' | ClosingWord;
 
 /** What the administrator's own dialplan can go by (`PUSHWAKE_STATUS`). */
 export type WakeStatus =
@@ -121,7 +142,7 @@ export type WakeEvent =
   | { readonly type: 'TimePassed' };
 
 export type WakeEffect =
-  | { readonly type: 'push'; readonly device: WakeDevice }
+  | { readonly type: 'push'; readonly device: PushedDevice }
   | { readonly type: 'ask' }
   | { readonly type: 'compose'; readonly ring: readonly ComposeTarget[] }
   | {
@@ -132,13 +153,13 @@ export type WakeEffect =
       readonly contact?: StoredContact;
     }
   | { readonly type: 'giveUp'; readonly legId: string; readonly cause: number }
-  | { readonly type: 'tell'; readonly device: WakeDevice; readonly word: ClosingWord }
+  | { readonly type: 'tell'; readonly device: PushedDevice; readonly word: ClosingWord }
   /** INVITE and CANCEL at a phone that came too late, so that it knows what it was woken for. */
   | { readonly type: 'showEnded'; readonly contact: StoredContact; readonly word: ClosingWord }
   /** `legId`: a leg that waits, by which it can be told; absent: for the trace only, the dialplan finds it out by itself. */
   | { readonly type: 'status'; readonly status: WakeStatus; readonly legId?: string }
   | { readonly type: 'watch'; readonly on: boolean }
-  | { readonly type: 'step'; readonly step: string; readonly device?: BindingId; readonly detail?: string }
+  | { readonly type: 'step'; readonly step: CallStep }
   | { readonly type: 'over' };
 
 export type ComposeTarget =

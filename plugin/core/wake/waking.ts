@@ -1,12 +1,11 @@
 /** The phone wakes: its REGISTER, what became of its push, and when its waiting leg goes on. */
-import type { Binding } from '../binding.ts';
 import type { Policy } from '../policy.ts';
 import { between, type DurationMs, type Instant, plus, SECOND } from '../time.ts';
-import { dropStored, endLeg, isLost } from './leg-state.ts';
+import type { CallDraft, DeviceDraft } from './call-draft.ts';
+import { hasRegistered, isLost, isOpen } from './leg-state.ts';
 import { isDatagram, wokenBy } from './stored.ts';
-import { Cause, type StoredContact, type Wake, type WakeDevice, type WakeEffect, type WakeEvent } from './types.ts';
+import { Cause, type StoredContact, type WakeDevice, type WakeEvent } from './types.ts';
 import { deviceOf } from './who.ts';
-import { status } from './words.ts';
 
 /** RFC 3261 §17.1.1.2, timer A: an INVITE over UDP is sent again after these times, also when its channel is long gone. */
 const INVITE_RETRANSMITTED_AT: readonly DurationMs[] = [500, 1_500, 3_500, 7_500, 15_500, 31_500];
@@ -17,85 +16,85 @@ const RETRANSMISSION_GRACE: DurationMs = 1_200;
 /** A phone that is woken with less than this left would ring for nobody. */
 const TIME_TO_ANSWER: DurationMs = 5 * SECOND;
 
-export function registered(wake: Wake, contact: StoredContact, now: Instant): readonly WakeEffect[] {
-  const known = deviceOf(wake, contact);
-  if (!known && wake.phase === 'asking') wake.early.push(contact);
-  const d = known ?? (wake.phase === 'waiting' ? wokenBy(wake, contact) : undefined);
-  if (!d || d.deviceState === 'answered' || d.storedState === 'answered') return [];
-  const first = d.fresh === undefined;
-  d.fresh = contact;
-  const effects: WakeEffect[] = first ? [{ type: 'step', step: 'registered', device: d.bindingId }] : [];
-  if (d.deviceState === 'held') effects.push(...goOn(wake, d, now));
-  return effects;
+export function registered(draft: CallDraft, contact: StoredContact): void {
+  const known = deviceOf(draft, contact);
+  if (!known && draft.phase === 'asking') draft.early = [...draft.early, contact];
+  const d = known ?? (draft.phase === 'waiting' ? wokenBy(draft, contact) : undefined);
+  if (!d || d.legs.fresh.state === 'answered' || d.legs.stored.state === 'answered') return;
+  if (!hasRegistered(d)) draft.step({ step: 'registered', device: d.bindingId });
+  d.legs.fresh.contact = contact;
+  if (d.legs.fresh.state === 'held') goOn(draft, d);
 }
 
 /** The device is awake and its leg is here: ring it, unless its stored contact rings or is about to. */
-export function goOn(wake: Wake, d: WakeDevice, now: Instant): readonly WakeEffect[] {
-  const contact = d.fresh;
-  if (!contact || !d.deviceLeg) return [];
-  if (d.storedState === 'ringing') return [endLeg(d, 'device', Cause.subscriberAbsent)];
-  if (d.storedState === 'dialling' && d.storedContact?.uri === contact.uri) {
-    const until = graceOf(d, contact, now);
-    if (until !== undefined && until > now) {
-      d.graceUntil = until;
-      return [
-        {
-          type: 'step',
-          step: 'registered where its stored contact is being rung, waiting for that',
-          device: d.bindingId,
-        },
-      ];
+export function goOn(draft: CallDraft, d: DeviceDraft): void {
+  const { stored, fresh } = d.legs;
+  const { contact, legId, ref } = fresh;
+  if (!contact || legId === undefined) return;
+  if (stored.state === 'ringing') return draft.giveUp(d, 'fresh', Cause.subscriberAbsent);
+  if (stored.state === 'dialling' && stored.contact?.uri === contact.uri) {
+    const until = graceOf(d, contact, draft.now);
+    if (until !== undefined && until > draft.now) {
+      fresh.graceUntil = until;
+      return draft.step({ step: 'storedIsRung', device: d.bindingId });
     }
   }
-  delete d.graceUntil;
-  const drop = dropStored(d);
-  d.deviceState = 'dialling';
-  return [
-    ...drop,
-    { type: 'ring', legId: d.deviceLeg, ref: d.ref, kind: 'device', contact },
-    { type: 'step', step: 'dialled', device: d.bindingId },
-    // For the trace: the link that rings it tells the dialplan, without an order of its own in the way of the INVITE.
-    ...status(wake, 'WOKEN'),
-  ];
+  fresh.graceUntil = undefined;
+  dropStored(draft, d);
+  fresh.state = 'dialling';
+  draft.do({ type: 'ring', legId, ref, kind: 'device', contact });
+  draft.step({ step: 'dialled', device: d.bindingId });
+  // For the trace: the link that rings it tells the dialplan, without an order of its own in the way of the INVITE.
+  draft.status('WOKEN', undefined);
+}
+
+/** Its stored contact must not ring a phone that is rung, or was reached, in another way. */
+export function dropStored(draft: CallDraft, d: DeviceDraft): void {
+  if (isOpen(d.legs.stored.state)) draft.giveUp(d, 'stored', Cause.requestedChannelUnavailable);
 }
 
 /** Until when an INVITE already under way to this very address may still make the phone ring. */
 export function graceOf(d: WakeDevice, contact: StoredContact, now: Instant): Instant | undefined {
-  if (d.graceUntil !== undefined) return d.graceUntil;
-  if (d.storedDialledAt === undefined) return undefined;
+  const { dialledAt } = d.legs.stored;
+  if (d.legs.fresh.graceUntil !== undefined) return d.legs.fresh.graceUntil;
+  if (dialledAt === undefined) return undefined;
   if (!isDatagram(contact)) return plus(now, STREAM_GRACE);
-  const since = between(d.storedDialledAt, now);
+  const since = between(dialledAt, now);
   const next = INVITE_RETRANSMITTED_AT.find((ms) => ms >= since);
-  return next !== undefined && next - since <= RETRANSMISSION_GRACE ? plus(d.storedDialledAt, next + 300) : undefined;
+  return next !== undefined && next - since <= RETRANSMISSION_GRACE ? plus(dialledAt, next + 300) : undefined;
 }
 
-export function timePassed(wake: Wake, now: Instant): readonly WakeEffect[] {
-  return wake.devices.flatMap((d) => {
-    if (d.graceUntil !== undefined && d.graceUntil <= now && d.deviceState === 'held') return goOn(wake, d, now);
-    return isRetryDue(d, now) ? pushAgain(d) : [];
-  });
+export function timePassed(draft: CallDraft): void {
+  for (const d of draft.devices) {
+    const { graceUntil, state } = d.legs.fresh;
+    if (graceUntil !== undefined && graceUntil <= draft.now && state === 'held') goOn(draft, d);
+    else if (isRetryDue(d, draft.now)) pushAgain(draft, d);
+  }
 }
 
-export function pushSettled(
-  wake: Wake,
-  event: Extract<WakeEvent, { type: 'PushSettled' }>,
-  now: Instant,
-  policyFor: (b: Binding) => Policy,
-): readonly WakeEffect[] {
-  const d = wake.devices.find((x) => x.bindingId === event.bindingId);
-  if (!d || (d.push !== 'sent' && d.push !== 'delayed')) return [];
+export function pushSettled(draft: CallDraft, event: Extract<WakeEvent, { type: 'PushSettled' }>): void {
+  const d = draft.devices.find((x) => x.bindingId === event.bindingId);
+  if (!d || (d.push !== 'sent' && d.push !== 'delayed')) return;
   d.push = event.outcome;
-  if (event.outcome === 'accepted') planRetry(wake, d, now, policyFor(d.binding));
-  // Nobody knows when it will be woken: what is stored is rung now, the leg that waits goes on waiting.
-  if (event.outcome === 'delayed') return d.storedState === 'held' && !d.fresh ? [ringStored(d, now)] : [];
-  return unreachable(d, now);
+  if (event.outcome === 'accepted') planRetry(draft, d, draft.policy(d));
+  ringStoredUnlessWoken(draft, d);
+}
+
+/**
+ * No push wakes it, or nobody knows when: what is stored is rung now. The leg that waits goes on waiting, however the push
+ * ended: the ring time is the caller's, and the REGISTER of an app that was opened by hand rings as well (ADR 0030).
+ */
+export function ringStoredUnlessWoken(draft: CallDraft, d: DeviceDraft): void {
+  if (!isLost(d) && d.push !== 'delayed') return;
+  if (d.legs.stored.state === 'held' && !hasRegistered(d)) ringStored(draft, d);
 }
 
 /** The service took the push, which says nothing of the phone. One more may be sent while there is time to answer. */
-function planRetry(wake: Wake, d: WakeDevice, now: Instant, policy: Policy): void {
+function planRetry({ call, now }: CallDraft, d: DeviceDraft, policy: Policy): void {
   const afterMs = isForCallsOnly(d) ? policy.retryVoipAfterMs : policy.retryWakeAfterMs;
-  const at = plus(wake.startedAt, afterMs);
-  if (afterMs === 0 || d.pushes > 1 || d.fresh || at <= now || between(at, wake.endsAt) < TIME_TO_ANSWER) return;
+  const at = plus(call.startedAt, afterMs);
+  if (afterMs === 0 || d.pushes > 1 || hasRegistered(d) || at <= now || between(at, call.endsAt) < TIME_TO_ANSWER)
+    return;
   d.retryAt = at;
 }
 
@@ -107,40 +106,25 @@ const isForCallsOnly = ({ binding: { targets }, target }: WakeDevice): boolean =
 
 /** When it is pushed again, while that could still help. */
 export const retryAt = (d: WakeDevice): Instant | undefined =>
-  d.push === 'accepted' && !d.fresh && !d.rang && d.deviceState !== 'ended' ? d.retryAt : undefined;
+  d.push === 'accepted' && !hasRegistered(d) && !d.rang && d.legs.fresh.state !== 'ended' ? d.retryAt : undefined;
 
 function isRetryDue(d: WakeDevice, now: Instant): boolean {
   const at = retryAt(d);
   return at !== undefined && at <= now;
 }
 
-function pushAgain(d: WakeDevice): readonly WakeEffect[] {
-  delete d.retryAt;
+function pushAgain(draft: CallDraft, d: DeviceDraft): void {
+  d.retryAt = undefined;
   d.push = 'sent';
   d.pushes++;
-  return [
-    { type: 'step', step: 'has not registered, pushed again', device: d.bindingId },
-    { type: 'push', device: d },
-  ];
+  draft.step({ step: 'pushedAgain', device: d.bindingId });
+  draft.do({ type: 'push', device: d });
 }
 
-export function ringStored(d: WakeDevice, now: Instant): WakeEffect {
-  d.storedState = 'dialling';
-  d.storedDialledAt = now;
-  return { type: 'ring', legId: d.storedLeg as string, ref: d.storedRef, kind: 'stored' };
-}
-
-/** No push will wake it: ring what is stored at once, and where nothing is stored do not keep the caller waiting for it. */
-export function unreachable(d: WakeDevice, now: Instant): readonly WakeEffect[] {
-  if (!isLost(d) || d.fresh) return [];
-  if (d.storedLeg && d.storedState === 'held') return [ringStored(d, now)];
-  const mayStillRing = d.storedContact !== undefined && d.storedState !== 'ended';
-  if (d.deviceLeg && d.deviceState === 'held' && !mayStillRing) {
-    return [
-      { type: 'step', step: 'cannot be woken', device: d.bindingId, detail: `push ${d.push}` },
-      // As for a phone that is not registered, which it would be without us.
-      endLeg(d, 'device', Cause.noRoute),
-    ];
-  }
-  return [];
+export function ringStored(draft: CallDraft, d: DeviceDraft): void {
+  const { stored } = d.legs;
+  if (stored.legId === undefined) return;
+  stored.state = 'dialling';
+  stored.dialledAt = draft.now;
+  draft.do({ type: 'ring', legId: stored.legId, ref: stored.ref, kind: 'stored' });
 }

@@ -2,15 +2,18 @@
 import { appChosen } from '../binding.ts';
 import { isSameDevice } from '../identity.ts';
 import { pushParamsOf } from '../push-params.ts';
-import type { StoredContact, Wake, WakeDevice } from './types.ts';
+import type { StoredContact, WakeDevice } from './types.ts';
 
-export function deviceOf(wake: Wake, contact: StoredContact): WakeDevice | undefined {
-  const params = pushParamsOf(contact.uri, appChosen(wake.devices.map((d) => d.binding)));
+export function deviceOf<D extends WakeDevice>(
+  call: { readonly pbx: string; readonly devices: readonly D[] },
+  contact: StoredContact,
+): D | undefined {
+  const params = pushParamsOf(contact.uri, appChosen(call.devices.map((d) => d.binding)));
   const evidence = {
-    pbx: wake.pbx,
+    pbx: call.pbx,
     uri: contact.uri,
     ...(params.kind === 'push' ? { targets: params.targets } : {}),
     ...(contact.instanceId === undefined ? {} : { instanceId: contact.instanceId }),
   };
-  return wake.devices.find((d) => isSameDevice(d.binding, evidence));
+  return call.devices.find((d) => isSameDevice(d.binding, evidence));
 }

@@ -5,20 +5,22 @@
 import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
 import type { Report } from '../../core/events.ts';
 import type { CallTrace } from '../../core/trace.ts';
+import type { CallStep } from '../../core/wake/steps.ts';
+import type { CallOutcome } from '../../core/wake.ts';
 import type { Observer, StoreOperation } from '../../ports/observer.ts';
 import type { Routes } from '../listener.ts';
 import { type About, type Measured, measure } from './gauges.ts';
 
 /** Seconds since the call was seen. A phone wakes within a second or two; a ring time ends most of the rest. */
 const STEP_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 20, 45];
-/** Steps of a call that are worth a histogram: what the trace calls them, and the label. */
-const STEPS: readonly (readonly [step: string, label: string])[] = [
-  ['push sent', 'push_sent'],
-  ['push accepted', 'push_accepted'],
-  ['registered', 'registered'],
-  ['dialled', 'dialled'],
-  ['ringing', 'ringing'],
-  ['answered', 'answered'],
+/** The steps of a call that are worth a histogram, by their label. */
+const STEPS: readonly (readonly [label: string, isIt: (of: CallStep) => boolean])[] = [
+  ['push_sent', (of) => of.step === 'pushSent'],
+  ['push_accepted', (of) => of.step === 'pushSettled' && of.verdict === 'accepted'],
+  ['registered', (of) => of.step === 'registered'],
+  ['dialled', (of) => of.step === 'dialled'],
+  ['ringing', (of) => of.step === 'ringing'],
+  ['answered', (of) => of.step === 'answered'],
 ];
 /** A store on the machine's disk answers within a few milliseconds; a call waits for a quarter of a second at most. */
 const STORE_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
@@ -27,7 +29,14 @@ const STORE_OPERATIONS: readonly StoreOperation[] = ['get', 'put', 'claimDue', '
 const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
 /** Those without a reason exist from the start; the reasons come with what happens. */
 const CHANGES: readonly Report[] = ['bound', 'renewed', 'token-changed', 'revived', 'wakes-seldom'];
-const OUTCOMES = ['answered', 'elsewhere', 'cancelled', 'gave-up', 'declined', 'plain'];
+const OUTCOMES: readonly (CallOutcome | 'plain')[] = [
+  'answered',
+  'elsewhere',
+  'cancelled',
+  'gave-up',
+  'declined',
+  'plain',
+];
 
 export class Metrics implements Observer {
   readonly #registry = new Registry();
@@ -54,7 +63,7 @@ export class Metrics implements Observer {
       buckets: STEP_BUCKETS,
       registers,
     });
-    for (const [, step] of STEPS) this.#steps.zero({ step });
+    for (const [step] of STEPS) this.#steps.zero({ step });
     this.#changes = new Counter({
       name: 'pushwake_binding_changes_total',
       help: 'Stage changes of bindings: bound, renewed, warned, ending, ended, …',
@@ -85,8 +94,8 @@ export class Metrics implements Observer {
 
   callOver(trace: CallTrace): void {
     this.#calls.inc({ pbx: trace.pbx, outcome: trace.outcome ?? 'plain' });
-    for (const [name, step] of STEPS) {
-      const first = trace.steps.find((s) => s.step === name);
+    for (const [step, isIt] of STEPS) {
+      const first = trace.steps.find(isIt);
       if (first) this.#steps.observe({ step }, first.ms / 1_000);
     }
   }

@@ -8,7 +8,7 @@ import { type Problem, problemsOf } from './problems.ts';
 import type { Site } from './site.ts';
 import { number, several, type Times } from './times.ts';
 import { daysOf, weekChart, weekTable } from './week.ts';
-import { devicesOf, firstStep, stageWord } from './words.ts';
+import { devicesOf, firstStep, firstTaken, stageWord } from './words.ts';
 
 export interface Overview {
   readonly problems: readonly Problem[];
@@ -40,7 +40,7 @@ export function overviewOf(site: Site, listeners: State['listeners']): Overview 
     seldom: count?.seldom ?? 0,
     ...(count?.incomplete === undefined ? {} : { incomplete: count.incomplete }),
   };
-  const pushed = site.calls().filter((c) => c.over && devicesOf(c) > 0 && firstStep(c, 'push accepted') !== undefined);
+  const pushed = site.calls().filter((c) => c.over && devicesOf(c) > 0 && firstTaken(c) !== undefined);
   const came = pushed.flatMap((c) => firstStep(c, 'registered') ?? []).sort((a, b) => a - b);
   return {
     problems: problemsOf(state),

@@ -1,5 +1,6 @@
 /** The steps of one call as they followed each other: each with its time; those of a device with a bar from its step before. */
 import type { CallTrace } from '../../core/trace.ts';
+import { shownStep } from '../../core/wake/step-words.ts';
 import { type Html, html } from './html.ts';
 import { length } from './times.ts';
 
@@ -14,7 +15,8 @@ export interface Bar {
 export function barsOf({ steps }: Pick<CallTrace, 'steps'>): readonly Bar[] {
   const last = new Map<string, number>();
   const begun = steps[0]?.ms ?? 0;
-  return steps.map(({ ms, step, device, detail }) => {
+  return steps.map((of) => {
+    const { ms, step, device, detail } = shownStep(of);
     const lane = device ?? '';
     const fromMs = last.get(lane) ?? begun;
     last.set(lane, ms);

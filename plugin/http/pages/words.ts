@@ -3,6 +3,8 @@ import type { Binding, Target } from '../../core/binding.ts';
 import { dialableUri } from '../../core/contact-uri.ts';
 import type { Stage } from '../../core/stage.ts';
 import type { CallTrace } from '../../core/trace.ts';
+import type { CallStep } from '../../core/wake/steps.ts';
+import type { CallOutcome } from '../../core/wake.ts';
 import { type Html, html } from './html.ts';
 import { badge, type Mood } from './layout.ts';
 
@@ -17,7 +19,7 @@ const STAGES: Readonly<Record<Stage, readonly [Mood, string]>> = {
 export const stageBadge = (stage: Stage): Html => badge(...STAGES[stage]);
 export const stageWord = (stage: Stage): string => STAGES[stage][1];
 
-const OUTCOMES: Readonly<Record<string, readonly [Mood, string]>> = {
+const OUTCOMES: Readonly<Record<CallOutcome, readonly [Mood, string]>> = {
   answered: ['good', 'answered'],
   elsewhere: ['good', 'answered elsewhere'],
   declined: ['idle', 'declined'],
@@ -28,7 +30,7 @@ const OUTCOMES: Readonly<Record<string, readonly [Mood, string]>> = {
 export function outcomeBadge({ over, outcome }: Pick<CallTrace, 'over' | 'outcome'>): Html {
   if (!over) return badge('idle', 'waits');
   if (outcome === undefined) return badge('idle', 'nothing to wake');
-  return badge(...(OUTCOMES[outcome] ?? (['idle', outcome] as const)));
+  return badge(...OUTCOMES[outcome]);
 }
 
 /** A token by its fingerprint; the token itself is on no page. */
@@ -53,8 +55,12 @@ export function contactInWords(uri: string): string {
 }
 
 /** The first time a call came to a step, in ms. */
-export const firstStep = ({ steps }: Pick<CallTrace, 'steps'>, name: string): number | undefined =>
+export const firstStep = ({ steps }: Pick<CallTrace, 'steps'>, name: CallStep['step']): number | undefined =>
   steps.find((s) => s.step === name)?.ms;
+
+/** When a push service first took a push of the call, in ms. */
+export const firstTaken = ({ steps }: Pick<CallTrace, 'steps'>): number | undefined =>
+  steps.find((s) => s.step === 'pushSettled' && s.verdict === 'accepted')?.ms;
 
 export const devicesOf = ({ steps }: Pick<CallTrace, 'steps'>): number =>
   new Set(steps.flatMap((s) => (s.device === undefined ? [] : [s.device]))).size;

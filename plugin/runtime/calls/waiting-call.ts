@@ -6,13 +6,17 @@ import type { Aor } from '../../core/aor.ts';
 import type { Binding } from '../../core/binding.ts';
 import type { Policy } from '../../core/policy.ts';
 import { between, type DurationMs, type Instant, MINUTE, plus, SECOND } from '../../core/time.ts';
+import { stepInWords } from '../../core/wake/step-words.ts';
+import type { CallStep, LegOrder } from '../../core/wake/steps.ts';
 import {
   type ClosingWord,
   deviceOf,
+  hasCome,
+  hasRegistered,
   lateUntil,
+  type PushedDevice,
   stepWake,
   type Wake,
-  type WakeDevice,
   type WakeEffect,
   type WakeEvent,
   type WakeStatus,
@@ -31,9 +35,6 @@ const FORGET_AFTER: DurationMs = 5 * MINUTE;
 const FAIR_CHANCE: DurationMs = 10 * SECOND;
 /** How long a closing word is worth delivering. */
 const WORD_LASTS: DurationMs = 30 * SECOND;
-
-/** Steps that say that a push brought the phone. */
-const CAME: ReadonlySet<string> = new Set(['registered', 'ringing']);
 
 export interface LiveWakeDeps {
   readonly clock: Clock;
@@ -63,7 +64,7 @@ export interface CallFacts {
 }
 
 export class LiveWake {
-  readonly wake: Wake;
+  #wake: Wake;
   readonly stem: string;
   #link: PbxLink;
   #watched = false;
@@ -84,7 +85,7 @@ export class LiveWake {
   #isClosed = false;
 
   constructor(wake: Wake, stem: string, link: PbxLink, seenMs: number, deps: LiveWakeDeps, of: CallFacts = {}) {
-    this.wake = wake;
+    this.#wake = wake;
     this.stem = stem;
     this.#link = link;
     this.#o = deps;
@@ -96,7 +97,7 @@ export class LiveWake {
     deps.traces.add(this.#trace);
     const { clock } = deps;
     this.#cancelForget = clock.after(Math.max(0, between(clock.now(), wake.endsAt)) + FORGET_AFTER, () => {
-      this.trace('its end was never told');
+      this.trace({ step: 'endUnknown' });
       this.#close();
     });
   }
@@ -105,8 +106,17 @@ export class LiveWake {
     return this.wake.devices.some((d) => d.bindingId === bindingId);
   }
 
+  get wake(): Wake {
+    return this.#wake;
+  }
+
   get link(): PbxLink {
     return this.#link;
+  }
+
+  /** One more of its devices, of a call that waited while we were away. */
+  takeUp(wake: Wake): void {
+    this.#wake = wake;
   }
 
   /** The same PBX by a new link: its configuration has changed. */
@@ -145,11 +155,14 @@ export class LiveWake {
 
   step(event: WakeEvent): void {
     const { clock, policyOf } = this.#o;
-    const { wake } = this;
+    const { aor } = this.#wake;
     const now = clock.now();
-    this.carryOut(stepWake(wake, event, now, (b) => policyOf(wake.aor, b)));
+    const { wake, effects } = stepWake(this.#wake, event, now, (b) => policyOf(aor, b));
+    this.#wake = wake;
+    this.carryOut(effects);
     this.#cancelTimer();
-    const dueAt = wakeDueAt(wake);
+    // Carrying out may have brought the next event already.
+    const dueAt = wakeDueAt(this.#wake);
     this.#cancelTimer =
       dueAt === undefined
         ? () => undefined
@@ -163,16 +176,12 @@ export class LiveWake {
     if (this.wake.devices.length > 0) this.watch(false);
   }
 
-  trace(step: string, device?: Binding['id'], detail?: string): void {
+  trace(of: CallStep): void {
     const ms = Math.round((this.#o.clock.monotonicMs() - this.#seenMs) * 10) / 10;
-    this.#steps.push({
-      ms,
-      step,
-      ...(device === undefined ? {} : { device }),
-      ...(detail === undefined ? {} : { detail }),
-    });
+    this.#steps.push({ ...of, ms });
     const { callId, aor } = this.wake;
-    this.#o.log.debug({ callId, aor, step, device, detail, ms }, 'call step');
+    const { step, detail } = stepInWords(of);
+    this.#o.log.debug({ callId, aor, step, device: of.device, detail, ms }, 'call step');
   }
 
   // ── Effects ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -196,16 +205,16 @@ export class LiveWake {
         });
         if (wake.wakeLeg === undefined) return;
         this.#composed = effect;
-        return this.#order('composed', link.compose(wake.wakeLeg, wake.callId, ring));
+        return this.#order('compose', link.compose(wake.wakeLeg, wake.callId, ring));
       }
       case 'ring': {
         const leg = this.#legs.get(effect.legId);
         const contact = effect.contact && this.#held.get(effect.contact.uri);
         if (!leg) return;
-        return this.#order(effect.kind === 'device' ? 'dial sent' : 'stored contact dialled', link.ring(leg, contact));
+        return this.#order(effect.kind === 'device' ? 'dial' : 'dialStored', link.ring(leg, contact));
       }
       case 'giveUp':
-        return this.#order('leg ended', link.giveUp(effect.legId, effect.cause));
+        return this.#order('giveUp', link.giveUp(effect.legId, effect.cause));
       case 'tell':
         return void this.#tell(effect.device, effect.word);
       case 'watch':
@@ -216,7 +225,7 @@ export class LiveWake {
       case 'showEnded':
         return void this.#showEnded(effect.contact.uri, effect.word);
       case 'step':
-        return this.trace(effect.step, effect.device, effect.detail);
+        return this.trace(effect.step);
       case 'over':
         return this.#close();
       default:
@@ -224,17 +233,17 @@ export class LiveWake {
     }
   }
 
-  #order(step: string, work: Promise<'done' | 'gone'>): void {
+  #order(order: LegOrder, work: Promise<'done' | 'gone'>): void {
     work.then(
-      (outcome) => this.trace(step, undefined, outcome === 'gone' ? 'the leg had ended' : undefined),
-      (error: unknown) => this.trace(`${step}: failed`, undefined, String(error)),
+      (outcome) => this.trace({ step: 'ordered', order, legGone: outcome === 'gone' }),
+      (error: unknown) => this.trace({ step: 'orderFailed', order, error: String(error) }),
     );
   }
 
-  async #push(device: WakeDevice): Promise<void> {
+  async #push(device: PushedDevice): Promise<void> {
     const { wake } = this;
     const { bindingId } = device;
-    this.trace('push sent', bindingId, device.target.provider);
+    this.trace({ step: 'pushSent', device: bindingId, provider: device.target.provider });
     const expiresAt = plus(wake.startedAt, this.#o.policyOf(wake.aor, device.binding).ringTimeMs);
     const outcome = await this.#o.delivery.send(
       {
@@ -248,12 +257,17 @@ export class LiveWake {
       device.binding.targets,
       this.#pushing.signal,
       () => {
-        if (wake.phase === 'over') return this.#pushing.abort();
-        this.trace('push delayed', bindingId);
+        if (this.#wake.phase === 'over') return this.#pushing.abort();
+        this.trace({ step: 'pushDelayed', device: bindingId });
         this.step({ type: 'PushSettled', bindingId, outcome: 'delayed' });
       },
     );
-    this.trace(`push ${outcome.kind}`, bindingId, 'reason' in outcome ? outcome.reason : undefined);
+    this.trace({
+      step: 'pushSettled',
+      device: bindingId,
+      verdict: outcome.kind,
+      ...('reason' in outcome && outcome.reason !== undefined ? { reason: outcome.reason } : {}),
+    });
     // The call first: it does not wait until the verdict is written.
     const settled = outcome.kind === 'accepted' ? 'accepted' : outcome.kind === 'tokenDead' ? 'dead' : 'failed';
     this.step({ type: 'PushSettled', bindingId, outcome: settled });
@@ -266,7 +280,7 @@ export class LiveWake {
       for (const contact of contacts) this.#held.set(contact.uri, contact);
       this.step({ type: 'Asked', contacts });
     } catch (error) {
-      this.trace('the pbx did not say what it holds', undefined, String(error));
+      this.trace({ step: 'pbxSilent', error: String(error) });
       this.step({ type: 'Asked', contacts: 'unknown' });
     }
   }
@@ -275,7 +289,7 @@ export class LiveWake {
     this.#trace.status = said;
     if (legId === undefined) return;
     const status = this.linkedId === undefined ? said : this.#o.statusOfCall(this.linkedId, said);
-    this.link.tellStatus?.(legId, status).catch(() => this.trace('status not told', undefined, status));
+    this.link.tellStatus?.(legId, status).catch(() => this.trace({ step: 'statusNotSet', status }));
   }
 
   async #showEnded(uri: string, word: ClosingWord): Promise<void> {
@@ -283,19 +297,19 @@ export class LiveWake {
     if (!contact || !this.link.showEnded || this.#o.ringsElsewhere(this, contact)) return;
     try {
       await this.link.showEnded(contact, this.wake.callId, word);
-      this.trace(`shown that it is over: ${word}`);
+      this.trace({ step: 'shownEnded', word });
     } catch (error) {
-      this.trace('could not be shown that it is over', undefined, String(error));
+      this.trace({ step: 'notShownEnded', error: String(error) });
     }
   }
 
-  async #tell(device: WakeDevice, word: ClosingWord): Promise<void> {
+  async #tell(device: PushedDevice, word: ClosingWord): Promise<void> {
     const { wake } = this;
     const targets = device.binding.targets;
     // By Apple's rule a VoIP push must become a call: who has only that token learns it from SIP or not at all.
     const target = this.#o.delivery.targetFor('cancel', targets);
     if (!target) return;
-    this.trace(`told: ${word}`, device.bindingId);
+    this.trace({ step: 'told', device: device.bindingId, word });
     const outcome = await this.#o.delivery.send(
       {
         purpose: 'cancel',
@@ -321,7 +335,7 @@ export class LiveWake {
     // What is under way may still bring a verdict on the token; another attempt may not follow.
     if (wake.devices.some((d) => d.push === 'delayed')) this.#pushing.abort();
     this.#o.closed(this);
-    this.trace('over', undefined, wake.outcome ?? 'plain path');
+    this.trace({ step: 'over', ...(wake.outcome === undefined ? {} : { outcome: wake.outcome }) });
     this.#trace.over = true;
     if (wake.outcome) this.#trace.outcome = wake.outcome;
     this.#o.log.info(
@@ -333,7 +347,7 @@ export class LiveWake {
         devices: wake.devices.map((d) => ({
           bindingId: d.bindingId,
           push: d.push,
-          registered: d.fresh !== undefined,
+          registered: hasRegistered(d),
           rang: d.rang,
         })),
         ms: Math.round(this.#o.clock.monotonicMs() - this.#seenMs),
@@ -361,12 +375,15 @@ export class LiveWake {
     const { wake } = this;
     const now = this.#o.clock.now();
     for (const d of wake.devices) {
-      const came = d.fresh !== undefined || d.rang;
+      const came = hasCome(d);
       if (d.push !== 'accepted' || (!came && between(wake.startedAt, now) < FAIR_CHANCE)) continue;
-      const afterMs = this.#steps.find((s) => s.device === d.bindingId && CAME.has(s.step))?.ms;
+      const afterMs = this.#steps.find((s) => s.device === d.bindingId && saysItCame(s))?.ms;
       const { bindingId, target } = d;
       const roundedMs = came && afterMs !== undefined ? Math.round(afterMs) : undefined;
       void this.#o.intake.fromWake(wake.aor, { bindingId, target, registered: came }, roundedMs);
     }
   }
 }
+
+/** A push that brought the phone shows first in one of these. */
+const saysItCame = ({ step }: CallStep): boolean => step === 'registered' || step === 'ringing';

@@ -140,7 +140,7 @@ export class Wakes {
           const { pbx } = event.contact;
           if (pbx !== live.wake.pbx && !live.link.ringsVia?.has(pbx)) continue;
           if (event.at < live.wake.startedAt) continue;
-          if (live.wake.phase !== 'over') live.trace(`REGISTER seen by ${event.how}`);
+          if (live.wake.phase !== 'over') live.trace({ step: 'registerSeen', sensor: event.how });
           live.registered(event.contact);
         }
         return;
@@ -195,7 +195,7 @@ export class Wakes {
     const caller = this.#o.showCaller ? leg.caller : undefined;
     const live = this.#open(begun.wake, stem, link, seenMs, { linkedId: leg.linkedId, caller });
     this.#byLeg.set(key, live);
-    live.trace('call seen', undefined, `${begun.wake.devices.length} to wake`);
+    live.trace({ step: 'seen', toWake: begun.wake.devices.length });
     live.carryOut(begun.effects);
   }
 
@@ -288,8 +288,9 @@ export class Wakes {
     const known = this.#byStem.get(ref.stem);
     const arrival = { pbx, aor: leg.aor, callId: leg.callId, stem: ref.stem, startedAt: event.startedAt };
     const wake = takeUpDevice(known?.wake, arrival, binding, target, this.#policy(leg.aor, binding).ringTimeMs);
+    known?.takeUp(wake);
     const live = known ?? this.#open(wake, ref.stem, link, this.#o.clock.monotonicMs());
-    live.trace('waiting call taken up', binding.id);
+    live.trace({ step: 'takenUp', device: binding.id });
     if (!known) live.watch(true);
     void this.#registeredMeanwhile(live);
     return live;

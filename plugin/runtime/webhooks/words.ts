@@ -3,7 +3,7 @@ import type { AorRecord, Binding } from '../../core/binding.ts';
 import type { Effect, Report } from '../../core/events.ts';
 import { targetList } from '../../core/identity.ts';
 import type { Instant } from '../../core/time.ts';
-import type { Wake } from '../../core/wake.ts';
+import { hasRegistered, type Wake } from '../../core/wake.ts';
 import type { EventName } from '../../ports/event-sink.ts';
 
 export interface Telling {
@@ -43,14 +43,12 @@ export function tellingOfReport(record: AorRecord, effect: Extract<Effect, { typ
 /** One for each phone that came, and one for a call nobody took though phones were pushed. */
 export function tellingsOfCall(wake: Wake, now: Instant): readonly Telling[] {
   const { callId, pbx, outcome } = wake;
-  const woken = wake.devices
-    .filter((d) => d.fresh !== undefined)
-    .map((d): Telling => {
-      const data = { callId, pbx, bindingId: d.bindingId, answered: outcome === 'answered' };
-      return { type: 'woken', at: now, data };
-    });
+  const woken = wake.devices.filter(hasRegistered).map((d): Telling => {
+    const data = { callId, pbx, bindingId: d.bindingId, answered: outcome === 'answered' };
+    return { type: 'woken', at: now, data };
+  });
   if (wake.devices.length === 0 || outcome === 'answered' || outcome === 'elsewhere') return woken;
-  const pushed = wake.devices.map((d) => ({ bindingId: d.bindingId, push: d.push, woken: d.fresh !== undefined }));
+  const pushed = wake.devices.map((d) => ({ bindingId: d.bindingId, push: d.push, woken: hasRegistered(d) }));
   const missed: Telling = {
     type: 'missed',
     at: now,

@@ -1,0 +1,51 @@
+/** How a call ends, and the phones that come too late for it. */
+import type { Binding } from '../binding.ts';
+import type { Policy } from '../policy.ts';
+import { type Instant, plus } from '../time.ts';
+import type { CallDraft, DeviceDraft } from './call-draft.ts';
+import { hasCome, isOpen } from './leg-state.ts';
+import { Cause, type ClosingWord, type StoredContact, type Wake, type WakeDevice } from './types.ts';
+import { deviceOf } from './who.ts';
+
+export function wordOf(cause: number, hungUp: boolean): ClosingWord {
+  if (cause === Cause.answeredElsewhere) return 'elsewhere';
+  // Asterisk makes 127 of a phone's 487 or 420 as well; then nobody hung the leg up.
+  return cause === Cause.interworking && hungUp ? 'cancelled' : 'gave-up';
+}
+
+/** The person said no at one device. Where the policy says so that holds for all of them; the others ring on otherwise. */
+export function declinedEverywhere(draft: CallDraft, d: DeviceDraft, cause: number): void {
+  if (cause !== Cause.rejected || !draft.policy(d).declineEverywhere) return;
+  d.told = true;
+  const open = draft.devices
+    .flatMap((x) => Object.values(x.legs))
+    .flatMap((leg) => (isOpen(leg.state) && leg.legId !== undefined ? [leg.legId] : []));
+  const { wakeLeg } = draft.call;
+  for (const legId of wakeLeg === undefined ? open : [wakeLeg]) draft.do({ type: 'giveUp', legId, cause });
+  draft.end('declined');
+}
+
+/**
+ * A phone that registers just after the end was woken for nothing and may wait for its INVITE (an iPhone has shown the call
+ * already). It gets one, and the CANCEL that says how the call ended.
+ */
+export function registeredLate(draft: CallDraft, wake: Wake, contact: StoredContact): void {
+  const d = deviceOf(draft, contact);
+  const { endedAt, outcome } = wake;
+  if (!d || endedAt === undefined || outcome === undefined || d.shownLate) return;
+  if (!isAwaitedLate(d) || draft.now > plus(endedAt, draft.policy(d).showEndedMs)) return;
+  d.shownLate = true;
+  draft.step({ step: 'registeredLate', device: d.bindingId });
+  draft.do({ type: 'showEnded', contact, word: outcome === 'answered' ? 'elsewhere' : outcome });
+}
+
+/** It was pushed, has not come, and nobody said no at it. */
+const isAwaitedLate = (d: WakeDevice): boolean => !hasCome(d) && d.declined === undefined && d.pushes > 0;
+
+/** Until when somebody may come too late; undefined when nobody is expected. */
+export function lateUntil(wake: Wake, policyFor: (b: Binding) => Policy): Instant | undefined {
+  if (wake.endedAt === undefined) return undefined;
+  const expected = wake.devices.filter(isAwaitedLate);
+  const longest = Math.max(0, ...expected.map((d) => policyFor(d.binding).showEndedMs));
+  return longest > 0 ? plus(wake.endedAt, longest) : undefined;
+}

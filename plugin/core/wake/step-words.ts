@@ -1,0 +1,80 @@
+/**
+ * The steps of a call as people read them: in the log, in the JSON of `explain`, on the pages. A step without words does not
+ * compile.
+ */
+import type { BindingId } from '../binding.ts';
+import type { CallTrace, TraceStep } from '../trace.ts';
+import type { CallStep, LegOrder } from './steps.ts';
+
+/** `detail`: what stands behind the step in brackets. */
+export interface StepWords {
+  readonly step: string;
+  readonly detail?: string;
+}
+
+type Words = string | readonly [step: string, detail: string | undefined];
+
+const ORDERS: Readonly<Record<LegOrder, string>> = {
+  compose: 'composed',
+  dial: 'dial sent',
+  dialStored: 'stored contact dialled',
+  giveUp: 'leg ended',
+};
+
+const WORDS: { readonly [S in CallStep['step']]: (of: Extract<CallStep, { step: S }>) => Words } = {
+  seen: ({ toWake }) => ['call seen', `${toWake} to wake`],
+  takenUp: () => 'waiting call taken up',
+  plainPath: ({ why }) => (why === 'noBinding' ? 'no binding, plain path' : 'pbx did not answer, plain path'),
+  pbxSilent: ({ error }) => ['the pbx did not say what it holds', error],
+  pushSent: ({ provider }) => ['push sent', provider],
+  pushDelayed: () => 'push delayed',
+  pushSettled: ({ verdict, reason }) => [`push ${verdict}`, reason],
+  awakeAlready: () => 'awake since an earlier round, not pushed',
+  noLongerAwake: () => 'no longer awake, pushed',
+  pushedAgain: () => 'has not registered, pushed again',
+  registerSeen: ({ sensor }) => `REGISTER seen by ${sensor}`,
+  registered: () => 'registered',
+  storedIsRung: () => 'registered where its stored contact is being rung, waiting for that',
+  dialled: () => 'dialled',
+  ringing: ({ at }) => ['ringing', at === 'stored' ? 'at its stored contact' : undefined],
+  answered: () => 'answered',
+  declined: ({ cause }) => ['declined', `cause ${cause}`],
+  ordered: ({ order, legGone }) => [ORDERS[order], legGone ? 'the leg had ended' : undefined],
+  orderFailed: ({ order, error }) => [`${ORDERS[order]}: failed`, error],
+  statusNotSet: ({ status }) => ['status not told', status],
+  told: ({ word }) => `told: ${word}`,
+  endUnknown: () => 'its end was never told',
+  over: ({ outcome }) => ['over', outcome ?? 'plain path'],
+  registeredLate: () => 'registered after the end',
+  shownEnded: ({ word }) => `shown that it is over: ${word}`,
+  notShownEnded: ({ error }) => ['could not be shown that it is over', error],
+};
+
+export function stepInWords(of: CallStep): StepWords {
+  // Each entry takes its own member of the union, which TypeScript cannot follow through an index.
+  const words = (WORDS[of.step] as (of: CallStep) => Words)(of);
+  if (typeof words === 'string') return { step: words };
+  const [step, detail] = words;
+  return detail === undefined ? { step } : { step, detail };
+}
+
+/** A step as the API and `--json` show it. */
+export interface ShownStep extends StepWords {
+  readonly ms: number;
+  readonly device?: BindingId;
+}
+
+/** A trace as the API and `--json` show it. */
+export type ShownTrace = Omit<CallTrace, 'steps'> & { readonly steps: readonly ShownStep[] };
+
+export function shownStep(step: TraceStep): ShownStep {
+  const { step: words, detail } = stepInWords(step);
+  return {
+    ms: step.ms,
+    step: words,
+    ...(step.device === undefined ? {} : { device: step.device }),
+    ...(detail === undefined ? {} : { detail }),
+  };
+}
+
+export const shownTrace = (trace: CallTrace): ShownTrace => ({ ...trace, steps: trace.steps.map(shownStep) });

@@ -1,0 +1,61 @@
+/**
+ * What may happen to one call, as data: what decides by a step compares this union, so that a renamed step does not compile.
+ * The words that people read are in `step-words.ts`.
+ */
+import type { BindingId } from '../binding.ts';
+import type { CallOutcome, ClosingWord, WakeStatus } from './types.ts';
+
+/** How a REGISTER is noticed while a call waits. */
+export type RegisterSensor = 'event' | 'hep' | 'watch';
+
+/** What the push service made of a push in the end; the same words as the outcome of the push port. */
+export type PushVerdict = 'accepted' | 'tokenDead' | 'misconfigured' | 'failed' | 'retryLater';
+
+/** What a link is told to do with the legs of a call. */
+export type LegOrder = 'compose' | 'dial' | 'dialStored' | 'giveUp';
+
+/** A step of the whole call. */
+interface OfCall {
+  readonly device?: undefined;
+}
+
+/** A step of one of its devices. */
+interface OfDevice {
+  readonly device: BindingId;
+}
+
+export type CallStep =
+  // The call comes.
+  | ({ readonly step: 'seen'; readonly toWake: number } & OfCall)
+  | ({ readonly step: 'takenUp' } & OfDevice)
+  /** Rung as without pushwake: nothing to wake, or the PBX did not say what it holds. */
+  | ({ readonly step: 'plainPath'; readonly why: 'noBinding' | 'pbxSilent' } & OfCall)
+  | ({ readonly step: 'pbxSilent'; readonly error: string } & OfCall)
+  // Pushes.
+  | ({ readonly step: 'pushSent'; readonly provider: string } & OfDevice)
+  | ({ readonly step: 'pushDelayed' } & OfDevice)
+  | ({ readonly step: 'pushSettled'; readonly verdict: PushVerdict; readonly reason?: string } & OfDevice)
+  | ({ readonly step: 'awakeAlready' } & OfDevice)
+  | ({ readonly step: 'noLongerAwake' } & OfDevice)
+  | ({ readonly step: 'pushedAgain' } & OfDevice)
+  // The phone comes.
+  | ({ readonly step: 'registerSeen'; readonly sensor: RegisterSensor } & OfCall)
+  | ({ readonly step: 'registered' } & OfDevice)
+  | ({ readonly step: 'storedIsRung' } & OfDevice)
+  | ({ readonly step: 'dialled' } & OfDevice)
+  | ({ readonly step: 'ringing'; readonly at: 'fresh' | 'stored' } & OfDevice)
+  /** Without a device: somebody else of this call, whom we did not dial. */
+  | { readonly step: 'answered'; readonly device?: BindingId }
+  | ({ readonly step: 'declined'; readonly cause: number } & OfDevice)
+  // What the link does for us.
+  | ({ readonly step: 'ordered'; readonly order: LegOrder; readonly legGone: boolean } & OfCall)
+  | ({ readonly step: 'orderFailed'; readonly order: LegOrder; readonly error: string } & OfCall)
+  | ({ readonly step: 'statusNotSet'; readonly status: WakeStatus } & OfCall)
+  // The end.
+  | ({ readonly step: 'told'; readonly word: ClosingWord } & OfDevice)
+  | ({ readonly step: 'endUnknown' } & OfCall)
+  /** `outcome` absent: it was rung as without pushwake. */
+  | ({ readonly step: 'over'; readonly outcome?: CallOutcome } & OfCall)
+  | ({ readonly step: 'registeredLate' } & OfDevice)
+  | ({ readonly step: 'shownEnded'; readonly word: ClosingWord } & OfCall)
+  | ({ readonly step: 'notShownEnded'; readonly error: string } & OfCall);
