@@ -150,12 +150,12 @@ export function paramOf(segment: string): UriParam {
 
 /** Percent escapes to characters, byte by byte. Broken escapes stay as they are. */
 export function unescapeUri(text: string): string {
+  if (!text.includes('%')) return text;
   return text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }
 
 /** Finds the list's elements: commas count only outside quotes and angle brackets. Each character is looked at twice at most. */
-function elements(text: string): readonly (readonly [number, number])[] {
-  const found: [number, number][] = [];
+function* elements(text: string): Generator<readonly [number, number]> {
   let start = 0;
   let opened = -1;
   let commaInside = -1;
@@ -180,7 +180,7 @@ function elements(text: string): readonly (readonly [number, number])[] {
       else if (c === ',') commaInside = i;
       else if (c === '<' && commaInside !== -1) {
         // `<sip:a@b, <sip:c@d>`: the first one lost its `>`.
-        found.push([start, commaInside]);
+        yield [start, commaInside];
         start = commaInside + 1;
         opened = i;
         commaInside = -1;
@@ -192,12 +192,11 @@ function elements(text: string): readonly (readonly [number, number])[] {
       opened = i;
       commaInside = -1;
     } else if (c === ',') {
-      found.push([start, i]);
+      yield [start, i];
       start = i + 1;
     }
   }
-  found.push([start, text.length]);
-  return found;
+  yield [start, text.length];
 }
 
 function contactOf(element: string): SipContact | undefined {
