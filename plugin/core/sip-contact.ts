@@ -52,6 +52,12 @@ export interface ContactList {
 export const MAX_CONTACT = 4096;
 const MAX_CONTACTS = 64;
 const MAX_EXPIRES = 0xffffffff;
+/** What a transport is called below `sips`. A map: the word is a stranger's and may be `constructor`. */
+const SECURED: ReadonlyMap<string, string> = new Map([
+  ['udp', 'tls'],
+  ['tcp', 'tls'],
+  ['ws', 'wss'],
+]);
 
 /**
  * Reads a Contact header value: a list with commas, names in quotes, `<>` or bare, `*`. Also reads one bare URI as a PBX
@@ -96,7 +102,6 @@ export function parseSipUri(text: string): SipUri | undefined {
   const params = segments.map(paramOf).filter((p) => p.name !== '');
   const scheme = parts.scheme === 'sips:' ? 'sips' : 'sip';
   const said = params.find((p) => p.name.toLowerCase() === 'transport')?.value?.toLowerCase();
-  const secured: Record<string, string> = { udp: 'tls', tcp: 'tls', ws: 'wss' };
   const user = userInfo?.split(':', 1)[0];
   return {
     scheme,
@@ -104,7 +109,7 @@ export function parseSipUri(text: string): SipUri | undefined {
     host,
     ...(port >= 1 && port <= 65_535 ? { port } : {}),
     params,
-    transport: scheme === 'sip' ? said || 'udp' : (secured[said || 'tcp'] ?? said ?? 'tls'),
+    transport: scheme === 'sip' ? said || 'udp' : (SECURED.get(said || 'tcp') ?? said ?? 'tls'),
   };
 }
 
