@@ -1,5 +1,6 @@
 /** The log: JSON lines by pino, with a second net against secrets. */
 import { pino } from 'pino';
+import { visibleJson } from '../core/visible.ts';
 
 /** Everything a person may have pasted into a log call by mistake; the second net below `Token.toJSON`. */
 const REDACT = [
@@ -21,6 +22,8 @@ export function createLogger(level: string, to: NodeJS.WritableStream = process.
     base: { service: 'pushwake' },
     redact: { paths: REDACT, censor: '…' },
     timestamp: pino.stdTimeFunctions.isoTime,
+    // pino writes C0 controls by number; the others would reach the terminal of whoever reads the log.
+    hooks: { streamWrite: visibleJson },
   };
   return to === process.stdout ? pino(options) : pino(options, to);
 }

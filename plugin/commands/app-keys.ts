@@ -6,7 +6,7 @@ import { aorRealm } from '../core/aor.ts';
 import { acrobitsXml } from '../http/acrobits-xml.ts';
 import { CommandError } from './exit.ts';
 import { load, wholeAor, withConfig } from './setup.ts';
-import { say } from './terminal.ts';
+import { say, sayText } from './terminal.ts';
 
 export function addAppKeys(program: Command): void {
   withConfig(program.command('acrobits-xml'))
@@ -39,6 +39,6 @@ export function addAppKeys(program: Command): void {
     .action((o: { json?: boolean }) => {
       const { privateKey, publicKey } = generateKeys();
       if (o.json) return say(JSON.stringify({ private: privateKey, public: publicKey }));
-      say(`private ${privateKey}\npublic  ${publicKey}`);
+      sayText(`private ${privateKey}\npublic  ${publicKey}`);
     });
 }

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { ConfigError } from '../../config/load.ts';
 import { EXIT } from './exit.ts';
 import { load, withConfig } from './setup.ts';
-import { say, tell } from './terminal.ts';
+import { say, tellText } from './terminal.ts';
 
 export function addCheckConfig(program: Command): void {
   withConfig(program.command('check-config'))
@@ -25,7 +25,7 @@ Examples:
         if (!(error instanceof ConfigError)) throw error;
         process.exitCode = EXIT.mistake;
         if (o.json) return say(JSON.stringify({ file: o.config, right: false, mistakes: error.mistakes }));
-        tell(error.message);
+        tellText(error.message);
       }
     });
 }

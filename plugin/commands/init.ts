@@ -13,7 +13,7 @@ import { install, type Written } from './init/install.ts';
 import { changed, type Plan, type PlannedFile, whole } from './init/plan.ts';
 import { type YamlInput, yamlOf } from './init/yaml.ts';
 import { load, withConfig } from './setup.ts';
-import { ask, isYes, say, tell } from './terminal.ts';
+import { ask, isYes, say, sayText, tell } from './terminal.ts';
 
 interface Options {
   readonly config: string;
@@ -79,7 +79,7 @@ async function run(o: Options): Promise<void> {
   const written = writeAll(config);
   let isInstalled = o.install ?? false;
   if (!isInstalled && pbxFiles.length > 0 && !o.json) {
-    for (const file of pbxFiles) say(unifiedDiff(file.path, file.before, file.after));
+    for (const file of pbxFiles) sayText(unifiedDiff(file.path, file.before, file.after));
     isInstalled = answers && isYes(await ask(`Change these ${pbxFiles.length} files of ${NAMES[kind]} now? [y/N] `));
   }
   if (isInstalled) written.push(...writeAll(pbxFiles));
@@ -215,7 +215,7 @@ function showPlan(o: Options, files: readonly PlannedFile[], plan: Plan): void {
   const diffs = files.map((f) => unifiedDiff(f.path, f.before, f.after));
   if (o.json)
     return say(JSON.stringify({ files: files.map((f) => f.path), diffs, notes: plan.notes, reload: plan.reload }));
-  for (const diff of diffs) say(diff);
+  for (const diff of diffs) sayText(diff);
   say(files.length === 0 ? 'Nothing would change.' : `${files.length} files would change; nothing was written.`);
 }
 

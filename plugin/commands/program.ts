@@ -16,6 +16,7 @@ import { addPushTest } from './push-test.ts';
 import { addSimulate } from './simulate.ts';
 import { addStart } from './start.ts';
 import { addStatus } from './status.ts';
+import { tellText } from './terminal.ts';
 
 export function buildProgram(): Command {
   const program = new Command('pushwake')
@@ -59,7 +60,7 @@ function codeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.mistake;
   const isKnown = error instanceof Error && (error.name === 'ConfigError' || error instanceof CommandError);
   if (!isKnown && !(error instanceof StoreError)) throw error;
-  process.stderr.write(`${error.message}\n`);
+  tellText(error.message);
   if (error instanceof CommandError) return error.exitCode;
   return error instanceof ConfigError || error.name === 'ConfigError' ? EXIT.mistake : EXIT.failed;
 }

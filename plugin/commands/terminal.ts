@@ -1,16 +1,32 @@
 /** What a command prints: results to stdout, everything else to stderr; colours and bars for people only. */
 import { createInterface } from 'node:readline/promises';
 import { styleText } from 'node:util';
-import { systemClock } from '../../adapters/clock/system/index.ts';
+import { randomId, systemClock } from '../../adapters/clock/system/index.ts';
 import { SECOND } from '../core/time.ts';
+import { visible } from '../core/visible.ts';
 
 type Format = Parameters<typeof styleText>[0];
 
-export const say = (line = ''): void => void process.stdout.write(`${line}\n`);
-export const tell = (line = ''): void => void process.stderr.write(`${line}\n`);
+/** Stands for the escape character of our own colours until the line is written. Nobody outside can guess it. */
+const ESCAPE = `\ue000${randomId(8)}`;
 
-/** Coloured on a terminal only; NO_COLOR and FORCE_COLOR are respected. */
-export const paint = (format: Format, text: string): string => styleText(format, text, { stream: process.stdout });
+/** One line in which nothing is unseen but colours of ours: parts of it were written by strangers. */
+const shown = (line: string): string => visible(line).replaceAll(ESCAPE, '\u001b');
+
+export const say = (line = ''): void => void process.stdout.write(`${shown(line)}\n`);
+export const tell = (line = ''): void => void process.stderr.write(`${shown(line)}\n`);
+
+/** A text of ours with line breaks and tabs: a message about a file, a difference between two. */
+export const sayText = (text: string): void => inLines(text, say);
+export const tellText = (text: string): void => inLines(text, tell);
+
+function inLines(text: string, write: (line: string) => void): void {
+  for (const line of text.split('\n')) write(line.replaceAll('\t', '    '));
+}
+
+/** Coloured on a terminal only; NO_COLOR and FORCE_COLOR are respected. For lines that are said. */
+export const paint = (format: Format, text: string): string =>
+  styleText(format, text, { stream: process.stdout }).replaceAll('\u001b', ESCAPE);
 
 export interface Progress {
   /** So many are done. */

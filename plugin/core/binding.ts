@@ -3,6 +3,7 @@
  * This file holds the shapes and the codec; what may change a record is decided in `lifecycle.ts` alone.
  */
 import type { Aor } from './aor.ts';
+import { mistakeIn } from './record-form.ts';
 import { type DurationMs, type Instant, instant } from './time.ts';
 import { Token } from './token.ts';
 import type { WakeRecord } from './wake-record.ts';
@@ -227,6 +228,8 @@ export function decodeRecord(text: string, migrations: Migrations = MIGRATIONS):
     const found = raw && typeof raw === 'object' ? String(raw.format) : typeof raw;
     throw new RecordError(`stored record has format ${found}, this program reads format ${RECORD_FORMAT}`);
   }
+  const mistake = mistakeIn(raw);
+  if (mistake !== undefined) throw new RecordError(`stored record is none: ${mistake}`);
   const target = (t: StoredTarget | undefined): Target | undefined => t && { ...t, token: new Token(t.token) };
   const targets = (stored: StoredTargets): Targets => {
     const call = target(stored.call);

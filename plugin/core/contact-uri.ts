@@ -62,18 +62,46 @@ function whyNot(uri: string): string {
   return code > 0x20 && code < 0x7f ? `the character ${forbidden}` : 'a character outside printable ASCII';
 }
 
+/** A URI read once, for comparing it with many others. */
+export interface ContactForm {
+  readonly scheme: 'sip' | 'sips';
+  /** Escapes undone. */
+  readonly user: string;
+  /** `host:port`, lower case, the default port filled in. */
+  readonly place: string;
+  /** Names and values without case and escapes. Of a parameter given twice the first counts, as for the PBX. */
+  readonly params: ReadonlyMap<string, string>;
+}
+
+/** Undefined: it is no SIP URI. */
+export function contactForm(uri: string): ContactForm | undefined {
+  const read = parseSipUri(uri);
+  if (!read) return undefined;
+  const params = new Map<string, string>();
+  for (const { name, value = '' } of read.params) {
+    const of = key(name);
+    if (!params.has(of)) params.set(of, key(value));
+  }
+  return { scheme: read.scheme, user: unescapeUri(read.user ?? ''), place: place(read), params };
+}
+
 /**
  * Whether two URIs are one contact, as Asterisk compares them (RFC 3261 §19.1.4): user with case, host without, default
  * ports filled in, a parameter that only one of them has is ignored, values compare without case and after decoding.
  * Two tokens on one host and port are therefore two contacts.
  */
 export function sameContact(a: string, b: string): boolean {
-  const left = parseSipUri(a);
-  const right = parseSipUri(b);
-  if (!left || !right || left.scheme !== right.scheme || place(left) !== place(right)) return false;
-  if (unescapeUri(left.user ?? '') !== unescapeUri(right.user ?? '')) return false;
-  const values = new Map(right.params.map((p) => [key(p.name), key(p.value ?? '')]));
-  return left.params.every((p) => (values.get(key(p.name)) ?? key(p.value ?? '')) === key(p.value ?? ''));
+  const [left, right] = [contactForm(a), contactForm(b)];
+  return left !== undefined && right !== undefined && sameForm(left, right);
+}
+
+/** The same question about URIs that were read before. */
+export function sameForm(left: ContactForm, right: ContactForm): boolean {
+  if (left.scheme !== right.scheme || left.place !== right.place || left.user !== right.user) return false;
+  for (const [name, value] of left.params) {
+    if ((right.params.get(name) ?? value) !== value) return false;
+  }
+  return true;
 }
 
 /** `host:port`, where its packets come from: with `rewrite_contact` or a phone that knows its address. */

@@ -146,8 +146,9 @@ function modApn(reader: Reader): PushParams | undefined {
     return reader.push(one({ provider, app: appOf(appId, 'app-id'), token }));
   }
   const { bundle, dev } = appleAppId(appId);
+  const app = appOf(splitService(bundle).rest, 'app-id');
   const target = (token: string | undefined, name: string): Target | undefined =>
-    token === undefined ? undefined : apple(splitService(bundle).rest, tokenOf(token, name), sandbox || dev);
+    token === undefined ? undefined : apple(app, tokenOf(token, name), sandbox || dev);
   return reader.push(targets(target(voip, 'pn-voip-tok'), target(im, 'pn-im-tok')));
 }
 

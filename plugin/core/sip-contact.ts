@@ -52,6 +52,12 @@ export interface ContactList {
 export const MAX_CONTACT = 4096;
 const MAX_CONTACTS = 64;
 const MAX_EXPIRES = 0xffffffff;
+/** What a transport is called below `sips`. A map: the word is a stranger's and may be `constructor`. */
+const SECURED: ReadonlyMap<string, string> = new Map([
+  ['udp', 'tls'],
+  ['tcp', 'tls'],
+  ['ws', 'wss'],
+]);
 
 /**
  * Reads a Contact header value: a list with commas, names in quotes, `<>` or bare, `*`. Also reads one bare URI as a PBX
@@ -96,7 +102,6 @@ export function parseSipUri(text: string): SipUri | undefined {
   const params = segments.map(paramOf).filter((p) => p.name !== '');
   const scheme = parts.scheme === 'sips:' ? 'sips' : 'sip';
   const said = params.find((p) => p.name.toLowerCase() === 'transport')?.value?.toLowerCase();
-  const secured: Record<string, string> = { udp: 'tls', tcp: 'tls', ws: 'wss' };
   const user = userInfo?.split(':', 1)[0];
   return {
     scheme,
@@ -104,7 +109,7 @@ export function parseSipUri(text: string): SipUri | undefined {
     host,
     ...(port >= 1 && port <= 65_535 ? { port } : {}),
     params,
-    transport: scheme === 'sip' ? said || 'udp' : (secured[said || 'tcp'] ?? said ?? 'tls'),
+    transport: scheme === 'sip' ? said || 'udp' : (SECURED.get(said || 'tcp') ?? said ?? 'tls'),
   };
 }
 
@@ -150,12 +155,12 @@ export function paramOf(segment: string): UriParam {
 
 /** Percent escapes to characters, byte by byte. Broken escapes stay as they are. */
 export function unescapeUri(text: string): string {
+  if (!text.includes('%')) return text;
   return text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }
 
 /** Finds the list's elements: commas count only outside quotes and angle brackets. Each character is looked at twice at most. */
-function elements(text: string): readonly (readonly [number, number])[] {
-  const found: [number, number][] = [];
+function* elements(text: string): Generator<readonly [number, number]> {
   let start = 0;
   let opened = -1;
   let commaInside = -1;
@@ -180,7 +185,7 @@ function elements(text: string): readonly (readonly [number, number])[] {
       else if (c === ',') commaInside = i;
       else if (c === '<' && commaInside !== -1) {
         // `<sip:a@b, <sip:c@d>`: the first one lost its `>`.
-        found.push([start, commaInside]);
+        yield [start, commaInside];
         start = commaInside + 1;
         opened = i;
         commaInside = -1;
@@ -192,12 +197,11 @@ function elements(text: string): readonly (readonly [number, number])[] {
       opened = i;
       commaInside = -1;
     } else if (c === ',') {
-      found.push([start, i]);
+      yield [start, i];
       start = i + 1;
     }
   }
-  found.push([start, text.length]);
-  return found;
+  yield [start, text.length];
 }
 
 function contactOf(element: string): SipContact | undefined {

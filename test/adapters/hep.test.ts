@@ -4,15 +4,11 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { HepSensor } from '../../adapters/pbx/asterisk/hep.ts';
-import {
-  mayConcernUs,
-  parseHep,
-  passwordMatches,
-  RegisterPairs,
-  type WireRegister,
-} from '../../adapters/pbx/asterisk/hep-register.ts';
+import { mayConcernUs, parseHep, passwordMatches } from '../../adapters/pbx/asterisk/hep-datagram.ts';
+import { RegisterPairs, type WireRegister } from '../../adapters/pbx/asterisk/hep-register.ts';
 import { SECOND } from '../../plugin/core/time.ts';
 import { FakeClock, NOON, settle } from '../support/fake-clock.ts';
+import { hepChunk as chunk, hepDatagram as hep, hepOfSip as sip } from '../support/hep.ts';
 
 /** Sent by res_hep_pjsip of Asterisk 22; credentials scrubbed. */
 interface Recorded {
@@ -47,21 +43,6 @@ function recorded(what: string): Recorded {
   return found;
 }
 
-function chunk(type: number, value: Buffer, vendor = 0): Buffer {
-  const head = Buffer.alloc(6);
-  head.writeUInt16BE(vendor, 0);
-  head.writeUInt16BE(type, 2);
-  head.writeUInt16BE(value.length + 6, 4);
-  return Buffer.concat([head, value]);
-}
-
-function hep(...chunks: Buffer[]): Buffer {
-  const body = Buffer.concat(chunks);
-  const head = Buffer.from('HEP3\0\0');
-  head.writeUInt16BE(body.length + 6, 4);
-  return Buffer.concat([head, body]);
-}
-
 function uint(value: number, bytes: number): Buffer {
   const b = Buffer.alloc(bytes);
   b.writeUIntBE(value, 0, bytes);
@@ -88,21 +69,14 @@ function datagramOf(r: Recorded): Buffer {
   );
 }
 
-const sip = (...lines: string[]): Buffer =>
-  hep(
-    chunk(3, Buffer.from([10, 0, 0, 9])),
-    chunk(7, uint(5060, 2)),
-    chunk(15, Buffer.from(`${lines.join('\r\n')}\r\n\r\n`)),
-  );
-
 /** What a collector reports of these datagrams, one second apart. */
 function reports(...datagrams: Buffer[]): WireRegister[] {
-  const pairs = new RegisterPairs();
   const clock = new FakeClock();
+  const pairs = new RegisterPairs(clock);
   const found: WireRegister[] = [];
   for (const bytes of datagrams) {
     const datagram = parseHep(bytes);
-    const register = datagram && pairs.take(datagram, clock.now());
+    const register = datagram && pairs.take(datagram);
     if (register) found.push(register);
     clock.jump(SECOND);
   }
@@ -308,26 +282,29 @@ describe('a REGISTER and its 200', () => {
   });
 
   it.each([
-    ['10 s later it counts', 10 * SECOND, 1],
-    ['a moment more and it does not', 10 * SECOND + 1, 0],
-    ['a clock that went back by an hour spoils it too', -3600 * SECOND, 0],
-  ])('%s', (_, later, count) => {
-    const pairs = new RegisterPairs();
+    ['10 s later it counts', 10 * SECOND, 0, 1],
+    ['a moment more and it does not', 10 * SECOND + 1, 0, 0],
+    ['a wall clock that went back by an hour meanwhile changes nothing', 0, -3600 * SECOND, 1],
+    ['a wall clock that went on by two days meanwhile changes nothing', 1, 48 * 3600 * SECOND, 1],
+    ['a wall clock that went back does not make an old REGISTER young', 11 * SECOND, -10 * SECOND, 0],
+  ])('%s', async (_, later, jump, count) => {
     const clock = new FakeClock();
-    const take = (bytes: Buffer) => pairs.take(parseHep(bytes)!, clock.now());
+    const pairs = new RegisterPairs(clock);
+    const take = (bytes: Buffer) => pairs.take(parseHep(bytes)!);
     take(sip(...REQUEST));
-    clock.jump(later);
+    await clock.advance(later);
+    clock.jump(jump);
     expect(take(sip(...OK)) ? 1 : 0).toBe(count);
   });
 
-  it('what waits is bounded in number and in time', () => {
-    const pairs = new RegisterPairs();
+  it('what waits is bounded in number and in time', async () => {
     const clock = new FakeClock();
+    const pairs = new RegisterPairs(clock);
     const ask = (callId: string) =>
-      pairs.take(parseHep(sip('REGISTER sip:h SIP/2.0', `Call-ID: ${callId}`, 'CSeq: 1 REGISTER'))!, clock.now());
+      pairs.take(parseHep(sip('REGISTER sip:h SIP/2.0', `Call-ID: ${callId}`, 'CSeq: 1 REGISTER'))!);
     for (let i = 0; i < 10_050; i++) ask(`c${i}`);
     expect(pairs.waiting).toBe(10_000);
-    clock.jump(11 * SECOND);
+    await clock.advance(11 * SECOND);
     ask('late');
     expect(pairs.waiting).toBe(1);
   });
@@ -363,10 +340,10 @@ describe('hostile datagrams', () => {
   });
 
   it('never throws, whatever bytes come', () => {
-    const pairs = new RegisterPairs();
+    const pairs = new RegisterPairs(new FakeClock());
     const take = (bytes: Buffer) => {
       const datagram = parseHep(bytes);
-      if (datagram) pairs.take(datagram, NOON);
+      if (datagram) pairs.take(datagram);
     };
     const bytes = fc.uint8Array({ maxLength: 300 }).map((b) => Buffer.from(b));
     const line = fc.oneof(

@@ -32,7 +32,7 @@ describe('HTML by template', () => {
 
   it('shows characters that are not seen by their number', () => {
     expect(escaped('a\u202eb\u0000c\u200bd\u2028e\ud800f\nä😀')).toBe(
-      'a\\u{202e}b\\u{0}c\\u{200b}d\\u{2028}e\\u{d800}f\\u{a}ä😀',
+      'a\\u202eb\\u0000c\\u200bd\\u2028e\\ud800f\\u000aä😀',
     );
   });
 });

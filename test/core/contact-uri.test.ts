@@ -290,6 +290,9 @@ describe('the same contact', () => {
       'sip:a@h;transport=udp;pn-prid=abc:x%3by',
       true,
     ],
+    ['a parameter twice: the same as itself', 'sip:a@h;x=1;x=2', 'sip:a@h;x=1;x=2', true],
+    ['of a parameter twice the first counts', 'sip:a@h;x=1;x=2', 'sip:a@h;x=1', true],
+    ['of a parameter twice the second does not count', 'sip:a@h;x=1;x=2', 'sip:a@h;x=2', false],
     ['unreadable is like nothing', 'x', 'x', false],
   ])('%s', (_, a, b, same) => {
     expect(sameContact(a, b)).toBe(same);

@@ -75,6 +75,10 @@ describe('export and import of bindings', () => {
     ['{"a":1}', /line 1: expected the first line of a pushwake export/],
     ['{"pushwake":"bindings","format":7}', /line 1: the file has format 7, this program reads format 1/],
     ['{"pushwake":"bindings","format":1}\n{"format":99,"bindings":[]}', /line 2: stored record has format 99/],
+    [
+      '{"pushwake":"bindings","format":1}\n{"format":1,"aor":5,"version":0,"bindings":[],"tombstones":[]}',
+      /line 2: stored record is none: aor: expected an account/,
+    ],
   ])('a file with a mistake (%s) says where, and changes nothing', async (text, message) => {
     const store = await storeAt('a.db');
     const good = encodeRecord(record(5));

@@ -7,7 +7,8 @@ import { createSocket, type Socket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { type DurationMs, MINUTE, SECOND } from '../../../plugin/core/time.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
-import { mayConcernUs, parseHep, passwordMatches, RegisterPairs, type WireRegister } from './hep-register.ts';
+import { mayConcernUs, parseHep, passwordMatches } from './hep-datagram.ts';
+import { RegisterPairs, type WireRegister } from './hep-register.ts';
 
 export interface HepOptions {
   /** `host:port`, `[v6]:port`. */
@@ -43,7 +44,7 @@ export class HepSensor {
   readonly #options: HepOptions;
   readonly #deps: AdapterDeps;
   readonly #report: (register: WireRegister) => void;
-  readonly #pairs = new RegisterPairs();
+  readonly #pairs: RegisterPairs;
   #in: Socket | undefined;
   #out: Socket | undefined;
   #cancelIn: (() => void) | undefined;
@@ -54,6 +55,7 @@ export class HepSensor {
     this.#options = options;
     this.#deps = deps;
     this.#report = report;
+    this.#pairs = new RegisterPairs(deps.clock);
   }
 
   /** Where it listens; undefined while it cannot. */
@@ -96,7 +98,7 @@ export class HepSensor {
         this.#deps.log.warn({ pbx: this.#deps.name }, 'hep datagram with a wrong capture_password dropped');
       return;
     }
-    const register = this.#pairs.take(datagram, this.#deps.clock.now());
+    const register = this.#pairs.take(datagram);
     if (!register) return;
     this.counters.registers++;
     this.#report(register);

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Aor } from '../../../plugin/core/aor.ts';
 import { aorOf, aorUser } from '../../../plugin/core/aor.ts';
+import { LONGEST_USER_AGENT, shortened } from '../../../plugin/core/detached.ts';
 import { type DurationMs, type Instant, SECOND } from '../../../plugin/core/time.ts';
 import type { ClosingWord, WakeStatus } from '../../../plugin/core/wake.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
@@ -373,7 +374,7 @@ class AsteriskLink implements PbxLink {
       aor,
       uri: String(o.uri),
       ...(Number.isFinite(expires) && expires > 0 ? { expiresAt: this.#deps.clock.fromPbx(expires * 1_000) } : {}),
-      ...(o.user_agent ? { userAgent: o.user_agent } : {}),
+      ...(o.user_agent ? { userAgent: shortened(o.user_agent, LONGEST_USER_AGENT) } : {}),
       ...(o.path ? { path: o.path } : {}),
     };
   }

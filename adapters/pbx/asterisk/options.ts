@@ -1,5 +1,6 @@
 /** The options of one Asterisk in `pushwake.yaml`, under `pbx.<name>`. */
 import { z } from 'zod';
+import { isLoopback } from '../../../plugin/core/loopback.ts';
 
 const hostPort = z
   .string()
@@ -26,8 +27,18 @@ export const optionsSchema = z.strictObject({
   hep: z
     .strictObject({
       listen: hostPort.default('127.0.0.1:9060').describe('Where hep.conf’s capture_address points'),
-      password: z.string().min(1).optional().describe('capture_password of hep.conf'),
+      password: z
+        .string()
+        .min(1)
+        .optional()
+        .describe(
+          'capture_password of hep.conf. May be left out where listen is an address of this machine’s own (127.0.0.1, [::1])',
+        ),
       forward: hostPort.optional().describe('Passes every datagram on as received, so that Homer keeps working'),
+    })
+    .refine((hep) => hep.password !== undefined || isLoopback(hep.listen.slice(0, hep.listen.lastIndexOf(':'))), {
+      path: ['password'],
+      error: 'expected a password (capture_password of hep.conf), as others than this machine reach this address',
     })
     .optional()
     .describe('Recommended: see every REGISTER as it was on the wire'),

@@ -2,6 +2,7 @@
  * ARI events into facts. Pure: what a channel is to us is looked up, never kept here. Unknown types, missing fields and
  * channels that are none of ours yield nothing; nothing here throws, whatever Asterisk or a stranger's Contact says.
  */
+import { LONGEST_CALLER, shortened } from '../../../plugin/core/detached.ts';
 import { parseRef } from '../../../plugin/core/wake.ts';
 
 /** What an ARI event says, before the AOR is mapped to a realm and the contact is read. */
@@ -133,7 +134,7 @@ function leg(args: readonly string[], channel: Json, channelId: string, seenEpoc
 }
 
 function callerOf({ name, number }: Json): { name?: string; number?: string } | undefined {
-  const [shown, dialled] = [text(name), text(number)];
+  const [shown, dialled] = [name, number].map((t) => shortened(text(t) ?? '', LONGEST_CALLER));
   return shown || dialled ? { ...(shown && { name: shown }), ...(dialled && { number: dialled }) } : undefined;
 }
 

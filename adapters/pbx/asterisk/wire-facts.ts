@@ -3,33 +3,41 @@
  * shown lately need not be shown again; the rest is asked for out of the way of calls.
  */
 import type { Aor } from '../../../plugin/core/aor.ts';
+import { BoundedMap } from '../../../plugin/core/bounded-map.ts';
+import { bytesOfText } from '../../../plugin/core/detached.ts';
 import { type DurationMs, type Instant, MINUTE, plus } from '../../../plugin/core/time.ts';
 import type { Clock } from '../../../plugin/ports/clock.ts';
 import type { HeldContact, PbxEvent } from '../../../plugin/ports/pbx-link.ts';
-import { storedAs, type WireContact, type WireRegister } from './hep-register.ts';
+import type { WireContact, WireRegister } from './hep-register.ts';
 import type { Removals } from './removals.ts';
+import { storedAmong } from './stored-as.ts';
 
 /** What the wire says of a new contact is looked up so much later than the PBX's own word for it takes. */
 const AFTER_THE_EVENT: DurationMs = 25;
 /** After this the store is asked again, so that a forger could not keep a contact alive that is long gone. */
 const SHOWN_LATELY: DurationMs = 10 * MINUTE;
 const SHOWN_AT_MOST = 20_000;
+/** A contact weighs 1 kB and more, nearly all of it URI and User-Agent. */
+const SHOWN_BYTES_AT_MOST = 24 * 1024 * 1024;
+/** REGISTERs that are looked up at the PBX at the same time. Who floods the port does not flood the PBX behind it. */
+const LOOKED_UP_AT_MOST = 500;
 
 /** Contacts the PBX itself has shown lately. */
 export class ShownContacts {
   readonly #clock: Clock;
-  readonly #shown = new Map<string, { readonly contact: HeldContact; readonly atMs: number }>();
+  readonly #shown = new BoundedMap<string, { readonly contact: HeldContact; readonly atMs: number }>({
+    most: SHOWN_AT_MOST,
+    mostBytes: SHOWN_BYTES_AT_MOST,
+    bytesOf: (key, { contact: { uri, userAgent = '', path = '' } }) =>
+      [key, uri, userAgent, path].reduce((sum, text) => sum + bytesOfText(text), 0),
+  });
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   add(contact: HeldContact): void {
-    const key = keyOf(contact.aor, contact.uri);
-    this.#shown.delete(key);
-    this.#shown.set(key, { contact, atMs: this.#clock.monotonicMs() });
-    const oldest = this.#shown.size > SHOWN_AT_MOST ? this.#shown.keys().next().value : undefined;
-    if (oldest !== undefined) this.#shown.delete(oldest);
+    this.#shown.set(keyOf(contact.aor, contact.uri), { contact, atMs: this.#clock.monotonicMs() });
   }
 
   remove(aor: Aor, uri: string): void {
@@ -65,6 +73,7 @@ export interface WireFactsIo {
 
 export class WireFacts {
   readonly #io: WireFactsIo;
+  #lookedUp = 0;
 
   constructor(io: WireFactsIo) {
     this.#io = io;
@@ -77,6 +86,17 @@ export class WireFacts {
       for (const c of r.contacts) this.#seen(this.#known(aor, c, r) as HeldContact, c, r);
       return;
     }
+    // The next resync finds what is left out here.
+    if (this.#lookedUp >= LOOKED_UP_AT_MOST) return;
+    this.#lookedUp++;
+    try {
+      await this.#lookUp(aor, r);
+    } finally {
+      this.#lookedUp--;
+    }
+  }
+
+  async #lookUp(aor: Aor, r: WireRegister): Promise<void> {
     // While a call waits for it the PBX tells a new contact itself, at this very moment: that comes first.
     if (this.#io.isWaiting(aor)) await new Promise<void>((done) => void this.#io.clock.after(AFTER_THE_EVENT, done));
     try {
@@ -128,10 +148,10 @@ export class WireFacts {
       if (held.length === 0) this.#io.say(said);
       return;
     }
-    if (storedAs(c.wireUri, held, r.source)) return;
+    if (storedAmong(held)(c.wireUri, r.source)) return;
     // RFC 8599 §4.1.2 leaves pn-prid out of it: what Asterisk has just removed tells how it was stored.
     const removed = this.#io.removals.of(aor).map((uri) => ({ uri }));
-    const uri = storedAs(c.wireUri, removed, r.source)?.uri ?? c.storedUri;
+    const uri = storedAmong(removed)(c.wireUri, r.source)?.uri ?? c.storedUri;
     if (uri !== undefined && !held.some((h) => h.uri === uri)) this.#io.say({ ...said, uri });
   }
 }

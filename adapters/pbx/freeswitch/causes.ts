@@ -25,7 +25,7 @@ const BY_NAME: Readonly<Record<string, number>> = {
 };
 
 export function causeOf(name: string): number {
-  return BY_NAME[name] ?? 31;
+  return Object.hasOwn(BY_NAME, name) ? (BY_NAME[name] ?? 31) : 31;
 }
 
 /** What `uuid_kill` is told. */

@@ -1,5 +1,6 @@
 /** Rows of FreeSWITCH as the port's contacts, and the way back to the row. Pure. */
 import { type Aor, parseAor } from '../../../plugin/core/aor.ts';
+import { LONGEST_USER_AGENT, shortened } from '../../../plugin/core/detached.ts';
 import type { Instant } from '../../../plugin/core/time.ts';
 import type { HeldContact } from '../../../plugin/ports/pbx-link.ts';
 import { readStored, type StoredContact } from './contact.ts';
@@ -58,7 +59,7 @@ export function contactOf(
     aor,
     uri: stored.uri,
     ...(row.dropsEpochMs === undefined ? {} : { expiresAt: fromPbx(row.dropsEpochMs - lateMarginMs) }),
-    ...(row.agent ? { userAgent: row.agent } : {}),
+    ...(row.agent ? { userAgent: shortened(row.agent, LONGEST_USER_AGENT) } : {}),
     ...(stored.route === undefined ? {} : { path: stored.route }),
   };
 }

@@ -2,6 +2,7 @@
  * `sofia xmlstatus profile <p> reg|user …`: what FreeSWITCH holds. Pure. Read line by line: only some of the values are escaped,
  * and a Call-ID may hold `</call-id><user>` (RFC 3261 allows both characters), but never a line break.
  */
+import { detached } from '../../../plugin/core/detached.ts';
 
 export interface Registration {
   readonly profile: string;
@@ -23,12 +24,13 @@ export function readRegistrations(profile: string, xml: string): Registration[] 
   if (!xml.includes('<registrations>') || !/<\/profile>\s*$/.test(xml)) return undefined;
   return [...xml.matchAll(ROW)].map(([, callId = '', user = '', contact = '', agent = '', status = '']) => {
     const seconds = /expsecs\((-?\d+)\)$/.exec(status)?.[1];
+    // The answer lists all phones of the profile: a row that is kept must not keep it.
     return {
       profile,
-      callId,
-      user,
-      contact: unescapeXml(contact),
-      agent: unescapeXml(agent),
+      callId: detached(callId),
+      user: detached(user),
+      contact: detached(unescapeXml(contact)),
+      agent: detached(unescapeXml(agent)),
       ...(seconds === undefined ? {} : { expiresInSeconds: Number(seconds) }),
     };
   });

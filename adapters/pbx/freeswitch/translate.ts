@@ -4,6 +4,7 @@
  * nothing here throws, whatever a phone wrote into its Contact or User-Agent.
  */
 import type { Choice } from '../../../plugin/core/binding.ts';
+import { LONGEST_CALLER, shortened } from '../../../plugin/core/detached.ts';
 import type { Caller } from './dial.ts';
 import { isId } from './dial.ts';
 
@@ -261,8 +262,8 @@ export function callOf(
     caller: {
       uuid,
       // What a bridge would show.
-      number: e.variable_effective_caller_id_number || e['Caller-Caller-ID-Number'] || '',
-      name: e.variable_effective_caller_id_name || e['Caller-Caller-ID-Name'] || '',
+      number: shortened(e.variable_effective_caller_id_number || e['Caller-Caller-ID-Number'] || '', LONGEST_CALLER),
+      name: shortened(e.variable_effective_caller_id_name || e['Caller-Caller-ID-Name'] || '', LONGEST_CALLER),
       hidden: e['Caller-Privacy-Hide-Number'] === 'true' || e['Caller-Privacy-Hide-Name'] === 'true',
     },
     answered: e['Answer-State'] === 'answered',

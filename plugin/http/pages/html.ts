@@ -3,6 +3,8 @@
  * written by strangers.
  */
 
+import { visible } from '../../core/visible.ts';
+
 /** Text that is HTML already. Only `html` makes one. */
 export class Html {
   readonly #text: string;
@@ -39,14 +41,6 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/**
- * Characters that are not seen and change what is: controls, zero width, and those that turn the direction of writing. Shown by
- * their number.
- */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
-
 export function escaped(text: string): string {
-  return text
-    .replace(UNSEEN, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`)
-    .replace(/[&<>"']/g, (c) => ENTITIES[c] as string);
+  return visible(text).replace(/[&<>"']/g, (c) => ENTITIES[c] as string);
 }

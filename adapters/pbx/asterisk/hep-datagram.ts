@@ -1,0 +1,69 @@
+/**
+ * One HEPv3 datagram: the envelope that a capture agent puts around a copy of a SIP message. Pure, and cheap whatever is in it:
+ * anybody who reaches the port may send one.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto';
+
+/** One HEPv3 datagram, as far as we look. The payload is not read yet. */
+export interface HepDatagram {
+  readonly payload: Buffer;
+  /** `ip:port` the SIP message came from. */
+  readonly source: string;
+  /** `capture_password`, when the sender gave one. */
+  readonly password?: Buffer;
+}
+
+/** Chunk types of HEPv3, vendor 0. */
+const CHUNK = { ip4Source: 3, ip6Source: 5, sourcePort: 7, password: 14, payload: 15 };
+
+/** res_hep writes 13. */
+const MOST_CHUNKS = 64;
+/** Longest `capture_password` that is compared, in bytes. */
+const LONGEST_PASSWORD = 1024;
+
+/** Reads the envelope. Undefined: not HEPv3, cut, or nothing in it. Never throws. */
+export function parseHep(datagram: Buffer): HepDatagram | undefined {
+  if (datagram.length < 6 || datagram.toString('latin1', 0, 4) !== 'HEP3') return undefined;
+  const end = datagram.readUInt16BE(4);
+  if (end > datagram.length) return undefined;
+  let ip: Buffer | undefined;
+  let port = 0;
+  let chunks = 0;
+  let payload: Buffer | undefined;
+  let password: Buffer | undefined;
+  for (let i = 6; i + 6 <= end; ) {
+    const vendor = datagram.readUInt16BE(i);
+    const type = datagram.readUInt16BE(i + 2);
+    const length = datagram.readUInt16BE(i + 4);
+    if (length < 6 || i + length > end || ++chunks > MOST_CHUNKS) return undefined;
+    const value = datagram.subarray(i + 6, i + length);
+    i += length;
+    if (vendor !== 0) continue;
+    if (type === CHUNK.ip4Source && value.length === 4) ip = value;
+    else if (type === CHUNK.ip6Source && value.length === 16) ip = value;
+    else if (type === CHUNK.sourcePort && value.length === 2) port = value.readUInt16BE(0);
+    else if (type === CHUNK.password) password = value;
+    else if (type === CHUNK.payload) payload = value;
+  }
+  if (!payload) return undefined;
+  return { payload, source: `${ip ? addressOf(ip) : ''}:${port}`, ...(password ? { password } : {}) };
+}
+
+/** Compares digests, so that neither content nor length shows in the time it takes. */
+export function passwordMatches(expected: string, given: Buffer | undefined): boolean {
+  const digest = (data: string | Buffer) => createHash('sha256').update(data).digest();
+  if (given !== undefined && given.length > LONGEST_PASSWORD) return false;
+  return timingSafeEqual(digest(expected), digest(given ?? ''));
+}
+
+/** Whether the payload is worth reading at all: a REGISTER or a 200. */
+export function mayConcernUs(payload: Buffer): boolean {
+  const start = payload.toString('latin1', 0, 12);
+  return start.startsWith('REGISTER ') || start === 'SIP/2.0 200 ';
+}
+
+function addressOf(bytes: Buffer): string {
+  if (bytes.length === 4) return bytes.join('.');
+  const groups = Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(2 * i).toString(16));
+  return new URL(`http://[${groups.join(':')}]`).hostname;
+}

@@ -1,0 +1,100 @@
+/**
+ * Whether what was read has the form of a record. The store and an import hand us text that anybody may have edited: what has not
+ * the form is refused as a whole, so that nothing behind it must ask again. Looks at what the program relies on, not at more: a
+ * field it does not know is none of its business.
+ */
+import { parseAor } from './aor.ts';
+
+type Raw = Readonly<Record<string, unknown>>;
+/** What is wrong with a value, or undefined. The answer names the place and the expected form, never the value. */
+type Check = (value: unknown, at: string) => string | undefined;
+
+const is =
+  (expected: string, holds: (value: unknown) => boolean): Check =>
+  (value, at) =>
+    holds(value) ? undefined : `${at}: expected ${expected}`;
+
+const text = is('a text', (v) => typeof v === 'string');
+const named = is('a text that is not empty', (v) => typeof v === 'string' && v !== '');
+/** Beyond it there is no date (ECMA-262 says 8.64e15), and what a week later falls due must be one too. */
+const LATEST = 8e15;
+const time = is('a time in milliseconds', (v) => typeof v === 'number' && Math.abs(v) <= LATEST);
+const duration = is('a number of milliseconds', (v) => typeof v === 'number' && v >= 0 && v <= LATEST);
+const count = is('a whole number', (v) => Number.isSafeInteger(v) && (v as number) >= 0);
+const flag = is('true or false', (v) => typeof v === 'boolean');
+const account = is('an account such as 1001@example.com', (v) => typeof v === 'string' && parseAor(v) === v);
+const one = (...words: readonly string[]): Check =>
+  is(`one of ${words.join(', ')}`, (v) => words.includes(v as string));
+
+const optional =
+  (check: Check): Check =>
+  (value, at) =>
+    value === undefined ? undefined : check(value, at);
+
+const list =
+  (check: Check): Check =>
+  (value, at) => {
+    if (!Array.isArray(value)) return `${at}: expected a list`;
+    for (const [i, entry] of value.entries()) {
+      const wrong = check(entry, `${at}.${i}`);
+      if (wrong !== undefined) return wrong;
+    }
+    return undefined;
+  };
+
+const fields =
+  (checks: Readonly<Record<string, Check>>): Check =>
+  (value, at) => {
+    if (value === null || typeof value !== 'object' || Array.isArray(value)) return `${at}: expected an object`;
+    for (const [name, check] of Object.entries(checks)) {
+      // Not what an object inherits: a stored `constructor` is no field.
+      const own = Object.hasOwn(value, name) ? (value as Raw)[name] : undefined;
+      const wrong = check(own, at === '' ? name : `${at}.${name}`);
+      if (wrong !== undefined) return wrong;
+    }
+    return undefined;
+  };
+
+const target = optional(
+  fields({
+    provider: named,
+    app: text,
+    token: named,
+    environment: optional(one('production', 'sandbox')),
+    selector: optional(text),
+  }),
+);
+const targets = fields({ call: target, other: target });
+
+const binding = fields({
+  id: named,
+  createdAt: time,
+  renewedAt: time,
+  endsAt: time,
+  evidence: fields({ instanceId: optional(text), installId: optional(text), formerTokens: optional(list(text)) }),
+  reportedAt: optional(time),
+  claim: optional(fields({ at: time, installId: optional(text), targets })),
+  targets,
+  contacts: list(fields({ pbx: named, uri: named, seenAt: time, grantedMs: optional(duration) })),
+  choice: optional(fields({ policy: optional(text), app: optional(text) })),
+  sent: list(fields({ at: time, done: flag })),
+  unansweredWakes: count,
+  wakes: optional(list(is('a number or null', (v) => v === null || typeof v === 'number'))),
+  notBefore: optional(time),
+  putOff: optional(count),
+  ending: optional(fields({ reason: named, since: time, notice: one('due', 'done'), contact: one('due', 'gone') })),
+});
+
+const record = fields({
+  aor: account,
+  version: count,
+  dueAt: optional(time),
+  missingSince: optional(time),
+  bindings: list(binding),
+  tombstones: optional(list(fields({ id: named, reason: named, endedAt: time, renewedAt: time, tokens: list(text) }))),
+});
+
+/** Undefined: it has the form. Else the first thing that is wrong. */
+export function mistakeIn(raw: unknown): string | undefined {
+  return record(raw, '');
+}
