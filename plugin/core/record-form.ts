@@ -77,12 +77,21 @@ const binding = fields({
   targets,
   contacts: list(fields({ pbx: named, uri: named, seenAt: time, grantedMs: optional(duration) })),
   choice: optional(fields({ policy: optional(text), app: optional(text) })),
-  sent: list(fields({ at: time, done: flag })),
+  sent: list(fields({ notice: one('soon', 'expired'), offsetMs: optional(time), at: time, done: flag })),
+  lastRefreshAt: optional(time),
   unansweredWakes: count,
   wakes: optional(list(is('a number or null', (v) => v === null || typeof v === 'number'))),
   notBefore: optional(time),
   putOff: optional(count),
-  ending: optional(fields({ reason: named, since: time, notice: one('due', 'done'), contact: one('due', 'gone') })),
+  ending: optional(
+    fields({
+      reason: named,
+      since: time,
+      notice: one('due', 'done'),
+      contact: one('due', 'gone'),
+      held: optional(one('misconfigured')),
+    }),
+  ),
 });
 
 const record = fields({

@@ -87,7 +87,7 @@ describe('the form of a record', () => {
           return;
         }
         describeRecord(record, MONDAY);
-        transition(record, { type: 'Ticked', asked: 'held', braked: false }, plus(MONDAY, 7 * DAY), policyFor);
+        transition(record, { type: 'Ticked', asked: 'held', braked: 'nothing' }, plus(MONDAY, 7 * DAY), policyFor);
         encodeRecord(record);
       }),
       { numRuns: 2_000 },
