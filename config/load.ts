@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { type Document, isNode, isPair, isScalar, LineCounter, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
+import { ConfigError } from '../plugin/ports/config-error.ts';
 import { adapterSchema, fileSchema, type JsonSchema, keysAt } from './json-schema.ts';
 import { type Config, configSchema } from './schema.ts';
 import { inWords, nearest } from './wording.ts';
@@ -18,9 +19,10 @@ export interface Mistake {
   readonly message: string;
 }
 
+export { ConfigError };
+
 /** Lists every mistake of the file. Holds no value of it: a value may be a password. */
-export class ConfigError extends Error {
-  override name = 'ConfigError';
+export class ConfigFileError extends ConfigError {
   readonly mistakes: readonly Mistake[];
 
   constructor(file: string, mistakes: readonly Mistake[]) {
@@ -59,9 +61,50 @@ export function loadConfig(file: string, schemaOf: SchemaOf, env: NodeJS.Process
     text = readFileSync(file, 'utf8');
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
-    throw new ConfigError(file, [{ line: 1, column: 1, path: '', message: `cannot read the file (${code})` }]);
+    throw new ConfigFileError(file, [{ line: 1, column: 1, path: '', message: `cannot read the file (${code})` }]);
   }
   return parseConfig(file, text, schemaOf, env);
+}
+
+/** A `type` that the file gives, or the name that stands for it. */
+export interface NamedType {
+  readonly kind: AdapterKind;
+  readonly type: string;
+  readonly line: number;
+  readonly column: number;
+  /** `push.ntfy.type` */
+  readonly path: string;
+}
+
+/** Which adapters the file names, whatever else is wrong with it. A file that cannot be read names none: `loadConfig` says so. */
+export function typesIn(file: string): readonly NamedType[] {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch {
+    return [];
+  }
+  const counter = new LineCounter();
+  const doc = parseDocument(text, { lineCounter: counter });
+  const at = (kind: AdapterKind, path: readonly string[]): NamedType[] => {
+    const type: unknown = doc.hasIn([...path, 'type']) ? doc.getIn([...path, 'type']) : undefined;
+    if (typeof type !== 'string') return [];
+    return [{ kind, type, path: [...path, 'type'].join('.'), ...position(doc, counter, [...path, 'type']) }];
+  };
+  const names = (kind: AdapterKind): string[] => {
+    const entries: unknown = doc.get(kind);
+    const items = entries && typeof entries === 'object' && 'items' in entries ? (entries.items as unknown[]) : [];
+    return items.flatMap((item) => (isPair(item) && isScalar(item.key) ? [String(item.key.value)] : []));
+  };
+  try {
+    const many = (['events', 'pbx', 'push'] as const).flatMap((kind) =>
+      names(kind).flatMap((name) => at(kind, [kind, name])),
+    );
+    return [...at('store', ['store']), ...many];
+  } catch {
+    // A file whose form is this wrong is refused by `loadConfig`, with the place.
+    return [];
+  }
 }
 
 export function parseConfig(file: string, text: string, schemaOf: SchemaOf, env: NodeJS.ProcessEnv = {}): LoadedConfig {
@@ -72,7 +115,7 @@ export function parseConfig(file: string, text: string, schemaOf: SchemaOf, env:
     path: '',
     message: (e.message.split('\n')[0] ?? e.message).replace(/ at line \d+.*$/, ''),
   }));
-  if (mistakes.length > 0) throw new ConfigError(file, mistakes);
+  if (mistakes.length > 0) throw new ConfigFileError(file, mistakes);
   substitute(doc, counter, mistakes, env);
   const unreplaced = new Set(mistakes.map(placeOf));
   const root = configSchema.safeParse(doc.toJS() ?? {});
@@ -87,7 +130,7 @@ export function parseConfig(file: string, text: string, schemaOf: SchemaOf, env:
   if (mistakes.length > 0 || !root.success) {
     // What a missing variable stands for cannot be in the right form either: that is one mistake, not two.
     const told = mistakes.filter((m) => m.path === '' || !unreplaced.has(placeOf(m)));
-    throw new ConfigError(
+    throw new ConfigFileError(
       file,
       told.sort((a, b) => a.line - b.line || a.column - b.column),
     );

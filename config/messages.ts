@@ -9,6 +9,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import type { Aor } from '../plugin/core/aor.ts';
 import type { NoticeName } from '../plugin/core/events.ts';
+import { ConfigError } from '../plugin/ports/config-error.ts';
 import { matches } from './policies.ts';
 import type { Config } from './schema.ts';
 
@@ -31,7 +32,7 @@ export function loadMessages(folder = messagesFolder()): Messages {
     const parsed = messagesSchema.safeParse(parse(readFileSync(join(folder, file), 'utf8')));
     if (!parsed.success) {
       const where = parsed.error.issues.map((i) => `${i.path.join('.')}: ${i.message}`).join('; ');
-      throw Object.assign(new Error(`messages/${file}: ${where}`), { name: 'ConfigError' });
+      throw new ConfigError(`messages/${file}: ${where}`);
     }
     all.set(file.replace(/\.yaml$/, ''), parsed.data);
   }
@@ -57,12 +58,7 @@ function messagesFolder(): string {
 export function localeChooser(config: Pick<Config, 'locale' | 'locales'>, messages: Messages): (aor: Aor) => string {
   for (const locale of [config.locale, ...config.locales.map((l) => l.locale)]) {
     if (!messages.locales.includes(locale) && !messages.locales.includes(locale.slice(0, 2))) {
-      throw Object.assign(
-        new Error(`there are no texts for locale "${locale}"; there are ${messages.locales.join(', ')}`),
-        {
-          name: 'ConfigError',
-        },
-      );
+      throw new ConfigError(`there are no texts for locale "${locale}"; there are ${messages.locales.join(', ')}`);
     }
   }
   return (aor) => config.locales.find((l) => matches(l.aor, aor))?.locale ?? config.locale;

@@ -11,6 +11,7 @@ import { type Clocks, compose } from './app/compose.ts';
 import { listenersOf } from './app/listeners.ts';
 import { LiveConfig } from './app/live-config.ts';
 import { createLogger } from './app/log.ts';
+import { loadOutside } from './app/outside.ts';
 import { Hangup, reload } from './app/reload.ts';
 import type { HttpListener } from './http/listener.ts';
 import { Metrics } from './http/metrics/metrics.ts';
@@ -32,6 +33,7 @@ export async function start(configFile: string, clocks?: Clocks): Promise<void> 
   process.on('SIGHUP', () => hangup.ring());
   try {
     found = await adapters();
+    await loadOutside(found, configFile);
     config = loadConfig(configFile, schemasOf(found));
     log = createLogger(config.log.level);
     const wire = clocks?.wire ?? systemClock();
@@ -40,7 +42,7 @@ export async function start(configFile: string, clocks?: Clocks): Promise<void> 
     runtime = compose(config, found, log, clocks, metrics, live);
     listeners = listenersOf(config, runtime, log, wire, metrics, live);
   } catch (error) {
-    if (isConfigError(error)) {
+    if (error instanceof ConfigError) {
       process.stderr.write(`${error.message}\n`);
       process.exit(2);
     }
@@ -98,6 +100,3 @@ function inOneLine(links: Readonly<Record<string, boolean>>): string {
   const all = Object.values(links);
   return `${all.filter(Boolean).length} of ${all.length} PBX links up`;
 }
-
-const isConfigError = (error: unknown): error is Error =>
-  error instanceof ConfigError || (error instanceof Error && error.name === 'ConfigError');

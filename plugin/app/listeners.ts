@@ -17,6 +17,7 @@ import { WrongTokens } from '../http/wrong-tokens.ts';
 import { readManifest } from '../manifest.ts';
 import type { Logger } from '../ports/adapter.ts';
 import type { Clock } from '../ports/clock.ts';
+import { ConfigError } from '../ports/config-error.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { LiveConfig } from './live-config.ts';
 
@@ -109,7 +110,7 @@ function readTls(path: string, files: Tls): Tls {
       return readFileSync(file, 'utf8');
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
-      throw Object.assign(new Error(`${path}: cannot read ${file} (${code})`), { name: 'ConfigError' });
+      throw new ConfigError(`${path}: cannot read ${file} (${code})`);
     }
   };
   return { cert: read(files.cert), key: read(files.key) };

@@ -4,6 +4,7 @@ import { type LoadedConfig, loadConfig } from '../../config/load.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { type Adapters, schemasOf } from './adapters.ts';
 import type { LiveConfig, Prepared } from './live-config.ts';
+import { loadOutside } from './outside.ts';
 
 /** SIGHUP, once per ring, one after the other; rings that come before there is an answer are kept as one. */
 export class Hangup {
@@ -40,6 +41,7 @@ export async function reload({ configFile, found, live, runtime, log }: Running)
   let next: LoadedConfig;
   let prepared: Prepared;
   try {
+    await loadOutside(found, configFile);
     next = loadConfig(configFile, schemasOf(found));
     prepared = live.prepare(next);
   } catch (error) {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { ConfigError } from '../../config/load.ts';
+import { ConfigError, ConfigFileError } from '../../config/load.ts';
 import { EXIT } from './exit.ts';
 import { load, withConfig } from './setup.ts';
 import { say, tellText } from './terminal.ts';
@@ -24,7 +24,14 @@ Examples:
       } catch (error) {
         if (!(error instanceof ConfigError)) throw error;
         process.exitCode = EXIT.mistake;
-        if (o.json) return say(JSON.stringify({ file: o.config, right: false, mistakes: error.mistakes }));
+        if (o.json)
+          return say(
+            JSON.stringify({
+              file: o.config,
+              right: false,
+              mistakes: error instanceof ConfigFileError ? error.mistakes : [],
+            }),
+          );
         tellText(error.message);
       }
     });

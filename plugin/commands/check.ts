@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { systemClock } from '../../adapters/clock/system/index.ts';
 import type { LoadedConfig } from '../../config/load.ts';
+import { isFromOutside } from '../app/outside.ts';
 import { SECOND } from '../core/time.ts';
 import type { Health } from '../http/health.ts';
 import type { AdapterModule } from '../manifest.ts';
@@ -115,6 +116,7 @@ async function* ofAdapter<T>(
   deps: CheckDeps,
 ): AsyncIterable<Finding> {
   const check = modules.get(type)?.check;
+  if (isFromOutside(type)) yield { level: 'ok', what: type, found: 'an adapter from outside' };
   if (!check) return yield { level: 'ok', what: type, found: 'brings no check of its own' };
   try {
     yield* check(options, deps);

@@ -58,9 +58,9 @@ export async function runCommand(args: readonly string[]): Promise<void> {
 function codeOf(error: unknown): number {
   // commander has said it already; help and version are no mistakes.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.mistake;
-  const isKnown = error instanceof Error && (error.name === 'ConfigError' || error instanceof CommandError);
+  const isKnown = error instanceof Error && (error instanceof ConfigError || error instanceof CommandError);
   if (!isKnown && !(error instanceof StoreError)) throw error;
   tellText(error.message);
   if (error instanceof CommandError) return error.exitCode;
-  return error instanceof ConfigError || error.name === 'ConfigError' ? EXIT.mistake : EXIT.failed;
+  return error instanceof ConfigError ? EXIT.mistake : EXIT.failed;
 }

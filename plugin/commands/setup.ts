@@ -5,6 +5,7 @@ import { type LoadedConfig, loadConfig } from '../../config/load.ts';
 import { allRealms } from '../../config/realms.ts';
 import { type Adapters, adapters, schemasOf } from '../app/adapters.ts';
 import { createLogger } from '../app/log.ts';
+import { loadOutside } from '../app/outside.ts';
 import { type Aor, parseAor } from '../core/aor.ts';
 import type { AdapterDeps } from '../ports/adapter.ts';
 import { type BindingStore, StoreError } from '../ports/binding-store.ts';
@@ -23,6 +24,7 @@ export interface Loaded {
 /** Throws `ConfigError` with every mistake of the file. */
 export async function load(file: string): Promise<Loaded> {
   const found = await adapters();
+  await loadOutside(found, file);
   return { config: loadConfig(file, schemasOf(found)), found };
 }
 

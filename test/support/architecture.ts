@@ -42,7 +42,7 @@ const RULES: readonly Rule[] = [
     builtins: ['node:crypto'],
   },
   {
-    of: /^plugin\/((main|cli|manifest)\.ts$|(app|commands)\/)/,
+    of: /^plugin\/((main|cli|manifest|sdk)\.ts$|(app|commands)\/)/,
     folders: ['plugin/', 'adapters/', 'config/'],
     packages: 'any',
     builtins: 'any',
@@ -60,16 +60,27 @@ const RULES: readonly Rule[] = [
       'adapters/$1/$2/',
       'adapters/shared/',
       // ADR 0003: files beside the folders are what the adapters of a kind share.
-      ...['supervised-worker', 'cut-to-fit', 'https-client', 'verdicts', 'watched-file', 'row-text'].map(
-        (f) => `adapters/$1/${f}.ts`,
-      ),
+      ...[
+        'supervised-worker',
+        'cut-to-fit',
+        'https-client',
+        'verdicts',
+        'http-provider',
+        'watched-file',
+        'row-text',
+      ].map((f) => `adapters/$1/${f}.ts`),
       'plugin/core/',
       'plugin/ports/',
     ],
     packages: 'any',
     builtins: 'any',
   },
-  { of: /^config\//, folders: ['config/', 'plugin/core/'], packages: ['yaml', ...SCHEMA], builtins: 'any' },
+  {
+    of: /^config\//,
+    folders: ['config/', 'plugin/core/', 'plugin/ports/config-error.ts'],
+    packages: ['yaml', ...SCHEMA],
+    builtins: 'any',
+  },
 ];
 
 /** Each SDK is known to one folder. */

@@ -3,6 +3,7 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { type Instant, instant } from '../../../plugin/core/time.ts';
+import { ConfigError } from '../../../plugin/ports/config-error.ts';
 
 const id = z.string().regex(/^[A-Z0-9]{10}$/, 'expected the 10 letters and digits Apple shows');
 
@@ -78,11 +79,6 @@ export const optionsSchema = z.strictObject({
 export type ApnsOptions = z.output<typeof optionsSchema>;
 export type ApnsApp = ApnsOptions['apps'][number];
 export type Endpoint = z.output<typeof endpoint>;
-
-/** A mistake of the administrator, found at start. Names the setting and the file, never a key's text. */
-export class ConfigError extends Error {
-  override name = 'ConfigError';
-}
 
 const EXPECTED_KEY = 'expected the .p8 file from Apple: PEM text "BEGIN PRIVATE KEY" with a P-256 key';
 const EXPECTED_CERTIFICATE =
@@ -173,3 +169,5 @@ function readText(given: string, setting: string, expected: string): string {
 function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
 }
+
+export { ConfigError };

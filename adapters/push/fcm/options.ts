@@ -2,6 +2,7 @@
 import { createPrivateKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { ConfigError } from '../../../plugin/ports/config-error.ts';
 
 const app = z.strictObject({
   projectId: z
@@ -61,11 +62,6 @@ export interface ServiceAccount {
   readonly privateKey: string;
 }
 
-/** A mistake of the administrator, found at start. Names the setting and the file, never their text. */
-export class ConfigError extends Error {
-  override name = 'ConfigError';
-}
-
 const EXPECTED =
   'expected the JSON file of a service account, from the Firebase console: Project settings, Service accounts';
 
@@ -121,3 +117,5 @@ function fromJson(text: string): unknown {
 function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
 }
+
+export { ConfigError };

@@ -2,17 +2,11 @@
  * Acrobits' push service (PNM2) for Groundwire, Cloud Softphone and other apps of theirs: needs no key and no account. Makes
  * one exchange, gives its outcome. Where the tokens come from: `plugin/http/reports.ts`.
  */
-import type { Target, Targets } from '../../../plugin/core/binding.ts';
+import type { Target } from '../../../plugin/core/binding.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
-import type {
-  GiveUp,
-  PushOutcome,
-  PushProvider,
-  PushPurpose,
-  PushRequest,
-} from '../../../plugin/ports/push-provider.ts';
+import type { PushProvider } from '../../../plugin/ports/push-provider.ts';
 import { HttpsClient } from '../../shared/https-client.ts';
-import { readRetryAfter } from '../verdicts.ts';
+import { httpProvider } from '../http-provider.ts';
 import { optionsSchema } from './options.ts';
 import { codesOf, outcomeOf } from './outcome.ts';
 import { buildMessage } from './payload.ts';
@@ -38,45 +32,37 @@ export function create(input: unknown, { clock, name }: AdapterDeps): PushProvid
     requestTimeoutMs: options.requestTimeoutMs,
     clock,
   });
-  let closed = false;
-
-  function targetFor(purpose: PushPurpose, targets: Targets): Target | undefined {
-    const ours = (target: Target | undefined) => (target?.provider === name ? target : undefined);
-    switch (purpose) {
-      case 'call':
-        return ours(targets.call) ?? ours(targets.other);
-      // "A PushKit push for anything else flashes CallKit": the closing word and the texts take the other token.
-      case 'cancel':
-      case 'notice':
-        return ours(targets.other);
-      // No verb asks the app to register and shows nothing.
-      case 'refresh':
-        return undefined;
-    }
-  }
-
-  async function send(request: PushRequest, signal: GiveUp): Promise<PushOutcome> {
-    if (closed) return { kind: 'failed', reason: 'closed' };
-    const body = buildMessage(request, options);
-    if (body === undefined)
-      return { kind: 'failed', reason: request.target.selector ? 'payload too large' : 'no selector' };
-    const answer = await client.exchange({ method: 'POST', path, headers: HEADERS, body }, signal);
-    if ('noAnswer' in answer) return outcomeOf({ reasons: [answer.noAnswer] });
-    const retryAfterMs = readRetryAfter(answer.headers['retry-after'], clock.now());
-    // 201 and 202 are as good as 200; what counts stands in the body.
-    const status = answer.status >= 200 && answer.status < 300 ? 200 : answer.status;
-    return outcomeOf({ status, reasons: codesOf(answer.body), retryAfterMs });
-  }
-
-  return {
+  const ours = (target: Target | undefined) => (target?.provider === name ? target : undefined);
+  return httpProvider({
     name,
+    clock,
     maxInFlight,
-    targetFor,
-    send,
-    warm: () => client.warm(),
-    async close() {
-      closed = true;
-      client.close();
+    outcomeOf,
+    // 201 and 202 are as good as 200; what counts stands in the body.
+    acceptedStatus: 200,
+    reasonsIn: codesOf,
+    reasonOf: (noAnswer) => noAnswer,
+    clients: () => [client],
+    warms: true,
+    targetFor(purpose, targets) {
+      switch (purpose) {
+        case 'call':
+          return ours(targets.call) ?? ours(targets.other);
+        // "A PushKit push for anything else flashes CallKit": the closing word and the texts take the other token.
+        case 'cancel':
+        case 'notice':
+          return ours(targets.other);
+        // No verb asks the app to register and shows nothing.
+        case 'refresh':
+          return undefined;
+      }
     },
-  };
+    request(push) {
+      const body = buildMessage(push, options);
+      if (body === undefined) {
+        return { kind: 'failed', reason: push.target.selector ? 'payload too large' : 'no selector' };
+      }
+      return { client, path, headers: HEADERS, body };
+    },
+  });
 }

@@ -3,10 +3,10 @@
  * the name the app uses in `pn-provider`, as often as there are such services.
  */
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
-import type { GiveUp, PushOutcome, PushProvider, PushRequest } from '../../../plugin/ports/push-provider.ts';
+import type { PushProvider } from '../../../plugin/ports/push-provider.ts';
 import { HttpsClient } from '../../shared/https-client.ts';
 import { sign } from '../../shared/signature.ts';
-import { readRetryAfter } from '../verdicts.ts';
+import { httpProvider } from '../http-provider.ts';
 import { optionsSchema } from './options.ts';
 import { outcomeOf } from './outcome.ts';
 import { buildBody } from './payload.ts';
@@ -17,48 +17,38 @@ export { optionsSchema } from './options.ts';
 const IN_FLIGHT_PER_CONNECTION = 50;
 
 export function create(input: unknown, { clock, name }: AdapterDeps): PushProvider {
-  const options = optionsSchema.parse(input);
-  const url = new URL(options.url);
+  const { url: target, ca, connections, requestTimeoutMs, secret } = optionsSchema.parse(input);
+  const url = new URL(target);
   const path = `${url.pathname}${url.search}`;
-  const maxInFlight = IN_FLIGHT_PER_CONNECTION * options.connections;
+  const maxInFlight = IN_FLIGHT_PER_CONNECTION * connections;
   const client = new HttpsClient({
     origin: url.origin,
-    ca: options.ca,
-    connections: options.connections,
+    ca,
+    connections,
     sockets: maxInFlight,
-    requestTimeoutMs: options.requestTimeoutMs,
+    requestTimeoutMs,
     clock,
   });
-  let closed = false;
-
-  async function send(request: PushRequest, signal: GiveUp): Promise<PushOutcome> {
-    if (closed) return { kind: 'failed', reason: 'closed' };
-    const body = buildBody(request);
-    if (body === undefined) return { kind: 'failed', reason: 'payload too large' };
-    const headers = {
-      'content-type': 'application/json',
-      ...sign(options.secret, request.pushId, clock.now(), body),
-    };
-    const answer = await client.exchange({ method: 'POST', path, headers, body }, signal);
-    if ('noAnswer' in answer) return outcomeOf({ reasons: [answer.noAnswer] });
-    const retryAfterMs = readRetryAfter(answer.headers['retry-after'], clock.now());
-    const status = answer.status >= 200 && answer.status < 300 ? 200 : answer.status;
-    return outcomeOf({ status, retryAfterMs });
-  }
-
-  return {
+  return httpProvider({
     name,
+    clock,
     maxInFlight,
+    outcomeOf,
+    acceptedStatus: 200,
+    reasonsIn: () => [],
+    reasonOf: (noAnswer) => noAnswer,
+    clients: () => [client],
+    warms: true,
     targetFor(purpose, { call, other }) {
       const ours = [call, other].filter((target) => target?.provider === name);
-      // What is only good for calls gets nothing else, as everywhere.
+      // A target that is only good for calls gets nothing else, as with every service.
       return purpose === 'call' ? ours[0] : ours.find((target) => target === other);
     },
-    send,
-    warm: () => client.warm(),
-    async close() {
-      closed = true;
-      client.close();
+    request(push) {
+      const body = buildBody(push);
+      if (body === undefined) return { kind: 'failed', reason: 'payload too large' };
+      const headers = { 'content-type': 'application/json', ...sign(secret, push.pushId, clock.now(), body) };
+      return { client, path, headers, body };
     },
-  };
+  });
 }

@@ -7,15 +7,9 @@ import webPush from 'web-push';
 import type { Target, Targets } from '../../../plugin/core/binding.ts';
 import { HOUR } from '../../../plugin/core/time.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
-import type {
-  GiveUp,
-  PushOutcome,
-  PushProvider,
-  PushPurpose,
-  PushRequest,
-} from '../../../plugin/ports/push-provider.ts';
+import type { PushProvider, PushPurpose } from '../../../plugin/ports/push-provider.ts';
 import { HttpsClient } from '../../shared/https-client.ts';
-import { readRetryAfter } from '../verdicts.ts';
+import { httpProvider } from '../http-provider.ts';
 import { WatchedFile } from '../watched-file.ts';
 import { checkEndpoint, NOT_PUBLIC, publicLookup } from './address.ts';
 import { ConfigError, isKeyText, optionsSchema, readVapidKeys } from './options.ts';
@@ -50,7 +44,6 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
   const services = new Map<string, Service>();
   const lookup = publicLookup();
   let keys = readVapidKeys(options.privateKey, setting);
-  let closed = false;
 
   /** Takes up a key that was replaced. A bad one changes nothing: the old one may still be good. */
   function refresh(): void {
@@ -102,55 +95,45 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
     }
   }
 
-  async function send(request: PushRequest, signal: GiveUp): Promise<PushOutcome> {
-    if (closed) return { kind: 'failed', reason: 'closed' };
-    if (signal.aborted) return outcomeOf({ reasons: ['aborted'] });
-    const { endpoint, p256dh, auth } = readToken(request.target.token.reveal());
-    const allowed = checkEndpoint(endpoint, options.allowHosts);
-    if (!allowed.ok) return outcomeOf({ reasons: ['endpoint not allowed'] });
-    const message = buildMessage(request, clock.now());
-    if (!message) return { kind: 'failed', reason: 'payload too large' };
-    let body: Buffer;
-    try {
-      body = p256dh && auth ? webPush.encrypt(p256dh, auth, message.text, 'aes128gcm').cipherText : Buffer.alloc(0);
-    } catch {
-      // The error's text is left out: it may quote the key.
-      return { kind: 'failed', reason: 'the keys of the subscription are none' };
-    }
-    refresh();
-    const { client, authorization } = serviceOf(allowed.url, allowed.named);
-    const headers = {
-      authorization,
-      ttl: String(message.ttl),
-      urgency: message.urgency,
-      ...(message.topic === undefined ? {} : { topic: message.topic }),
-      ...(body.length > 0 && { 'content-type': 'application/octet-stream', 'content-encoding': 'aes128gcm' }),
-    };
-    const path = `${allowed.url.pathname}${allowed.url.search}`;
-    const answer = await client.exchange({ method: 'POST', path, headers, body }, signal);
-    if ('noAnswer' in answer) {
-      const reason = answer.code === NOT_PUBLIC ? 'endpoint not allowed' : answer.noAnswer;
-      return outcomeOf({ reasons: [reason] });
-    }
-    const retryAfterMs = readRetryAfter(answer.headers['retry-after'], clock.now());
-    const status = answer.status >= 200 && answer.status < 300 ? 201 : answer.status;
-    return outcomeOf({ status, retryAfterMs });
-  }
-
-  return {
+  return httpProvider({
     name,
+    clock,
     maxInFlight: MAX_IN_FLIGHT,
+    outcomeOf,
+    acceptedStatus: 201,
+    reasonsIn: () => [],
+    reasonOf: (noAnswer, code) => (code === NOT_PUBLIC ? 'endpoint not allowed' : noAnswer),
+    clients: () => [...services.values()].map(({ client }) => client),
+    warms: false,
     targetFor(purpose: PushPurpose, { call, other }: Targets): Target | undefined {
       const ours = (target: Target | undefined) => (target?.provider === name ? target : undefined);
       return purpose === 'call' ? (ours(call) ?? ours(other)) : ours(other);
     },
-    send,
-    async close() {
-      closed = true;
-      for (const { client } of services.values()) client.close();
-      services.clear();
+    request(push) {
+      const { endpoint, p256dh, auth } = readToken(push.target.token.reveal());
+      const allowed = checkEndpoint(endpoint, options.allowHosts);
+      if (!allowed.ok) return outcomeOf({ reasons: ['endpoint not allowed'] });
+      const message = buildMessage(push, clock.now());
+      if (!message) return { kind: 'failed', reason: 'payload too large' };
+      let body: Buffer;
+      try {
+        body = p256dh && auth ? webPush.encrypt(p256dh, auth, message.text, 'aes128gcm').cipherText : Buffer.alloc(0);
+      } catch {
+        // The error's text is left out: it may quote the key.
+        return { kind: 'failed', reason: 'the keys of the subscription are none' };
+      }
+      refresh();
+      const { client, authorization } = serviceOf(allowed.url, allowed.named);
+      const headers = {
+        authorization,
+        ttl: String(message.ttl),
+        urgency: message.urgency,
+        ...(message.topic === undefined ? {} : { topic: message.topic }),
+        ...(body.length > 0 && { 'content-type': 'application/octet-stream', 'content-encoding': 'aes128gcm' }),
+      };
+      return { client, path: `${allowed.url.pathname}${allowed.url.search}`, headers, body };
     },
-  };
+  });
 }
 
 /**

@@ -2,6 +2,7 @@
 import { createECDH } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { ConfigError } from '../../../plugin/ports/config-error.ts';
 
 const endpoint = z.strictObject({
   address: z.string().min(1),
@@ -36,11 +37,6 @@ export const optionsSchema = z.strictObject({
 });
 
 export type WebPushOptions = z.output<typeof optionsSchema>;
-
-/** A mistake of the administrator, found at start. Names the setting and the file, never a key's text. */
-export class ConfigError extends Error {
-  override name = 'ConfigError';
-}
 
 export interface VapidKeys {
   readonly publicKey: string;
@@ -79,3 +75,5 @@ export function readVapidKeys(given: string, setting: string): VapidKeys {
   }
   return { privateKey, publicKey: curve.getPublicKey('base64url') };
 }
+
+export { ConfigError };

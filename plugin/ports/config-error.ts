@@ -1,0 +1,7 @@
+/**
+ * A mistake that the administrator has to mend: in the configuration, or in a file it names. One class for the whole program
+ * and for adapters from outside; the program ends with exit code 2 and prints the message, never a stack.
+ */
+export class ConfigError extends Error {
+  override name = 'ConfigError';
+}
