@@ -1,10 +1,24 @@
 /** The form of `http` in `pushwake.yaml`: the two listeners. */
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { isLoopback } from '../plugin/core/loopback.ts';
 import { name } from './name.ts';
 
 const ADDRESS = 'expected address:port, for example 127.0.0.1:8470';
 const SECRET = 'expected at least 24 characters, for example from `openssl rand -base64 33`';
+
+const PROXY = 'expected an IP address, a range such as 10.0.0.0/8, or one of loopback, linklocal, uniquelocal';
+
+/** What fastify takes; a name would stop the start. */
+function isProxy(text: string): boolean {
+  if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true;
+  const [address = '', bits, ...more] = text.split('/');
+  const family = isIP(address);
+  if (family === 0 || more.length > 0) return false;
+  return (
+    bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128) && Number(bits) > 0)
+  );
+}
 
 const listen = z
   .string(ADDRESS)
@@ -44,7 +58,10 @@ const devices = z.strictObject({
     .url({ protocol: /^https$/, error: 'expected an https URL, for example https://push.example.com' })
     .optional()
     .describe('Where phones reach this listener from outside. Needed for what is handed to apps'),
-  trustProxy: z.array(z.string()).default([]).describe('Addresses of the reverse proxies in front of it'),
+  trustProxy: z
+    .array(z.string().refine(isProxy, PROXY))
+    .default([])
+    .describe('Addresses of the reverse proxies in front of it'),
   ratePerMinute: z.int().min(0).max(1_000_000).default(600).describe('Requests per address. 0: no limit'),
   accountSecret: secret.describe("Every account's key is made from it; a new one takes them all back"),
 });

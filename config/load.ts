@@ -55,7 +55,18 @@ export interface AdapterConfig {
   readonly options: unknown;
 }
 
+/** A configuration that was read, and where its values stand: for what is found out once they are used. */
+export interface ConfigFile {
+  readonly config: LoadedConfig;
+  /** `path`: `push.apns.apps[0].key` or `push.apns.apps.0.key`. */
+  readonly mistakes: (found: readonly { readonly path: string; readonly message: string }[]) => ConfigError;
+}
+
 export function loadConfig(file: string, schemaOf: SchemaOf, env: NodeJS.ProcessEnv = process.env): LoadedConfig {
+  return readConfig(file, schemaOf, env).config;
+}
+
+export function readConfig(file: string, schemaOf: SchemaOf, env: NodeJS.ProcessEnv = process.env): ConfigFile {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -63,7 +74,7 @@ export function loadConfig(file: string, schemaOf: SchemaOf, env: NodeJS.Process
     const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
     throw new ConfigFileError(file, [{ line: 1, column: 1, path: '', message: `cannot read the file (${code})` }]);
   }
-  return parseConfig(file, text, schemaOf, env);
+  return parseFile(file, text, schemaOf, env);
 }
 
 /** A `type` that the file gives, or the name that stands for it. */
@@ -108,14 +119,22 @@ export function typesIn(file: string): readonly NamedType[] {
 }
 
 export function parseConfig(file: string, text: string, schemaOf: SchemaOf, env: NodeJS.ProcessEnv = {}): LoadedConfig {
+  return parseFile(file, text, schemaOf, env).config;
+}
+
+export function parseFile(file: string, text: string, schemaOf: SchemaOf, env: NodeJS.ProcessEnv = {}): ConfigFile {
   const counter = new LineCounter();
   const doc = parseDocument(text, { lineCounter: counter, uniqueKeys: true });
   const mistakes: Mistake[] = doc.errors.map((e) => ({
     ...lineColumn(counter, e.pos[0]),
     path: '',
-    message: (e.message.split('\n')[0] ?? e.message).replace(/ at line \d+.*$/, ''),
+    message: e.message.startsWith('Alias cannot')
+      ? STAR
+      : (e.message.split('\n')[0] ?? e.message).replace(/ at line \d+.*$/, ''),
   }));
   if (mistakes.length > 0) throw new ConfigFileError(file, mistakes);
+  const aliases = aliasMistakes(doc, counter);
+  if (aliases.length > 0) throw new ConfigFileError(file, aliases);
   substitute(doc, counter, mistakes, env);
   const unreplaced = new Set(mistakes.map(placeOf));
   const root = configSchema.safeParse(doc.toJS() ?? {});
@@ -135,7 +154,17 @@ export function parseConfig(file: string, text: string, schemaOf: SchemaOf, env:
       told.sort((a, b) => a.line - b.line || a.column - b.column),
     );
   }
-  return { ...root.data, ...adapters };
+  return {
+    config: { ...root.data, ...adapters },
+    mistakes: (all) =>
+      new ConfigFileError(
+        file,
+        all.map(({ path, message }) => {
+          const steps = path.replace(/\[(\d+)\]/g, '.$1').split('.');
+          return { ...position(doc, counter, steps), path: steps.join('.'), message };
+        }),
+      ),
+  };
 
   /** Without `type` an entry is of `fallback`, or of the type it is named like. */
   function many(kind: AdapterKind, entries: unknown, fallback?: string): Record<string, AdapterConfig> {
@@ -163,6 +192,27 @@ export function parseConfig(file: string, text: string, schemaOf: SchemaOf, env:
       mistakes.push(...issues(parsed.error, path, doc, counter, schema));
     }
     return { type, options: parsed.success ? parsed.data : options };
+  }
+}
+
+const STAR = 'a text that begins with * must stand in quotes';
+
+/** `*name` without quotes is an alias of YAML: a text an administrator means, such as `*@example.com`, is found nowhere. */
+function aliasMistakes(doc: Document, counter: LineCounter): Mistake[] {
+  const found: Mistake[] = [];
+  visit(doc, {
+    Alias(_key, node) {
+      if (node.resolve(doc) !== undefined) return;
+      const at = lineColumn(counter, node.range?.[0] ?? 0);
+      found.push({ ...at, path: '', message: STAR });
+    },
+  });
+  if (found.length > 0) return found;
+  try {
+    doc.toJS();
+    return [];
+  } catch {
+    return [{ line: 1, column: 1, path: '', message: 'its aliases (*name) cannot be followed; write the values out' }];
   }
 }
 

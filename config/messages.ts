@@ -56,9 +56,14 @@ function messagesFolder(): string {
 
 /** The locale of an AOR: the first pattern that fits, else the file's `locale`. Unknown locales are a mistake of the file. */
 export function localeChooser(config: Pick<Config, 'locale' | 'locales'>, messages: Messages): (aor: Aor) => string {
-  for (const locale of [config.locale, ...config.locales.map((l) => l.locale)]) {
+  const named = [{ path: 'locale', locale: config.locale }].concat(
+    config.locales.map(({ locale }, i) => ({ path: `locales[${i}].locale`, locale })),
+  );
+  for (const { path, locale } of named) {
     if (!messages.locales.includes(locale) && !messages.locales.includes(locale.slice(0, 2))) {
-      throw new ConfigError(`there are no texts for locale "${locale}"; there are ${messages.locales.join(', ')}`);
+      throw new ConfigError(
+        `${path}: there are no texts for locale "${locale}"; there are ${messages.locales.join(', ')}`,
+      );
     }
   }
   return (aor) => config.locales.find((l) => matches(l.aor, aor))?.locale ?? config.locale;

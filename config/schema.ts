@@ -59,7 +59,7 @@ export const configSchema = z.strictObject({
     .enum(['observe', 'full'])
     .default('observe')
     .describe('observe: log what would be sent, rung and removed, and do nothing. full: do it'),
-  store: adapter.default({ type: 'sqlite', path: '/var/lib/pushwake/bindings.db' }),
+  store: adapter.default({ type: 'sqlite' }),
   pbx: z.record(name, adapter, ONE_PBX).refine((pbx) => Object.keys(pbx).length > 0, ONE_PBX),
   push: z.record(name, adapter).default({}),
   events: z.record(name, adapter).default({}).describe('Who is told what happens: a CRM, a mail gateway'),

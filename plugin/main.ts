@@ -5,14 +5,16 @@
 import type { pino } from 'pino';
 import { systemClock } from '../adapters/clock/system/index.ts';
 import { systemd } from '../adapters/supervisor/systemd/index.ts';
-import { ConfigError, type LoadedConfig, loadConfig, serviceManager } from '../config/load.ts';
+import { type LoadedConfig, readConfig, serviceManager } from '../config/load.ts';
 import { type Adapters, adapters, schemasOf } from './app/adapters.ts';
 import { type Clocks, compose } from './app/compose.ts';
 import { listenersOf } from './app/listeners.ts';
 import { LiveConfig } from './app/live-config.ts';
 import { createLogger } from './app/log.ts';
+import { fileTrouble, isConfigError, placed } from './app/mistakes.ts';
 import { loadOutside } from './app/outside.ts';
 import { Hangup, reload } from './app/reload.ts';
+import { tryOut } from './app/try-out.ts';
 import type { HttpListener } from './http/listener.ts';
 import { Metrics } from './http/metrics/metrics.ts';
 import type { Runtime } from './runtime/runtime.ts';
@@ -34,19 +36,25 @@ export async function start(configFile: string, clocks?: Clocks): Promise<void> 
   try {
     found = await adapters();
     await loadOutside(found, configFile);
-    config = loadConfig(configFile, schemasOf(found));
+    const file = readConfig(configFile, schemasOf(found));
+    config = file.config;
     log = createLogger(config.log.level);
     const wire = clocks?.wire ?? systemClock();
     const metrics = config.http.admin && new Metrics(Object.keys(config.pbx));
-    live = new LiveConfig(config, found, log, wire);
-    runtime = compose(config, found, log, clocks, metrics, live);
-    listeners = listenersOf(config, runtime, log, wire, metrics, live);
-  } catch (error) {
-    if (error instanceof ConfigError) {
-      process.stderr.write(`${error.message}\n`);
-      process.exit(2);
+    try {
+      live = new LiveConfig(config, found, log, wire);
+      runtime = compose(config, found, log, clocks, metrics, live);
+      listeners = listenersOf(config, runtime, log, wire, metrics, live);
+    } catch (error) {
+      // One mistake ends the start; the others shall be told with it.
+      if (isConfigError(error)) await tryOut(file, found);
+      throw placed(error, file);
     }
-    throw error;
+  } catch (error) {
+    const said = isConfigError(error) ? error.message : fileTrouble(error);
+    if (said === undefined) throw error;
+    process.stderr.write(`${said}\n`);
+    process.exit(2);
   }
   // The machine's own time, whatever clock the bindings live by.
   const service = systemd(serviceManager(), systemClock(), log);

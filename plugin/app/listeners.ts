@@ -1,5 +1,7 @@
 /** The HTTP listeners that the configuration asks for, each with its routes, its certificates and what it shows of health. */
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import type { LoadedConfig } from '../../config/load.ts';
 import { isServed } from '../../config/realms.ts';
 import type { Aor } from '../core/aor.ts';
@@ -56,7 +58,7 @@ export function listenersOf(
         name: 'admin',
         title: 'pushwake, admin listener',
         ...admin.listen,
-        ...tlsOf('http.admin.tls', admin.tls),
+        ...tlsOf('admin', config),
         ratePerMinute: 0,
         routes: [guarded(() => live.config.http.admin?.tokens ?? [], routes, new WrongTokens(clock, log))],
       }),
@@ -72,7 +74,7 @@ export function listenersOf(
         name: 'devices',
         title: 'pushwake, devices listener',
         ...devices.listen,
-        ...tlsOf('http.devices.tls', devices.tls),
+        ...tlsOf('devices', config),
         trustProxy: devices.trustProxy,
         ratePerMinute: devices.ratePerMinute,
         routes,
@@ -82,7 +84,25 @@ export function listenersOf(
   return found;
 }
 
-function tlsOf(path: string, files: Tls | undefined): Pick<ListenerOptions, 'tls' | 'readTls'> {
+/** Reads and checks the certificates of both listeners. Throws `ConfigError` with every mistake. */
+export function certificatesOf(config: Pick<LoadedConfig, 'http'>): void {
+  const mistakes: string[] = [];
+  for (const name of ['admin', 'devices'] as const) {
+    try {
+      tlsOf(name, config);
+    } catch (error) {
+      mistakes.push((error as Error).message);
+    }
+  }
+  if (mistakes.length > 0) throw new ConfigError(mistakes.join('\n'));
+}
+
+function tlsOf(
+  name: 'admin' | 'devices',
+  { http }: Pick<LoadedConfig, 'http'>,
+): Pick<ListenerOptions, 'tls' | 'readTls'> {
+  const files = http[name]?.tls;
+  const path = `http.${name}.tls`;
   return files ? { tls: readTls(path, files), readTls: () => readTls(path, files) } : {};
 }
 
@@ -105,13 +125,29 @@ function health(config: LoadedConfig, runtime: Runtime): Health {
 }
 
 function readTls(path: string, files: Tls): Tls {
-  const read = (file: string) => {
+  const read = (which: keyof Tls) => {
     try {
-      return readFileSync(file, 'utf8');
+      return readFileSync(files[which], 'utf8');
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
-      throw new ConfigError(`${path}: cannot read ${file} (${code})`);
+      throw new ConfigError(`${path}.${which}: cannot read ${files[which]} (${code})`);
     }
   };
-  return { cert: read(files.cert), key: read(files.key) };
+  const tls = { cert: read('cert'), key: read('key') };
+  // OpenSSL's own words are left out: they may quote what it read.
+  const holds = (which: keyof Tls, expected: string, check: () => unknown) => {
+    try {
+      check();
+    } catch {
+      throw new ConfigError(`${path}.${which}: ${files[which]} ${expected}`);
+    }
+  };
+  holds(
+    'cert',
+    'holds no certificate; expected PEM, the chain with the leaf first',
+    () => new X509Certificate(tls.cert),
+  );
+  holds('key', 'holds no private key; expected PEM without a passphrase', () => createPrivateKey(tls.key));
+  holds('key', `is not the key of ${files.cert}`, () => createSecureContext(tls));
+  return tls;
 }

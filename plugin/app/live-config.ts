@@ -4,7 +4,7 @@
  * anything, so that a bad change changes nothing. What cannot change while calls wait stays as it was started.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { AdapterConfig, LoadedConfig } from '../../config/load.ts';
+import { type AdapterConfig, ConfigError, type LoadedConfig } from '../../config/load.ts';
 import { loadMessages, localeChooser } from '../../config/messages.ts';
 import { policyChooser } from '../../config/policies.ts';
 import { realmsOf } from '../../config/realms.ts';
@@ -188,15 +188,25 @@ function makeAll<T>(
   depsFor: (name: string) => AdapterDeps,
   made?: { close(): unknown }[],
 ): MadeMap<T> {
-  return new Map(
-    Object.entries(entries).map(([name, of]) => {
+  const mistakes: string[] = [];
+  const all = new Map(
+    Object.entries(entries).flatMap(([name, of]): [string, Made<T>][] => {
       const known = before?.get(name);
-      if (known && isDeepStrictEqual(known.of, of)) return [name, known];
-      const value = (modules.get(of.type) as AdapterModule<T>).create(of.options, depsFor(name));
-      if (made) made.push(value as T & { close(): unknown });
-      return [name, { of, value }];
+      if (known && isDeepStrictEqual(known.of, of)) return [[name, known]];
+      try {
+        const value = (modules.get(of.type) as AdapterModule<T>).create(of.options, depsFor(name));
+        if (made) made.push(value as T & { close(): unknown });
+        return [[name, { of, value }]];
+      } catch (error) {
+        // The others are tried all the same: all mistakes at once.
+        if (!(error instanceof ConfigError)) throw error;
+        mistakes.push(error.message);
+        return [];
+      }
     }),
   );
+  if (mistakes.length > 0) throw new ConfigError(mistakes.join('\n'));
+  return all;
 }
 
 const valuesOf = <T>(all: MadeMap<T>): T[] => [...all.values()].map((m) => m.value);

@@ -1,9 +1,10 @@
 /** SIGHUP: reads the configuration again and applies what may change while calls wait. */
 import type { pino } from 'pino';
-import { type LoadedConfig, loadConfig } from '../../config/load.ts';
+import { type LoadedConfig, readConfig } from '../../config/load.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { type Adapters, schemasOf } from './adapters.ts';
 import type { LiveConfig, Prepared } from './live-config.ts';
+import { placed } from './mistakes.ts';
 import { loadOutside } from './outside.ts';
 
 /** SIGHUP, once per ring, one after the other; rings that come before there is an answer are kept as one. */
@@ -42,8 +43,13 @@ export async function reload({ configFile, found, live, runtime, log }: Running)
   let prepared: Prepared;
   try {
     await loadOutside(found, configFile);
-    next = loadConfig(configFile, schemasOf(found));
-    prepared = live.prepare(next);
+    const file = readConfig(configFile, schemasOf(found));
+    next = file.config;
+    try {
+      prepared = live.prepare(next);
+    } catch (error) {
+      throw placed(error, file);
+    }
   } catch (error) {
     const said = error instanceof Error ? error.message.split('\n') : [String(error)];
     for (const mistake of said) log.error({ mistake }, 'configuration has a mistake, nothing was changed');

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { ConfigError, ConfigFileError } from '../../config/load.ts';
 import { EXIT } from './exit.ts';
-import { load, withConfig } from './setup.ts';
+import { loadAndTryOut, withConfig } from './setup.ts';
 import { say, tellText } from './terminal.ts';
 
 export function addCheckConfig(program: Command): void {
@@ -17,7 +17,7 @@ Examples:
     )
     .action(async (o: { config: string; json?: boolean }) => {
       try {
-        const { config } = await load(o.config);
+        const { config } = await loadAndTryOut(o.config);
         const pbx = Object.keys(config.pbx).length;
         if (o.json) return say(JSON.stringify({ file: o.config, right: true, mistakes: [] }));
         say(`${o.config} is right: mode ${config.mode}, ${pbx} PBX`);

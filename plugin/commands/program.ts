@@ -1,6 +1,7 @@
 /** The list of commands; `exit.ts` says how they end. */
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../../config/load.ts';
+import { fileTrouble } from '../app/mistakes.ts';
 import { readManifest } from '../manifest.ts';
 import { StoreError } from '../ports/binding-store.ts';
 import { addAppKeys } from './app-keys.ts';
@@ -58,6 +59,11 @@ export async function runCommand(args: readonly string[]): Promise<void> {
 function codeOf(error: unknown): number {
   // commander has said it already; help and version are no mistakes.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.mistake;
+  const file = fileTrouble(error);
+  if (file !== undefined) {
+    tellText(file);
+    return EXIT.mistake;
+  }
   const isKnown = error instanceof Error && (error instanceof ConfigError || error instanceof CommandError);
   if (!isKnown && !(error instanceof StoreError)) throw error;
   tellText(error.message);

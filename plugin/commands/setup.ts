@@ -1,11 +1,12 @@
 /** What most commands begin with: the configuration, the accounts it serves, its store. */
 import type { Command } from 'commander';
 import { systemClock } from '../../adapters/clock/system/index.ts';
-import { type LoadedConfig, loadConfig } from '../../config/load.ts';
+import { type LoadedConfig, loadConfig, readConfig } from '../../config/load.ts';
 import { allRealms } from '../../config/realms.ts';
 import { type Adapters, adapters, schemasOf } from '../app/adapters.ts';
 import { createLogger } from '../app/log.ts';
 import { loadOutside } from '../app/outside.ts';
+import { tryOut } from '../app/try-out.ts';
 import { type Aor, parseAor } from '../core/aor.ts';
 import type { AdapterDeps } from '../ports/adapter.ts';
 import { type BindingStore, StoreError } from '../ports/binding-store.ts';
@@ -26,6 +27,14 @@ export async function load(file: string): Promise<Loaded> {
   const found = await adapters();
   await loadOutside(found, file);
   return { config: loadConfig(file, schemasOf(found)), found };
+}
+
+/** The same, and everything a start would make of it: throws `ConfigError` for what would stop the start. */
+export async function loadAndTryOut(file: string): Promise<Loaded> {
+  const found = await adapters();
+  const read = readConfig(file, schemasOf(found));
+  await tryOut(read, found);
+  return { config: read.config, found };
 }
 
 /** What adapters are given by a command: only warnings, beside the command's own output. */

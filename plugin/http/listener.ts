@@ -107,6 +107,11 @@ export class HttpListener {
     }
   }
 
+  /** Builds what would listen, and throws it away. Throws for what would stop the start. */
+  async tryOut(): Promise<void> {
+    await (await build({ ...this.#o, ...(this.#tls && { tls: this.#tls }) })).close();
+  }
+
   /** Takes new certificates without dropping a connection. */
   #lookAtTls(): void {
     const { readTls, clock, log, name } = this.#o;

@@ -4,7 +4,8 @@ import { isLoopback } from '../../../plugin/core/loopback.ts';
 
 const hostPort = z
   .string()
-  .regex(/^(\[[0-9A-Fa-f:]+\]|[^:\s]+):\d{1,5}$/, 'expected host:port, for example 127.0.0.1:9060');
+  .regex(/^(\[[0-9A-Fa-f:]+\]|[^:\s]+):\d{1,5}$/, 'expected host:port, for example 127.0.0.1:9060')
+  .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535, 'expected a port of at most 65535');
 
 export const optionsSchema = z.strictObject({
   url: z

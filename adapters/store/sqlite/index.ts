@@ -20,7 +20,7 @@ export { check } from './check.ts';
 
 export const optionsSchema = z.strictObject({
   /** The file. Its directory is made if need be; on a local disk (locks on network file systems do not hold). */
-  path: z.string().min(1).default('/var/lib/pushwake/pushwake.db'),
+  path: z.string().min(1).default('/var/lib/pushwake/bindings.db'),
 });
 
 export type SqliteOptions = z.output<typeof optionsSchema>;

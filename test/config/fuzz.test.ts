@@ -1,0 +1,78 @@
+/** Whatever stands in the file: it is read, or every mistake has a place. Nothing else is ever thrown. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { ConfigError, parseConfig } from '../../config/load.ts';
+import { adapters, schemasOf } from '../../plugin/app/adapters.ts';
+
+const schemas = schemasOf(await adapters());
+const PBX = 'pbx: { office: { type: asterisk, url: "http://127.0.0.1:8088", password: x, realm: example.com } }\n';
+
+const piece = fc.constantFrom(
+  ...[
+    '*',
+    '*@example.com',
+    '&a',
+    '*a',
+    '<<: *a',
+    '!!binary x',
+    '!foo',
+    '? ',
+    ': ',
+    '- ',
+    '[',
+    ']',
+    '{',
+    '}',
+    ',',
+    '"',
+    "'",
+  ],
+  ...[
+    '|',
+    '>',
+    '#',
+    '---\n',
+    '...\n',
+    '%YAML 1.2\n',
+    '\t',
+    '\n',
+    '\n  ',
+    ' ',
+    '${',
+    '$'.concat('{HOME}'),
+    '$'.concat('{file:/nowhere}'),
+    '}',
+  ],
+  ...[
+    'store',
+    'policies',
+    'policy',
+    'http',
+    'constructor',
+    '__proto__',
+    'true',
+    '1e99',
+    '.nan',
+    '~',
+    '\u0000',
+    '\ufeff',
+    'é',
+  ],
+);
+
+describe('reading a configuration', () => {
+  it('of any pieces of YAML never throws but a list of mistakes', () => {
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 14 }), fc.boolean(), (pieces, withPbx) => {
+        const text = `${withPbx ? PBX : ''}policies:\n  - aor: ${pieces.join('')}\n`;
+        try {
+          parseConfig('f.yaml', text, schemas);
+        } catch (error) {
+          expect(error).toBeInstanceOf(ConfigError);
+          for (const line of (error as Error).message.split('\n')) expect(line).toMatch(/^f\.yaml:\d+:\d+ /);
+        }
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+});
