@@ -38,6 +38,7 @@ const TOKEN = /^[\x21-\x7e]{1,2048}$/;
 /** `<p256dh>.<auth>`, base64url: 65 and 16 bytes (RFC 8291). */
 const SUBSCRIPTION_KEYS = /^[A-Za-z0-9_-]{87}\.[A-Za-z0-9_-]{22}$/;
 const APP = /^[\x21-\x7e]{1,256}$/;
+const SERVICE = /:(?:voip|remote)$/i;
 
 /** What this Contact URI asks for. `app`: the one of a Contact that names none. Never throws. */
 export function pushParamsOf(uri: string, app?: string): PushParams {
@@ -182,8 +183,10 @@ function providerOf(said: string): { provider: string; sandbox?: true } {
 
 /**
  * Apple has one token for VoIP pushes and one for everything else. Linphone sends both in one parameter:
- * `pn-param=TEAM.bundle.voip&remote; pn-prid=<token>:voip&<token>:remote`, in any order. A VoIP token must never be used
- * for anything but a call (iOS ends apps for it), so a service that cannot be told is refused, not guessed.
+ * `pn-param=TEAM.bundle.voip&remote; pn-prid=<token>:voip&<token>:remote`, in any order, and for a moment after its start only
+ * the one it has. Read as far as it goes: a token that names its service counts, whatever the list of services says. A VoIP
+ * token must never be used for anything but a call (iOS ends apps for it), so a service that cannot be told is refused, not
+ * guessed.
  */
 function appleTargets(
   param: string | undefined,
@@ -194,32 +197,37 @@ function appleTargets(
 ): Targets {
   if (param === undefined) throw new Unreadable(`${paramName} is missing`);
   const [first = '', ...moreServices] = param.split('&');
-  const { rest: app, service: firstService } = splitService(first);
-  const named: (Service | undefined)[] = [firstService, ...moreServices.map((s) => serviceOf(s, paramName))];
-  const tokens = prid.split('&').map((text) => splitToken(text, pridName));
-  if (named.length === 1 && tokens.length === 1) {
-    const said = tokens[0]?.service;
-    if (said && firstService && said !== firstService)
+  const { rest: app, service: listed } = splitService(first);
+  const tokens = readableTokens(prid, pridName);
+  const [only] = tokens;
+  if (only && tokens.length === 1) {
+    const isOneListed = moreServices.every((s) => s === '');
+    if (only.service === undefined && !isOneListed) {
+      throw new Unreadable(`${pridName} does not say which service its token is for`);
+    }
+    if (only.service !== undefined && listed !== undefined && isOneListed && only.service !== listed) {
       throw new Unreadable(`services in ${paramName} and ${pridName} differ`);
-    tokens[0] = { token: tokens[0]?.token ?? '', service: said ?? firstService };
-  } else {
-    const list = (services: readonly (Service | undefined)[]) =>
-      services
-        .map((s) => s ?? 'remote')
-        .sort()
-        .join();
-    if (
-      list(named) !== list(tokens.map((t) => t.service)) ||
-      new Set(named.map((s) => s ?? 'remote')).size !== named.length
-    )
-      throw new Unreadable(`services in ${paramName} and ${pridName} differ`);
+    }
+    tokens[0] = { token: only.token, service: only.service ?? listed };
   }
   const bundle = appOf(app, paramName);
   const target = (service: Service): Target | undefined => {
-    const found = tokens.find((t) => (t.service ?? 'remote') === service);
-    return found && apple(bundle, tokenOf(found.token, pridName), sandbox);
+    const found = tokens.filter((t) => (t.service ?? 'remote') === service);
+    if (found.length > 1) throw new Unreadable(`${pridName} names one service twice`);
+    return found[0] && apple(bundle, tokenOf(found[0].token, pridName), sandbox);
   };
   return targets(target('voip'), target('remote'));
+}
+
+/** Those that are there and of a service we know; at least one. */
+function readableTokens(prid: string, name: string): SplitToken[] {
+  const pieces = prid.split('&').filter((text) => text !== '' && !text.startsWith(':'));
+  if (pieces.length === 1) return [splitToken(pieces[0] as string, name)];
+  const known = pieces
+    .filter((text) => !text.includes(':') || SERVICE.test(text))
+    .map((text) => splitToken(text, name));
+  if (known.length === 0) throw new Unreadable(`${name} is empty, too long or has forbidden characters`);
+  return known;
 }
 
 /** `TEAM.bundle.voip` → `TEAM.bundle` and `voip`. */
@@ -235,7 +243,12 @@ function serviceOf(text: string, name: string): Service {
   return service;
 }
 
-function splitToken(text: string, name: string): { token: string; service: Service | undefined } {
+interface SplitToken {
+  readonly token: string;
+  readonly service: Service | undefined;
+}
+
+function splitToken(text: string, name: string): SplitToken {
   const colon = text.lastIndexOf(':');
   if (colon === -1) return { token: text, service: undefined };
   return { token: text.slice(0, colon), service: serviceOf(text.slice(colon + 1), name) };

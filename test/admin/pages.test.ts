@@ -248,7 +248,7 @@ describe('parts', () => {
       { ms: 2, step: 'pushSent', provider: 'apns', device: a },
       { ms: 3, step: 'pushSent', provider: 'apns', device: b },
       { ms: 40, step: 'pushSettled', verdict: 'accepted', device: a },
-      { ms: 1_500, step: 'registered', device: b },
+      { ms: 1_500, step: 'registered', device: b, proved: true },
     ];
     expect(barsOf({ steps }).map((x) => [x.fromMs, x.toMs])).toEqual([
       [1, 1],

@@ -24,7 +24,7 @@ member => Local/1017@pushwake/n
 `;
 
 beforeAll(async () => {
-  scene = await startCallScene({ name: 'call-wake', mobiles: 24, queues: QUEUES });
+  scene = await startCallScene({ name: 'call-wake', mobiles: 30, queues: QUEUES });
   caller = await scene.phone('2000');
   await caller.register();
 });
@@ -252,6 +252,27 @@ describe('a push that fails', () => {
       expect(mobile.rang).toHaveLength(1);
     },
   );
+});
+
+describe('a phone that comes without its proof', () => {
+  it.each([
+    ['1024', 'no pn-* at all', () => ''],
+    [
+      '1025',
+      'its VoIP token only, the other one not there yet',
+      (m: Mobile) => m.identity.params.replace(/&[^&]*:remote/, '&'),
+    ],
+    ['1026', 'an app started anew, with other tokens', () => scene.install().params],
+  ] as const)('%s: %s, from a new port: Asterisk holds it, so it rings', async (user, _what, params) => {
+    const mobile = await Mobile.asleep(scene, user, { answer: { kind: 'auto' } });
+    const call = await caller.call(user);
+    await mobile.callPush();
+    await mobile.phone.wake();
+    expect((await mobile.phone.register({ contactParams: params(mobile) })).status).toBe(200);
+    expect((await call.done).status).toBe(200);
+    await talkAndHangUp(scene, call, mobile.rang[0] as never);
+    expect(mobile.rang).toHaveLength(1);
+  });
 });
 
 describe('several calls, groups, queues, transfers', () => {

@@ -42,7 +42,7 @@ describe('a call in sentences', () => {
         [
           ...PUSHED,
           { ms: 361, step: 'registerSeen', sensor: 'event' },
-          step(362, { step: 'registered' }),
+          step(362, { step: 'registered', proved: true }),
           step(363, { step: 'dialled' }),
           step(376, { step: 'ringing', at: 'fresh' }),
           step(4_200, { step: 'answered' }),
@@ -115,7 +115,7 @@ describe('a call in sentences', () => {
     ],
     [
       'an INVITE that got no 180',
-      [...PUSHED, step(900, { step: 'registered' }), step(901, { step: 'dialled' })],
+      [...PUSHED, step(900, { step: 'registered', proved: true }), step(901, { step: 'dialled' })],
       nine,
       /not answered with 180/,
       /NAT/,

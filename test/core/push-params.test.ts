@@ -43,6 +43,25 @@ describe('push parameters', () => {
       `pn-provider=apns;pn-param=TEAM.b.c.voip&remote;pn-prid=${REMOTE}&${VOIP}:voip`,
       { call: ['apns', 'TEAM.b.c', VOIP], other: ['apns', 'TEAM.b.c', REMOTE] },
     ],
+    ...['a:voip&', 'a:voip', '&a:voip', 'a:voip&:remote', 'a:voip&b:watch', 'a%3Avoip%26'].map(
+      (prid): [string, string, Expected] => [
+        `a pair of which one token is there: it is read (${prid})`,
+        `pn-provider=apns;pn-param=TEAM.b.c.voip&remote;pn-prid=${prid}`,
+        { call: ['apns', 'TEAM.b.c', 'a'] },
+      ],
+    ),
+    [
+      'the other of a pair',
+      'pn-provider=apns;pn-param=TEAM.b.c.voip&remote;pn-prid=:voip&b:remote',
+      { other: ['apns', 'TEAM.b.c', 'b'] },
+    ],
+    ...['TEAM.b.c.voip', 'TEAM.b.c', 'TEAM.b.c.voip&', 'TEAM.b.c.remote&voip&watch'].map(
+      (param): [string, string, Expected] => [
+        `two tokens that name their services, whatever the list says (${param})`,
+        `pn-provider=apns;pn-param=${param};pn-prid=a:voip&b:remote`,
+        { call: ['apns', 'TEAM.b.c', 'a'], other: ['apns', 'TEAM.b.c', 'b'] },
+      ],
+    ),
     [
       'one token, app ends in .voip: calls only',
       `pn-provider=apns;pn-param=TEAM.b.c.voip;pn-prid=${VOIP}`,
@@ -238,9 +257,9 @@ describe('push parameters', () => {
     ['Apple without an app', 'pn-provider=apns;pn-prid=a%3Avoip', 'pn-param is missing'],
     ['FCM without a project', 'pn-provider=fcm;pn-prid=t', 'pn-param is missing'],
     [
-      'services that do not match',
-      'pn-provider=apns;pn-param=T.b.voip&remote;pn-prid=a:voip',
-      'services in pn-param and pn-prid differ',
+      'a token without a service where the app has two',
+      'pn-provider=apns;pn-param=T.b.voip&remote;pn-prid=a',
+      'pn-prid does not say which service its token is for',
     ],
     [
       'a single service that does not match',
@@ -250,7 +269,7 @@ describe('push parameters', () => {
     [
       'the same service twice',
       'pn-provider=apns;pn-param=T.b.voip&voip;pn-prid=a:voip&b:voip',
-      'services in pn-param and pn-prid differ',
+      'pn-prid names one service twice',
     ],
     ['an unknown service', 'pn-provider=apns;pn-param=T.b;pn-prid=a:watch', 'pn-prid names an unknown service'],
     [
@@ -274,8 +293,8 @@ describe('push parameters', () => {
       'pn-prid is empty, too long or has forbidden characters',
     ],
     [
-      'an empty token of a pair',
-      'pn-provider=apns;pn-param=T.b.voip&remote;pn-prid=:voip&b:remote',
+      'a pair of empty tokens',
+      'pn-provider=apns;pn-param=T.b.voip&remote;pn-prid=:voip&:remote',
       'pn-prid is empty, too long or has forbidden characters',
     ],
     ['a provider with a slash', 'pn-provider=../x;pn-prid=t', 'pn-provider has forbidden characters'],

@@ -72,7 +72,7 @@ describe('a call for an app that reports over HTTP', () => {
     expect(step(registered(DESK))).toEqual([`leg1 rings ${DESK}`]);
   });
 
-  it('is not taken for another phone that says which one it is', () => {
+  it('another phone that says which one it is, of another app, is not taken for it', () => {
     const { refs, step } = wake();
     step(asked());
     step({ type: 'LegArrived', legId: 'leg', ref: refs[0] ?? '' });

@@ -44,8 +44,12 @@ describe('phones that sleep', () => {
     mobile.wakesByPush();
     const call = await caller.call('1001');
     expect((await call.done).status).toBe(200);
-    const channel = /^([0-9a-f-]{36}),inbound/m.exec(await scene.freeswitch.cli('show channels'))?.[1];
-    await expect.poll(() => scene.freeswitch.cli(`uuid_getvar ${channel} pushwake_status`)).toBe('WOKEN');
+    // FreeSWITCH lists a channel a moment after it is there.
+    const status = async () => {
+      const channel = /^([0-9a-f-]{36}),inbound/m.exec(await scene.freeswitch.cli('show channels'))?.[1];
+      return scene.freeswitch.cli(`uuid_getvar ${channel} pushwake_status`);
+    };
+    await expect.poll(status).toBe('WOKEN');
     await scene.talkAndHangUp(call, only(mobile.rang));
     const callId = await mobile.callId();
     expect((await wakeOver(scene, callId)).outcome).toBe('answered');
@@ -359,6 +363,26 @@ describe('nobody takes the call', () => {
     expect((await call.done).status).toBe(200);
     expect((await wakeOver(scene, await mobile.callId())).outcome).toBe('gave-up');
     await call.hangup();
+  });
+});
+
+describe('a phone that comes without its proof', () => {
+  it.each([
+    ['1035', 'no pn-* at all', () => ''],
+    [
+      '1036',
+      'its VoIP token only, the other one not there yet',
+      (m: Mobile) => m.identity.params.replace(/&[^&]*:remote/, '&'),
+    ],
+    ['1037', 'an app started anew, with other tokens', () => scene.install().params],
+  ] as const)('%s: %s, from a new port: FreeSWITCH holds it, so it rings', async (user, _what, params) => {
+    const mobile = await asleep(user, { answer: { kind: 'auto' } });
+    const call = await caller.call(user);
+    await mobile.callPush();
+    await mobile.phone.wake();
+    expect((await mobile.phone.register({ contactParams: params(mobile) })).status).toBe(200);
+    expect((await call.done).status).toBe(200);
+    await scene.talkAndHangUp(call, only(mobile.rang));
   });
 });
 

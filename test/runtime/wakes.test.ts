@@ -270,7 +270,7 @@ describe('a push that is not taken', () => {
     expect(site.pushed).toEqual(['call', 'cancel elsewhere']);
   });
 
-  it('a dead token: the call goes on before the verdict is written', async () => {
+  it('a dead token: the call goes on before the verdict is written, and a REGISTER rings', async () => {
     site.push.next({ kind: 'tokenDead', reason: 'Unregistered' });
     const disk = Promise.withResolvers<void>();
     site.pbx.ask = async () => {
@@ -279,9 +279,10 @@ describe('a push that is not taken', () => {
     };
     await site.call();
     await site.tell(leg('device'));
-    site.pbx.register('1001', contactUri({ port: 40_002 }));
+    site.pbx.register('1001', contactUri({ port: 40002 }));
     await settle(3);
-    expect(site.orders('ring'), 'rung by its REGISTER although the disk is slow').toHaveLength(1);
+    expect(site.orders('giveUp')).toEqual([]);
+    expect(site.orders('ring')).toMatchObject([{ legId: 'device', uri: contactUri({ port: 40002 }) }]);
     expect(site.written).toBe(0);
     disk.resolve();
     await settle(5);

@@ -33,7 +33,10 @@ const WORDS: { readonly [S in CallStep['step']]: (of: Extract<CallStep, { step: 
   noLongerAwake: () => 'no longer awake, pushed',
   pushedAgain: () => 'has not registered, pushed again',
   registerSeen: ({ sensor }) => `REGISTER seen by ${sensor}`,
-  registered: () => 'registered',
+  registered: ({ proved }) => [
+    'registered',
+    proved ? undefined : 'a new contact of the account, taken for this device',
+  ],
   storedIsRung: () => 'registered where its stored contact is being rung, waiting for that',
   dialled: () => 'dialled',
   ringing: ({ at }) => ['ringing', at === 'stored' ? 'at its stored contact' : undefined],

@@ -40,7 +40,8 @@ export type CallStep =
   | ({ readonly step: 'pushedAgain' } & OfDevice)
   // The phone comes.
   | ({ readonly step: 'registerSeen'; readonly sensor: RegisterSensor } & OfCall)
-  | ({ readonly step: 'registered' } & OfDevice)
+  /** Not `proved`: a new contact of the account that names no device we know was taken for it. */
+  | ({ readonly step: 'registered'; readonly proved: boolean } & OfDevice)
   | ({ readonly step: 'storedIsRung' } & OfDevice)
   | ({ readonly step: 'dialled' } & OfDevice)
   | ({ readonly step: 'ringing'; readonly at: 'fresh' | 'stored' } & OfDevice)

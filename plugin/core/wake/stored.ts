@@ -1,13 +1,11 @@
 /** What the PBX holds for the account, and which of it is rung at once. */
-import { appChosen } from '../binding.ts';
 import { dialableUri, parseSipUri } from '../contact-uri.ts';
 import type { Policy } from '../policy.ts';
-import { pushParamsOf } from '../push-params.ts';
 import { between, type Instant, plus, SECOND } from '../time.ts';
 import type { CallDraft, DeviceDraft } from './call-draft.ts';
 import { hasRegistered, isLost } from './leg-state.ts';
 import type { ComposeTarget, StoredContact, WakeDevice } from './types.ts';
-import { deviceOf } from './who.ts';
+import { deviceOf, takenFor } from './who.ts';
 
 export function asked(draft: CallDraft, contacts: readonly StoredContact[] | 'unknown'): void {
   if (draft.phase !== 'asking') return;
@@ -36,8 +34,10 @@ export function asked(draft: CallDraft, contacts: readonly StoredContact[] | 'un
   }
   draft.rungAtOnce = ring.flatMap((t) => (t.kind === 'contact' ? [t.contact.uri] : []));
   for (const contact of draft.early) {
-    const device = wokenBy(draft, contact);
-    if (device) device.legs.fresh.contact = contact;
+    const device = takenFor(draft, contact);
+    if (!device) continue;
+    device.legs.fresh.contact = contact;
+    device.legs.fresh.isUnproved = true;
   }
   draft.early = [];
   for (const device of draft.devices) {
@@ -52,20 +52,6 @@ export function asked(draft: CallDraft, contacts: readonly StoredContact[] | 'un
     const isGone = device.push === 'awake' && !device.legs.stored.contact && !hasRegistered(device);
     if (isGone) pushAfterAll(draft, device);
   }
-}
-
-/**
- * An app that reports its tokens over HTTP puts nothing of itself into its Contact. While it is being woken, a contact that
- * registers and was not rung already is taken for it; of several such apps any, for each fresh contact takes one waiting leg.
- */
-export function wokenBy(draft: CallDraft, contact: StoredContact): DeviceDraft | undefined {
-  const taken = draft.devices.find((d) => d.legs.fresh.contact?.uri === contact.uri);
-  if (taken) return taken;
-  if (draft.rungAtOnce.includes(contact.uri)) return undefined;
-  if (pushParamsOf(contact.uri, appChosen(draft.devices.map((d) => d.binding))).kind === 'push') return undefined;
-  return draft.devices.find(
-    (d) => d.binding.reportedAt !== undefined && !hasRegistered(d) && d.legs.fresh.state !== 'ended',
-  );
 }
 
 /**

@@ -51,6 +51,8 @@ export interface StoredLeg extends Leg {
 export interface FreshLeg extends Leg {
   /** The REGISTER of this device since the call began. */
   readonly contact?: StoredContact;
+  /** Its contact named nothing of this device: a new contact of the account, which no other device has. */
+  readonly isUnproved?: boolean;
   /** It registered at the address its stored leg already rings: that leg has until then to be heard. */
   readonly graceUntil?: Instant | undefined;
 }

@@ -3,9 +3,9 @@ import type { Policy } from '../policy.ts';
 import { between, type DurationMs, type Instant, plus, SECOND } from '../time.ts';
 import type { CallDraft, DeviceDraft } from './call-draft.ts';
 import { hasRegistered, isLost, isOpen } from './leg-state.ts';
-import { isDatagram, wokenBy } from './stored.ts';
+import { isDatagram } from './stored.ts';
 import { Cause, type StoredContact, type WakeDevice, type WakeEvent } from './types.ts';
-import { deviceOf } from './who.ts';
+import { deviceOf, takenFor } from './who.ts';
 
 /** RFC 3261 §17.1.1.2, timer A: an INVITE over UDP is sent again after these times, also when its channel is long gone. */
 const INVITE_RETRANSMITTED_AT: readonly DurationMs[] = [500, 1_500, 3_500, 7_500, 15_500, 31_500];
@@ -19,10 +19,11 @@ const TIME_TO_ANSWER: DurationMs = 5 * SECOND;
 export function registered(draft: CallDraft, contact: StoredContact): void {
   const known = deviceOf(draft, contact);
   if (!known && draft.phase === 'asking') draft.early = [...draft.early, contact];
-  const d = known ?? (draft.phase === 'waiting' ? wokenBy(draft, contact) : undefined);
+  const d = known ?? (draft.phase === 'waiting' ? takenFor(draft, contact) : undefined);
   if (!d || d.legs.fresh.state === 'answered' || d.legs.stored.state === 'answered') return;
-  if (!hasRegistered(d)) draft.step({ step: 'registered', device: d.bindingId });
+  if (!hasRegistered(d)) draft.step({ step: 'registered', device: d.bindingId, proved: known !== undefined });
   d.legs.fresh.contact = contact;
+  d.legs.fresh.isUnproved = known === undefined;
   if (d.legs.fresh.state === 'held') goOn(draft, d);
 }
 

@@ -1,7 +1,10 @@
 /** Which device of a call a contact belongs to. */
-import { appChosen } from '../binding.ts';
-import { isSameDevice } from '../identity.ts';
+import { appChosen, type Target } from '../binding.ts';
+import { sameContact } from '../contact-uri.ts';
+import { isSameDevice, targetList } from '../identity.ts';
 import { pushParamsOf } from '../push-params.ts';
+import type { CallDraft, DeviceDraft } from './call-draft.ts';
+import { hasCome, isLost } from './leg-state.ts';
 import type { StoredContact, WakeDevice } from './types.ts';
 
 export function deviceOf<D extends WakeDevice>(
@@ -16,4 +19,31 @@ export function deviceOf<D extends WakeDevice>(
     ...(contact.instanceId === undefined ? {} : { instanceId: contact.instanceId }),
   };
   return call.devices.find((d) => isSameDevice(d.binding, evidence));
+}
+
+/**
+ * Whose leg rings a contact that no device of the call is known by: it is registered for the account, so a plain dial would
+ * ring it. A device that no push wakes gives its leg away first, for it is not expected; then one that reports over HTTP and
+ * puts nothing of itself into its Contact; then any that this contact may be. Each contact takes one waiting leg.
+ */
+export function takenFor(draft: CallDraft, contact: StoredContact): DeviceDraft | undefined {
+  const taken = draft.devices.find((d) => d.legs.fresh.contact?.uri === contact.uri);
+  if (taken) return taken;
+  // Its own leg rings it: a desk phone that registers again.
+  if (draft.rungAtOnce.some((uri) => uri === contact.uri || sameContact(uri, contact.uri))) return undefined;
+  const params = pushParamsOf(contact.uri, appChosen(draft.devices.map((d) => d.binding)));
+  const said = params.kind === 'push' ? targetList(params.targets) : [];
+  const free = draft.devices.filter((d) => !hasCome(d) && d.declined === undefined && d.legs.fresh.state !== 'ended');
+  return (
+    free.find(isLost) ??
+    free.find((d) => d.binding.reportedAt !== undefined && said.length === 0) ??
+    free.find((d) => mayBe(d, contact, said))
+  );
+}
+
+/** Nothing says that it is another install: no other instance id, and no token of another app. */
+function mayBe({ binding, target }: WakeDevice, contact: StoredContact, said: readonly Target[]): boolean {
+  const { instanceId } = binding.evidence;
+  if (instanceId !== undefined && contact.instanceId !== undefined && instanceId !== contact.instanceId) return false;
+  return said.length === 0 || said.some((t) => t.provider === target.provider && t.app === target.app);
 }

@@ -376,6 +376,8 @@ export class LiveWake {
     const now = this.#o.clock.now();
     for (const d of wake.devices) {
       const came = hasCome(d);
+      // Whether it was this device that came is not known.
+      if (d.legs.fresh.isUnproved) continue;
       if (d.push !== 'accepted' || (!came && between(wake.startedAt, now) < FAIR_CHANCE)) continue;
       const afterMs = this.#steps.find((s) => s.device === d.bindingId && saysItCame(s))?.ms;
       const { bindingId, target } = d;

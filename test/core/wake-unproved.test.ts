@@ -1,0 +1,132 @@
+/**
+ * A phone comes for its call and does not prove by its token which device it is: the PBX holds it as a contact of the called
+ * account, and a plain dial would ring it. What is registered must ring; a leg of another phone must not be taken for it.
+ */
+import { describe, expect, it } from 'vitest';
+import type { Binding, BindingId } from '../../plugin/core/binding.ts';
+import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
+import { DAY } from '../../plugin/core/time.ts';
+import { beginWake, stepWake, type WakeEvent } from '../../plugin/core/wake.ts';
+import { AOR, apnsPair, bindingEndingIn, contactUri, MONDAY, OTHER, recordOf, VOIP } from '../support/builders.ts';
+
+const PLAIN = 'sip:1001@192.0.2.7:41000;transport=tls';
+const DESK = 'sip:1001@192.0.2.9:5060';
+const NEW = 'c'.repeat(64);
+const AGAIN = contactUri({ port: 41_000, voip: NEW, other: 'd'.repeat(64) });
+const OTHER_APP = `${PLAIN};pn-provider=fcm;pn-param=another-app;pn-prid=another-phone`;
+
+type Step = string | WakeEvent;
+
+/** Whose legs ring in the end, by device and contact. `devices`: what each binding differs in. */
+function rings(devices: readonly Partial<Binding>[], ...happens: Step[]): string[] {
+  const bindings = devices.map((change, i) => {
+    const id = `${i}`.padStart(16, '0') as BindingId;
+    const targets = i === 0 ? apnsPair() : apnsPair(`${i}`.repeat(64), `${i + 5}`.repeat(64));
+    const contacts = i === 0 ? bindingEndingIn(5 * DAY, MONDAY).contacts : [];
+    return bindingEndingIn(5 * DAY, MONDAY, { id, targets, contacts, ...change });
+  });
+  const arrival = { pbx: 'office', aor: AOR, wakeLeg: 'w', callId: 'c', stem: 'w12345678', startedAt: MONDAY };
+  const { wake: begun } = beginWake(
+    arrival,
+    recordOf(...bindings),
+    () => DEFAULT_POLICY,
+    (b) => b.targets.call,
+  );
+  let wake = begun;
+  const found: string[] = [];
+  const step = (event: WakeEvent) => {
+    const next = stepWake(wake, event, MONDAY, () => DEFAULT_POLICY);
+    wake = next.wake;
+    for (const e of next.effects) if (e.type === 'ring') found.push(`${e.legId} rings ${e.contact?.uri}`);
+  };
+  const legs = () => {
+    for (const [i, d] of wake.devices.entries()) {
+      step({ type: 'LegArrived', legId: `leg${i}`, ref: d.legs.fresh.ref });
+    }
+  };
+  const isAskedLater = happens.some((h) => typeof h !== 'string' && h.type === 'Asked');
+  if (!isAskedLater) step({ type: 'Asked', contacts: [{ uri: DESK }] });
+  if (!isAskedLater) legs();
+  for (const what of happens) {
+    if (typeof what === 'string') step({ type: 'Registered', contact: { uri: what } });
+    else step(what);
+    if (typeof what !== 'string' && what.type === 'Asked') legs();
+  }
+  return found;
+}
+
+const dead = (i = 0): WakeEvent => ({
+  type: 'PushSettled',
+  bindingId: `${i}`.padStart(16, '0') as BindingId,
+  outcome: 'dead',
+});
+
+describe('a phone that comes without its proof', () => {
+  it.each<[sentence: string, devices: Partial<Binding>[], happens: Step[], rings: string[]]>([
+    ['no pn-* at all, from a new port: awake', [{}], [PLAIN], [`leg0 rings ${PLAIN}`]],
+    [
+      'its VoIP token, the other one not there yet: the token proves it',
+      [{}],
+      [`sip:1001@192.0.2.7:41000;pn-provider=apns;pn-param=TEAM.b.voip&remote;pn-prid=${VOIP}:voip&`],
+      [`leg0 rings sip:1001@192.0.2.7:41000;pn-provider=apns;pn-param=TEAM.b.voip&remote;pn-prid=${VOIP}:voip&`],
+    ],
+    ['its app has been started anew: other tokens, another port', [{}], [AGAIN], [`leg0 rings ${AGAIN}`]],
+    [
+      'push parameters that cannot be read',
+      [{}],
+      [`${PLAIN};pn-provider=apns;pn-prid=`],
+      [`leg0 rings ${PLAIN};pn-provider=apns;pn-prid=`],
+    ],
+    ['the desk phone that rings already registers again: its own leg rings it', [{}], [DESK], []],
+    ['the same, with the parameters in another order', [{}], [`${DESK};ob`, PLAIN], [`leg0 rings ${PLAIN}`]],
+    [
+      'it came before the PBX had said what it holds, and is not in its answer',
+      [{}],
+      [PLAIN, { type: 'Asked', contacts: [{ uri: DESK }] }],
+      [`leg0 rings ${PLAIN}`],
+    ],
+    [
+      '… and is in its answer: rung by that',
+      [{}],
+      [PLAIN, { type: 'Asked', contacts: [{ uri: DESK }, { uri: PLAIN }] }],
+      [],
+    ],
+    ['another app says which one it is: not taken for a phone that is being woken', [{}], [OTHER_APP], []],
+    [
+      '… but no push wakes that one any more: what is registered rings',
+      [{}],
+      [dead(), OTHER_APP],
+      [`leg0 rings ${OTHER_APP}`],
+    ],
+    [
+      'of two phones, one has a dead token: its leg is taken, the other is waited for',
+      [{}, {}],
+      [dead(1), PLAIN, contactUri({ port: 42_000 })],
+      [`leg1 rings ${PLAIN}`, `leg0 rings ${contactUri({ port: 42_000 })}`],
+    ],
+    ['it registers twice: one leg', [{}, {}], [PLAIN, PLAIN], [`leg0 rings ${PLAIN}`]],
+  ])('%s', (_sentence, devices, happens, expected) => {
+    expect(rings(devices, ...happens)).toEqual(expected);
+  });
+
+  it('another instance id is another install: only a phone that no push wakes gives its leg away', () => {
+    const known = [{ evidence: { instanceId: '<urn:uuid:1>' } }];
+    const other: WakeEvent = { type: 'Registered', contact: { uri: PLAIN, instanceId: '<urn:uuid:2>' } };
+    expect(rings(known, other)).toEqual([]);
+    expect(rings(known, dead(), other)).toEqual([`leg0 rings ${PLAIN}`]);
+  });
+
+  it('who has said no at its stored contact is not rung by another one', () => {
+    const stored = contactUri({ transport: 'tls' });
+    const asked: WakeEvent = { type: 'Asked', contacts: [{ uri: stored }] };
+    expect(OTHER).not.toBe(NEW);
+    const ref = 'w12345678s0000000000000000';
+    const events: Step[] = [
+      asked,
+      { type: 'LegArrived', legId: 'stored', ref },
+      { type: 'LegEnded', legId: 'stored', cause: 17, hungUp: false },
+      PLAIN,
+    ];
+    expect(rings([{}], ...events)).toEqual(['stored rings undefined']);
+  });
+});
