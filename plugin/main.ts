@@ -6,13 +6,13 @@ import type { pino } from 'pino';
 import { systemClock } from '../adapters/clock/system/index.ts';
 import { systemd } from '../adapters/supervisor/systemd/index.ts';
 import { type LoadedConfig, readConfig, serviceManager } from '../config/load.ts';
-import { type Adapters, adapters, schemasOf } from './app/adapters.ts';
+import { type Adapters, schemasOf } from './app/adapters.ts';
 import { type Clocks, compose } from './app/compose.ts';
 import { listenersOf } from './app/listeners.ts';
 import { LiveConfig } from './app/live-config.ts';
 import { createLogger } from './app/log.ts';
 import { fileTrouble, isConfigError, placed } from './app/mistakes.ts';
-import { loadOutside } from './app/outside.ts';
+import { adaptersFor } from './app/outside.ts';
 import { Hangup, reload } from './app/reload.ts';
 import { tryOut } from './app/try-out.ts';
 import type { HttpListener } from './http/listener.ts';
@@ -34,8 +34,7 @@ export async function start(configFile: string, clocks?: Clocks): Promise<void> 
   const hangup = new Hangup();
   process.on('SIGHUP', () => hangup.ring());
   try {
-    found = await adapters();
-    await loadOutside(found, configFile);
+    found = await adaptersFor(configFile);
     const file = readConfig(configFile, schemasOf(found));
     config = file.config;
     log = createLogger(config.log.level);

@@ -4,6 +4,7 @@
  * `docs/adapters.md`; `pushwake/testing` holds the contract it must pass.
  */
 export { z } from 'zod';
+export { cutToFit } from '../adapters/push/cut-to-fit.ts';
 export { type Exchange, type HttpProviderSpec, httpProvider } from '../adapters/push/http-provider.ts';
 export { type Answer, noAnswerRows, readRetryAfter, readVerdict } from '../adapters/push/verdicts.ts';
 export { HttpsClient, type HttpsClientOptions, type NoAnswer } from '../adapters/shared/https-client.ts';

@@ -8,7 +8,14 @@ import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ConfigFileError, type NamedType, typesIn } from '../../config/load.ts';
 import { type AdapterModule, PACKAGE_ROOT } from '../manifest.ts';
-import type { Adapters } from './adapters.ts';
+import { type Adapters, adapters } from './adapters.ts';
+
+/** The adapters that pushwake brings, and those that this configuration names besides. */
+export async function adaptersFor(file: string): Promise<Adapters> {
+  const found = await adapters();
+  await loadOutside(found, file);
+  return found;
+}
 
 /** Loads what the file names and `found` does not have. Throws `ConfigError` that names file, line and column. */
 export async function loadOutside(found: Adapters, file: string): Promise<void> {

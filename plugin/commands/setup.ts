@@ -3,9 +3,9 @@ import type { Command } from 'commander';
 import { systemClock } from '../../adapters/clock/system/index.ts';
 import { type LoadedConfig, loadConfig, readConfig } from '../../config/load.ts';
 import { allRealms } from '../../config/realms.ts';
-import { type Adapters, adapters, schemasOf } from '../app/adapters.ts';
+import { type Adapters, schemasOf } from '../app/adapters.ts';
 import { createLogger } from '../app/log.ts';
-import { loadOutside } from '../app/outside.ts';
+import { adaptersFor } from '../app/outside.ts';
 import { tryOut } from '../app/try-out.ts';
 import { type Aor, parseAor } from '../core/aor.ts';
 import type { AdapterDeps } from '../ports/adapter.ts';
@@ -24,14 +24,13 @@ export interface Loaded {
 
 /** Throws `ConfigError` with every mistake of the file. */
 export async function load(file: string): Promise<Loaded> {
-  const found = await adapters();
-  await loadOutside(found, file);
+  const found = await adaptersFor(file);
   return { config: loadConfig(file, schemasOf(found)), found };
 }
 
 /** The same, and everything a start would make of it: throws `ConfigError` for what would stop the start. */
 export async function loadAndTryOut(file: string): Promise<Loaded> {
-  const found = await adapters();
+  const found = await adaptersFor(file);
   const read = readConfig(file, schemasOf(found));
   await tryOut(read, found);
   return { config: read.config, found };
