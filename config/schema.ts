@@ -7,7 +7,7 @@ import { duration } from './duration.ts';
 import { httpSchema } from './http-schema.ts';
 import { name } from './name.ts';
 
-/** What may be set per app and per AOR pattern; see DESIGN.md §4 for what each number does. */
+/** What may be set per app and per AOR pattern; `Policy` in plugin/core/policy.ts says what each number does. */
 const policy = z.strictObject({
   ttl: duration.optional().describe('Lifetime of a binding after a REGISTER. Default 7d'),
   unnotifiableTtl: duration.optional().describe('The same where the user cannot be told anything. Default 30d'),

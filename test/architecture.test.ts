@@ -1,8 +1,30 @@
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { breaches, readSources, type SourceFile } from './support/architecture.ts';
+import { arrows, withPicture } from './support/rooms.ts';
 
 const file = (path: string, text: string): SourceFile => ({ path, text });
+
+describe('the rooms', () => {
+  const sources = readSources(fileURLToPath(new URL('..', import.meta.url)));
+
+  test('docs/architecture.md draws them as the imports are (`node test/support/rooms.ts` draws them anew)', () => {
+    const page = readFileSync(new URL('../docs/architecture.md', import.meta.url), 'utf8');
+    expect(withPicture(page, sources)).toBe(page);
+  });
+
+  test('the arrows of the runtime run one way: no room reaches one that reaches it', () => {
+    const all = arrows(sources);
+    const reach = (room: string, seen = new Set<string>()): Set<string> => {
+      for (const next of all.get(room) ?? []) {
+        if (next.startsWith('runtime') && !seen.has(next)) reach(next, seen.add(next));
+      }
+      return seen;
+    };
+    for (const room of all.keys()) if (room.startsWith('runtime')) expect([...reach(room)], room).not.toContain(room);
+  });
+});
 
 describe('the dependency rule', () => {
   test('holds for the sources', () => {

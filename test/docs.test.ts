@@ -210,3 +210,50 @@ describe('plugin.manifest.json', () => {
     for (const folder of Object.values(hooks)) expect(readdirSync(join(ROOT, folder)).length).toBeGreaterThan(0);
   });
 });
+
+describe('the release', () => {
+  const { version } = JSON.parse(read('package.json')) as { version: string };
+
+  it('has one version: package, lock, manifest, and the latest dated section of the CHANGELOG', () => {
+    expect(readManifest().version).toBe(version);
+    expect((JSON.parse(read('package-lock.json')) as { version: string }).version).toBe(version);
+    const dated = [...read('CHANGELOG.md').matchAll(/^## \[(\d[^\]]*)\] - (\d{4}-\d{2}-\d{2})$/gm)].map((m) => m[1]);
+    expect(dated[0]).toBe(version);
+  });
+});
+
+describe('comments', () => {
+  const sources = ['plugin', 'adapters', 'config', 'test'].flatMap((top) => globSync(`${top}/**/*.ts`, { cwd: ROOT }));
+  const names = new Set(
+    globSync('**/*.{ts,md,yaml,json,conf,xml}', { cwd: ROOT, exclude: ['node_modules/**', 'dist/**'] }).flatMap((f) => [
+      f,
+      f.split('/').at(-1) as string,
+    ]),
+  );
+
+  /** Files that the comments of a text name: with an ending of ours, in the sources’ own way of writing. */
+  const namedIn = (text: string): string[] =>
+    [...text.matchAll(/\/\*\*[\s\S]*?\*\/|^\s*\/\/ .*$/gm)].flatMap(([comment]) =>
+      [...comment.matchAll(/(?<![\w.:/-])((?:[\w-]+\/)*[\w-]+\.(?:ts|md))\b/g)].map((m) => m[1] as string),
+    );
+  const isHere = (name: string) => names.has(name) || [...names].some((known) => known.endsWith(`/${name}`));
+
+  it('name files of this repository', () => {
+    const missing = sources
+      .filter((path) => path !== 'test/docs.test.ts')
+      .flatMap((path) =>
+        namedIn(read(path))
+          .filter((name) => !isHere(name))
+          .map((name) => `${path}: ${name}`),
+      );
+    expect(missing).toEqual([]);
+  });
+
+  it('would be found to name others (control)', () => {
+    expect(
+      namedIn('/** See nowhere.ts and docs/gone.md. */\nconst x = 1; // not-a-comment-line.ts\n// but old.ts'),
+    ).toEqual(['nowhere.ts', 'docs/gone.md', 'old.ts']);
+    expect(isHere('nowhere.ts')).toBe(false);
+    expect(isHere('core/lifecycle.ts')).toBe(true);
+  });
+});

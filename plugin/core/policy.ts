@@ -1,4 +1,4 @@
-/** Every number the core decides with. The YAML sets them per app and per AOR pattern; these are the defaults of DESIGN.md §4 and §5. */
+/** Every number the core decides with. The YAML sets them per app and per AOR pattern. These are the defaults. */
 import { DAY, type DurationMs, HOUR, MINUTE, SECOND } from './time.ts';
 
 /** Policy of one binding: chosen by its app and its AOR. */

@@ -4,16 +4,14 @@
  * no verdict passes it by, whichever way the push went.
  */
 import type { Aor } from '../core/aor.ts';
-import { type AorRecord, appKey, type BindingId, type NoticeId, type Target } from '../core/binding.ts';
-import type { LifecycleEvent } from '../core/events.ts';
+import { type AorRecord, type AppKey, appKey, type BindingId, type NoticeId, type Target } from '../core/binding.ts';
+import type { Braked, LifecycleEvent } from '../core/events.ts';
 import { targetList } from '../core/identity.ts';
 import { type DurationMs, type Instant, MINUTE } from '../core/time.ts';
 import type { Logger } from '../ports/adapter.ts';
 import type { Clock } from '../ports/clock.ts';
 import { type AskAnswer, type HeldContact, isRegister, type PbxEvent } from '../ports/pbx-link.ts';
 import type { PushOutcome } from '../ports/push-provider.ts';
-import type { Brake } from './bindings/brake.ts';
-import type { Bindings } from './bindings/records.ts';
 
 /** Asterisk's own default, used only where neither the contact nor the AOR says what was granted. */
 const DEFAULT_MAXIMUM_EXPIRES: DurationMs = 120 * MINUTE;
@@ -31,8 +29,18 @@ export interface AnsweredPush {
 export interface IntakeOptions {
   readonly clock: Clock;
   readonly log: Logger;
-  readonly records: Bindings;
-  readonly brake: Brake;
+  readonly records: {
+    /** Applies facts to one account's record, in order, as one write. Never rejects. */
+    apply(aor: Aor, ...facts: readonly LifecycleEvent[]): Promise<void>;
+    read(aor: Aor): Promise<AorRecord | undefined>;
+  };
+  readonly brake: {
+    /** What the ticker must not send or end. */
+    readonly stops: Braked;
+    holds(app: AppKey): boolean;
+    /** Whether a verdict "token dead" on a device of this app may be acted on; counts it. */
+    believes(app: AppKey, device: BindingId): Promise<boolean>;
+  };
   readonly newId: () => string;
   /** Asks the PBX for the longest `Expires` it grants this AOR. May reject: unknown. */
   readonly maximumExpires: (pbx: string, aor: Aor) => Promise<DurationMs | undefined>;
@@ -195,7 +203,7 @@ export function heldFact(
 }
 
 /** Which apps a change of a record has bound a device of, for the brake's share. */
-export function appsOf(record: AorRecord, bindingId: BindingId): readonly ReturnType<typeof appKey>[] {
+export function appsOf(record: AorRecord, bindingId: BindingId): readonly AppKey[] {
   const binding = record.bindings.find((b) => b.id === bindingId);
   return [...new Set(targetList(binding?.targets ?? {}).map(appKey))];
 }

@@ -3,7 +3,7 @@ import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { answersOf, type Cast, callPush, fallAsleep, NotSeen, noChannelLeft, type Stage, until } from './stage.ts';
 
-/** DESIGN.md, promise 1, in numbers. */
+/** A phone that is registered rings within this time while pushwake is dead: no call waits for us. In ms. */
 const KNOWN_PHONES_WITHIN_MS = 2_000;
 
 export async function pushwakeIsKilled(stage: Stage, cast: Cast): Promise<void> {

@@ -137,7 +137,7 @@ const RUNTIME_ARROWS: Readonly<Record<string, readonly string[]>> = {
   push: [],
   status: ['bindings', 'calls', 'pbx', 'push', 'webhooks'],
   webhooks: [],
-  'intake.ts': ['bindings'],
+  'intake.ts': [],
 };
 
 /** The composition root: `main.ts`, what it is cut into (`app/`), and one file per command, which `cli.ts` lists. */
@@ -206,6 +206,14 @@ export function breaches(files: readonly SourceFile[]): string[] {
     }
   }
   return [...found, ...cycles(edges)];
+}
+
+/** Files of the project that a file imports. */
+export function importsIn(file: SourceFile): string[] {
+  return importsOf(file.text)
+    .filter(({ specifier }) => specifier.startsWith('.'))
+    .map(({ specifier }) => relative('/', resolve('/', dirname(file.path), specifier)))
+    .filter((target) => !target.endsWith('.json'));
 }
 
 /** The room of a file of the runtime: its folder, or the file itself. */

@@ -1,6 +1,6 @@
 /**
  * Acrobits' push service (PNM2) for Groundwire, Cloud Softphone and other apps of theirs: needs no key and no account. Makes
- * one exchange, gives its outcome. Where the tokens come from: `plugin/http/reports.ts`.
+ * one exchange, gives its outcome. Where the tokens come from: `plugin/http/acrobits.ts`.
  */
 import type { Target } from '../../../plugin/core/binding.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';

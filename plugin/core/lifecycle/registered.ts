@@ -20,7 +20,7 @@ export function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type:
     draft.dirty = true;
   }
   confirmClaims(draft, live ? event.at : noEarlierThan(contact));
-  // What the phone wrote counts; the stored URI may hide that push was switched on or off (asterisk.md §0.5).
+  // What the phone wrote counts; the stored URI may hide that push was switched on or off.
   const app = contact.choice ? contact.choice.app : appChosen(draft.bindings);
   const params = pushParamsOf(contact.wireUri ?? contact.uri, app);
   if (params.kind !== 'push') {
