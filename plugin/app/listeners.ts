@@ -11,7 +11,7 @@ import { callRoutes } from '../http/calls.ts';
 import { deviceRoutes } from '../http/devices.ts';
 import { explainRoutes } from '../http/explain.ts';
 import { type Health, healthRoutes } from '../http/health.ts';
-import { HttpListener, type ListenerOptions, type Routes, type Tls } from '../http/listener.ts';
+import { HttpListener, type ListenerOptions, openapiRoute, type Routes, type Tls } from '../http/listener.ts';
 import type { Metrics } from '../http/metrics/metrics.ts';
 import { operateRoutes } from '../http/operate.ts';
 import { pageRoutes } from '../http/pages/routes.ts';
@@ -21,6 +21,7 @@ import type { Logger } from '../ports/adapter.ts';
 import type { Clock } from '../ports/clock.ts';
 import { ConfigError } from '../ports/config-error.ts';
 import type { Runtime } from '../runtime/runtime.ts';
+import { connectionShares, descriptorLimit } from './descriptors.ts';
 import type { LiveConfig } from './live-config.ts';
 
 /**
@@ -38,6 +39,7 @@ export function listenersOf(
   const common = { version, log, clock };
   const found: HttpListener[] = [];
   const { admin, devices } = config.http;
+  const shares = connectionShares(descriptorLimit());
   const served = { serves: (aor: Aor) => isServed(live.config, aor), services: live.services };
   if (admin) {
     const certificates = () =>
@@ -47,6 +49,7 @@ export function listenersOf(
       explainRoutes(runtime.operator),
       operateRoutes(runtime.operator),
       pageRoutes({ site: runtime.status, version, listeners: certificates }),
+      openapiRoute,
     ];
     if (metrics) {
       metrics.measure(runtime.status, { version, certificates });
@@ -60,6 +63,7 @@ export function listenersOf(
         ...admin.listen,
         ...tlsOf('admin', config),
         ratePerMinute: 0,
+        maxConnections: shares.admin,
         routes: [guarded(() => live.config.http.admin?.tokens ?? [], routes, new WrongTokens(clock, log))],
       }),
     );
@@ -67,7 +71,7 @@ export function listenersOf(
   if (devices) {
     const about = { reports: runtime.reports, secret: devices.accountSecret, ...served };
     const calls = callRoutes({ find: (id) => runtime.traces.find(id), secret: devices.accountSecret, clock });
-    const routes: Routes[] = [acrobitsRoutes(about), deviceRoutes(about), calls];
+    const routes: Routes[] = [acrobitsRoutes(about), deviceRoutes(about), calls, openapiRoute];
     found.push(
       new HttpListener({
         ...common,
@@ -77,6 +81,7 @@ export function listenersOf(
         ...tlsOf('devices', config),
         trustProxy: devices.trustProxy,
         ratePerMinute: devices.ratePerMinute,
+        maxConnections: shares.devices,
         routes,
       }),
     );

@@ -28,6 +28,20 @@ export function sameSecret(a: string, b: string): boolean {
 /** Host of a `Host` header, without its port. */
 const hostOf = (header: string) => header.replace(/:\d+$/, '');
 
+/**
+ * Whether a request that changes or sends something is meant by the one who asks. A browser adds a password that it has kept to
+ * whatever a page of somebody else makes it send; a Bearer token it adds by itself never. And it says where a request comes from.
+ */
+export function isMeant(headers: {
+  readonly authorization?: string | undefined;
+  readonly 'sec-fetch-site'?: string | string[] | undefined;
+}): boolean {
+  const from = headers['sec-fetch-site'];
+  return (
+    /^Bearer /i.test(headers.authorization ?? '') && (from === undefined || from === 'same-origin' || from === 'none')
+  );
+}
+
 export interface Asking {
   /** `Authorization`: `Bearer <token>`, or `Basic` with the token as the password, which is what a browser can ask for. */
   readonly authorization?: string | undefined;

@@ -42,6 +42,8 @@ export interface ListenerOptions {
   readonly trustProxy?: readonly string[];
   /** Requests per minute and address; more get 429. 0: no limit. */
   readonly ratePerMinute: number;
+  /** Connections at the same time; more are closed at once. Keeps descriptors for the links (see `app/descriptors.ts`). */
+  readonly maxConnections: number;
   readonly routes: readonly Routes[];
   readonly log: Logger;
   readonly clock: Clock;
@@ -53,6 +55,8 @@ const BODY_LIMIT_BYTES = 16 * 1024;
 const REQUEST_TIMEOUT: DurationMs = 10 * SECOND;
 /** Of a listener that strangers reach. A hundred thousand apps that start ten times a day report twelve times a second. */
 const MOST_PER_SECOND = 500;
+/** How often Node looks for requests that take too long; its own default of 30 s would let each live for 40. */
+const LOOK_AT_CONNECTIONS_EVERY: DurationMs = 1 * SECOND;
 const TRY_AGAIN: DurationMs = 30 * SECOND;
 const LOOK_AT_TLS_EVERY: DurationMs = 1 * MINUTE;
 
@@ -163,9 +167,14 @@ export async function build(o: Omit<ListenerOptions, 'host' | 'port'>): Promise<
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false as const, useDefaults: false } },
   };
   // The two differ only in the socket below; nothing here looks at it.
+  const connections = { connectionsCheckingInterval: LOOK_AT_CONNECTIONS_EVERY, headersTimeout: REQUEST_TIMEOUT };
   const server = (o.tls
-    ? fastify({ ...common, https: { cert: o.tls.cert, key: o.tls.key } })
-    : fastify(common)) as unknown as FastifyInstance;
+    ? fastify({
+        ...common,
+        https: { ...connections, handshakeTimeout: REQUEST_TIMEOUT, cert: o.tls.cert, key: o.tls.key },
+      })
+    : fastify({ ...common, http: connections })) as unknown as FastifyInstance;
+  limitConnections(server.server, o);
   server.setErrorHandler((error: FastifyError, request, reply) => onError(o.log, o.name, error, request, reply));
   server.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'there is nothing here' }));
   server.addHook('onSend', async (_request, reply) => {
@@ -184,11 +193,32 @@ export async function build(o: Omit<ListenerOptions, 'host' | 'port'>): Promise<
     hideUntagged: false,
   });
   for (const routes of o.routes) await server.register(async (scope: FastifyInstance) => routes(scope));
-  server.get('/openapi.json', { schema: { summary: 'This document' } }, async () => server.swagger());
   await server.ready();
   if (o.ratePerMinute > 0) admit(server.server, MOST_PER_SECOND, o.clock);
   return server;
 }
+
+/** `/openapi.json`: what the routes of this listener take. Among the routes, so that whoever guards them guards it. */
+export const openapiRoute: Routes = (server) => {
+  server.get('/openapi.json', { schema: { summary: 'This document' } }, async () => server.swagger());
+};
+
+/** A connection too many is closed before anything is read. Said once a minute at most. */
+function limitConnections(
+  server: FastifyInstance['server'],
+  { log, name, maxConnections, clock }: ListenerLimits,
+): void {
+  server.maxConnections = maxConnections;
+  let saidMs = Number.NEGATIVE_INFINITY;
+  server.on('drop', () => {
+    const nowMs = clock.monotonicMs();
+    if (nowMs - saidMs < MINUTE) return;
+    saidMs = nowMs;
+    log.warn({ listener: name, maxConnections }, 'too many connections at the same time, more are closed at once');
+  });
+}
+
+type ListenerLimits = Pick<ListenerOptions, 'log' | 'name' | 'maxConnections' | 'clock'>;
 
 function onError(log: Logger, listener: string, error: FastifyError, request: FastifyRequest, reply: FastifyReply) {
   if (error.validation) {

@@ -1,6 +1,6 @@
 /**
- * Whoever tries tokens through waits: after so many wrong ones within a minute an address is not listened to until that minute is
- * over, whatever it says then. Addresses are kept for as long, and not more of them than fit.
+ * After 20 wrong tokens within a minute an address gets 429 for further wrong ones until that minute is over, and the log names
+ * it. The right token is always served. Addresses are kept for as long, and not more of them than fit.
  */
 import { type DurationMs, MINUTE } from '../core/time.ts';
 import type { Logger } from '../ports/adapter.ts';
@@ -26,7 +26,7 @@ export class WrongTokens {
     this.#log = log;
   }
 
-  /** How long this address is not listened to, in ms; 0: it is. */
+  /** How long wrong tokens of this address are answered 429, in ms; 0: they are not. */
   waitMs(address: string): DurationMs {
     const tries = this.#of(address);
     return tries && tries.count >= MOST ? tries.sinceMs + WINDOW - this.#clock.monotonicMs() : 0;
@@ -37,7 +37,7 @@ export class WrongTokens {
     this.#tries.set(address, tries);
     tries.count++;
     if (tries.count === MOST) {
-      this.#log.warn({ address, tries: MOST, forMs: WINDOW }, 'too many wrong tokens, this address has to wait');
+      this.#log.warn({ address, tries: MOST, forMs: WINDOW }, 'too many wrong tokens from this address');
     }
     const oldest = this.#tries.size > ADDRESSES ? this.#tries.keys().next().value : undefined;
     if (oldest !== undefined) this.#tries.delete(oldest);

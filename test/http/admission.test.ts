@@ -22,6 +22,7 @@ async function start(ratePerMinute: number) {
     host: '127.0.0.1',
     port: 0,
     ratePerMinute,
+    maxConnections: 1_000,
     routes: [(server) => void server.get('/x', async () => ({ handled: ++handled }))],
     log: new RecordedLog(),
     clock,

@@ -17,7 +17,7 @@ const OTHER = '4f2a0c11-5b7e-8123-a456-0123456789ab';
 const KEY = callKey(SECRET, CALL, plus(MONDAY, MINUTE));
 const TOKEN = 'read-token-of-24-characters';
 
-const common = { name: 'x', title: 'x', version: '1', ratePerMinute: 0, log: new RecordedLog() };
+const common = { name: 'x', title: 'x', version: '1', ratePerMinute: 0, maxConnections: 1_000, log: new RecordedLog() };
 
 describe('a key of a call', () => {
   it('is short, and good for this call until its time is up', () => {

@@ -10,7 +10,7 @@ import { accountKey } from '../../plugin/http/account-key.ts';
 import { acrobitsRoutes } from '../../plugin/http/acrobits.ts';
 import { acrobitsXml } from '../../plugin/http/acrobits-xml.ts';
 import { deviceRoutes } from '../../plugin/http/devices.ts';
-import { build } from '../../plugin/http/listener.ts';
+import { build, openapiRoute } from '../../plugin/http/listener.ts';
 import type { PushRequest } from '../../plugin/ports/push-provider.ts';
 import { Reports } from '../../plugin/runtime/bindings/app-reports.ts';
 import { Bindings } from '../../plugin/runtime/bindings/records.ts';
@@ -63,8 +63,17 @@ function serve(change: Partial<DeviceOptions> = {}): Promise<FastifyInstance> {
     services: new Set(['pnm', 'apns']),
     ...change,
   };
-  const routes = [acrobitsRoutes(about), deviceRoutes(about)];
-  return build({ name: 'devices', title: 'devices', version: '0', ratePerMinute: 0, routes, log, clock });
+  const routes = [acrobitsRoutes(about), deviceRoutes(about), openapiRoute];
+  return build({
+    name: 'devices',
+    title: 'devices',
+    version: '0',
+    ratePerMinute: 0,
+    maxConnections: 1_000,
+    routes,
+    log,
+    clock,
+  });
 }
 
 const json = (path: string, body: object) =>

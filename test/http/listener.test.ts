@@ -1,10 +1,10 @@
-import { createServer } from 'node:net';
+import { connect as connectPlain, createServer, type Socket } from 'node:net';
 import { connect } from 'node:tls';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { AdminToken } from '../../plugin/http/access.ts';
 import { guarded } from '../../plugin/http/admin.ts';
 import { type Health, healthRoutes } from '../../plugin/http/health.ts';
-import { build, HttpListener, type Routes } from '../../plugin/http/listener.ts';
+import { build, HttpListener, openapiRoute, type Routes } from '../../plugin/http/listener.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { quietHealth } from '../support/quiet-status.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
@@ -37,7 +37,16 @@ const echo: Routes = (server) => {
 
 async function listener(routes: readonly Routes[], ratePerMinute = 0) {
   const log = new RecordedLog();
-  const options = { name: 'test', title: 'test', version: '0', ratePerMinute, routes, log, clock: new FakeClock() };
+  const options = {
+    name: 'test',
+    title: 'test',
+    version: '0',
+    ratePerMinute,
+    maxConnections: 3,
+    routes,
+    log,
+    clock: new FakeClock(),
+  };
   const server = await build(options);
   closing.push(() => server.close());
   return { server, log, options };
@@ -78,7 +87,7 @@ describe('a listener', () => {
   });
 
   it('limits each address by itself', async () => {
-    const { server } = await listener([echo], 2);
+    const { server } = await listener([echo, openapiRoute], 2);
     const ask = (remoteAddress: string) => server.inject({ url: '/openapi.json', remoteAddress });
     expect([(await ask('127.0.0.2')).statusCode, (await ask('127.0.0.2')).statusCode]).toEqual([200, 200]);
     const third = await ask('127.0.0.2');
@@ -88,7 +97,7 @@ describe('a listener', () => {
   });
 
   it('shows its routes as an OpenAPI document', async () => {
-    const { server } = await listener([echo]);
+    const { server } = await listener([echo, openapiRoute]);
     const document = (await server.inject({ url: '/openapi.json' })).json();
     expect(document.openapi).toMatch(/^3\./);
     expect(Object.keys(document.paths)).toContain('/v1/thing/{name}');
@@ -110,6 +119,44 @@ describe('a listener', () => {
     await clock.advance(30_000);
     await vi.waitFor(() => expect(http.address).toEqual({ host: '127.0.0.1', port }));
   });
+});
+
+describe('connections', () => {
+  async function open(): Promise<{ http: HttpListener; log: RecordedLog; client: () => Promise<Socket> }> {
+    const { options, log } = await listener([echo]);
+    const http = new HttpListener({ ...options, host: '127.0.0.1', port: 0 });
+    closing.push(() => http.stop());
+    await http.start();
+    const client = () =>
+      new Promise<Socket>((done) => {
+        const socket = connectPlain(http.address?.port ?? 0, '127.0.0.1', () => done(socket));
+        socket.on('error', () => undefined);
+        closing.push(async () => void socket.destroy());
+      });
+    return { http, log, client };
+  }
+  const closed = (socket: Socket) => new Promise((done) => socket.once('close', done));
+
+  it('beyond the cap are closed at once, which is logged, and those within it are served', async () => {
+    const { log, client } = await open();
+    const within = [await client(), await client(), await client()];
+    const beyond = await client();
+    await closed(beyond);
+    within[0]?.write('GET /v1/bug HTTP/1.1\r\nhost: a\r\n\r\n');
+    expect(String(await new Promise((done) => within[0]?.once('data', done)))).toMatch(/^HTTP\/1\.1 500/);
+    expect(log.at('warn').map((l) => l.fields)).toEqual([{ listener: 'test', maxConnections: 3 }]);
+  });
+
+  it('with half a request are looked at every second, not every thirty', async () => {
+    const { server } = await listener([echo]);
+    await server.listen({ host: '127.0.0.1', port: 0 });
+    // The limit itself is ten seconds; nobody waits for that here.
+    Object.assign(server.server, { requestTimeout: 100, headersTimeout: 100 });
+    const { port } = server.server.address() as { port: number };
+    const socket = connectPlain(port, '127.0.0.1', () => socket.write('POST /v1/thing/a HTTP/1.1\r\nhost: a\r\nx-'));
+    socket.on('error', () => undefined).on('data', () => undefined);
+    await closed(socket);
+  }, 10_000);
 });
 
 describe('a certificate', () => {
@@ -152,7 +199,7 @@ describe('the admin listener', () => {
   ];
   const health: Health = quietHealth();
   const admin = (with_: readonly AdminToken[], state = health) =>
-    listener([guarded(() => with_, [healthRoutes(() => state), echo])]);
+    listener([guarded(() => with_, [healthRoutes(() => state), openapiRoute, echo])]);
   const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 
   it('shows nothing without a token, and says how to give one', async () => {
@@ -180,9 +227,37 @@ describe('the admin listener', () => {
     ]);
   });
 
-  it('guards a route that names no role', async () => {
+  it.each(['/v1/bug', '/openapi.json'])('guards a route that names no role: %s', async (url) => {
     const { server } = await admin(tokens);
-    expect((await server.inject({ url: '/v1/bug' })).statusCode).toBe(401);
+    expect((await server.inject({ url })).statusCode).toBe(401);
+  });
+
+  const basic = (token: string) => ({ authorization: `Basic ${Buffer.from(`me:${token}`).toString('base64')}` });
+  it.each([
+    ['a password that a browser has kept', basic('read-token-of-24-characters'), 403],
+    ['a Bearer token', bearer('read-token-of-24-characters'), 200],
+    ['a Bearer token, lower case', { authorization: 'bearer read-token-of-24-characters' }, 200],
+    ['a page of somebody else', { ...bearer('read-token-of-24-characters'), 'sec-fetch-site': 'cross-site' }, 403],
+    ['a page of a neighbour', { ...bearer('read-token-of-24-characters'), 'sec-fetch-site': 'same-site' }, 403],
+  ])('what changes something is taken from one who means it: %s', async (_, headers, status) => {
+    const { server } = await admin(tokens);
+    for (const type of ['application/json', 'application/x-www-form-urlencoded']) {
+      const payload = type.endsWith('json') ? '{"token":"x"}' : 'token=x';
+      const sent = {
+        method: 'POST',
+        url: '/v1/thing/a',
+        headers: { ...headers, 'content-type': type },
+        payload,
+      } as const;
+      expect((await server.inject(sent)).statusCode).toBe(status);
+    }
+  });
+
+  it('a password is enough to look', async () => {
+    const { server } = await admin(tokens);
+    expect((await server.inject({ url: '/v1/status', headers: basic('read-token-of-24-characters') })).statusCode).toBe(
+      200,
+    );
   });
 
   it('tells health to anybody: ready only when started and a link is up', async () => {

@@ -43,7 +43,14 @@ async function served(measured: Partial<Measured> = {}) {
     },
     { version: '1.2.3', certificates: () => [{ name: 'admin', endsAt: instant(1_800_000_000_000) }] },
   );
-  const options = { name: 'admin', title: 'admin', version: '0', ratePerMinute: 0, clock: new FakeClock() };
+  const options = {
+    name: 'admin',
+    title: 'admin',
+    version: '0',
+    ratePerMinute: 0,
+    maxConnections: 1_000,
+    clock: new FakeClock(),
+  };
   const server = await build({ ...options, log: new RecordedLog(), routes: [guarded(() => [], [metrics.routes()])] });
   closing.push(() => server.close());
   /** Lines of our own, without comments. */

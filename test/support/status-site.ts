@@ -100,6 +100,7 @@ export class StatusSite {
       host: '127.0.0.1',
       port: 0,
       ratePerMinute: 0,
+      maxConnections: 1_000,
       routes: [guarded(() => options.tokens ?? [], [pages, metrics.routes()])],
       log,
       clock: systemClock(),

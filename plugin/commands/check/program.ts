@@ -1,12 +1,14 @@
 /** The program itself: the Node.js it runs on, and its configuration file. */
 import { statSync } from 'node:fs';
 import type { LoadedConfig } from '../../../config/load.ts';
+import { connectionShares, DESCRIPTORS_WANTED, descriptorLimit } from '../../app/descriptors.ts';
 import { readManifest } from '../../manifest.ts';
 import type { Finding } from '../../ports/finding.ts';
 
 export function* checkProgram(file: string, config: LoadedConfig): Iterable<Finding> {
   const { version, platforms } = readManifest();
   yield nodeFinding(process.versions.node, platforms.node);
+  yield descriptorFinding(descriptorLimit());
   const mode = statSync(file).mode & 0o777;
   if ((mode & 0o007) !== 0) {
     const found = `${file} can be read by everybody on this machine (mode ${mode.toString(8)})`;
@@ -17,6 +19,17 @@ export function* checkProgram(file: string, config: LoadedConfig): Iterable<Find
     what: 'version',
     found: `pushwake ${version}, mode ${config.mode}${config.mode === 'observe' ? ': nothing is sent, rung or removed yet' : ''}`,
   };
+}
+
+/** Of this shell; the shipped unit of systemd sets the service's own (LimitNOFILE). */
+export function descriptorFinding(limit: number | undefined): Finding {
+  const what = 'open files';
+  if (limit === undefined) return { level: 'ok', what, found: 'no limit is known' };
+  const { devices } = connectionShares(limit);
+  const found = `${limit} at most; of these http.devices takes ${devices} connections`;
+  if (limit >= DESCRIPTORS_WANTED) return { level: 'ok', what, found };
+  const remedy = `allow ${DESCRIPTORS_WANTED}: LimitNOFILE= in the unit of systemd, \`ulimit -n\` in a shell`;
+  return { level: 'warn', what, found, remedy };
 }
 
 export function nodeFinding(version: string, range: string): Finding {

@@ -47,6 +47,7 @@ export async function flood(progress: (line: string) => void): Promise<Result[]>
     port: 0,
     // The default of the configuration.
     ratePerMinute: 600,
+    maxConnections: 1_000,
     routes: [acrobitsRoutes(about), deviceRoutes(about)],
     log: silent,
     clock,
