@@ -6,7 +6,7 @@ const UNITS: Readonly<Record<string, DurationMs>> = { ms: 1, s: SECOND, min: MIN
 const PART = /(\d+(?:\.\d+)?)(ms|min|s|m|h|d)/g;
 
 /** Milliseconds, or undefined when the text is no duration. */
-export function parseDuration(text: string): DurationMs | undefined {
+function parseDuration(text: string): DurationMs | undefined {
   const compact = text.replace(/\s+/g, '');
   if (compact === '0') return 0;
   if (!/^(\d+(\.\d+)?(ms|min|s|m|h|d))+$/.test(compact)) return undefined;
@@ -16,7 +16,7 @@ export function parseDuration(text: string): DurationMs | undefined {
 }
 
 /** The shortest text of a duration: `12h`, `1h 30min`. */
-export function formatDuration(ms: DurationMs): string {
+function formatDuration(ms: DurationMs): string {
   if (ms === 0) return '0s';
   const parts: string[] = [];
   let left = ms;

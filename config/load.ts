@@ -122,7 +122,7 @@ export function parseConfig(file: string, text: string, schemaOf: SchemaOf, env:
   return parseFile(file, text, schemaOf, env).config;
 }
 
-export function parseFile(file: string, text: string, schemaOf: SchemaOf, env: NodeJS.ProcessEnv = {}): ConfigFile {
+function parseFile(file: string, text: string, schemaOf: SchemaOf, env: NodeJS.ProcessEnv = {}): ConfigFile {
   const counter = new LineCounter();
   const doc = parseDocument(text, { lineCounter: counter, uniqueKeys: true });
   const mistakes: Mistake[] = doc.errors.map((e) => ({

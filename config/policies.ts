@@ -13,7 +13,7 @@ export function matches(pattern: string, text: string): boolean {
   return new RegExp(`^${source}$`, 'i').test(text);
 }
 
-export function toPolicy(base: Policy, c: PolicyConfig): Policy {
+function toPolicy(base: Policy, c: PolicyConfig): Policy {
   return {
     ...base,
     ...(c.ttl === undefined ? {} : { ttlMs: c.ttl }),

@@ -1,9 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { breaches, readSources, type SourceFile } from './support/architecture.ts';
 import { arrows, withPicture } from './support/rooms.ts';
 
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const file = (path: string, text: string): SourceFile => ({ path, text });
 
 describe('the rooms', () => {
@@ -23,6 +25,33 @@ describe('the rooms', () => {
       return seen;
     };
     for (const room of all.keys()) if (room.startsWith('runtime')) expect([...reach(room)], room).not.toContain(room);
+  });
+});
+
+describe('exports', () => {
+  const all = ['plugin', 'adapters', 'config', 'test'].flatMap((top) =>
+    globSync(`${top}/**/*.ts`, { cwd: ROOT }).map((path) => file(path, readFileSync(join(ROOT, path), 'utf8'))),
+  );
+  /** Functions, classes and constants that no other file names. */
+  const unused = (files: readonly SourceFile[]): string[] =>
+    files
+      .filter(({ path }) => !path.startsWith('test/'))
+      .flatMap(({ path, text }) =>
+        [...text.matchAll(/^export (?:async )?(?:function\*?|const|class) (\w+)/gm)]
+          .map((m) => m[1] as string)
+          .filter((name) => !files.some((f) => f.path !== path && new RegExp(`\\b${name}\\b`).test(f.text)))
+          .map((name) => `${path}: ${name}`),
+      );
+
+  test('are used by some other file', () => {
+    expect(unused(all)).toEqual([]);
+  });
+
+  test('would be found when they are not (control)', () => {
+    const here = file('plugin/core/a.ts', 'export function used() {}\nexport const forgotten = 1;');
+    expect(unused([here, file('plugin/core/b.ts', "import { used } from './a.ts';")])).toEqual([
+      'plugin/core/a.ts: forgotten',
+    ]);
   });
 });
 

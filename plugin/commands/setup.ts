@@ -12,7 +12,7 @@ import type { AdapterDeps } from '../ports/adapter.ts';
 import { type BindingStore, StoreError } from '../ports/binding-store.ts';
 import { CommandError } from './exit.ts';
 
-export const DEFAULT_CONFIG = '/etc/pushwake/pushwake.yaml';
+const DEFAULT_CONFIG = '/etc/pushwake/pushwake.yaml';
 
 export const withConfig = (command: Command): Command =>
   command.option('-c, --config <file>', 'configuration', DEFAULT_CONFIG);

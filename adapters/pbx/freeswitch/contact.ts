@@ -44,7 +44,7 @@ export function readStored(text: string): StoredContact | undefined {
 const CUT_AT = 1023;
 
 /** `Contact: *` with Expires 0. */
-export function isNull(text: string): boolean {
+function isNull(text: string): boolean {
   return /sip:\(null\)@\(null\)/.test(text);
 }
 

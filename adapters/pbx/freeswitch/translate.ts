@@ -37,7 +37,7 @@ const READ: ReadonlySet<string> = new Set([
 ]);
 
 /** Custom events subscribed to. Not `pre_register` and `register_attempt`: anybody can cause those without a password. */
-export const SUBCLASSES = [
+const SUBCLASSES = [
   'sofia::register',
   'sofia::unregister',
   'sofia::expire',

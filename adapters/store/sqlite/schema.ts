@@ -13,7 +13,7 @@ const STEPS: readonly ((db: DatabaseSync) => void)[] = [
     `),
 ];
 
-export const SCHEMA_VERSION = STEPS.length;
+const SCHEMA_VERSION = STEPS.length;
 
 /** Brings the file to `SCHEMA_VERSION`. Throws an Error that says what to do when the file is not ours or newer. */
 export function prepare(db: DatabaseSync, path: string): void {

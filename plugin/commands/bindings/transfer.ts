@@ -5,7 +5,7 @@
 import { type AorRecord, decodeRecord, encodeRecord } from '../../core/binding.ts';
 import type { BindingStore } from '../../ports/binding-store.ts';
 
-export const EXPORT_FORMAT = 1;
+const EXPORT_FORMAT = 1;
 
 const AT_ONCE = 64;
 

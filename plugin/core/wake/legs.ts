@@ -137,9 +137,9 @@ function wordOfWakeLeg({ call, devices, now }: CallDraft, { cause, hungUp }: End
 }
 
 /** What Asterisk makes of a contact that cannot be reached: no route, 408, 502, 503. */
-export const NO_ANSWER_CAME: ReadonlySet<number> = new Set([Cause.noRoute, 18, Cause.subscriberAbsent, 27, 34]);
+const NO_ANSWER_CAME: ReadonlySet<number> = new Set([Cause.noRoute, 18, Cause.subscriberAbsent, 27, 34]);
 
-export function saidNo(cause: number, rang: boolean): boolean {
+function saidNo(cause: number, rang: boolean): boolean {
   if (cause === Cause.answeredElsewhere || cause === Cause.interworking || cause === 16) return false;
   return cause === Cause.busy || cause === Cause.rejected || cause === Cause.noAnswer || rang;
 }

@@ -55,7 +55,7 @@ export function dropStored(draft: CallDraft, d: DeviceDraft): void {
 }
 
 /** Until when an INVITE already under way to this very address may still make the phone ring. */
-export function graceOf(d: WakeDevice, contact: StoredContact, now: Instant): Instant | undefined {
+function graceOf(d: WakeDevice, contact: StoredContact, now: Instant): Instant | undefined {
   const { dialledAt } = d.legs.stored;
   if (d.legs.fresh.graceUntil !== undefined) return d.legs.fresh.graceUntil;
   if (dialledAt === undefined) return undefined;
@@ -85,7 +85,7 @@ export function pushSettled(draft: CallDraft, event: Extract<WakeEvent, { type: 
  * No push wakes it, or nobody knows when: what is stored is rung now. The leg that waits goes on waiting, however the push
  * ended: the ring time is the caller's, and the REGISTER of an app that was opened by hand rings as well (ADR 0030).
  */
-export function ringStoredUnlessWoken(draft: CallDraft, d: DeviceDraft): void {
+function ringStoredUnlessWoken(draft: CallDraft, d: DeviceDraft): void {
   if (!isLost(d) && d.push !== 'delayed') return;
   if (d.legs.stored.state === 'held' && !hasRegistered(d)) ringStored(draft, d);
 }

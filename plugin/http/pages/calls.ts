@@ -8,7 +8,7 @@ import { table } from './layout.ts';
 import { length, several, type Times } from './times.ts';
 import { devicesOf, firstStep, outcomeBadge } from './words.ts';
 
-export const CALLS_PER_PAGE = 100;
+const CALLS_PER_PAGE = 100;
 
 export function callsBody(all: readonly CallTrace[], of: string, page: number, times: Times): Html {
   const pages = Math.max(1, Math.ceil(all.length / CALLS_PER_PAGE));

@@ -15,7 +15,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Count, CountedAccount, SeldomWoken } from '../../ports/status.ts';
 
 /** Accounts listed by name. About 200 bytes each; any other account is found by its whole name. */
-export const LISTED = 20_000;
+const LISTED = 20_000;
 const SELDOM_LISTED = 100;
 /** Apps counted apart. Their names come from REGISTERs, so strangers can make them up. */
 const APPS_COUNTED = 10_000;
