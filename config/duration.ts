@@ -15,25 +15,6 @@ function parseDuration(text: string): DurationMs | undefined {
   return Math.round(ms);
 }
 
-/** The shortest text of a duration: `12h`, `1h 30min`. */
-function formatDuration(ms: DurationMs): string {
-  if (ms === 0) return '0s';
-  const parts: string[] = [];
-  let left = ms;
-  for (const [unit, size] of [
-    ['d', DAY],
-    ['h', HOUR],
-    ['min', MINUTE],
-    ['s', SECOND],
-    ['ms', 1],
-  ] as const) {
-    const n = Math.floor(left / size);
-    if (n > 0) parts.push(`${n}${unit}`);
-    left -= n * size;
-  }
-  return parts.join(' ');
-}
-
 export const duration = z
   .string('expected a duration such as 30s, 10min, 12h or 7d')
   .refine((text) => parseDuration(text) !== undefined, 'expected a duration such as 30s, 10min, 12h or 7d')

@@ -3,7 +3,7 @@
  * put where they belong. `config/schema.json` is this, written down; a test fails when the two differ.
  */
 import { z } from 'zod';
-import type { AdapterKind, SchemaOf } from './load.ts';
+import type { AdapterKind, SchemaOf } from './adapter-kinds.ts';
 import { configSchema } from './schema.ts';
 
 export type JsonSchema = Readonly<Record<string, unknown>>;

@@ -6,7 +6,9 @@
 import { readFileSync } from 'node:fs';
 import { type Document, isNode, isPair, isScalar, LineCounter, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
+import { visible } from '../plugin/core/visible.ts';
 import { ConfigError } from '../plugin/ports/config-error.ts';
+import type { AdapterKind, SchemaOf } from './adapter-kinds.ts';
 import { adapterSchema, fileSchema, type JsonSchema, keysAt } from './json-schema.ts';
 import { type Config, configSchema } from './schema.ts';
 import { inWords, nearest } from './wording.ts';
@@ -26,22 +28,16 @@ export class ConfigFileError extends ConfigError {
   readonly mistakes: readonly Mistake[];
 
   constructor(file: string, mistakes: readonly Mistake[]) {
-    const lines = mistakes.map((m) => `${file}:${m.line}:${m.column} ${m.path ? `${m.path}: ` : ''}${m.message}`);
+    // A key may hold a line break: each mistake stays one line all the same.
+    const lines = mistakes.map((m) =>
+      visible(`${file}:${m.line}:${m.column} ${m.path ? `${m.path}: ` : ''}${m.message}`),
+    );
     super(lines.join('\n'));
     this.mistakes = mistakes;
   }
 }
 
-/** Kinds of adapters that are configured. */
-export type AdapterKind = 'events' | 'pbx' | 'push' | 'store';
-
-/** The adapters there are. */
-export interface SchemaOf {
-  /** The schema of one adapter's options, or undefined when there is no adapter of that type. */
-  (kind: AdapterKind, type: string): z.ZodType | undefined;
-  /** Every type of a kind, in order. */
-  types(kind: AdapterKind): readonly string[];
-}
+export type { AdapterKind, SchemaOf };
 
 export interface LoadedConfig extends Omit<Config, AdapterKind> {
   readonly store: AdapterConfig;

@@ -14,3 +14,25 @@ export interface Clock {
   /** An instant as a PBX states it (epoch ms of ITS clock) in this clock's time. The identity on a real clock. */
   fromPbx(epochMs: number): Instant;
 }
+
+/** Work took longer than somebody waits for it. The work itself goes on. */
+export class TimeUp extends Error {
+  override name = 'TimeUp';
+}
+
+/** Settles as `work` does, or rejects with `TimeUp` after `ms` of this clock. Leaves no timer behind. */
+export function within<T>(clock: Pick<Clock, 'after'>, ms: DurationMs, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(ms, () => reject(new TimeUp(`no answer within ${ms} ms`)));
+    work.then(
+      (value) => {
+        cancel();
+        resolve(value);
+      },
+      (error: unknown) => {
+        cancel();
+        reject(error);
+      },
+    );
+  });
+}

@@ -76,3 +76,9 @@ describe('reading a configuration', () => {
     );
   });
 });
+
+it('a mistake in a key that holds a line break is one line', () => {
+  expect(() => parseConfig('f.yaml', `${PBX}"a\\nb": 1\n`, schemas)).toThrow(
+    /^f\.yaml:2:1 a\\u000ab: unknown key[^\n]*$/,
+  );
+});

@@ -10,6 +10,7 @@ import type { AorRecord } from '../../../plugin/core/binding.ts';
 import { type DurationMs, type Instant, MINUTE, plus } from '../../../plugin/core/time.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
 import { type BindingStore, type PutOutcome, type ReadHow, StoreError } from '../../../plugin/ports/binding-store.ts';
+import { within } from '../../../plugin/ports/clock.ts';
 import type { Peers } from '../../../plugin/ports/peers.ts';
 import { recordOfRow, rowOf } from '../row-text.ts';
 import { ANSWER_WITHIN, type Client, clientFor, type RedisCommands } from './connection.ts';
@@ -112,7 +113,7 @@ class RedisStore implements BindingStore {
     this.#keyv.namespace = undefined;
     adapter.namespace = undefined;
     try {
-      await this.#within(connected);
+      await within(this.#deps.clock, ANSWER_WITHIN, connected);
     } catch (error) {
       throw new StoreError(inWords(this.#where, last ?? error), { cause: error });
     }
@@ -327,7 +328,7 @@ class RedisStore implements BindingStore {
   }
 
   async #asked<T>(work: Promise<T>): Promise<T> {
-    const bounded = this.#within(work);
+    const bounded = within(this.#deps.clock, ANSWER_WITHIN, work);
     this.#underWay.add(bounded);
     try {
       return await bounded;
@@ -337,15 +338,6 @@ class RedisStore implements BindingStore {
     } finally {
       this.#underWay.delete(bounded);
     }
-  }
-
-  #within<T>(work: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const cancel = this.#deps.clock.after(ANSWER_WITHIN, () =>
-        reject(new Error(`it did not answer within ${ANSWER_WITHIN} ms`)),
-      );
-      work.then(resolve, reject).finally(cancel);
-    });
   }
 
   #commands(): RedisCommands {

@@ -11,7 +11,7 @@ import type { Braked } from '../../core/events.ts';
 import { between, type DurationMs, HOUR, type Instant, MINUTE, plus, SECOND } from '../../core/time.ts';
 import type { Logger } from '../../ports/adapter.ts';
 import type { BindingStore } from '../../ports/binding-store.ts';
-import type { Clock } from '../../ports/clock.ts';
+import { type Clock, within } from '../../ports/clock.ts';
 import type { BrakeState } from '../../ports/status.ts';
 
 export interface BrakeOptions {
@@ -93,7 +93,7 @@ export class Brake {
    */
   async believes(app: AppKey, device: BindingId): Promise<boolean> {
     if (!this.#o.enabled) return true;
-    const live = await this.#within(this.#o.liveOf(app));
+    const live = await within(this.#o.clock, COUNT_WITHIN, this.#o.liveOf(app)).catch(() => undefined);
     if (live === undefined) return false;
     const known = this.#remember(app);
     const nowMs = this.#o.clock.monotonicMs();
@@ -196,22 +196,6 @@ export class Brake {
     this.#everything = undefined;
     this.#dueThisHour = 0;
     this.#forecast = undefined;
-  }
-
-  #within(work: Promise<number | undefined>): Promise<number | undefined> {
-    return new Promise((resolve) => {
-      const cancel = this.#o.clock.after(COUNT_WITHIN, () => resolve(undefined));
-      work.then(
-        (count) => {
-          cancel();
-          resolve(count);
-        },
-        () => {
-          cancel();
-          resolve(undefined);
-        },
-      );
-    });
   }
 }
 

@@ -11,7 +11,7 @@ import { transition } from '../../core/lifecycle.ts';
 import { type DurationMs, SECOND } from '../../core/time.ts';
 import type { Logger } from '../../ports/adapter.ts';
 import type { BindingStore } from '../../ports/binding-store.ts';
-import type { Clock } from '../../ports/clock.ts';
+import { type Clock, TimeUp, within } from '../../ports/clock.ts';
 import { atBoundary } from './crash-points.ts';
 import { KeyedQueue } from './keyed-queue.ts';
 
@@ -35,11 +35,6 @@ export interface BindingsOptions {
   /** What the PBXs hold for an AOR, as facts: for a call while the store is away. Never rejects. Default: nothing. */
   readonly shown?: (aor: Aor) => Promise<readonly LifecycleEvent[]>;
   readonly onEffects: (aor: Aor, record: AorRecord, effects: readonly Effect[]) => void;
-}
-
-/** The store, or a PBX in its place, took longer than a call waits. */
-class NoAnswer extends Error {
-  override name = 'NoAnswer';
 }
 
 export class Bindings {
@@ -78,14 +73,14 @@ export class Bindings {
    * For a call: the record as stored; when the store does not answer in time as last seen, or made of what the PBX shows.
    */
   async read(aor: Aor): Promise<AorRecord | undefined> {
-    const fromStore = this.#within(this.#o.store.get(aor)).then(
+    const fromStore = within(this.#o.clock, READ_WITHIN, this.#o.store.get(aor)).then(
       (record) => {
         this.#inDoubt = false;
         return { record: this.#remember(aor, record) };
       },
       (error: unknown) => {
         // A refusal comes at once and costs nobody any time.
-        this.#inDoubt = error instanceof NoAnswer;
+        this.#inDoubt = error instanceof TimeUp;
         this.#complain(error);
         return undefined;
       },
@@ -99,7 +94,7 @@ export class Bindings {
 
   /** Good enough to wake by; never stored, and nothing is told on the strength of it. */
   async #fromShown(aor: Aor): Promise<AorRecord | undefined> {
-    const facts = await this.#within(this.#o.shown?.(aor) ?? Promise.resolve([])).catch(() => []);
+    const facts = await within(this.#o.clock, READ_WITHIN, this.#o.shown?.(aor) ?? Promise.resolve([])).catch(() => []);
     if (facts.length === 0) return undefined;
     const now = this.#o.clock.now();
     return facts.reduce((r, fact) => transition(r, fact, now, this.#o.policyFor(aor)).record, emptyRecord(aor));
@@ -167,13 +162,6 @@ export class Bindings {
       if (oldest !== undefined) this.#remembered.delete(oldest);
     }
     return record;
-  }
-
-  #within<T>(work: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const cancel = this.#o.clock.after(READ_WITHIN, () => reject(new NoAnswer(`no answer within ${READ_WITHIN} ms`)));
-      work.then(resolve, reject).finally(cancel);
-    });
   }
 
   #keep(aor: Aor, events: readonly LifecycleEvent[]): void {

@@ -8,8 +8,7 @@ import type { PolicyFor } from '../../core/lifecycle.ts';
 import type { Mode } from '../../core/policy.ts';
 import { type DurationMs, type Instant, SECOND } from '../../core/time.ts';
 import type { CallTrace } from '../../core/trace.ts';
-import type { Clock } from '../../ports/clock.ts';
-import type { HeldContact } from '../../ports/pbx-link.ts';
+import { type Clock, within } from '../../ports/clock.ts';
 import type {
   BrakeState,
   Count,
@@ -123,21 +122,11 @@ export class LiveStatus implements RunningStatus {
   held(aor: Aor): Promise<readonly Held[]> {
     const { links, wire } = this.#p;
     return Promise.all(
-      links.owners(aor).map(
-        (link) =>
-          new Promise<Held>((resolve) => {
-            const settle = (contacts: readonly HeldContact[] | undefined) => {
-              cancel();
-              resolve({ pbx: link.name, contacts });
-            };
-            const cancel = wire.after(ASK_WITHIN, () => settle(undefined));
-            if (!link.up) return settle(undefined);
-            link.ask(aor).then(
-              (answer) => settle(answer.contacts),
-              () => settle(undefined),
-            );
-          }),
-      ),
+      links.owners(aor).map(async (link): Promise<Held> => {
+        if (!link.up) return { pbx: link.name, contacts: undefined };
+        const answer = await within(wire, ASK_WITHIN, link.ask(aor)).catch(() => undefined);
+        return { pbx: link.name, contacts: answer?.contacts };
+      }),
     );
   }
 }

@@ -1,6 +1,6 @@
 /**
  * The steps of a call are data: whoever decides by one, and whoever shows one, no longer compiles when it is renamed or has
- * no words. Seen by the compiler itself, in a copy of the sources.
+ * no words; nor does a policy that is chosen without the account's choice. Seen by the compiler itself, in a copy of the sources.
  */
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ const TOP = fileURLToPath(new URL('..', import.meta.url));
 
 /** The files of a changed copy that do not compile, each once. */
 function broken(file: string, change: (text: string) => string): string[] {
-  const copy = mkdtempSync(join(tmpdir(), 'call-steps-'));
+  const copy = mkdtempSync(join(tmpdir(), 'does-not-compile-'));
   try {
     for (const folder of ['core', 'ports', 'runtime', 'http']) {
       cpSync(join(TOP, 'plugin', folder), join(copy, 'plugin', folder), { recursive: true });
@@ -84,5 +84,16 @@ describe('a step of a call', () => {
   it('without words: what shows it does not compile', () => {
     const without = (text: string) => text.replace(/^ {2}dialled: .*\n/m, '');
     expect(broken('plugin/core/wake/step-words.ts', without)).toContain('plugin/core/wake/step-words.ts');
+  });
+});
+
+describe('the policy of a binding', () => {
+  it('chosen without what the directory says: does not compile', () => {
+    const forgotten = (text: string) =>
+      text.replace(
+        'return this.policyFor({ targets, choice: choiceOf(this.bindings) });',
+        'return this.policyFor({ targets });',
+      );
+    expect(broken('plugin/core/lifecycle/draft.ts', forgotten)).toContain('plugin/core/lifecycle/draft.ts');
   });
 });
