@@ -82,10 +82,15 @@ describe('apns', () => {
     more.push(made);
     return made;
   };
-  const send = (purpose: 'call' | 'cancel' | 'refresh' | 'notice', targets: object = TARGETS, by = provider) => {
+  const send = (
+    purpose: 'call' | 'cancel' | 'refresh' | 'notice',
+    targets: object = TARGETS,
+    by = provider,
+    of = '',
+  ) => {
     const request = requestFor(by, purpose, targets);
     if (!request) throw new Error('no target');
-    return by.send(request, never);
+    return by.send(of === '' ? request : { ...request, aor: of }, never);
   };
 
   beforeEach(async () => {
@@ -515,6 +520,7 @@ describe('apns', () => {
   describe('a token Apple does not know', () => {
     const unknown = (n: number) => ({ call: target(`${n}`.padStart(64, '0')) });
     const failed = { kind: 'failed', reason: 'BadDeviceToken' };
+    const of = (account: number, targets: object) => send('call', targets, provider, `${1001 + account}@example.com`);
 
     it('is dead when it fails three times, 10 min apart, while others are reached', async () => {
       await send('call');
@@ -535,12 +541,25 @@ describe('apns', () => {
       }
     });
 
-    it('five of them in a row: the environment is wrong, and nobody is dead', async () => {
+    it('fifty made up by one account, or by two, say nothing of the app', async () => {
       await send('call');
-      for (let n = 1; n < 5; n++) expect(await send('call', unknown(n))).toEqual(failed);
+      for (let n = 0; n < 50; n++) expect(await of(n % 2, unknown(n))).toEqual(failed);
+    });
+
+    it('is not, when nobody was reached between: a site of one account whose app changed its environment', async () => {
+      await send('call');
+      for (let i = 0; i < 9; i++) {
+        for (let n = 0; n < 5; n++) expect(await of(1, unknown(n))).toEqual(failed);
+        await clock.advance(3_600 * SECOND);
+      }
+    });
+
+    it('five of three accounts in a row: the environment is wrong, and nobody is dead', async () => {
+      await send('call');
+      for (let n = 1; n < 5; n++) expect(await of(n % 3, unknown(n))).toEqual(failed);
       for (let n = 5; n < 50; n++) {
         await clock.advance(3_600 * SECOND);
-        expect(await send('call', unknown(n % 7))).toMatchObject({
+        expect(await of(n % 3, unknown(n % 7))).toMatchObject({
           kind: 'misconfigured',
           reason: 'BadDeviceToken',
           scope: 'device',

@@ -389,6 +389,52 @@ describe('alarms', () => {
   });
 });
 
+describe('alarms that devices cause', () => {
+  const ofDevice = (reason: string): PushOutcome => ({ kind: 'misconfigured', reason, hint: 'x', scope: 'device' });
+  const ours: PushOutcome = { kind: 'misconfigured', reason: 'InvalidProviderToken', hint: 'check the key' };
+  /** A push for an app that a device made up. */
+  const madeUp = async (n: number, outcome: PushOutcome) => {
+    provider.next(outcome);
+    const { call: target, other } = provider.targets(`tok-${n}`);
+    const named = (t: typeof target) => (t ? { ...t, app: `made.up.${n}` } : undefined);
+    const targets = { call: named(target), other: named(other) } as ReturnType<typeof provider.targets>;
+    await delivery.send(notice(), targets);
+  };
+  const reasons = () => delivery.stats().alarms.map((a) => a.outcome.reason);
+
+  it('do not drive out ours, are themselves bounded, and the newest is held', async () => {
+    provider.next(ours);
+    await delivery.send(refresh(), provider.targets());
+    for (let n = 0; n < 300; n++) await madeUp(n, ofDevice('unknown app'));
+    expect(reasons().filter((r) => r === 'InvalidProviderToken')).toHaveLength(1);
+    expect(delivery.stats().alarms.length).toBeLessThanOrEqual(51);
+    expect(delivery.stats().alarms.at(-1)).toMatchObject({ app: 'made.up.299' });
+  });
+
+  it('do not keep ours out: what comes after them is logged and held', async () => {
+    for (let n = 0; n < 300; n++) await madeUp(n, ofDevice('unknown app'));
+    provider.next(ours);
+    await delivery.send(refresh(), provider.targets());
+    expect(reasons()).toContain('InvalidProviderToken');
+    expect(log.at('error').at(-1)?.fields).toMatchObject({ reason: 'InvalidProviderToken' });
+  });
+
+  it('write twenty lines an hour, and one that says there are more', async () => {
+    for (let n = 0; n < 100; n++) await madeUp(n, ofDevice('unknown app'));
+    expect(log.at('error')).toHaveLength(20);
+    expect(log.at('warn').filter((l) => l.message.startsWith('devices cause many'))).toHaveLength(1);
+    await clock.advance(HOUR);
+    await madeUp(100, ofDevice('unknown app'));
+    expect(log.at('error')).toHaveLength(21);
+  });
+
+  it('of a service that is refused for every app: the oldest gives way, never the newest', async () => {
+    for (let n = 0; n < 150; n++) await madeUp(n, ours);
+    const apps = delivery.stats().alarms.map((a) => a.app);
+    expect([apps.length, apps[0], apps.at(-1)]).toEqual([100, 'made.up.50', 'made.up.149']);
+  });
+});
+
 describe('the budget of a device', () => {
   it('is a brake against loops: not for calls, by the hour, for each device', async () => {
     for (let i = 0; i < 12; i++)

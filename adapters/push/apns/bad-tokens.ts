@@ -5,8 +5,10 @@
  */
 import { type DurationMs, MINUTE } from '../../../plugin/core/time.ts';
 
-/** So many different tokens in a row, and none accepted between: not the tokens are wrong. */
+/** This many different tokens in a row, and none accepted between: not the tokens are wrong. */
 const MANY = 5;
+/** Tokens of one account that count among them: one account may make up as many as it likes, so it takes three. */
+const OF_ONE_ACCOUNT = 2;
 /** A token is dead after so many answers, */
 const DEAD_AFTER = 3;
 /** each so long after the one before: retries and a busy minute count once. */
@@ -20,32 +22,37 @@ interface Failing {
 }
 
 export class BadTokens {
-  readonly #inARow = new Map<string, Set<string>>();
-  readonly #acceptedAny = new Set<string>();
+  /** By app: tokens, and the account of each. */
+  readonly #inARow = new Map<string, Map<string, string>>();
+  /** By app: when a push of it was last accepted. */
+  readonly #acceptedMs = new Map<string, number>();
   readonly #failing = new Map<string, Failing>();
 
-  accepted(app: string, token: string): void {
-    this.#acceptedAny.add(app);
+  accepted(app: string, token: string, nowMs: number): void {
+    this.#acceptedMs.set(app, nowMs);
     this.#inARow.get(app)?.clear();
     this.#failing.delete(`${app} ${token}`);
   }
 
   /** `many`: the app is misconfigured. `dead`: it is this token. */
-  failed(app: string, token: string, nowMs: number): 'alone' | 'many' | 'dead' {
-    const row = this.#inARow.get(app) ?? new Set();
+  failed(app: string, token: string, account: string, nowMs: number): 'alone' | 'many' | 'dead' {
+    const row = this.#inARow.get(app) ?? new Map<string, string>();
     this.#inARow.set(app, row);
-    if (row.size < MANY) row.add(token);
+    const ofAccount = [...row.values()].filter((a) => a === account).length;
+    if (row.size < MANY && ofAccount < OF_ONE_ACCOUNT) row.set(token, account);
     if (row.size >= MANY) {
       // What looks like everybody's trouble is counted against nobody.
-      this.#acceptedAny.delete(app);
+      this.#acceptedMs.delete(app);
       this.#failing.clear();
       return 'many';
     }
     // Nobody was reached yet: this may be the first of many.
-    if (!this.#acceptedAny.has(app)) return 'alone';
+    const acceptedMs = this.#acceptedMs.get(app);
+    if (acceptedMs === undefined) return 'alone';
     const key = `${app} ${token}`;
     const before = this.#failing.get(key);
-    if (before && nowMs - before.lastMs < APART) return 'alone';
+    // Nobody was reached between: it may be the app's trouble, of a site with few accounts.
+    if (before && (nowMs - before.lastMs < APART || acceptedMs <= before.lastMs)) return 'alone';
     const count = (before?.count ?? 0) + 1;
     this.#failing.delete(key);
     if (count >= DEAD_AFTER) return 'dead';

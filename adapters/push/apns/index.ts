@@ -86,12 +86,12 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
     const { first, other } = environments(app, target);
     const { fingerprint } = target.token;
     const outcome = judge(key, await connectionOf(key, first).exchange(message, token, signal));
-    if (outcome.kind === 'accepted') badTokens.accepted(app.bundleId, fingerprint);
+    if (outcome.kind === 'accepted') badTokens.accepted(app.bundleId, fingerprint, clock.monotonicMs());
     if (outcome.kind !== 'failed' || outcome.reason !== 'BadDeviceToken' || closed) return outcome;
 
     if (other) {
       const second = judge(key, await connectionOf(key, other).exchange(message, token, signal));
-      if (second.kind === 'accepted') badTokens.accepted(app.bundleId, fingerprint);
+      if (second.kind === 'accepted') badTokens.accepted(app.bundleId, fingerprint, clock.monotonicMs());
       if (second.kind === 'accepted' || second.kind === 'tokenDead') {
         remember(fingerprint, other, app);
         return second;
@@ -99,12 +99,12 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
       // Only an answer of both worlds that neither knows the token says anything about it.
       if (second.kind !== 'failed' || second.reason !== 'BadDeviceToken') return outcome;
     }
-    return judgeBadToken(app, fingerprint, outcome);
+    return judgeBadToken(app, fingerprint, request.aor, outcome);
   }
 
   /** "BadDeviceToken" alone is no verdict: a wrong environment gives it for every token there is. */
-  function judgeBadToken(app: ApnsApp, fingerprint: string, outcome: PushOutcome): PushOutcome {
-    switch (badTokens.failed(app.bundleId, fingerprint, clock.monotonicMs())) {
+  function judgeBadToken(app: ApnsApp, fingerprint: string, account: string, outcome: PushOutcome): PushOutcome {
+    switch (badTokens.failed(app.bundleId, fingerprint, account, clock.monotonicMs())) {
       case 'many': {
         const hint =
           app.environment === 'auto'

@@ -185,11 +185,11 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     const reason = 'reason' in outcome ? { reason: outcome.reason } : {};
     const token = target.token.fingerprint;
     const fields = { provider, app, purpose, aor, pushId, token, outcome: outcome.kind, ...reason, attempts };
-    if (outcome.kind === 'misconfigured' && alarms.raise(request, outcome, clock.monotonicMs())) {
-      log.error(
-        { provider, app, purpose, reason: outcome.reason, hint: outcome.hint },
-        'push service is misconfigured',
-      );
+    if (outcome.kind === 'misconfigured') {
+      const raised = alarms.raise(request, outcome, clock.monotonicMs());
+      const said = { provider, app, purpose, reason: outcome.reason, hint: outcome.hint };
+      if (raised !== 'quiet') log.error(said, 'push service is misconfigured');
+      if (raised === 'last') log.warn({}, 'devices cause many misconfigurations, no more of them are logged this hour');
     }
     if (outcome.kind === 'accepted') {
       for (const heard of listeners) heard(request);

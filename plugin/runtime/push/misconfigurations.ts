@@ -12,55 +12,93 @@ export type Misconfigured = PushOutcome & { readonly kind: 'misconfigured' };
 const PAUSE: DurationMs = 30 * SECOND;
 const DEVICE_FORGOTTEN_AFTER: DurationMs = HOUR;
 
-/** App names come from devices: no stranger may fill the memory or the log with them. */
-const MAX_ALARMS = 100;
+/** Misconfigurations of ours that are held; those of the service with the most give way, the oldest first. */
+const MOST_OF_OURS = 100;
+/** Those that a device can cause: app names and tokens are what a stranger writes. The oldest gives way. */
+const MOST_OF_DEVICES = 50;
+/** Lines of the log that devices can cause within an hour; then one line says that there are more. */
+const LINES_OF_DEVICES = 20;
+
+interface Held extends Alarm {
+  seenAtMs: number;
+  pausedUntilMs: number;
+}
+
+/** `log`: it is new. `last`: it is new, and the last of this hour that devices may write into the log. `quiet`: nothing to say. */
+export type Raised = 'log' | 'last' | 'quiet';
 
 export class Alarms {
-  readonly #held = new Map<string, Alarm & { seenAtMs: number; pausedUntilMs: number }>();
+  readonly #ours = new Map<string, Held>();
+  readonly #ofDevices = new Map<string, Held>();
+  #lines = { sinceMs: Number.NEGATIVE_INFINITY, count: 0 };
 
-  /** True: it is new and should be told. */
-  raise(request: PushRequest, outcome: Misconfigured, nowMs: number): boolean {
+  raise(request: PushRequest, outcome: Misconfigured, nowMs: number): Raised {
     this.#forget(nowMs);
     const { provider, app } = request.target;
-    const key = outcome.scope === 'device' ? `${groupOf(request)} ${outcome.reason}` : groupOf(request);
-    const pausedUntilMs = outcome.scope === 'device' ? 0 : nowMs + PAUSE;
-    const old = this.#held.get(key);
+    const ofDevice = outcome.scope === 'device';
+    const held = ofDevice ? this.#ofDevices : this.#ours;
+    const key = ofDevice ? `${groupOf(request)} ${outcome.reason}` : groupOf(request);
+    const pausedUntilMs = ofDevice ? 0 : nowMs + PAUSE;
+    const old = held.get(key);
     if (old?.outcome.reason === outcome.reason) {
       old.seenAtMs = nowMs;
       if (nowMs >= old.pausedUntilMs) old.pausedUntilMs = pausedUntilMs;
-      return false;
+      return 'quiet';
     }
-    if (!old && this.#held.size >= MAX_ALARMS) return false;
-    this.#held.set(key, { provider, app, outcome, seenAtMs: nowMs, pausedUntilMs });
-    return true;
+    if (!old && held.size >= (ofDevice ? MOST_OF_DEVICES : MOST_OF_OURS)) held.delete(mostDispensable(held));
+    held.set(key, { provider, app, outcome, seenAtMs: nowMs, pausedUntilMs });
+    return ofDevice ? this.#lineOfDevice(nowMs) : 'log';
+  }
+
+  #lineOfDevice(nowMs: number): Raised {
+    if (nowMs - this.#lines.sinceMs >= HOUR) this.#lines = { sinceMs: nowMs, count: 0 };
+    this.#lines.count++;
+    if (this.#lines.count === LINES_OF_DEVICES) return 'last';
+    return this.#lines.count < LINES_OF_DEVICES ? 'log' : 'quiet';
   }
 
   /** The outcome a push would meet again; undefined: let it try. */
   paused(request: PushRequest, nowMs: number): Misconfigured | undefined {
-    const alarm = this.#held.get(groupOf(request));
+    const alarm = this.#ours.get(groupOf(request));
     return alarm && nowMs < alarm.pausedUntilMs ? alarm.outcome : undefined;
   }
 
   /** A push was accepted. True: that ended an alarm. */
   clear(request: PushRequest): boolean {
-    return this.#held.size > 0 && this.#held.delete(groupOf(request));
+    return this.#ours.size > 0 && this.#ours.delete(groupOf(request));
   }
 
   /** Its configuration has changed: what it refused before says nothing any more. */
   forgetProvider(provider: string): void {
-    for (const [key, alarm] of this.#held) if (alarm.provider === provider) this.#held.delete(key);
+    for (const held of [this.#ours, this.#ofDevices]) {
+      for (const [key, alarm] of held) if (alarm.provider === provider) held.delete(key);
+    }
   }
 
   list(nowMs: number): readonly Alarm[] {
     this.#forget(nowMs);
-    return [...this.#held.values()].map(({ provider, app, outcome }) => ({ provider, app, outcome }));
+    return [...this.#ours.values(), ...this.#ofDevices.values()].map(({ provider, app, outcome }) => ({
+      provider,
+      app,
+      outcome,
+    }));
   }
 
   #forget(nowMs: number): void {
-    for (const [key, { outcome, seenAtMs }] of this.#held) {
-      if (outcome.scope === 'device' && nowMs - seenAtMs >= DEVICE_FORGOTTEN_AFTER) this.#held.delete(key);
+    for (const [key, { seenAtMs }] of this.#ofDevices) {
+      if (nowMs - seenAtMs >= DEVICE_FORGOTTEN_AFTER) this.#ofDevices.delete(key);
     }
   }
+}
+
+/**
+ * The oldest of the service that has most. A service whose apps are whatever devices say (a webhook) may be refused for each of
+ * them; it must not drive out what another service says.
+ */
+function mostDispensable(held: ReadonlyMap<string, Held>): string {
+  const count = (provider: string) => [...held.values()].filter((a) => a.provider === provider).length;
+  const most = [...new Set([...held.values()].map((a) => a.provider))].reduce((a, b) => (count(b) > count(a) ? b : a));
+  return [...held].find(([, a]) => a.provider === most)?.[0] ?? '';
 }
 
 /** Calls and the rest go to different topics at Apple: one may be right and the other wrong. */
