@@ -15,6 +15,9 @@ const DEVICE_FORGOTTEN_AFTER: DurationMs = HOUR;
 /** App names come from devices: no stranger may fill the memory or the log with them. */
 const MAX_ALARMS = 100;
 
+/** The one mistake of a whole service that is none of an app: no request reaches it. */
+const UNTRUSTED = 'certificate not trusted';
+
 export class Alarms {
   readonly #held = new Map<string, Alarm & { seenAtMs: number; pausedUntilMs: number }>();
 
@@ -43,7 +46,13 @@ export class Alarms {
 
   /** A push was accepted. True: that ended an alarm. */
   clear(request: PushRequest): boolean {
-    return this.#held.size > 0 && this.#held.delete(groupOf(request));
+    if (this.#held.size === 0) return false;
+    let ended = this.#held.delete(groupOf(request));
+    for (const [key, { provider, outcome }] of this.#held) {
+      // Nothing came through at all, of no app: that is over for all of them.
+      if (provider === request.target.provider && outcome.reason === UNTRUSTED) ended = this.#held.delete(key) || ended;
+    }
+    return ended;
   }
 
   /** Its configuration has changed: what it refused before says nothing any more. */
