@@ -119,7 +119,13 @@ function health(config: LoadedConfig, runtime: Runtime): Health {
     brakes: runtime.status.brake(),
     version: readManifest().version,
     mode: config.mode,
-    services: providers.map(({ provider, queued, inFlight, breaker }) => ({ provider, queued, inFlight, breaker })),
+    services: providers.map(({ provider, queued, inFlight, breaker, trouble }) => ({
+      provider,
+      queued,
+      inFlight,
+      breaker,
+      ...(trouble === undefined ? {} : { trouble }),
+    })),
     alarms: alarms.map(({ provider, app, outcome }) => ({
       provider,
       app,

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { remedyOfTrouble } from '../core/push-remedies.ts';
 import { STAGES, type Stage, stageOf } from '../core/stage.ts';
 import type { Health } from '../http/health.ts';
 import { StoreError } from '../ports/binding-store.ts';
@@ -67,9 +68,11 @@ export function whatIsWrong(health: Health): string[] {
       up ? [] : [`the link to ${pbx} is down: its calls ring without push; "pbx link down" in the log says why`],
     ),
     ...(health.alarms ?? []).map((a) => `${a.provider} refuses app ${a.app} (${a.reason}): ${a.hint}`),
-    ...(health.services ?? []).flatMap(({ provider, breaker }) =>
-      breaker === 'closed' ? [] : [`${provider} does not answer: pushes to it are held back`],
-    ),
+    ...(health.services ?? []).flatMap(({ provider, breaker, trouble }) => {
+      if (breaker === 'closed' && trouble === undefined) return [];
+      const what = breaker === 'closed' ? 'did not take its last push' : 'does not answer: pushes to it are held back';
+      return [`${provider} ${what}${trouble === undefined ? '' : ` (${trouble}): ${remedyOfTrouble(trouble)}`}`];
+    }),
     ...(health.brakes ?? []).map(({ app, reason }) =>
       app === undefined
         ? `the brake is on, notices and endings are held back: ${reason}; pushwake brake release lets go`

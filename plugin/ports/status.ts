@@ -80,7 +80,7 @@ export interface ServiceState {
   /** Pushes that the service has not answered yet. */
   readonly inFlight: number;
   readonly breaker: BreakerState;
-  /** Why the breaker holds it back, while it does. */
+  /** Why the last push was not taken; absent once one is answered, or 5 minutes later while nothing is held back. */
   readonly trouble?: string;
   readonly credentials: readonly Credential[];
 }

@@ -120,7 +120,7 @@ describe('what is wrong now', () => {
       'a service away',
       { services: [{ provider: 'fcm', breaker: 'open', trouble: 'no answer in time', credentials: [] }] },
       'bad',
-      /fcm cannot be reached.*no answer in time/s,
+      /fcm does not answer.*no answer in time/s,
     ],
     [
       'the store away',

@@ -12,6 +12,7 @@ import { pushProviderContract, requestFor } from '../contract/push-provider.cont
 import { type ApnsStandIn, makeP8Key, startApnsStandIn } from '../support/apns-stand-in/index.ts';
 import { FakeClock, NOON, settle } from '../support/fake-clock.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
+import { TcpProxy } from '../support/tcp-proxy.ts';
 import { selfSignedCertificate } from '../support/tls.ts';
 
 const VOIP = 'a'.repeat(64);
@@ -51,7 +52,8 @@ pushProviderContract('apns', {
         else if (reason === 'refused') apns.next('refuse-stream');
         else if (reason === 'no answer in time') {
           apns.next('hang');
-          void apns.received(1).then(() => clock.advance(5 * SECOND));
+          void apns.received(1).then(() => clock.advance(500));
+          void apns.pinged().then(() => clock.advance(5 * SECOND));
         } else return false;
         return true;
       },
@@ -219,12 +221,34 @@ describe('apns', () => {
       expect(await send('call', TARGETS, one)).toMatchObject({ kind: 'accepted' });
     });
 
+    it('whose network went away while it was idle: a PING finds out within 1.5 s, the next push goes on another', async () => {
+      const proxy = await TcpProxy.start(apns.endpoint.port);
+      const one = make({ connections: 1, endpoint: { ...apns.endpoint, port: proxy.port } });
+      expect(await send('call', TARGETS, one)).toMatchObject({ kind: 'accepted' });
+      proxy.stall();
+      const swallowed = [send('call', TARGETS, one), send('refresh', TARGETS, one)];
+      await settle();
+      await clock.advance(500);
+      await clock.advance(999);
+      proxy.stallNew = false;
+      await clock.advance(1);
+      const lost = { kind: 'retryLater', reason: 'connection lost' };
+      expect(await Promise.all(swallowed)).toEqual([lost, lost]);
+      expect(await send('call', TARGETS, one)).toMatchObject({ kind: 'accepted' });
+      await one.close();
+      await proxy.close();
+    });
+
     it('that has gone silent is replaced after the first push it swallowed', async () => {
       const one = make({ connections: 1 });
       apns.next('hang');
       const hung = send('call', TARGETS, one);
       await apns.received(1);
-      await clock.advance(5 * SECOND);
+      // Its PING is answered: the line is alive, it is Apple that does not answer.
+      const pinged = apns.pinged();
+      await clock.advance(500);
+      await pinged;
+      await clock.advance(4_500);
       expect(await hung).toMatchObject({ kind: 'retryLater', reason: 'no answer in time' });
       expect(await send('call', TARGETS, one)).toMatchObject({ kind: 'accepted' });
       expect(apns.connectionsEver).toBe(2);

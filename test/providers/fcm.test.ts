@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { create } from '../../adapters/push/fcm/index.ts';
-import { outcomeOf, readFailure, VERDICTS } from '../../adapters/push/fcm/outcome.ts';
-import { HOUR, plus, SECOND } from '../../plugin/core/time.ts';
+import { outcomeOf, readFailure, TOKEN_DOUBTFUL, VERDICTS } from '../../adapters/push/fcm/outcome.ts';
+import { HOUR, MINUTE, plus, SECOND } from '../../plugin/core/time.ts';
 import { Token } from '../../plugin/core/token.ts';
 import type { PushOutcome, PushProvider, PushPurpose } from '../../plugin/ports/push-provider.ts';
 import { pushProviderContract, requestFor } from '../contract/push-provider.contract.ts';
@@ -14,6 +14,7 @@ import { type FcmStandIn, startFcmStandIn } from '../support/fcm-stand-in/index.
 import { RecordedLog } from '../support/recorded-log.ts';
 import { selfSignedCertificate } from '../support/tls.ts';
 
+const NO_TOKEN = 'The registration token is not a valid FCM registration token';
 const TOKEN = `cXyz_1-a:APA91b${'x'.repeat(120)}`;
 const SENDER = '123456789012';
 const never = new AbortController().signal;
@@ -39,7 +40,9 @@ pushProviderContract('fcm', {
         if (status === 200) return true;
         if (reason === 'INVALID_ARGUMENT message.token') {
           fcm.next({ status: 400, reason: 'INVALID_ARGUMENT', field: 'message.token' });
-        } else if (status !== undefined) fcm.next({ status, reason: reason === '*' ? 'SOMETHING_NEW' : reason });
+        } else if (reason === TOKEN_DOUBTFUL)
+          fcm.next({ status: 400, reason: 'INVALID_ARGUMENT', complaint: NO_TOKEN });
+        else if (status !== undefined) fcm.next({ status, reason: reason === '*' ? 'SOMETHING_NEW' : reason });
         else if (reason === 'connection lost') fcm.next('reset');
         else if (reason === 'unreadable answer') fcm.next({ status: 200, body: `<html>${TOKEN}</html>` });
         else if (reason === 'service account refused')
@@ -150,6 +153,30 @@ describe('fcm', () => {
 
     it('that is none is dead', async () => {
       expect(await send('call', { call: target('garbage') })).toMatchObject({ kind: 'tokenDead' });
+    });
+
+    it('that Google calls none without naming a field is dead only while others are reached, at the third time in 20 min', async () => {
+      const other = { call: target('other-phone') };
+      fcm.register('other-phone', 'example-phone');
+      const refused = () => fcm.next({ status: 400, reason: 'INVALID_ARGUMENT', complaint: NO_TOKEN });
+      const failed = { kind: 'failed', reason: TOKEN_DOUBTFUL };
+      for (const expected of [failed, failed, { kind: 'tokenDead', reason: TOKEN_DOUBTFUL }]) {
+        expect(await send('call', other)).toMatchObject({ kind: 'accepted' });
+        refused();
+        expect(await send('call')).toEqual(expected);
+        await clock.advance(10 * MINUTE);
+      }
+    });
+
+    it('… is our own mistake where Google says so of every token', async () => {
+      const kinds: string[] = [];
+      for (let i = 0; i < 12; i++) {
+        fcm.next({ status: 400, reason: 'INVALID_ARGUMENT', complaint: NO_TOKEN });
+        kinds.push((await send('call', { call: target(`phone-${i}`) })).kind);
+        await clock.advance(10 * MINUTE);
+      }
+      expect(kinds).not.toContain('tokenDead');
+      expect(kinds.slice(4)).toEqual(Array(8).fill('misconfigured'));
     });
 
     it('of another project is our mistake, and says nothing about other devices', async () => {

@@ -7,7 +7,7 @@ import { createDelivery, type Delivery, type PushDraft } from '../../plugin/runt
 import { retryInMs } from '../../plugin/runtime/push/retry-delay.ts';
 import { FakeClock, NOON, settle } from '../support/fake-clock.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
-import { ScriptedPushProvider } from '../support/scripted-push-provider.ts';
+import { type Scripted, ScriptedPushProvider } from '../support/scripted-push-provider.ts';
 
 const aor = parseAor('1001@example.com') as string;
 const later: PushOutcome = { kind: 'retryLater', reason: 'ServiceUnavailable' };
@@ -72,8 +72,24 @@ describe('whether and when a push is tried again', () => {
     ['a refresh has time', 'refresh', 1, later, HOUR, 3_750],
     ['a notice is in between', 'notice', 1, later, HOUR, 1_500],
     ['what the service asks for is honoured', 'call', 1, { ...later, afterMs: 3_000 }, 30 * SECOND, 3_300],
+    [
+      'by a call while it is at most a third of its time',
+      'call',
+      1,
+      { ...later, afterMs: 10_000 },
+      30 * SECOND,
+      10_000,
+    ],
+    [
+      'a call that has less time tries once more within it',
+      'call',
+      1,
+      { ...later, afterMs: 10_000 },
+      6 * SECOND,
+      2_000,
+    ],
     ['with at most 10 s of spread', 'refresh', 1, { ...later, afterMs: 20 * MINUTE }, HOUR, 20 * MINUTE + 5_000],
-    ['and given up when it is too long', 'call', 1, { ...later, afterMs: 20 * MINUTE }, 30 * SECOND, undefined],
+    ['and given up when it is too long', 'refresh', 1, { ...later, afterMs: 2 * HOUR }, HOUR, undefined],
     ['at once means at once', 'call', 1, { ...later, afterMs: 0 }, 30 * SECOND, 0],
     ['but only the first time', 'call', 2, { ...later, afterMs: 0 }, 30 * SECOND, 225],
     ['aborted stays aborted', 'call', 1, { kind: 'retryLater', reason: 'aborted' }, 30 * SECOND, undefined],
@@ -155,7 +171,8 @@ describe('delivery', () => {
     const tried = provider.requests.length;
     await clock.advance(HOUR);
     expect(provider.requests).toHaveLength(tried);
-    expect(log.at('warn')).toHaveLength(1);
+    // The line that the service does not answer stands for that of the push.
+    expect([log.at('warn').length, log.at('error').length]).toEqual([0, 1]);
   });
 
   it('does not send what is already useless', async () => {
@@ -177,7 +194,8 @@ describe('delivery', () => {
     expect(delivery.stats().providers).toMatchObject([{ inFlight: 2, queued: 1 }]);
     ends.abort();
     const aborted = { kind: 'retryLater', reason: 'aborted' };
-    expect(await Promise.all([pausing, ...flying, queued])).toEqual([aborted, aborted, aborted, aborted]);
+    // What went wrong before is why it was not taken, not that its call ended.
+    expect(await Promise.all([pausing, ...flying, queued])).toEqual([later, aborted, aborted, aborted]);
     await settle();
     expect(delivery.stats().providers).toMatchObject([{ inFlight: 0, queued: 0 }]);
     expect(provider.requests).toHaveLength(3);
@@ -268,7 +286,6 @@ describe('the breaker', () => {
     const tried = delivery.send(call(SECOND), provider.targets());
     await settle();
     expect(provider.requests.map((r) => r.purpose)).toEqual(['call']);
-    // The call's second attempt has to wait for the breaker, which is longer than the call.
     expect(await outcomeAfter(SECOND, tried)).toMatchObject({ kind: 'retryLater' });
     expect(provider.requests).toHaveLength(1);
     await clock.advance(5 * SECOND);
@@ -350,7 +367,120 @@ describe('the breaker', () => {
   });
 });
 
+describe('a push service that is out', () => {
+  /** One call a second with a ring time of 20 s, as in the outage that showed it; the service is out for `outMs`. */
+  async function outage(outMs: number, answer: Scripted): Promise<{ takenAfterMs: (number | undefined)[] }> {
+    const takenAfterMs: (number | undefined)[] = [];
+    const backAtMs = clock.monotonicMs() + outMs;
+    for (let i = 0; clock.monotonicMs() < backAtMs + 3 * SECOND; i++) {
+      const ends = new AbortController();
+      const begunMs = clock.monotonicMs();
+      clock.after(20 * SECOND, () => ends.abort());
+      takenAfterMs[i] = undefined;
+      void delivery.send(call(20 * SECOND), provider.targets(`tok-call-${i}`), ends.signal).then(({ kind }) => {
+        if (kind === 'accepted') takenAfterMs[i] = clock.monotonicMs() - Math.max(begunMs, backAtMs);
+      });
+      provider.answersAll = clock.monotonicMs() < backAtMs ? answer : undefined;
+      await clock.advance(SECOND);
+    }
+    await clock.advance(30 * SECOND);
+    return { takenAfterMs };
+  }
+
+  it('for 70 s: every call that still rings when it is back is pushed within 1.2 s, and none before is given up early', async () => {
+    const { takenAfterMs } = await outage(70 * SECOND, later);
+    // Calls that began less than 20 s before it was back.
+    for (const ms of takenAfterMs.slice(51)) expect(ms).toBeLessThanOrEqual(1_200);
+    expect(takenAfterMs.slice(51).every((ms) => ms !== undefined)).toBe(true);
+  });
+
+  it('a waiting call asks by itself, at most one of them a second: nobody else need come', async () => {
+    provider.answersAll = later;
+    const waiting = Array.from({ length: 30 }, (_, i) =>
+      delivery.send(call(90 * SECOND), provider.targets(`tok-${i}`)),
+    );
+    await clock.advance(10 * SECOND);
+    const before = provider.requests.length;
+    await clock.advance(60 * SECOND);
+    expect(provider.requests.length - before).toBeGreaterThanOrEqual(40);
+    expect(provider.requests.length - before).toBeLessThanOrEqual(62);
+    provider.answersAll = undefined;
+    await clock.advance(1_200);
+    expect((await Promise.all(waiting)).every(({ kind }) => kind === 'accepted')).toBe(true);
+  });
+
+  it('one line when it is held back, with reason and remedy, one when it is back, and not one for each push', async () => {
+    await outage(70 * SECOND, later);
+    expect(log.at('error')).toMatchObject([
+      {
+        message: 'push service does not answer',
+        fields: { provider: 'scripted', reason: 'ServiceUnavailable', hint: expect.any(String) },
+      },
+    ]);
+    expect(log.at('info').filter((l) => l.message === 'push service answers again')).toHaveLength(1);
+    expect(log.at('warn').length).toBeLessThanOrEqual(5);
+  });
+
+  it('that hangs is seen though each call ends before any limit of ours: counted, held back, told with a reason', async () => {
+    for (let i = 0; i < 6; i++) {
+      const ends = new AbortController();
+      const push = delivery.send(call(3 * SECOND), provider.targets('tok-hang'), ends.signal);
+      await clock.advance(2_900);
+      ends.abort();
+      expect(await push).toEqual({ kind: 'retryLater', reason: 'no answer before the call was over' });
+      await clock.advance(100);
+      expect(delivery.stats().providers[0]).toMatchObject({ trouble: 'no answer before the call was over' });
+    }
+    expect(delivery.stats().providers[0]?.breaker).not.toBe('closed');
+    expect(log.at('error')).toHaveLength(1);
+    await delivery.send(call(), provider.targets());
+    expect(delivery.stats().providers[0]).not.toHaveProperty('trouble');
+  });
+
+  it('a call that ends at once says nothing of the service', async () => {
+    for (let i = 0; i < 10; i++) {
+      const ends = new AbortController();
+      const push = delivery.send(call(), provider.targets('tok-hang'), ends.signal);
+      await clock.advance(500);
+      ends.abort();
+      expect(await push).toEqual({ kind: 'retryLater', reason: 'aborted' });
+    }
+    expect(delivery.stats().providers[0]).toMatchObject({ breaker: 'closed' });
+    expect(log.at('warn')).toEqual([]);
+  });
+
+  it('a single 429 in a call of 6 s: a second try, and a line that says so when that fails as well', async () => {
+    const slowDown: PushOutcome = {
+      kind: 'retryLater',
+      reason: 'TooManyRequests',
+      scope: 'device',
+      afterMs: 10 * SECOND,
+    };
+    provider.next(slowDown);
+    const taken = delivery.send(call(6 * SECOND), provider.targets());
+    expect(await outcomeAfter(3 * SECOND, taken)).toMatchObject({ kind: 'accepted' });
+    provider.answersAll = slowDown;
+    const ends = new AbortController();
+    const push = delivery.send(call(6 * SECOND), provider.targets(), ends.signal);
+    await clock.advance(5 * SECOND);
+    expect(delivery.stats().providers[0]).toMatchObject({ breaker: 'closed', trouble: 'TooManyRequests' });
+    ends.abort();
+    expect(await push).toMatchObject({ kind: 'retryLater', reason: 'TooManyRequests' });
+    expect(log.at('warn')).toMatchObject([{ message: 'push given up', fields: { reason: 'TooManyRequests' } }]);
+  });
+});
+
 describe('alarms', () => {
+  it('of a certificate that is not trusted end with the first push that gets through, whatever it was for', async () => {
+    const untrusted: PushOutcome = { kind: 'misconfigured', reason: 'certificate not trusted', hint: 'x' };
+    provider.next(untrusted, 2);
+    await delivery.send(refresh(), provider.targets());
+    await delivery.send(call(), provider.targets());
+    expect(delivery.stats().alarms).toHaveLength(2);
+    await delivery.send(call(), provider.targets());
+    expect(delivery.stats().alarms).toEqual([]);
+  });
+
   it('are told once, stop the others of that app for a while, and never a call', async () => {
     for (let i = 0; i < 20; i++) await delivery.send(refresh(), provider.targets(`tok-misconfigured`));
     expect(provider.requests).toHaveLength(1);

@@ -62,6 +62,7 @@ const RULES: readonly Rule[] = [
       // ADR 0003: files beside the folders are what the adapters of a kind share.
       ...[
         'supervised-worker',
+        'bad-tokens',
         'cut-to-fit',
         'https-client',
         'verdicts',

@@ -31,6 +31,8 @@ export class ScriptedPushProvider implements PushProvider {
   maxInFlight = 100;
   readonly requests: PushRequest[] = [];
   closed = 0;
+  /** Every push is answered so while it is set, after those of `next`. */
+  answersAll: Scripted | undefined;
   #script: Scripted[] = [];
 
   constructor(name = 'scripted') {
@@ -57,7 +59,7 @@ export class ScriptedPushProvider implements PushProvider {
 
   async send(request: PushRequest, signal: AbortSignal): Promise<PushOutcome> {
     this.requests.push(request);
-    const answer = this.#script.shift() ?? answerOf(request.target.token.reveal());
+    const answer = this.#script.shift() ?? this.answersAll ?? answerOf(request.target.token.reveal());
     if (answer === 'throw') throw new Error(`boom ${request.target.token.reveal()}`);
     if (answer !== 'hang' && answer !== 'deaf') return answer;
     return new Promise((done) => {

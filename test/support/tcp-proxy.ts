@@ -17,6 +17,8 @@ export class TcpProxy {
   readonly #pairs = new Set<Pair>();
   #cut = false;
   #stalled = false;
+  /** While stalled: new connections are as dead as those that were there. */
+  stallNew = true;
   /** Connections ever made. */
   connectionsEver = 0;
 
@@ -100,7 +102,7 @@ export class TcpProxy {
       this.#pairs.delete(pair);
       client.destroy();
     });
-    if (this.#stalled) {
+    if (this.#stalled && this.stallNew) {
       client.pause();
       server.pause();
     }

@@ -13,9 +13,9 @@ import type {
   PushPurpose,
   PushRequest,
 } from '../../../plugin/ports/push-provider.ts';
+import { BadTokens } from '../bad-tokens.ts';
 import { printable } from '../verdicts.ts';
 import { WatchedFile } from '../watched-file.ts';
-import { BadTokens } from './bad-tokens.ts';
 import { type ApnsConnection, connect } from './connection.ts';
 import {
   type ApnsApp,

@@ -13,6 +13,7 @@ import type {
   PushPurpose,
   PushRequest,
 } from '../../../plugin/ports/push-provider.ts';
+import { BadTokens } from '../bad-tokens.ts';
 import { printable } from '../verdicts.ts';
 import { WatchedFile } from '../watched-file.ts';
 import { createAgent, type FcmSession, openSession, watchRequests } from './connection.ts';
@@ -25,7 +26,7 @@ import {
   readAccount,
   type ServiceAccount,
 } from './options.ts';
-import { outcomeOf } from './outcome.ts';
+import { outcomeOf, TOKEN_DOUBTFUL } from './outcome.ts';
 import { buildMessage } from './payload.ts';
 
 export { check } from './check.ts';
@@ -41,6 +42,7 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
   const agent = createAgent(options.connections, options.endpoint);
   const endWatch = watchRequests();
   const closing = new Map<AbortController, Promise<unknown>>();
+  const badTokens = new BadTokens();
   let closed = false;
 
   function targetFor(purpose: PushPurpose, targets: Targets): Target | undefined {
@@ -79,8 +81,25 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
     const answer = await session.exchange(message, target.token.reveal(), signal);
     const outcome = outcomeOf(answer);
     if (answer.status !== undefined && answer.status !== 401) project.refusedSinceMs = undefined;
+    if (outcome.kind === 'accepted') badTokens.accepted(project.app.projectId, target.token.fingerprint);
+    if (outcome.kind === 'failed' && outcome.reason === TOKEN_DOUBTFUL) return judgeToken(request, project, outcome);
     if (outcome.kind !== 'retryLater' || outcome.reason !== 'UNAUTHENTICATED') return outcome;
     return renewToken(project, session, outcome);
+  }
+
+  /** Google names no field: neither is the binding kept for ever, nor do an app's bindings go over a mistake of ours. */
+  function judgeToken({ target }: PushRequest, { app }: Project, outcome: PushOutcome): PushOutcome {
+    switch (badTokens.failed(app.projectId, target.token.fingerprint, clock.monotonicMs())) {
+      case 'many': {
+        const hint =
+          'Google takes none of this project’s tokens for its own: the phones report tokens of another kind, or this pushwake sends what Google no longer understands';
+        return { kind: 'misconfigured', reason: TOKEN_DOUBTFUL, hint, scope: 'device' };
+      }
+      case 'dead':
+        return { kind: 'tokenDead', reason: TOKEN_DOUBTFUL };
+      case 'alone':
+        return outcome;
+    }
   }
 
   /** A refused access token is thrown away, once for all pushes that carried it. */

@@ -18,6 +18,9 @@ const NEXT_MINUTE = 60 * SECOND;
 
 /** Ours: what the field violations of an INVALID_ARGUMENT say. */
 const TOKEN_INVALID = 'INVALID_ARGUMENT message.token';
+/** Ours: no field is named, and Google's sentence says that the token is none. */
+export const TOKEN_DOUBTFUL = 'INVALID_ARGUMENT registration token';
+const NO_TOKEN_OF_GOOGLES = /registration token is not a valid FCM registration token/i;
 
 export const VERDICTS: readonly Verdict[] = [
   {
@@ -136,6 +139,12 @@ export const VERDICTS: readonly Verdict[] = [
   // This push is lost.
   {
     status: 400,
+    reason: TOKEN_DOUBTFUL,
+    outcome: 'failed',
+    why: 'Google says that the token is none, and names no field: a message of ours that it does not understand may be answered so as well. Three times the same token, 10 min apart, while others of the project are accepted: `tokenDead`. Five different tokens in a row, none accepted between: `misconfigured`.',
+  },
+  {
+    status: 400,
     reason: 'INVALID_ARGUMENT',
     outcome: 'failed',
     why: `No field violation names the token, so it is not dead. ${OUR_BUG}`,
@@ -192,7 +201,7 @@ function readResponse({ status, headers, data }: Record<string, unknown>, now: I
 }
 
 /** FCM's own word, then the reason of the API in general, then the code of the status. */
-function wordsOf({ status, details }: Record<string, unknown>): string[] {
+function wordsOf({ status, details, message }: Record<string, unknown>): string[] {
   const all = Array.isArray(details) ? details.filter(isObject) : [];
   const ofType = (name: string) => all.filter((detail) => String(detail['@type'] ?? '').endsWith(`/${name}`));
   const fcm = ofType('google.firebase.fcm.v1.FcmError').map(({ errorCode }) => errorCode);
@@ -203,7 +212,11 @@ function wordsOf({ status, details }: Record<string, unknown>): string[] {
     .map(({ field }) => field);
   // Only the token may be at fault: with another field named beside it, the push is ours to mend.
   const tokenOnly = fields.length > 0 && fields.every((field) => field === 'message.token');
-  return tokenOnly && words.includes('INVALID_ARGUMENT') ? [TOKEN_INVALID, ...words] : words;
+  if (!words.includes('INVALID_ARGUMENT')) return words;
+  if (tokenOnly) return [TOKEN_INVALID, ...words];
+  const isDoubtful =
+    fields.length === 0 && typeof message === 'string' && NO_TOKEN_OF_GOOGLES.test(message.slice(0, 500));
+  return isDoubtful ? [TOKEN_DOUBTFUL, ...words] : words;
 }
 
 /** Why google-auth-library got no access token. */

@@ -2,6 +2,7 @@
  * What is wrong now, and what to do about it. Pure: from what the running pushwake knows of itself. Only what somebody should act
  * on is here; what rights itself within seconds is not.
  */
+import { remedyOfTrouble } from '../../core/push-remedies.ts';
 import { between, DAY, type DurationMs, type Instant } from '../../core/time.ts';
 import type { Alarm, BrakeState, LinkState, ReceiverState, ServiceState, StoreState } from '../../ports/status.ts';
 import { length, several } from './times.ts';
@@ -97,16 +98,19 @@ function serviceProblems({ services, alarms }: State): Problem[] {
     }),
   );
   const away = services
-    .filter((s) => s.breaker === 'open')
-    .map(
-      ({ provider, trouble }): Problem => ({
-        level: 'bad',
-        what: `The push service ${provider} cannot be reached`,
-        why: `Pushes wait and are tried again; each call still tries once.${trouble === undefined ? '' : ` Last answer: ${trouble}.`}`,
-        remedy: 'May this machine reach the service? Firewall and proxy: port 443, for Apple also 2197.',
+    .filter((s) => s.breaker === 'open' || s.trouble !== undefined)
+    .map(({ provider, breaker, trouble = 'no answer' }): Problem => {
+      const isOut = breaker !== 'closed';
+      return {
+        level: isOut ? 'bad' : 'warn',
+        what: isOut
+          ? `The push service ${provider} does not answer`
+          : `The push service ${provider} did not take its last push`,
+        why: `Last answer: ${trouble}. Pushes wait and are tried again, those of calls every second.`,
+        remedy: remedyOfTrouble(trouble),
         command: 'pushwake check',
-      }),
-    );
+      };
+    });
   return [...refused, ...away];
 }
 

@@ -47,7 +47,11 @@ function stateOf(p: PushState['providers'][number], alarms: PushState['alarms'])
   const own = alarms.filter((a) => a.provider === p.provider);
   if (own.length > 0)
     return html`${badge('bad', 'refuses us')} ${own.map((a) => `${a.app}: ${a.outcome.reason}`).join('; ')}`;
-  if (p.breaker === 'closed') return badge('good', 'answers');
+  if (p.breaker === 'closed') {
+    return p.trouble === undefined
+      ? badge('good', 'answers')
+      : html`${badge('warn', 'did not take the last push')} ${p.trouble}`;
+  }
   return html`${badge('bad', 'held back')} ${p.trouble}`;
 }
 

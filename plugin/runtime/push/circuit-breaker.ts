@@ -14,6 +14,8 @@ const FIRST_PAUSE = 2 * SECOND;
 const LONGEST_PAUSE = MINUTE;
 /** What has to wait while another push asks looks again after this. */
 const WHILE_ASKING: DurationMs = SECOND;
+/** Of the calls that wait while it is open, one asks this often: a pause of a minute would outlast them all. */
+const A_CALL_ASKS_EVERY: DurationMs = SECOND;
 
 export class Breaker {
   #failures = 0;
@@ -21,6 +23,7 @@ export class Breaker {
   #pauses = 0;
   #openUntilMs: number | undefined;
   #asking = false;
+  #callAskedMs = Number.NEGATIVE_INFINITY;
 
   state(nowMs: number): BreakerState {
     if (this.#openUntilMs === undefined) return 'closed';
@@ -28,17 +31,30 @@ export class Breaker {
   }
 
   /** 0: go ahead, and tell with `report` what came of it. Else how long to wait before asking again. */
-  waitMs(nowMs: number): DurationMs {
+  waitMs(nowMs: number, isCall = false): DurationMs {
     if (this.#openUntilMs === undefined) return 0;
+    if (isCall) {
+      const waitMs = Math.max(0, this.#callAskedMs + A_CALL_ASKS_EVERY - nowMs);
+      if (waitMs === 0) this.#callAskedMs = nowMs;
+      return waitMs;
+    }
     if (nowMs < this.#openUntilMs) return this.#openUntilMs - nowMs;
     if (this.#asking) return WHILE_ASKING;
     this.#asking = true;
     return 0;
   }
 
-  /** What came of an attempt. `unknown`: it was given up before the service could answer. */
-  report(result: 'answered' | 'unreachable' | 'unknown', nowMs: number, random: number): void {
+  /**
+   * What came of an attempt. `unknown`: it was given up before the service could answer. Returns what that changed for
+   * everybody: `opened` once until it is `closed`.
+   */
+  report(
+    result: 'answered' | 'unreachable' | 'unknown',
+    nowMs: number,
+    random: number,
+  ): 'opened' | 'closed' | undefined {
     const wasHalfOpen = this.state(nowMs) === 'half-open';
+    const wasClosed = this.#openUntilMs === undefined;
     if (result === 'answered') {
       this.#failures = 0;
       this.#pauses = 0;
@@ -56,5 +72,7 @@ export class Breaker {
       }
     }
     if (wasHalfOpen || result === 'answered') this.#asking = false;
+    const isClosed = this.#openUntilMs === undefined;
+    return wasClosed === isClosed ? undefined : isClosed ? 'closed' : 'opened';
   }
 }

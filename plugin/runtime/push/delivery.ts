@@ -4,7 +4,8 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Target, Targets } from '../../core/binding.ts';
-import { between, HOUR, type Instant } from '../../core/time.ts';
+import { remedyOfTrouble } from '../../core/push-remedies.ts';
+import { between, type DurationMs, HOUR, type Instant, MINUTE } from '../../core/time.ts';
 import type { Logger } from '../../ports/adapter.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { PushOutcome, PushProvider, PushPurpose, PushRequest } from '../../ports/push-provider.ts';
@@ -55,6 +56,9 @@ export interface Delivery {
 /** A brake against loops, far above what a lifecycle sends: several accounts of one app share a device. */
 const PER_DEVICE_HOURLY = { cancel: 120, notice: 30, refresh: 12 } as const;
 
+/** How long a push that was not taken is shown as trouble while nothing else is sent. */
+const TROUBLE_SHOWN: DurationMs = 5 * MINUTE;
+
 const CLOSED: PushOutcome = { kind: 'failed', reason: 'closed' };
 const OVER_BUDGET: PushOutcome = { kind: 'failed', reason: 'device budget used up' };
 
@@ -82,6 +86,15 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     paused: (request, nowMs) => alarms.paused(request, nowMs),
     onRetry: () => {
       retries++;
+    },
+    onBreaker: ({ provider: { name: provider }, trouble, openedAtMs }, now) => {
+      if (now === 'opened') {
+        const reason = trouble?.reason ?? 'no answer';
+        log.error({ provider, reason, hint: remedyOfTrouble(reason) }, 'push service does not answer');
+      } else {
+        const outMs = openedAtMs === undefined ? undefined : Math.round(clock.monotonicMs() - openedAtMs);
+        log.info({ provider, outMs }, 'push service answers again');
+      }
     },
   };
 
@@ -195,10 +208,16 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       for (const heard of listeners) heard(request);
       if (alarms.clear(request)) log.info({ provider, app, purpose }, 'push service accepts this app again');
     }
-    const aborted = outcome.kind === 'retryLater' && outcome.reason === 'aborted';
-    if (outcome.kind === 'failed' || (outcome.kind === 'retryLater' && !aborted)) log.warn(fields, 'push given up');
+    const isTold = outcome.kind === 'retryLater' && (outcome.reason === 'aborted' || isHeldBack(provider));
+    // A service that is out has its own line: one for each push would hide everything else.
+    if (outcome.kind === 'failed' || (outcome.kind === 'retryLater' && !isTold)) log.warn(fields, 'push given up');
     else if (outcome.kind === 'tokenDead') log.info(fields, 'push token is dead');
     else log.debug(fields, 'push ended');
+  }
+
+  function isHeldBack(provider: string): boolean {
+    const state = lanes.get(provider)?.breaker.state(clock.monotonicMs());
+    return state !== undefined && state !== 'closed';
   }
 
   async function shut(): Promise<void> {
@@ -224,13 +243,15 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       ended: [...ended.values()].map((entry) => ({ ...entry })),
       retries,
       providers: [...lanes.values()].map(({ provider, breaker, places, trouble }) => {
-        const state = breaker.state(clock.monotonicMs());
+        const nowMs = clock.monotonicMs();
+        const state = breaker.state(nowMs);
+        const isShown = trouble !== undefined && (state !== 'closed' || nowMs - trouble.atMs < TROUBLE_SHOWN);
         return {
           provider: provider.name,
           queued: places.waiting,
           inFlight: places.inFlight,
           breaker: state,
-          ...(state === 'closed' ? {} : { trouble }),
+          ...(isShown ? { trouble: trouble.reason } : {}),
           credentials: provider.credentials?.() ?? [],
         };
       }),

@@ -27,6 +27,9 @@ interface Held extends Alarm {
 /** `log`: it is new. `last`: it is new, and the last of this hour that devices may write into the log. `quiet`: nothing to say. */
 export type Raised = 'log' | 'last' | 'quiet';
 
+/** The one mistake of a whole service that is none of an app: no request reaches it. */
+const UNTRUSTED = 'certificate not trusted';
+
 export class Alarms {
   readonly #ours = new Map<string, Held>();
   readonly #ofDevices = new Map<string, Held>();
@@ -65,7 +68,13 @@ export class Alarms {
 
   /** A push was accepted. True: that ended an alarm. */
   clear(request: PushRequest): boolean {
-    return this.#ours.size > 0 && this.#ours.delete(groupOf(request));
+    if (this.#ours.size === 0) return false;
+    let ended = this.#ours.delete(groupOf(request));
+    for (const [key, { provider, outcome }] of this.#ours) {
+      // Nothing came through at all, of no app: that is over for all of them.
+      if (provider === request.target.provider && outcome.reason === UNTRUSTED) ended = this.#ours.delete(key) || ended;
+    }
+    return ended;
   }
 
   /** Its configuration has changed: what it refused before says nothing any more. */

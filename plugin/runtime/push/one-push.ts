@@ -15,7 +15,11 @@ const PRIORITY = { call: 3, cancel: 2, notice: 1, refresh: 0 } as const;
 /** Above every provider's own limit: for one that never answers. */
 const ATTEMPT_LASTS_AT_MOST = 15 * SECOND;
 
+/** An attempt that was given up after this long without an answer says that the service does not answer; they take 0.2 s. */
+const SLOW: DurationMs = 2 * SECOND;
+
 const ABORTED: PushOutcome = { kind: 'retryLater', reason: 'aborted' };
+const NO_ANSWER_SO_FAR: PushOutcome = { kind: 'retryLater', reason: 'no answer before the call was over' };
 const TOO_LATE: PushOutcome = { kind: 'retryLater', reason: 'too late' };
 const NO_ANSWER: PushOutcome = { kind: 'retryLater', reason: 'no answer in time' };
 /** The error's text is left out: it was written by code that holds the token. */
@@ -37,6 +41,8 @@ export interface Surroundings {
   /** Why nothing but calls may be sent there now. */
   readonly paused: (request: PushRequest, nowMs: number) => PushOutcome | undefined;
   readonly onRetry: () => void;
+  /** The service is held back from now on, or no longer. */
+  readonly onBreaker: (lane: Lane, now: 'opened' | 'closed') => void;
 }
 
 export class Sending {
@@ -50,6 +56,8 @@ export class Sending {
   /** Attempts that may have been delivered although nobody said so. */
   #unsure = 0;
   #isToStop = false;
+  /** Why its last attempt was not taken: kept when it is given up while it waits. */
+  #trouble: PushOutcome | undefined;
   /** Ends what it waits for now. */
   #end: (() => void) | undefined;
 
@@ -72,12 +80,12 @@ export class Sending {
     this.#attempts++;
     const lane = this.#around.laneOf(this.#request.target.provider);
     if (!lane) return this.#judge(REMOVED);
-    if (this.#isToStop) return this.#judge(ABORTED);
+    if (this.#isToStop) return this.#judge(this.#trouble ?? ABORTED);
     lane.users++;
     const giveUp = lane.places.take(PRIORITY[this.#request.purpose], () => this.#attempt(lane));
     if (!giveUp) return this.#attempt(lane);
     this.#end = () => {
-      if (giveUp()) this.#leave(lane, ABORTED, false);
+      if (giveUp()) this.#leave(lane, this.#trouble ?? ABORTED, false);
     };
   }
 
@@ -95,22 +103,26 @@ export class Sending {
     const refused = this.#refusal(lane, nowMs);
     if (refused) return this.#leave(lane, refused, true);
     const attempt = new Attempt();
-    const cutOff = (outcome: PushOutcome) => {
+    const cutOff = (outcome: PushOutcome, saysSomething: boolean) => {
       attempt.abort();
-      settled(outcome);
+      end(outcome, saysSomething);
     };
-    const cancelTimer = clock.after(Math.min(ATTEMPT_LASTS_AT_MOST, this.#deadlineMs - nowMs), () => cutOff(NO_ANSWER));
-    const settled = (outcome: PushOutcome) => {
+    const lastsAtMost = Math.min(ATTEMPT_LASTS_AT_MOST, this.#deadlineMs - nowMs);
+    const cancelTimer = clock.after(lastsAtMost, () => cutOff(NO_ANSWER, true));
+    const end = (outcome: PushOutcome, saysSomething: boolean) => {
       if (attempt.isOver) return;
       attempt.isOver = true;
       cancelTimer();
       this.#end = undefined;
-      const seen = seenByBreaker(outcome);
-      lane.breaker.report(seen, clock.monotonicMs(), seen === 'unreachable' ? this.#around.random() : 0);
-      if (seen === 'unreachable' && 'reason' in outcome) lane.trouble = outcome.reason;
+      this.#learn(lane, outcome, saysSomething ? seenByBreaker(outcome) : 'unknown');
       this.#leave(lane, outcome, true);
     };
-    this.#end = () => cutOff(ABORTED);
+    // Given up by its call: only a long silence says something of the service.
+    this.#end = () => {
+      if (clock.monotonicMs() - nowMs >= SLOW) cutOff(NO_ANSWER_SO_FAR, true);
+      else cutOff(this.#trouble ?? ABORTED, false);
+    };
+    const settled = (outcome: PushOutcome) => end(outcome, true);
     const threw = () => settled(THREW);
     try {
       lane.provider.send(this.#request, attempt).then(settled, threw);
@@ -119,18 +131,32 @@ export class Sending {
     }
   }
 
+  /** What an outcome says of the service, for everybody who wants to send there. */
+  #learn(lane: Lane, outcome: PushOutcome, seen: Seen): void {
+    const nowMs = this.#around.clock.monotonicMs();
+    if (seen !== 'unknown') {
+      lane.trouble = outcome.kind === 'retryLater' ? { reason: outcome.reason, atMs: nowMs } : undefined;
+    }
+    const changed = lane.breaker.report(seen, nowMs, seen === 'unreachable' ? this.#around.random() : 0);
+    if (changed === 'opened') lane.openedAtMs = nowMs;
+    if (changed !== undefined) this.#around.onBreaker(lane, changed);
+    if (changed === 'closed') lane.openedAtMs = undefined;
+    if (outcome.kind === 'accepted' && lane.waitingCalls.size > 0) {
+      for (const wake of [...lane.waitingCalls]) wake();
+    }
+  }
+
   /** Why a push whose turn it is must not be sent now. */
   #refusal(lane: Lane, nowMs: number): PushOutcome | undefined {
     const isCall = this.#request.purpose === 'call';
-    if (this.#isToStop) return ABORTED;
-    if (nowMs >= this.#deadlineMs) return TOO_LATE;
+    if (this.#isToStop) return this.#trouble ?? ABORTED;
+    if (nowMs >= this.#deadlineMs) return this.#trouble ?? TOO_LATE;
     const refused = isCall ? undefined : this.#around.paused(this.#request, nowMs);
     if (refused) return refused;
-    const waitMs = lane.breaker.waitMs(nowMs);
     // A call may always try once: the breaker may be wrong, and the caller is waiting now.
-    if (waitMs > 0 && !(isCall && this.#attempts === 1))
-      return { kind: 'retryLater', reason: lane.trouble, afterMs: waitMs };
-    return undefined;
+    const waitMs = lane.breaker.waitMs(nowMs, isCall);
+    if (waitMs === 0 || (isCall && this.#attempts === 1)) return undefined;
+    return { kind: 'retryLater', reason: lane.trouble?.reason ?? 'service not answering', afterMs: waitMs };
   }
 
   #leave(lane: Lane, outcome: PushOutcome, hadPlace: boolean): void {
@@ -144,6 +170,7 @@ export class Sending {
   #judge(outcome: PushOutcome): void {
     if (outcome.kind !== 'retryLater' || this.#isToStop) return this.#ended(outcome, this.#attempts);
     const { purpose } = this.#request;
+    if (outcome.reason !== 'aborted') this.#trouble = outcome;
     // Shown twice is the smaller evil than not at all; shown with every try of twelve hours is the larger.
     if (purpose === 'notice' && outcome.unsure && ++this.#unsure > 1) {
       return this.#ended({ kind: 'failed', reason: outcome.reason }, this.#attempts);
@@ -158,13 +185,17 @@ export class Sending {
   }
 
   #pause(ms: DurationMs): void {
+    const { target, purpose } = this.#request;
+    const calls = purpose === 'call' ? this.#around.laneOf(target.provider)?.waitingCalls : undefined;
     const wake = () => {
       cancel();
+      calls?.delete(wake);
       this.#end = undefined;
-      if (this.#isToStop) this.#ended(ABORTED, this.#attempts);
+      if (this.#isToStop) this.#ended(this.#trouble ?? ABORTED, this.#attempts);
       else this.begin();
     };
     const cancel = this.#around.clock.after(ms, wake);
+    calls?.add(wake);
     this.#end = wake;
     // `onDelay` may have stopped it.
     if (this.#isToStop) wake();
@@ -201,8 +232,10 @@ class Attempt implements GiveUp {
   }
 }
 
+type Seen = 'answered' | 'unreachable' | 'unknown';
+
 /** Only what says something about the service as a whole counts. */
-function seenByBreaker(outcome: PushOutcome): 'answered' | 'unreachable' | 'unknown' {
+function seenByBreaker(outcome: PushOutcome): Seen {
   if (outcome.kind === 'failed') return 'unknown';
   if (outcome.kind !== 'retryLater') return 'answered';
   if (outcome.scope === 'device') return 'answered';

@@ -31,7 +31,9 @@ export function retryInMs({ purpose, attempts, outcome, leftMs, random }: Tried)
   const { firstMs, mostMs } = PACE[purpose];
   const step = Math.min(mostMs, firstMs * 2 ** (attempts - 1));
   const own = step * (0.5 + 0.5 * random);
-  const waitMs = outcome.afterMs === undefined ? own : asAsked(outcome.afterMs, attempts, own, random);
+  const asked = outcome.afterMs === undefined ? own : asAsked(outcome.afterMs, attempts, own, random);
+  // A caller waits for seconds: where the service wants more than a third of what is left, it is asked once more before.
+  const waitMs = purpose === 'call' && asked > mostMs ? Math.min(asked, Math.max(mostMs, leftMs / 3)) : asked;
   // An attempt that starts when the push is useless only costs the service.
   return waitMs < leftMs ? waitMs : undefined;
 }

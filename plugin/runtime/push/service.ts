@@ -13,8 +13,12 @@ export interface Lane {
   readonly provider: PushProvider;
   readonly breaker: Breaker;
   readonly places: Places;
-  /** Why the service last could not be reached: the reason of what the breaker holds back. */
-  trouble: string;
+  /** Why the last push that had an end was not taken, monotonic; absent once one was answered. */
+  trouble?: { readonly reason: string; readonly atMs: number } | undefined;
+  /** Monotonic: since when the breaker is not closed. */
+  openedAtMs?: number | undefined;
+  /** Calls between two attempts: the first success of anybody's wakes them all. */
+  readonly waitingCalls: Set<() => void>;
   /** Attempts that wait or are made. */
   users: number;
   /** Called when the last of them has ended, once the provider is to go. */
@@ -26,7 +30,7 @@ export function laneOf(provider: PushProvider): Lane {
   return {
     provider,
     breaker: new Breaker(),
-    trouble: 'service not answering',
+    waitingCalls: new Set(),
     users: 0,
     places: new Places(most, Math.min(MOST_OTHERS, most * SHARE_OF_OTHERS)),
   };

@@ -2,7 +2,9 @@
  * A stand-in for Apple's push service: strict HTTP/2 over TLS on 127.0.0.1, scriptable, for our tests and for yours.
  * Keys and certificate are made at start; nothing here is a secret.
  */
+
 import { createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { EventEmitter } from 'node:events';
 import {
   constants,
   createSecureServer,
@@ -92,6 +94,8 @@ export interface ApnsStandIn {
   next(behaviour: Behaviour, count?: number): void;
   /** Resolves when `count` requests have come, counted from the start. */
   received(count: number): Promise<void>;
+  /** Resolves when a client has asked by PING and has read the answer. */
+  pinged(): Promise<void>;
   /** A graceful GOAWAY on every connection: what is in flight is still answered. */
   goAway(): void;
   /** Cuts every connection. */
@@ -122,6 +126,7 @@ export async function startApnsStandIn(options: StandInOptions = {}): Promise<Ap
   const waiting: { count: number; done: () => void }[] = [];
   const script: Behaviour[] = [];
   const sessions = new Set<ServerHttp2Session>();
+  const pings = new EventEmitter();
   const timers = new Set<NodeJS.Timeout>();
   const pushes: ReceivedPush[] = [];
   const complaints: string[] = [];
@@ -145,6 +150,8 @@ export async function startApnsStandIn(options: StandInOptions = {}): Promise<Ap
     connectionsEver++;
     session.on('close', () => sessions.delete(session));
     session.on('error', () => session.destroy());
+    // The answer of our own PING comes behind what the client has read of its.
+    session.on('ping', () => session.ping(() => pings.emit('read')));
     session.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
       const chunks: Buffer[] = [];
       stream.on('error', () => {});
@@ -267,6 +274,7 @@ export async function startApnsStandIn(options: StandInOptions = {}): Promise<Ap
         else waiting.push({ count, done });
       });
     },
+    pinged: () => new Promise((done) => pings.once('read', () => done())),
     goAway() {
       for (const session of sessions) {
         session.goaway(constants.NGHTTP2_NO_ERROR, 0, Buffer.from('{"reason":"Shutdown"}'));

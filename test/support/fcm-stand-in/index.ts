@@ -168,8 +168,13 @@ export async function startFcmStandIn(
         () => answer(usual()),
       );
     } else {
-      const { status, reason = 'UNKNOWN', field, headers, body } = behaviour;
-      const refusal = { status, reason, ...(field !== undefined && { field }) };
+      const { status, reason = 'UNKNOWN', field, complaint, headers, body } = behaviour;
+      const refusal = {
+        status,
+        reason,
+        ...(field !== undefined && { field }),
+        ...(complaint !== undefined && { complaint }),
+      };
       answer({ status, body: body ?? errorBody(refusal), ...(headers && { headers }) });
     }
   }

@@ -1,9 +1,11 @@
 /**
- * What a "BadDeviceToken" means, which one answer alone does not tell. Tokens of the wrong environment are answered so, every
- * one of them; a token that was garbled or never Apple's is answered so for ever, while other devices of the app are reached.
+ * What "this is no token of ours" means, which one answer alone does not tell: Apple's BadDeviceToken, Google's "not a valid FCM
+ * registration token" without a field. By a mistake of ours (the wrong environment, a message the service does not understand)
+ * every token is answered so; a token that was garbled or never theirs is answered so for ever, while other devices of the app
+ * are reached.
  * Pure but for its memory; monotonic time is handed in.
  */
-import { type DurationMs, MINUTE } from '../../../plugin/core/time.ts';
+import { type DurationMs, MINUTE } from '../../plugin/core/time.ts';
 
 /** This many different tokens in a row, and none accepted between: not the tokens are wrong. */
 const MANY = 5;
