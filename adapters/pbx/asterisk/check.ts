@@ -34,17 +34,31 @@ const MODULES: readonly (readonly [name: string, why: string])[] = [
   ['func_channel', 'the dialplan'],
   ['func_timeout', 'the guard of the dialplan'],
   ['func_strings', 'the dialplan'],
+  ['app_directed_pickup', 'the dialplan: without it a call keeps six channels'],
+  ['app_userevent', 'the dialplan'],
+  ['func_logic', 'the dialplan'],
+  ['func_cut', 'the dialplan'],
+  ['func_module', 'the dialplan'],
+  ['func_pjsip_endpoint', 'the AORs of an endpoint'],
   ['func_pjsip_aor', 'the fallback of the dialplan'],
   ['func_pjsip_contact', 'the fallback of the dialplan'],
 ];
 
 const CONTEXTS: readonly (readonly [context: string, extension: string])[] = [
   ['pushwake', '1001'],
+  ['pushwake-wake', 's'],
+  ['pushwake-aors', 's'],
+  ['pushwake-aor', '1001'],
+  ['pushwake-legs', 'wake'],
+  ['pushwake-answered', 's'],
+  ['pushwake-front', 's'],
   ['pushwake-device', 'w1'],
   ['pushwake-stored', 'w1'],
   ['pushwake-ring', 'w1'],
   ['pushwake-late', 'w1'],
-  ['pushwake-fallback', '1001'],
+  ['pushwake-fallback', 's'],
+  ['pushwake-predial', 's'],
+  ['pushwake-before', 's'],
   ['pushwake-header', 's'],
 ];
 
@@ -213,7 +227,7 @@ async function checkDialplan(channel: ProbeChannel, { app }: AsteriskOptions): P
     ];
   }
   const lines = await Promise.all(
-    Array.from({ length: LINES_READ }, (_, i) => channel.read(`AST_CONFIG(extensions.conf,pushwake,same,${i})`)),
+    Array.from({ length: LINES_READ }, (_, i) => channel.read(`AST_CONFIG(extensions.conf,pushwake-wake,same,${i})`)),
   );
   const named = lines.flatMap((line) => /PUSHWAKE_APP=([A-Za-z0-9_-]+)/.exec(line ?? '')?.[1] ?? []);
   if (named.length > 0 && !named.includes(app)) {

@@ -21,6 +21,7 @@ import {
 } from '../../../plugin/ports/pbx-link.ts';
 import { SupervisedWorker } from '../supervised-worker.ts';
 import { compose, contactObjectId, dialText, dialVia, withPushId } from './dial.ts';
+import { DialledBy } from './dialled-by.ts';
 import { HepSensor } from './hep.ts';
 import type { WireRegister } from './hep-register.ts';
 import type { AsteriskOptions } from './options.ts';
@@ -48,6 +49,7 @@ export function create(options: AsteriskOptions, deps: AdapterDeps): PbxLink {
 interface Leg {
   readonly kind: 'wake' | 'device' | 'stored';
   readonly aorId: string;
+  readonly endpoint: string;
   left: boolean;
   /** It ended before we could follow it: its end comes without a ChannelDestroyed. */
   unfollowed: boolean;
@@ -59,9 +61,10 @@ interface Leg {
   cause: number;
 }
 
-const newLeg = (kind: Leg['kind'], aorId: string): Leg => ({
+const newLeg = (kind: Leg['kind'], aorId: string, endpoint: string): Leg => ({
   kind,
   aorId,
+  endpoint,
   left: false,
   followed: Promise.resolve(),
   unfollowed: false,
@@ -91,6 +94,8 @@ class AsteriskLink implements PbxLink {
   readonly #waiting = new Map<Aor, number>();
   /** Calls that are shown to phones that came too late. */
   readonly #late = new Map<string, { readonly cause: number; readonly cancel: () => void }>();
+  /** The endpoint by which an AOR was dialled last, where the two have different names. */
+  readonly #dialled = new DialledBy();
   readonly #shown: ShownContacts;
   readonly #wire: WireFacts;
   #emit: (event: PbxEvent) => void = () => undefined;
@@ -213,7 +218,8 @@ class AsteriskLink implements PbxLink {
       case 'wakeLeg': {
         const aor = this.#aor(fact.aorId);
         if (!aor) return void this.compose(fact.channelId, '', []).catch(() => undefined);
-        this.#legs.set(fact.channelId, newLeg('wake', fact.aorId));
+        this.#legs.set(fact.channelId, newLeg('wake', fact.aorId, fact.endpoint));
+        this.#dialled.set(fact.aorId, fact.endpoint);
         const { linkedId, caller } = fact;
         const leg = { legId: fact.channelId, aor, linkedId, ...(caller && { caller }) };
         this.#say({ type: 'wakeLegArrived', pbx: this.name, leg, startedAt: this.#at(fact.startedEpochMs) });
@@ -222,7 +228,7 @@ class AsteriskLink implements PbxLink {
       case 'deviceLeg': {
         const aor = this.#aor(fact.aorId);
         if (!aor) return;
-        this.#legs.set(fact.channelId, newLeg(fact.kind, fact.aorId));
+        this.#legs.set(fact.channelId, newLeg(fact.kind, fact.aorId, fact.endpoint));
         const leg: DeviceLeg = { legId: fact.channelId, kind: fact.kind, ref: fact.ref, aor, callId: fact.callId };
         this.#follow(fact.channelId);
         return this.#say({
@@ -345,11 +351,20 @@ class AsteriskLink implements PbxLink {
 
   async *list(): AsyncIterable<HeldContact> {
     const endpoints = await this.#worker.call<string[]>('onlineEndpoints', {}, CALM_DEADLINE);
+    // Several endpoints may share an AOR.
+    const listed = new Set<string>();
     for (let i = 0; i < endpoints.length; i += RESYNC_AT_ONCE) {
       const page = endpoints.slice(i, i + RESYNC_AT_ONCE);
-      const found = await Promise.all(page.map((id) => this.#contacts(id, CALM_DEADLINE)));
+      const aors = await Promise.all(page.map((id) => this.#aorsOf(id)));
+      const fresh = new Set(aors.flat().filter((id) => !listed.has(id)));
+      for (const id of fresh) listed.add(id);
+      const found = await Promise.all([...fresh].map((id) => this.#contacts(id, CALM_DEADLINE)));
       yield* found.flat();
     }
+  }
+
+  async #aorsOf(endpoint: string): Promise<readonly string[]> {
+    return (await this.#worker.call<string[] | undefined>('aorsOf', { id: endpoint }, CALM_DEADLINE)) ?? [];
   }
 
   async #contacts(aorId: string, deadlineMs: number): Promise<readonly HeldContact[]> {
@@ -382,10 +397,10 @@ class AsteriskLink implements PbxLink {
   // ── Orders ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async compose(legId: string, callId: string, ring: readonly RingTarget[]): Promise<LegOutcome> {
-    const aorId = this.#legs.get(legId)?.aorId;
+    const { aorId, endpoint } = this.#legs.get(legId) ?? { aorId: '', endpoint: undefined };
     const { variables, refused } =
-      ring.length === 0 || !aorId ? { variables: {}, refused: [] } : compose(aorId, callId, ring);
-    for (const reason of refused) this.#refused(aorId ?? '', reason);
+      ring.length === 0 || endpoint === undefined ? { variables: {}, refused: [] } : compose(endpoint, callId, ring);
+    for (const reason of refused) this.#refused(aorId, reason);
     // Nobody wants to know how the plain path ends, so it does not wait to be followed.
     if (ring.length === 0) this.#legs.delete(legId);
     return this.#goOn(legId, variables);
@@ -395,7 +410,8 @@ class AsteriskLink implements PbxLink {
     if (leg.kind === 'stored' || !contact) return this.#goOn(leg.legId, {});
     const aorId = aorIdOf(leg.aor, this.#o.realm);
     const isHere = contact.pbx === this.name;
-    const dial = isHere ? dialText(aorId, contact) : dialVia(this.#o.via[contact.pbx], aorUser(contact.aor));
+    const endpoint = this.#legs.get(leg.legId)?.endpoint ?? this.#dialled.endpointOf(aorId);
+    const dial = isHere ? dialText(endpoint, contact) : dialVia(this.#o.via[contact.pbx], aorUser(contact.aor));
     if (!dial.ok) {
       this.#refused(aorId, dial.reason);
       return this.giveUp(leg.legId, 20);
@@ -428,7 +444,7 @@ class AsteriskLink implements PbxLink {
 
   async showEnded(contact: HeldContact, callId: string, word: ClosingWord): Promise<void> {
     const aorId = aorIdOf(contact.aor, this.#o.realm);
-    const dial = dialText(aorId, contact);
+    const dial = dialText(this.#dialled.endpointOf(aorId), contact);
     if (!dial.ok) return this.#refused(aorId, dial.reason);
     const channelId = `${LATE}${randomUUID()}`;
     const variables = { PUSHWAKE_ID: callId, PUSHWAKE_CONTACT: dial.text };

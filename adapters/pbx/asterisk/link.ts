@@ -9,6 +9,7 @@ import ari from 'ari-client';
 import { DEAD_AFTER_MS, type FromWorker, HEARTBEAT_MS, safe, type ToWorker } from '../supervised-worker.ts';
 import { contactObjectId } from './dial.ts';
 import type { AsteriskOptions } from './options.ts';
+import { parametersOf, reasonOf } from './reasons.ts';
 import { httpRest, type Rest, type RestAnswer, type RestRequest, SocketRest } from './rest.ts';
 
 export interface LinkData {
@@ -23,6 +24,7 @@ const EVENTS = [
   'ChannelStateChange',
   'ChannelHangupRequest',
   'ChannelDestroyed',
+  'ChannelUserevent',
   'ApplicationReplaced',
   'RESTResponse',
 ] as const;
@@ -75,6 +77,8 @@ const base = new URL(options.url.endsWith('/') ? options.url : `${options.url}/`
 const calmRest = httpRest(base, options.username, options.password, CALM_AT_ONCE);
 let rest: Rest = httpRest(base, options.username, options.password);
 let socketRest: SocketRest | undefined;
+/** Asterisk 16 takes a word for the cause of a hang-up, newer ones any Q.850 code. An unknown parameter would be ignored: cause 16. */
+let takesCodes = true;
 
 /** An answer that is neither success nor one of those the operation knows what to do with. */
 class RefusedError extends Error {
@@ -129,6 +133,13 @@ const operations: Record<string, (args: never) => Promise<unknown>> = {
   async deleteContact({ id }: { id: string }) {
     await ask({ method: 'DELETE', path: sorcery('contact', id) }, [404]);
   },
+  /** AORs of an endpoint, as Asterisk names them: `undefined` when it knows no such endpoint. */
+  async aorsOf({ id }: { id: string }) {
+    const { ok, body } = await ask({ method: 'GET', path: sorcery('endpoint', id) }, [404], calmRest);
+    if (!ok) return undefined;
+    const aors = attributes(body).find(([k]) => k === 'aors')?.[1] ?? '';
+    return aors.split(',').flatMap((name) => name.trim() || []);
+  },
   async onlineEndpoints() {
     const { body } = await ask({ method: 'GET', path: 'endpoints/PJSIP' });
     return (body as { resource: string; state: string }[]).filter((e) => e.state === 'online').map((e) => e.resource);
@@ -153,7 +164,8 @@ const operations: Record<string, (args: never) => Promise<unknown>> = {
     await ask({ method: 'POST', path: `channels/${part(o.channelId)}`, query, body: { variables: o.variables } });
   },
   async hangup({ channelId, cause }: { channelId: string; cause: number }) {
-    return onChannel({ method: 'DELETE', path: `channels/${part(channelId)}`, query: { reason_code: String(cause) } });
+    const query = takesCodes ? { reason_code: String(cause) } : { reason: reasonOf(cause) };
+    return onChannel({ method: 'DELETE', path: `channels/${part(channelId)}`, query });
   },
   async follow({ channelId }: { channelId: string }) {
     // Leaving Stasis ends the implicit subscription; this one lasts as long as the channel. 422: it has ended this moment.
@@ -271,6 +283,7 @@ async function main(): Promise<void> {
   const filter = { allowed: EVENTS.map((type) => ({ type })) };
   await ask({ method: 'PUT', path: `${application}/eventFilter`, body: filter });
   await restBySocket(client);
+  takesCodes = await hangsUpByCode();
   await ask({ method: 'POST', path: `${application}/subscription`, query: { eventSource: 'endpoint:PJSIP' } });
   let pongAt = performance.now();
   events.on('pong', () => {
@@ -284,6 +297,13 @@ async function main(): Promise<void> {
     }, WS_PONG_WITHIN_MS);
   }, WS_PING_EVERY_MS);
   say({ t: 'up', info: { version: info.version, rest: rest.keepsOrder ? 'websocket' : 'http' } });
+}
+
+/** Asterisk describes its own requests. A description that cannot be read is taken for that of a newer one. */
+async function hangsUpByCode(): Promise<boolean> {
+  const { status, body } = await calmRest.ask({ method: 'GET', path: 'api-docs/channels.json' });
+  if (status !== 200) return true;
+  return parametersOf(body, '/channels/{channelId}', 'DELETE').includes('reason_code');
 }
 
 /** Nothing where this Asterisk takes no requests by websocket: it describes their answers, and answers one, or it does not. */
@@ -325,6 +345,7 @@ function eventFields(event: Record<string, unknown>): Record<string, unknown> {
     ...(event.args ? { args: event.args } : {}),
     ...(event.cause === undefined ? {} : { cause: event.cause }),
     ...(event.soft === undefined ? {} : { soft: event.soft }),
+    ...(event.eventname === undefined ? {} : { eventname: event.eventname, userevent: event.userevent }),
     ...(event.contact_info ? { contact_info: event.contact_info } : {}),
     ...(channel ? { channel: channelFields(channel) } : {}),
   };

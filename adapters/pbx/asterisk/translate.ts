@@ -21,6 +21,8 @@ export type AriFact =
       readonly fact: 'wakeLeg';
       readonly channelId: string;
       readonly aorId: string;
+      /** Whose settings its contacts are dialled with; several endpoints may share an AOR. */
+      readonly endpoint: string;
       readonly linkedId: string;
       readonly startedEpochMs: number;
       readonly caller?: { readonly name?: string; readonly number?: string };
@@ -32,6 +34,7 @@ export type AriFact =
       readonly ref: string;
       readonly callId: string;
       readonly aorId: string;
+      readonly endpoint: string;
       readonly startedEpochMs: number;
     }
   | { readonly fact: 'leftStasis'; readonly channelId: string }
@@ -53,6 +56,9 @@ export type AriFact =
 
 /** Begins the name of a channel, and of its extension, that shows a late phone that its call is over. */
 export const LATE = 'late-';
+
+/** Any name that a dial string takes as it is. */
+const ENDPOINT = /^[0-9A-Za-z._~+*#-]{1,128}$/;
 
 type Json = Record<string, unknown>;
 
@@ -89,6 +95,11 @@ export function translate(event: unknown): AriFact | undefined {
         : undefined;
     case 'ChannelDestroyed':
       return channelId ? { fact: 'ended', channelId, cause: Number(e.cause) || 0 } : undefined;
+    case 'ChannelUserevent': {
+      // The phone that answers leaves its leg for the caller at once: the leg itself never comes up.
+      const leg = e.eventname === 'PushwakeAnswered' ? text(object(e.userevent).Leg) : undefined;
+      return leg ? { fact: 'answered', channelId: leg } : undefined;
+    }
     case 'ApplicationReplaced':
       return { fact: 'replaced' };
     default:
@@ -118,19 +129,35 @@ function contact(info: Json, atEpochMs: number, read: Record<string, string> | u
 function leg(args: readonly string[], channel: Json, channelId: string, seenEpochMs: number): AriFact | undefined {
   const created = epoch(channel.creationtime);
   const startedEpochMs = Number.isFinite(created) ? created : seenEpochMs;
-  const [kind, first, second, third] = args;
+  const [kind, first, second, third, fourth] = args;
   // It answered, by itself: it has heard of the call all the same.
   if (kind === 'late') return { fact: 'lateRinging', channelId };
   if (kind === 'compose' && first) {
     // ARI shows who calls also where the caller withholds it; only the dialplan says whether that is so.
     const caller = third?.startsWith('allowed') ? callerOf(object(channel.caller)) : undefined;
     const linkedId = second ?? channelId;
-    return { fact: 'wakeLeg', channelId, aorId: first, linkedId, startedEpochMs, ...(caller && { caller }) };
+    const endpoint = endpointOf(fourth, first);
+    return { fact: 'wakeLeg', channelId, aorId: first, endpoint, linkedId, startedEpochMs, ...(caller && { caller }) };
   }
   if ((kind === 'device' || kind === 'stored') && first && parseRef(first) && third) {
-    return { fact: 'deviceLeg', kind, channelId, ref: first, callId: second ?? '', aorId: third, startedEpochMs };
+    const endpoint = endpointOf(fourth, third);
+    return {
+      fact: 'deviceLeg',
+      kind,
+      channelId,
+      ref: first,
+      callId: second ?? '',
+      aorId: third,
+      endpoint,
+      startedEpochMs,
+    };
   }
   return undefined;
+}
+
+/** It stands in a dial string. A dialplan from before it was said means the endpoint of the AOR's name. */
+function endpointOf(said: string | undefined, aorId: string): string {
+  return said !== undefined && ENDPOINT.test(said) ? said : aorId;
 }
 
 function callerOf({ name, number }: Json): { name?: string; number?: string } | undefined {
