@@ -57,6 +57,8 @@ describe('our legs', () => {
       fact: 'wakeLeg',
       channelId: '1.1',
       aorId: '1001',
+      endpoint: '1001',
+      own: false,
       linkedId: '1795320434.0',
       startedEpochMs: Date.UTC(2026, 10, 22, 4, 7, 14, 320),
     });
@@ -76,6 +78,43 @@ describe('our legs', () => {
     expect(translate({ ...event, channel: { ...event.channel, caller: { name: '', number: 7 } } })).not.toHaveProperty(
       'caller',
     );
+  });
+
+  it.each([
+    ['sales', 'sales'],
+    ['+4930123', '+4930123'],
+    // A dialplan from before it was said, and what could add legs to a dial string.
+    [undefined, '1001'],
+    ['a&PJSIP/1010', '1001'],
+    ['a,30', '1001'],
+  ])('the endpoint %s of the AOR 1001 is dialled as %s', (said, expected) => {
+    const more = said === undefined ? [] : [said];
+    expect(translate(start(['compose', '1001', 'l', 'allowed', ...more]))).toMatchObject({ endpoint: expected });
+    const device = ['device', 'w0a1b2c3dd00000000000000a1', 'call-1', '1001', ...more];
+    expect(translate(start(device))).toMatchObject({ aorId: '1001', endpoint: expected });
+  });
+
+  it('the caller’s own channel is told from a leg of ours', () => {
+    expect(translate(start(['visit', '1001', 'l', 'allowed', '1001']))).toMatchObject({ fact: 'wakeLeg', own: true });
+  });
+
+  it.each([
+    ['a phone that answers', { eventname: 'PushwakeAnswered', userevent: { Leg: '1.7' } }, '1.7'],
+    ['an event of somebody else', { eventname: 'Other', userevent: { Leg: '1.7' } }, undefined],
+    ['one without a leg', { eventname: 'PushwakeAnswered', userevent: {} }, undefined],
+    ['one with nothing', { eventname: 'PushwakeAnswered' }, undefined],
+  ])('%s', (_what, fields, leg) => {
+    const fact = translate({ type: 'ChannelUserevent', ...fields });
+    expect(fact).toEqual(leg === undefined ? undefined : { fact: 'answered', channelId: leg });
+  });
+
+  it.each([
+    ['ANSWER', { fact: 'dialAnswered', channelId: '1.2' }],
+    ['RINGING', undefined],
+    ['', undefined],
+  ])('a Dial that says "%s"', (dialstatus, fact) => {
+    expect(translate({ type: 'Dial', dialstatus, caller: { id: '1.2' } })).toEqual(fact);
+    expect(translate({ type: 'Dial', dialstatus })).toBeUndefined();
   });
 
   it.each(['device', 'stored'])('a %s leg names its ref, call and account', (kind) => {

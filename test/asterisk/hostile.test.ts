@@ -204,7 +204,7 @@ async function isDialled(call: OutgoingCall): Promise<void> {
     .poll(
       async () =>
         call.final !== undefined ||
-        /!pushwake(-fallback)?!\S*!Dial!/.test(await scene.asterisk.cli('core show channels concise')),
+        /!pushwake-legs!\S*!Dial!/.test(await scene.asterisk.cli('core show channels concise')),
       { interval: 20, timeout: 5_000 },
     )
     .toBe(true);

@@ -24,6 +24,7 @@ import { compose, contactObjectId, dialText, dialVia, withPushId } from './dial.
 import { DialledBy } from './dialled-by.ts';
 import { HepSensor } from './hep.ts';
 import type { WireRegister } from './hep-register.ts';
+import { type Leg, Legs } from './legs.ts';
 import type { AsteriskOptions } from './options.ts';
 import { type Removal, Removals } from './removals.ts';
 import { type AriFact, LATE, translate, translateWaiting } from './translate.ts';
@@ -46,32 +47,6 @@ export function create(options: AsteriskOptions, deps: AdapterDeps): PbxLink {
   return new AsteriskLink(options, deps);
 }
 
-interface Leg {
-  readonly kind: 'wake' | 'device' | 'stored';
-  readonly aorId: string;
-  readonly endpoint: string;
-  left: boolean;
-  /** It ended before we could follow it: its end comes without a ChannelDestroyed. */
-  unfollowed: boolean;
-  /** Settles when its events are sure to reach us after it has left Stasis. */
-  followed: Promise<void>;
-  /** It was hung up, rather than having come to its end. */
-  hungUp: boolean;
-  /** Cause of the last request to hang it up. */
-  cause: number;
-}
-
-const newLeg = (kind: Leg['kind'], aorId: string, endpoint: string): Leg => ({
-  kind,
-  aorId,
-  endpoint,
-  left: false,
-  followed: Promise.resolve(),
-  unfollowed: false,
-  hungUp: false,
-  cause: 0,
-});
-
 /** res_pjsip's own words for a contact. */
 type ContactFields = Readonly<Record<string, string>>;
 
@@ -89,7 +64,7 @@ class AsteriskLink implements PbxLink {
   readonly #hep: HepSensor | undefined;
   readonly #watch: ContactWatch;
   readonly #removals: Removals;
-  readonly #legs = new Map<string, Leg>();
+  readonly #legs = new Legs();
   /** Accounts a call waits for, and how many calls. */
   readonly #waiting = new Map<Aor, number>();
   /** Calls that are shown to phones that came too late. */
@@ -172,7 +147,7 @@ class AsteriskLink implements PbxLink {
     this.#shown.clear();
     this.#say({ type: 'linkUp', pbx: this.name });
     // Those of now: legs of calls that come while we ask are in no list.
-    const known = [...this.#legs.keys()];
+    const known = this.#legs.channels();
     try {
       // Calls first: they wait; the resync can.
       const channels = await this.#worker.call<unknown[]>('waitingChannels', {}, CALL_DEADLINE);
@@ -191,8 +166,10 @@ class AsteriskLink implements PbxLink {
     const there = new Set(channels.map((channel) => (channel as { id?: string }).id));
     const held = new Set(waiting.map((fact) => ('channelId' in fact ? fact.channelId : undefined)));
     for (const channelId of known) {
-      if (!there.has(channelId)) this.#ended(channelId, this.#legs.get(channelId)?.cause ?? 0);
-      else if (!held.has(channelId)) this.#follow(channelId);
+      for (const leg of this.#legs.ofChannel(channelId)) {
+        if (!there.has(channelId)) this.#ended(leg, leg.cause);
+        else if (!held.has(channelId)) this.#follow(leg);
+      }
     }
   }
 
@@ -217,20 +194,22 @@ class AsteriskLink implements PbxLink {
       }
       case 'wakeLeg': {
         const aor = this.#aor(fact.aorId);
-        if (!aor) return void this.compose(fact.channelId, '', []).catch(() => undefined);
-        this.#legs.set(fact.channelId, newLeg('wake', fact.aorId, fact.endpoint));
-        this.#dialled.set(fact.aorId, fact.endpoint);
+        if (!aor) return void this.#goOn(fact.channelId, {}).catch(() => undefined);
+        const { channelId, aorId, endpoint, own } = fact;
+        const added = this.#legs.add({ kind: 'wake', channelId, aorId, endpoint, own, callId: '' });
+        this.#dialled.set(aorId, endpoint);
         const { linkedId, caller } = fact;
-        const leg = { legId: fact.channelId, aor, linkedId, ...(caller && { caller }) };
+        const leg = { legId: added.legId, aor, linkedId, ...(caller && { caller }) };
         this.#say({ type: 'wakeLegArrived', pbx: this.name, leg, startedAt: this.#at(fact.startedEpochMs) });
-        return this.#follow(fact.channelId);
+        return this.#follow(added);
       }
       case 'deviceLeg': {
         const aor = this.#aor(fact.aorId);
         if (!aor) return;
-        this.#legs.set(fact.channelId, newLeg(fact.kind, fact.aorId, fact.endpoint));
-        const leg: DeviceLeg = { legId: fact.channelId, kind: fact.kind, ref: fact.ref, aor, callId: fact.callId };
-        this.#follow(fact.channelId);
+        const { channelId, kind, aorId, endpoint, callId } = fact;
+        const added = this.#legs.add({ kind, channelId, aorId, endpoint, callId, own: false });
+        const leg: DeviceLeg = { legId: added.legId, kind, ref: fact.ref, aor, callId };
+        this.#follow(added);
         return this.#say({
           type: 'deviceLegArrived',
           pbx: this.name,
@@ -240,15 +219,15 @@ class AsteriskLink implements PbxLink {
         });
       }
       case 'leftStasis': {
-        const leg = this.#legs.get(fact.channelId);
-        if (leg) leg.left = true;
-        if (leg?.kind === 'stored') this.#say({ type: 'legDials', pbx: this.name, legId: fact.channelId });
-        if (leg?.unfollowed) this.#ended(fact.channelId, leg.cause);
+        for (const leg of this.#legs.ofChannel(fact.channelId)) {
+          leg.left = true;
+          if (leg.kind === 'stored') this.#say({ type: 'legDials', pbx: this.name, legId: leg.legId });
+          if (leg.unfollowed) this.#ended(leg, leg.cause);
+        }
         return;
       }
       case 'hangupRequested': {
-        const leg = this.#legs.get(fact.channelId);
-        if (leg) {
+        for (const leg of this.#legs.ofChannel(fact.channelId)) {
           // What its own dialplan says on the way out (16) must not hide why the call ended it (26, 127).
           if (fact.fromOutside || !leg.hungUp) leg.cause = fact.cause;
           leg.hungUp ||= fact.fromOutside;
@@ -260,10 +239,12 @@ class AsteriskLink implements PbxLink {
       case 'lateRinging':
         return this.#endLate(fact.channelId);
       case 'answered':
-        if (this.#legs.has(fact.channelId)) this.#say({ type: 'legAnswered', pbx: this.name, legId: fact.channelId });
-        return;
+        return this.#answered(fact.channelId, false);
+      case 'dialAnswered':
+        return this.#answered(fact.channelId, true);
       case 'ended':
-        return this.#ended(fact.channelId, fact.cause);
+        for (const leg of this.#legs.ofChannel(fact.channelId)) this.#ended(leg, fact.cause);
+        return;
       case 'replaced':
         this.#deps.log.error(
           { pbx: this.name, app: this.#o.app, hint: 'give each pushwake node its own `app`, here and in the dialplan' },
@@ -275,27 +256,34 @@ class AsteriskLink implements PbxLink {
     }
   }
 
-  #ended(channelId: string, cause: number): void {
-    const leg = this.#legs.get(channelId);
-    if (!leg) return;
-    this.#legs.delete(channelId);
-    this.#say({ type: 'legEnded', pbx: this.name, legId: channelId, cause, hungUp: leg.hungUp });
+  /** A caller's own channel may be up long before its Dial is answered (a menu, voicemail), so that only its Dial counts. */
+  #answered(channelId: string, byItsDial: boolean): void {
+    for (const { legId, own } of this.#legs.ofChannel(channelId)) {
+      if ((own !== undefined) === byItsDial) this.#say({ type: 'legAnswered', pbx: this.name, legId });
+    }
+  }
+
+  #ended(leg: Leg, cause: number): void {
+    const over = this.#legs.remove(leg);
+    const { legId, hungUp } = leg;
+    this.#say({ type: 'legEnded', pbx: this.name, legId, cause, hungUp });
+    if (!over) return;
+    // The caller's channel goes on with its dialplan; what became of its Dial is what its last leg was told.
+    this.#legs.remove(over);
+    this.#say({ type: 'legEnded', pbx: this.name, legId: over.legId, cause, hungUp });
   }
 
   /** Keeps telling us about a leg after it left Stasis: how it ends is how the call ended. */
-  #follow(channelId: string): void {
-    const followed = this.#worker.call<LegOutcome>('follow', { channelId }, CALL_DEADLINE).then(
+  #follow(leg: Leg): void {
+    leg.followed = this.#worker.call<LegOutcome>('follow', { channelId: leg.channelId }, CALL_DEADLINE).then(
       (outcome) => {
-        const leg = this.#legs.get(channelId);
-        if (outcome !== 'gone' || !leg) return;
+        if (outcome !== 'gone' || !this.#legs.get(leg.legId)) return;
         // Answered or cancelled within the first milliseconds. Whichever comes last, this or StasisEnd, tells the end.
         leg.unfollowed = true;
-        if (leg.left) this.#ended(channelId, leg.cause);
+        if (leg.left) this.#ended(leg, leg.cause);
       },
       (error: unknown) => this.#deps.log.debug({ pbx: this.name, reason: String(error) }, 'cannot follow a leg'),
     );
-    const leg = this.#legs.get(channelId);
-    if (leg) leg.followed = followed;
   }
 
   #at(epochMs: number): Instant {
@@ -397,16 +385,23 @@ class AsteriskLink implements PbxLink {
   // ── Orders ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async compose(legId: string, callId: string, ring: readonly RingTarget[]): Promise<LegOutcome> {
-    const { aorId, endpoint } = this.#legs.get(legId) ?? { aorId: '', endpoint: undefined };
-    const { variables, refused } =
-      ring.length === 0 || endpoint === undefined ? { variables: {}, refused: [] } : compose(endpoint, callId, ring);
-    for (const reason of refused) this.#refused(aorId, reason);
+    const leg = this.#legs.get(legId);
+    if (!leg) return this.#goOn(legId, {});
     // Nobody wants to know how the plain path ends, so it does not wait to be followed.
-    if (ring.length === 0) this.#legs.delete(legId);
-    return this.#goOn(legId, variables);
+    if (ring.length === 0) {
+      this.#legs.remove(leg);
+      return this.#goOn(leg.channelId, {});
+    }
+    const { variables, refused } = compose(leg.endpoint, callId, ring);
+    for (const reason of refused) this.#refused(leg.aorId, reason);
+    this.#legs.composed(leg, callId, ring.filter((target) => target.kind !== 'contact').length);
+    await leg.followed;
+    return this.#goOn(leg.channelId, variables);
   }
 
   async ring(leg: DeviceLeg, contact?: HeldContact): Promise<LegOutcome> {
+    // A phone may answer within milliseconds: what it answers must not be missed. Asked for at its arrival, so done by now.
+    await this.#legs.get(leg.legId)?.followed;
     if (leg.kind === 'stored' || !contact) return this.#goOn(leg.legId, {});
     const aorId = aorIdOf(leg.aor, this.#o.realm);
     const isHere = contact.pbx === this.name;
@@ -419,9 +414,7 @@ class AsteriskLink implements PbxLink {
     return this.#goOn(leg.legId, { PUSHWAKE_CONTACT: withPushId([dial], leg.callId) });
   }
 
-  async #goOn(channelId: string, variables: Record<string, string>): Promise<LegOutcome> {
-    // A phone may answer within milliseconds: what it answers must not be missed. Asked for at its arrival, so done by now.
-    await this.#legs.get(channelId)?.followed;
+  #goOn(channelId: string, variables: Record<string, string>): Promise<LegOutcome> {
     return this.#worker.call<LegOutcome>('goOn', { channelId, variables }, CALL_DEADLINE);
   }
 
@@ -439,7 +432,8 @@ class AsteriskLink implements PbxLink {
   async tellStatus(legId: string, status: WakeStatus): Promise<void> {
     // ARI writes to channels of its own application only; a function of the dialplan reaches the caller's from there.
     const variable = 'MASTER_CHANNEL(PUSHWAKE_STATUS)';
-    await this.#worker.call('setVariable', { channelId: legId, variable, value: status }, CALL_DEADLINE);
+    const channelId = this.#legs.get(legId)?.channelId ?? legId;
+    await this.#worker.call('setVariable', { channelId, variable, value: status }, CALL_DEADLINE);
   }
 
   async showEnded(contact: HeldContact, callId: string, word: ClosingWord): Promise<void> {

@@ -25,6 +25,7 @@ const EVENTS = [
   'ChannelHangupRequest',
   'ChannelDestroyed',
   'ChannelUserevent',
+  'Dial',
   'ApplicationReplaced',
   'RESTResponse',
 ] as const;
@@ -336,6 +337,8 @@ async function heard(text: unknown): Promise<void> {
   say({ t: 'event', event: fields });
 }
 
+const idOf = (channel: unknown) => ({ id: (channel as AriChannel | undefined)?.id });
+
 /** Plain data only: ari-client hangs live objects into its events, which cannot leave the thread. */
 function eventFields(event: Record<string, unknown>): Record<string, unknown> {
   const channel = event.channel as AriChannel | undefined;
@@ -348,6 +351,7 @@ function eventFields(event: Record<string, unknown>): Record<string, unknown> {
     ...(event.eventname === undefined ? {} : { eventname: event.eventname, userevent: event.userevent }),
     ...(event.contact_info ? { contact_info: event.contact_info } : {}),
     ...(channel ? { channel: channelFields(channel) } : {}),
+    ...(event.dialstatus === undefined ? {} : { dialstatus: event.dialstatus, caller: idOf(event.caller) }),
   };
 }
 

@@ -23,6 +23,8 @@ export type AriFact =
       readonly aorId: string;
       /** Whose settings its contacts are dialled with; several endpoints may share an AOR. */
       readonly endpoint: string;
+      /** The caller's own channel, which dials by itself: its end and its answer are not those of the Dial. */
+      readonly own: boolean;
       readonly linkedId: string;
       readonly startedEpochMs: number;
       readonly caller?: { readonly name?: string; readonly number?: string };
@@ -42,8 +44,9 @@ export type AriFact =
   /** A phone that came too late has heard of the call that is over. */
   | { readonly fact: 'lateRinging'; readonly channelId: string }
   | { readonly fact: 'answered'; readonly channelId: string }
-  /** The leg will end; why, if it ends now. */
-  /** `fromOutside`: because of its call; otherwise its dialplan is through, or we asked for it. */
+  /** One of the legs that this channel dials was answered. */
+  | { readonly fact: 'dialAnswered'; readonly channelId: string }
+  /** The leg will end; why, if it ends now. `fromOutside`: because of its call; otherwise its dialplan is through, or we asked for it. */
   | {
       readonly fact: 'hangupRequested';
       readonly channelId: string;
@@ -95,6 +98,10 @@ export function translate(event: unknown): AriFact | undefined {
         : undefined;
     case 'ChannelDestroyed':
       return channelId ? { fact: 'ended', channelId, cause: Number(e.cause) || 0 } : undefined;
+    case 'Dial': {
+      const caller = text(object(e.caller).id);
+      return e.dialstatus === 'ANSWER' && caller ? { fact: 'dialAnswered', channelId: caller } : undefined;
+    }
     case 'ChannelUserevent': {
       // The phone that answers leaves its leg for the caller at once: the leg itself never comes up.
       const leg = e.eventname === 'PushwakeAnswered' ? text(object(e.userevent).Leg) : undefined;
@@ -132,12 +139,22 @@ function leg(args: readonly string[], channel: Json, channelId: string, seenEpoc
   const [kind, first, second, third, fourth] = args;
   // It answered, by itself: it has heard of the call all the same.
   if (kind === 'late') return { fact: 'lateRinging', channelId };
-  if (kind === 'compose' && first) {
+  if ((kind === 'compose' || kind === 'visit') && first) {
     // ARI shows who calls also where the caller withholds it; only the dialplan says whether that is so.
     const caller = third?.startsWith('allowed') ? callerOf(object(channel.caller)) : undefined;
     const linkedId = second ?? channelId;
     const endpoint = endpointOf(fourth, first);
-    return { fact: 'wakeLeg', channelId, aorId: first, endpoint, linkedId, startedEpochMs, ...(caller && { caller }) };
+    const own = kind === 'visit';
+    return {
+      fact: 'wakeLeg',
+      channelId,
+      aorId: first,
+      endpoint,
+      own,
+      linkedId,
+      startedEpochMs,
+      ...(caller && { caller }),
+    };
   }
   if ((kind === 'device' || kind === 'stored') && first && parseRef(first) && third) {
     const endpoint = endpointOf(fourth, third);

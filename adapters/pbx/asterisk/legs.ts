@@ -1,0 +1,91 @@
+/**
+ * The legs that pushwake knows on one Asterisk, by their id and by their channel. A channel is one leg, but for the caller's own
+ * channel (`Gosub(pushwake-dial,…)`): it may ask for several accounts, one after the other, and stays when its Dial is over.
+ */
+export interface Leg {
+  readonly legId: string;
+  readonly channelId: string;
+  readonly kind: 'wake' | 'device' | 'stored';
+  readonly aorId: string;
+  readonly endpoint: string;
+  /** The call that it is a part of; empty for a wake leg that has not been composed yet. */
+  callId: string;
+  /** Of the caller's own channel: the waiting legs of its Dial. Undefined for every other leg. */
+  readonly own: undefined | { expected: number; readonly open: Set<string> };
+  left: boolean;
+  /** It ended before we could follow it: its end comes without a ChannelDestroyed. */
+  unfollowed: boolean;
+  /** Settles when its events are sure to reach us after it has left Stasis. */
+  followed: Promise<void>;
+  /** It was hung up, rather than having come to its end. */
+  hungUp: boolean;
+  /** Cause of the last request to hang it up. */
+  cause: number;
+}
+
+export class Legs {
+  readonly #byId = new Map<string, Leg>();
+  readonly #ofChannel = new Map<string, Set<Leg>>();
+  /** Callers' own legs, by call. */
+  readonly #owners = new Map<string, Leg>();
+  #visits = 0;
+
+  add(leg: Pick<Leg, 'channelId' | 'kind' | 'aorId' | 'endpoint' | 'callId'> & { readonly own: boolean }): Leg {
+    const added: Leg = {
+      ...leg,
+      // The core knows legs by their id, and a channel that asks twice is two legs to it.
+      legId: leg.own ? `${leg.channelId}/${++this.#visits}` : leg.channelId,
+      own: leg.own ? { expected: 0, open: new Set() } : undefined,
+      left: false,
+      followed: Promise.resolve(),
+      unfollowed: false,
+      hungUp: false,
+      cause: 0,
+    };
+    this.#byId.set(added.legId, added);
+    const all = this.#ofChannel.get(leg.channelId) ?? new Set();
+    this.#ofChannel.set(leg.channelId, all.add(added));
+    const owner = this.#owners.get(leg.callId)?.own;
+    if (owner && leg.kind !== 'wake') {
+      owner.expected--;
+      owner.open.add(added.legId);
+    }
+    return added;
+  }
+
+  /** The wake leg may dial `waiting` legs of this call now. */
+  composed(leg: Leg, callId: string, waiting: number): void {
+    leg.callId = callId;
+    if (!leg.own) return;
+    leg.own.expected = waiting;
+    this.#owners.set(callId, leg);
+  }
+
+  get(legId: string): Leg | undefined {
+    return this.#byId.get(legId);
+  }
+
+  ofChannel(channelId: string): readonly Leg[] {
+    return [...(this.#ofChannel.get(channelId) ?? [])];
+  }
+
+  channels(): readonly string[] {
+    return [...this.#ofChannel.keys()];
+  }
+
+  /** Answers with the caller's own leg whose last waiting leg this was: its Dial is over for us. */
+  remove(leg: Leg): Leg | undefined {
+    this.#byId.delete(leg.legId);
+    const all = this.#ofChannel.get(leg.channelId);
+    all?.delete(leg);
+    if (all?.size === 0) this.#ofChannel.delete(leg.channelId);
+    if (leg.own) {
+      this.#owners.delete(leg.callId);
+      return undefined;
+    }
+    const owner = this.#owners.get(leg.callId);
+    const waits = owner?.own;
+    if (!waits?.open.delete(leg.legId)) return undefined;
+    return waits.expected <= 0 && waits.open.size === 0 ? owner : undefined;
+  }
+}
