@@ -11,7 +11,7 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: ['asterisk', 'e2e', 'crash', 'redis', 'prometheus', 'package', 'freeswitch', 'browser'].map(
+          exclude: ['asterisk', 'transparency', 'e2e', 'crash', 'redis', 'prometheus', 'package', 'freeswitch', 'browser'].map(
             (folder) => `test/${folder}/**`,
           ),
           testTimeout: 20_000,
@@ -21,7 +21,7 @@ export default defineConfig({
       {
         test: {
           name: 'real',
-          include: ['asterisk', 'e2e', 'crash', 'redis', 'prometheus', 'package'].map(
+          include: ['asterisk', 'transparency', 'e2e', 'crash', 'redis', 'prometheus', 'package'].map(
             (folder) => `test/${folder}/**/*.test.ts`,
           ),
           testTimeout: 120_000,

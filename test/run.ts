@@ -22,7 +22,7 @@ const NEEDS: readonly {
 }[] = [
   {
     what: 'a real Asterisk',
-    folders: ['test/asterisk', 'test/e2e', 'test/package'],
+    folders: ['test/asterisk', 'test/transparency', 'test/e2e', 'test/package'],
     bring: async (progress) => `Asterisk ${(await bringAsterisk(progress)).version}`,
   },
   {

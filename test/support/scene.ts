@@ -32,6 +32,10 @@ export interface SceneOptions {
   /** Further text of extensions.conf; calls come in context `internal`. */
   readonly extensions?: string;
   readonly queues?: string;
+  /** Modules to load that a PBX for softphones does without, without `.so`. */
+  readonly modules?: readonly string[];
+  /** Further configuration files by name. */
+  readonly extra?: Readonly<Record<string, string>>;
   /** YAML lines under `policy:`. */
   readonly policy?: string;
   /** The dialplan asks a second node, `pushwake-b`, when the first does not answer. */
@@ -114,6 +118,8 @@ export class Scene extends PbxScene {
         users: options.users ?? DEFAULT_USERS,
         extensions: options.extensions ?? DIALPLAN,
         ...(options.queues === undefined ? {} : { queues: options.queues }),
+        ...(options.modules && { modules: options.modules }),
+        ...(options.extra && { extra: options.extra }),
         snippets: [
           {
             file: shipped('pushwake-extensions.conf'),

@@ -46,6 +46,9 @@ const MODULES: readonly (readonly [name: string, why: string])[] = [
 
 const CONTEXTS: readonly (readonly [context: string, extension: string])[] = [
   ['pushwake', '1001'],
+  ['pushwake-dial', '1001'],
+  ['pushwake-visit', 's'],
+  ['pushwake-go', 'g0'],
   ['pushwake-wake', 's'],
   ['pushwake-aors', 's'],
   ['pushwake-aor', '1001'],
@@ -56,6 +59,7 @@ const CONTEXTS: readonly (readonly [context: string, extension: string])[] = [
   ['pushwake-stored', 'w1'],
   ['pushwake-ring', 'w1'],
   ['pushwake-late', 'w1'],
+  ['pushwake-own', 's'],
   ['pushwake-fallback', 's'],
   ['pushwake-predial', 's'],
   ['pushwake-before', 's'],

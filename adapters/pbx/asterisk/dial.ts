@@ -74,6 +74,22 @@ export function compose(endpoint: string, callId: string, ring: readonly RingTar
   return { variables, refused };
 }
 
+/**
+ * What a caller's own channel is told, for the context `pushwake-go` of the dialplan. Nothing in it can hold a `|` or `>`: refs and ids are
+ * ours, and contacts have passed the strict form.
+ */
+export function handOverText(
+  callId: string,
+  status: string | undefined,
+  variables: Readonly<Record<string, string>>,
+): string {
+  const stored = Object.entries(variables).flatMap(([name, dial]) => {
+    const ref = /^__PUSHWAKE_STORED_(.+)$/.exec(name)?.[1];
+    return ref === undefined ? [] : [`${ref}>${dial}`];
+  });
+  return [callId, status ?? '-', variables.PUSHWAKE_DIAL ?? '', ...stored].join('|');
+}
+
 /** res_pjsip's id of a contact: the AOR and the MD5 of the stored URI. */
 export function contactObjectId(aorId: string, uri: string): string {
   return `${aorId};@${createHash('md5').update(uri).digest('hex')}`;

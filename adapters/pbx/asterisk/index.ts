@@ -20,7 +20,7 @@ import {
   type RingTarget,
 } from '../../../plugin/ports/pbx-link.ts';
 import { SupervisedWorker } from '../supervised-worker.ts';
-import { compose, contactObjectId, dialText, dialVia, withPushId } from './dial.ts';
+import { compose, contactObjectId, dialText, dialVia, handOverText, withPushId } from './dial.ts';
 import { DialledBy } from './dialled-by.ts';
 import { HepSensor } from './hep.ts';
 import type { WireRegister } from './hep-register.ts';
@@ -390,13 +390,19 @@ class AsteriskLink implements PbxLink {
     // Nobody wants to know how the plain path ends, so it does not wait to be followed.
     if (ring.length === 0) {
       this.#legs.remove(leg);
-      return this.#goOn(leg.channelId, {});
+      return leg.own ? this.#handOver(leg, handOverText('', leg.own.status, {})) : this.#goOn(leg.channelId, {});
     }
     const { variables, refused } = compose(leg.endpoint, callId, ring);
     for (const reason of refused) this.#refused(leg.aorId, reason);
     this.#legs.composed(leg, callId, ring.filter((target) => target.kind !== 'contact').length);
     await leg.followed;
-    return this.#goOn(leg.channelId, variables);
+    return leg.own
+      ? this.#handOver(leg, handOverText(callId, leg.own.status, variables))
+      : this.#goOn(leg.channelId, variables);
+  }
+
+  #handOver({ channelId }: Leg, text: string): Promise<LegOutcome> {
+    return this.#worker.call<LegOutcome>('handOver', { channelId, text }, CALL_DEADLINE);
   }
 
   async ring(leg: DeviceLeg, contact?: HeldContact): Promise<LegOutcome> {
@@ -425,14 +431,25 @@ class AsteriskLink implements PbxLink {
     );
   }
 
-  giveUp(legId: string, cause: number): Promise<LegOutcome> {
+  async giveUp(legId: string, cause: number): Promise<LegOutcome> {
+    const own = this.#legs.get(legId)?.own;
+    if (own) {
+      // The call is not ours to end: what waits for phones ends, and the caller's Dial sees why.
+      const ended = await Promise.all([...own.open].map((waiting) => this.giveUp(waiting, cause)));
+      return ended.includes('done') ? 'done' : 'gone';
+    }
     return this.#worker.call<LegOutcome>('hangup', { channelId: legId, cause }, CALL_DEADLINE);
   }
 
   async tellStatus(legId: string, status: WakeStatus): Promise<void> {
     // ARI writes to channels of its own application only; a function of the dialplan reaches the caller's from there.
     const variable = 'MASTER_CHANNEL(PUSHWAKE_STATUS)';
-    const channelId = this.#legs.get(legId)?.channelId ?? legId;
+    const leg = this.#legs.get(legId);
+    if (leg?.own) {
+      leg.own.status = status;
+      return;
+    }
+    const channelId = leg?.channelId ?? legId;
     await this.#worker.call('setVariable', { channelId, variable, value: status }, CALL_DEADLINE);
   }
 

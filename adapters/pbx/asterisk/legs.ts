@@ -2,6 +2,8 @@
  * The legs that pushwake knows on one Asterisk, by their id and by their channel. A channel is one leg, but for the caller's own
  * channel (`Gosub(pushwake-dial,…)`): it may ask for several accounts, one after the other, and stays when its Dial is over.
  */
+import type { WakeStatus } from '../../../plugin/core/wake.ts';
+
 export interface Leg {
   readonly legId: string;
   readonly channelId: string;
@@ -11,7 +13,7 @@ export interface Leg {
   /** The call that it is a part of; empty for a wake leg that has not been composed yet. */
   callId: string;
   /** Of the caller's own channel: the waiting legs of its Dial. Undefined for every other leg. */
-  readonly own: undefined | { expected: number; readonly open: Set<string> };
+  readonly own: undefined | { expected: number; readonly open: Set<string>; status: WakeStatus | undefined };
   left: boolean;
   /** It ended before we could follow it: its end comes without a ChannelDestroyed. */
   unfollowed: boolean;
@@ -35,7 +37,7 @@ export class Legs {
       ...leg,
       // The core knows legs by their id, and a channel that asks twice is two legs to it.
       legId: leg.own ? `${leg.channelId}/${++this.#visits}` : leg.channelId,
-      own: leg.own ? { expected: 0, open: new Set() } : undefined,
+      own: leg.own ? { expected: 0, open: new Set(), status: undefined } : undefined,
       left: false,
       followed: Promise.resolve(),
       unfollowed: false,

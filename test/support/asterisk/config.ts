@@ -4,13 +4,15 @@
  */
 import type { AsteriskPorts } from './ports.ts';
 
-/** One endpoint, auth and AOR of the same name. */
+/** One endpoint and auth of the same name, and its AOR: of the same name too, unless others are named. */
 export interface SipUser {
   readonly id: string;
   /** Default: `secret-<id>`, see `passwordOf`. */
   readonly password?: string;
   /** Name and number shown to others. Default: `User <id>`. */
   readonly callerId?: string;
+  /** AORs of the endpoint; endpoints may share one. Default: one of the endpoint's name. */
+  readonly aors?: readonly string[];
   /** Contacts kept at once; one more is refused with 403 (unless removeExisting). Default 10. */
   readonly maxContacts?: number;
   /** The oldest contact gives way to a new one. Default false. */
@@ -53,6 +55,8 @@ export interface ConfigInput {
   /** Text for queues.conf. */
   readonly queues: string;
   readonly hep: HepTarget | undefined;
+  /** Modules to load that a PBX for softphones does without, without `.so`. */
+  readonly modules: readonly string[];
   /** Names of files in the configuration folder to include, by the file that shall include them. */
   readonly includes: ReadonlyMap<string, readonly string[]>;
 }
@@ -76,7 +80,7 @@ export function configFiles(input: ConfigInput): Map<string, string> {
   const { ports } = input;
   const files = new Map<string, string>([
     ['asterisk.conf', asteriskConf(input.folder, input.moduleDir)],
-    ['modules.conf', modulesConf(input.hep !== undefined || input.includes.has('hep.conf'))],
+    ['modules.conf', modulesConf(input.hep !== undefined || input.includes.has('hep.conf'), input.modules)],
     [
       'logger.conf',
       section('general', 'dateformat=%F %T.%3q') + section('logfiles', 'messages => notice,warning,error,verbose'),
@@ -179,8 +183,8 @@ const NOLOAD: readonly string[] = [
   ...['func_odbc', 'pbx_ael', 'pbx_dundi', 'pbx_lua'],
 ];
 
-function modulesConf(withHep: boolean): string {
-  const left = withHep ? NOLOAD : [...NOLOAD, 'res_hep', 'res_hep_pjsip'];
+function modulesConf(withHep: boolean, wanted: readonly string[]): string {
+  const left = (withHep ? NOLOAD : [...NOLOAD, 'res_hep', 'res_hep_pjsip']).filter((name) => !wanted.includes(name));
   return section('modules', 'autoload=yes', ...left.map((name) => `noload => ${name}.so`));
 }
 
@@ -220,7 +224,8 @@ function pjsipConf({ folder, ports, users }: ConfigInput): string {
     ) +
     template('user-auth', 'type=auth', 'auth_type=userpass') +
     template('user-aor', 'type=aor', 'minimum_expiration=5', 'default_expiration=3600') +
-    users.map(sipUser).join('')
+    users.map(sipUser).join('') +
+    sipAors(users)
   );
 }
 
@@ -231,22 +236,29 @@ function sipUser(user: SipUser): string {
     from(
       'user-endpoint',
       `auth=${user.id}`,
-      `aors=${user.id}`,
+      `aors=${aorsOf(user).join(',')}`,
       `callerid=${user.callerId ?? `User ${user.id} <${user.id}>`}`,
       `rewrite_contact=${yesNo(user.rewriteContact ?? false)}`,
       ...(user.endpointLines ?? []),
-    ) +
-    from('user-auth', `username=${user.id}`, `password=${passwordOf(user)}`) +
-    from(
-      'user-aor',
+    ) + from('user-auth', `username=${user.id}`, `password=${passwordOf(user)}`)
+  );
+}
+
+const aorsOf = (user: SipUser): readonly string[] => user.aors ?? [user.id];
+
+/** One section for each name; the first endpoint that has it says how it is set. */
+function sipAors(users: readonly SipUser[]): string {
+  const owners = new Map(users.toReversed().flatMap((user) => aorsOf(user).map((name) => [name, user] as const)));
+  const aor = ([name, user]: readonly [string, SipUser]): string =>
+    `[${name}](user-aor)\n${[
       `max_contacts=${user.maxContacts ?? 10}`,
       `remove_existing=${yesNo(user.removeExisting ?? false)}`,
       `support_path=${yesNo(user.supportPath ?? false)}`,
       `qualify_frequency=${user.qualify ?? 0}`,
       `maximum_expiration=${user.maximumExpiration ?? 604_800}`,
       ...(user.aorLines ?? []),
-    )
-  );
+    ].join('\n')}\n\n`;
+  return [...owners].map(aor).join('');
 }
 
 function yesNo(value: boolean): string {

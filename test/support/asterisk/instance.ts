@@ -37,6 +37,8 @@ export interface AsteriskOptions {
   readonly hep?: HepTarget;
   /** Keep what an earlier instance of this name had stored (contacts, device states). Default false. */
   readonly keepDb?: boolean;
+  /** Modules to load that a PBX for softphones does without, without `.so`. Default: none. */
+  readonly modules?: readonly string[];
   /** Further configuration files by name; one of the same name replaces a generated one. */
   readonly extra?: Readonly<Record<string, string>>;
   /** Default: free ones. */
@@ -178,7 +180,7 @@ export async function startAsterisk(options: AsteriskOptions): Promise<RunningAs
   };
 }
 
-const FOLDERS = ['etc/keys', 'lib/keys', 'db', 'spool', 'run', 'log/cdr-csv'];
+const FOLDERS = ['etc/keys', 'lib/keys', 'db', 'spool', 'run', 'log/cdr-csv', 'log/cel-custom'];
 
 function makeFolders(folder: string): void {
   for (const name of FOLDERS) mkdirSync(join(folder, name), { recursive: true });
@@ -212,6 +214,7 @@ function writeFolder(
     extensions: options.extensions ?? PLAIN_DIALPLAN,
     queues: options.queues ?? '',
     hep: options.hep,
+    modules: options.modules ?? [],
     includes,
   });
   for (const [name, text] of [...files, ...Object.entries(options.extra ?? {})]) writeFileSync(join(etc, name), text);

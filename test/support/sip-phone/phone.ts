@@ -24,6 +24,8 @@ export interface SipPhoneOptions {
   readonly name?: string;
   readonly user: string;
   readonly password: string;
+  /** Who it says it is when it is asked for a password. Default: the user. */
+  readonly authUser?: string;
   readonly server: ServerAddress;
   readonly transport: TransportKind;
   /** Default: any free port. */
@@ -83,6 +85,7 @@ export class SipPhone {
   /** Every INVITE outside a dialog, each retransmission included. */
   readonly invites: ReceivedInvite[] = [];
   readonly #options: SipPhoneOptions;
+  readonly #credentials: { readonly user: string; readonly password: string };
   readonly #host: string;
   readonly #wire: Wire;
   #registerCallId = randomBytes(10).toString('hex');
@@ -91,6 +94,7 @@ export class SipPhone {
 
   constructor(options: SipPhoneOptions) {
     this.#options = options;
+    this.#credentials = { user: options.authUser ?? options.user, password: options.password };
     this.name = options.name ?? options.user;
     this.user = options.user;
     this.answer = options.answer ?? { kind: 'ring' };
@@ -142,7 +146,7 @@ export class SipPhone {
       this.#registerCallId = randomBytes(10).toString('hex');
       this.#registerNumber = 0;
     }
-    const { credentials, wire } = { credentials: this.#options, wire: this.#wire };
+    const { credentials, wire } = { credentials: this.#credentials, wire: this.#wire };
     const tag = wire.newTag();
     let answer: { response: SipResponse; at: number } | undefined;
     const request = sendAuthenticated(
@@ -195,7 +199,7 @@ export class SipPhone {
     const call = new OutgoingCall(this.#context(), {
       uri: target.startsWith('sip:') ? target : `sip:${target}@${this.#serverAddress()}`,
       from: this.#addressOfRecord(),
-      credentials: this.#options,
+      credentials: this.#credentials,
       headers: options.headers ?? [],
     });
     this.outgoing.push(call);

@@ -1,0 +1,132 @@
+/**
+ * What may differ, and why: each rule takes its difference out of what was seen, and nothing else. What is left must be equal. The
+ * table of docs/limits.md is made of these rules.
+ */
+import type { Seen, Way } from './bench.ts';
+
+export interface Explained {
+  /** As the documentation says it. */
+  readonly what: string;
+  readonly why: string;
+  /** What was seen through pushwake, as it would be without this difference. */
+  readonly mend: (place: string, text: string, plain: string) => string;
+}
+
+const rowsOf = (text: string): string[] => text.split(' ## ').filter(Boolean);
+/** The same account, caller, both channels and application: the extension and the outcome may be said by the row of either leg. */
+const sameParties = (a: string, b: string): boolean => {
+  const of = (row: string) =>
+    row
+      .split('|')
+      .filter((_, i) => ![2, 3, 9].includes(i))
+      .join('|');
+  return of(a) === of(b);
+};
+const OUR_NUMBER = /^(?:1001@pushwake\/n|<ref>@pushwake-(?:device|stored)\/n|1001\/sip:.*|1001)$/;
+/** A row of a leg of ours that the phone has taken the place of. */
+const isOurs = (row: string): boolean => /\|Local\/[^|]*@pushwake[^|]*;1\|/.test(row);
+const OUR_DIAL = /Local\/1001@pushwake\/n|Local\/<ref>@pushwake-(?:device|stored)\/n|PJSIP\/1001\/sip:[^,&|]*/g;
+
+export const EXPLAINED: readonly Explained[] = [
+  {
+    what: 'our legs are seen: as text of the Dial (`DIALEDPEERNUMBER`, `lastdata` of CDR), as `PUSHWAKE_…`, `TRANSFER_CONTEXT` and `GOSUB_…` on the phone’s channel, as channels and a pickup in CEL and manager events, as `X-Push-ID` in the INVITE of a pushed phone',
+    why: 'they repeat what was dialled; the app pairs push and call by the id',
+    mend: (place, text, plain) => {
+      if (place === 'CDR rows')
+        return text.replace(OUR_DIAL, 'PJSIP/1001').replaceAll('-local', '-plain').replaceAll('|local,n|', '|plain,n|');
+      if (place.endsWith(': X-Push-ID')) return '';
+      if (place.startsWith('CEL'))
+        return text
+          .replace(/"(?:PICKUP|FORWARD)",\S*/g, '')
+          .replace(/\s+/g, ' ')
+          .trim();
+      if (place.startsWith('variables of')) {
+        const ours = /^(?:PUSHWAKE_|TRANSFER_CONTEXT|GOSUB_|DIALEDPEERNUMBER|FORWARDERNAME)/;
+        return text
+          .split(' ')
+          .filter((v) => !ours.test(v))
+          .join(' ')
+          .trim();
+      }
+      if (place !== 'variables') return text;
+      const numbers = rowsOf(plain).map((row) => row.split('|')[3] ?? '');
+      return rowsOf(text)
+        .map((row, i) =>
+          row
+            .split('|')
+            .map((v, field) => (field === 3 && OUR_NUMBER.test(v) ? (numbers[i] ?? v) : v))
+            .join('|'),
+        )
+        .join(' ## ');
+    },
+  },
+  {
+    what: 'CDR: one row more, with no time, for each phone that a Local leg has dialled (`dstchannel` is `Local/…@pushwake…`); a transfer’s `dst` stands in the one or the other of the two; a forward that option `i` forbids is BUSY for NO ANSWER',
+    why: 'Asterisk writes a row per leg of a Dial. The phone’s own row is the answered one; the times of both add up to that of the plain call’s row',
+    mend: (place, text, plain) => {
+      if (place !== 'CDR rows') return text;
+      const wanted = rowsOf(plain);
+      const phones = rowsOf(text).filter((row) => !isOurs(row));
+      // A leg that no phone took the place of stands for the phone.
+      const legs = rowsOf(text)
+        .filter(isOurs)
+        .map((row) => row.replace(/Local\/[^|]*@pushwake[^|]*;1/, 'PJSIP/1001'))
+        .slice(0, Math.max(0, wanted.length - phones.length));
+      // What became of it is said by the row of who answered.
+      const forbidden = (row: string) =>
+        row.endsWith(',20,i|BUSY') && wanted.includes(row.replace(/BUSY$/, 'NO ANSWER'));
+      const settled = (row: string) =>
+        forbidden(row)
+          ? row.replace(/BUSY$/, 'NO ANSWER')
+          : ((wanted.length > 1 ? wanted.find((w) => sameParties(w, row)) : undefined) ?? row);
+      return [...phones, ...legs].map(settled).sort().join(' ## ');
+    },
+  },
+  {
+    what: 'warnings in Asterisk’s log: "This function requires a PJSIP channel" of a subroutine in `b()`; "Stasis app … not active" while pushwake is down',
+    why: 'Dial runs the subroutine at the Local leg too, which has no headers; it is run again at the phone',
+    mend: (place, text) =>
+      place === 'warnings'
+        ? text
+            .split('; ')
+            .filter(
+              (w) =>
+                !w.includes('This function requires a PJSIP channel') &&
+                !w.includes('Invalid cause given to Hangup') &&
+                !w.includes("Stasis app 'pushwake' not active"),
+            )
+            .join('; ')
+        : text,
+  },
+  {
+    what: 'options `I` and `o` of Dial: the caller is shown the phone’s name and number once it has answered',
+    why: 'a pickup says who has picked up',
+    mend: (place, text, plain) =>
+      place === 'answer at the caller: P-Asserted-Identity' && text.includes('Name 1001') ? plain : text,
+  },
+  {
+    what: 'the caller hears ringing (180) while the phone still wakes; a CANCEL when the time is up says `Q.850;cause=16` for `cause=0`',
+    why: 'somebody who waits must hear something',
+    mend: (place, text, plain) => {
+      if (place.startsWith('end at')) return text.replace('Q.850;cause=16', 'Q.850;cause=0');
+      if (place === 'caller gets') {
+        const [later, first] = [text.replace(/^180 /, ''), plain.replace(/\b180 /, '')];
+        return later === first || later.replace(/\b180 /, '') === first ? plain : text;
+      }
+      return place === 'answer at the caller: Allow' && plain === '' ? '' : text;
+    },
+  },
+];
+
+/** Places where two calls differ, with both texts, after what is explained. */
+export function differences(plain: Seen, through: Seen, _way: Way): string[] {
+  const places = [...new Set([...Object.keys(plain), ...Object.keys(through)])];
+  return places.flatMap((place) => {
+    let [left, right] = [plain[place] ?? '', through[place] ?? ''];
+    for (const { mend } of EXPLAINED) {
+      right = mend(place, right, left);
+      left = mend(place, left, left);
+    }
+    return left === right ? [] : [`${place}\n      plain:   ${left}\n      through: ${right}`];
+  });
+}
