@@ -11,9 +11,17 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: ['asterisk', 'transparency', 'e2e', 'crash', 'redis', 'prometheus', 'package', 'freeswitch', 'browser'].map(
-            (folder) => `test/${folder}/**`,
-          ),
+          exclude: [
+            'asterisk',
+            'transparency',
+            'e2e',
+            'crash',
+            'redis',
+            'prometheus',
+            'package',
+            'freeswitch',
+            'browser',
+          ].map((folder) => `test/${folder}/**`),
           testTimeout: 20_000,
           sequence: { groupOrder: 0 },
         },

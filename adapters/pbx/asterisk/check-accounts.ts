@@ -9,8 +9,8 @@ const NAMED = 5;
 
 interface Account {
   readonly id: string;
-  /** Undefined: there is no AOR of the endpoint's name. */
-  readonly aor: ReadonlyMap<string, string> | undefined;
+  /** The first of its AORs that phones may register with. */
+  readonly aor: ReadonlyMap<string, string>;
   readonly endpoint: ReadonlyMap<string, string>;
 }
 
@@ -22,18 +22,11 @@ interface Rule {
   readonly remedy: string;
 }
 
-const of = (account: Account, key: string): string => account.aor?.get(key) ?? account.endpoint.get(key) ?? '';
+const of = (account: Account, key: string): string => account.aor.get(key) ?? account.endpoint.get(key) ?? '';
 const isOn = (account: Account, key: string): boolean => /^(yes|true|1|on)$/i.test(of(account, key));
 const first = (accounts: readonly Account[], key: string): string => (accounts[0] ? of(accounts[0], key) : '');
 
 const RULES: readonly Rule[] = [
-  {
-    what: 'AOR',
-    level: 'fail',
-    applies: (a) => a.aor === undefined,
-    found: () => 'endpoint and AOR have different names',
-    remedy: 'give the AOR the name of its endpoint: Local/1001@pushwake stands for both',
-  },
   {
     what: 'max_contacts',
     level: 'fail',
@@ -76,13 +69,13 @@ export async function* checkAccounts(ari: AriProbe): AsyncIterable<Finding> {
   const ids = (body as { resource: string }[]).map((e) => e.resource).slice(0, LOOKED_AT);
   const accounts = (await inTurn(ids, (id) => readAccount(ari, id))).filter((a) => a !== undefined);
   if (accounts.length === 0) {
-    const remedy = 'phones need an endpoint and an AOR of the same name in pjsip.conf';
+    const remedy = 'phones need an endpoint with an AOR in pjsip.conf';
     yield { level: 'warn', what: 'accounts', found: 'no endpoint that phones could register with', remedy };
     return;
   }
   const troubled = new Set<Account>();
   for (const { what, level, applies, found, remedy } of RULES) {
-    const all = accounts.filter((a) => (what === 'AOR' || a.aor !== undefined) && applies(a, accounts));
+    const all = accounts.filter((a) => applies(a, accounts));
     if (all.length === 0) continue;
     for (const a of all) troubled.add(a);
     yield { level, what, found: `${found(all)} (${named(all)})`, remedy };
@@ -94,12 +87,14 @@ export async function* checkAccounts(ari: AriProbe): AsyncIterable<Finding> {
 
 /** Undefined: no account of a phone (a trunk, say). */
 async function readAccount(ari: AriProbe, id: string): Promise<Account | undefined> {
-  const [endpoint, aor] = await Promise.all([ari.pjsip('endpoint', id), ari.pjsip('aor', id)]);
+  const endpoint = await ari.pjsip('endpoint', id);
+  const names = (endpoint?.get('aors') ?? '').split(',').flatMap((name) => name.trim() || []);
   if (!endpoint) return undefined;
-  if (aor) return Number(aor.get('max_contacts')) > 0 ? { id, aor, endpoint } : undefined;
-  const [other] = (endpoint.get('aors') ?? '').split(',').map((name) => name.trim());
-  const its = other ? await ari.pjsip('aor', other) : undefined;
-  return its && Number(its.get('max_contacts')) > 0 ? { id, aor: undefined, endpoint } : undefined;
+  for (const name of names) {
+    const aor = await ari.pjsip('aor', name);
+    if (aor && Number(aor.get('max_contacts')) > 0) return { id, aor, endpoint };
+  }
+  return undefined;
 }
 
 function named(accounts: readonly Account[]): string {

@@ -4,6 +4,7 @@ import type { CheckDeps, Finding } from '../../../plugin/ports/finding.ts';
 import { clockFinding, reasonOf } from '../../shared/findings.ts';
 import { checkAccounts } from './check-accounts.ts';
 import { checkHep } from './check-hep.ts';
+import { checkHints } from './check-hints.ts';
 import type { AsteriskOptions } from './options.ts';
 import { AriProbe, type ProbeChannel } from './probe.ts';
 
@@ -70,7 +71,7 @@ const INCLUDE =
   'copy config/asterisk/pushwake-extensions.conf to /etc/asterisk, write #include "pushwake-extensions.conf" at the end of extensions.conf, then `dialplan reload`';
 
 /** So many lines of the context name the application, with two nodes twice. */
-const LINES_READ = 16;
+const LINES_READ = 24;
 
 export async function* check(options: AsteriskOptions, deps: CheckDeps): AsyncIterable<Finding> {
   const ari = new AriProbe(options, deps.timeoutMs);
@@ -98,6 +99,7 @@ export async function* check(options: AsteriskOptions, deps: CheckDeps): AsyncIt
           ...(await checkDialplan(channel, options)),
           ...(await checkOverload(ari, channel)),
           ...(await checkHep(channel, options.hep, deps)),
+          ...(await checkHints(ari, channel)),
         ]);
   if (seen) yield* seen;
   else {
@@ -230,14 +232,16 @@ async function checkDialplan(channel: ProbeChannel, { app }: AsteriskOptions): P
       { level: 'fail', what, found, remedy: missing.length < CONTEXTS.length ? `${INCLUDE}; an old copy?` : INCLUDE },
     ];
   }
-  const lines = await Promise.all(
-    Array.from({ length: LINES_READ }, (_, i) => channel.read(`AST_CONFIG(extensions.conf,pushwake-wake,same,${i})`)),
-  );
-  const named = lines.flatMap((line) => /PUSHWAKE_APP=([A-Za-z0-9_-]+)/.exec(line ?? '')?.[1] ?? []);
-  if (named.length > 0 && !named.includes(app)) {
-    const remedy = 'make `app` of pushwake.yaml and PUSHWAKE_APP of pushwake-extensions.conf the same';
-    const found = `it asks the Stasis application ${named.join(', ')}, and pushwake’s is ${app}`;
-    return [{ level: 'fail', what, found, remedy }];
+  for (const context of ['pushwake-wake', 'pushwake-visit']) {
+    const lines = await Promise.all(
+      Array.from({ length: LINES_READ }, (_, i) => channel.read(`AST_CONFIG(extensions.conf,${context},same,${i})`)),
+    );
+    const named = lines.flatMap((line) => /PUSHWAKE_APP=([A-Za-z0-9_-]+)/.exec(line ?? '')?.[1] ?? []);
+    if (named.length > 0 && !named.includes(app)) {
+      const remedy = 'make `app` of pushwake.yaml and PUSHWAKE_APP of pushwake-extensions.conf the same';
+      const found = `it asks the Stasis application ${named.join(', ')}, and pushwake’s is ${app}`;
+      return [{ level: 'fail', what, found, remedy }];
+    }
   }
   return [{ level: 'ok', what, found: `all ${CONTEXTS.length} contexts are loaded` }];
 }

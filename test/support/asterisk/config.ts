@@ -248,7 +248,8 @@ const aorsOf = (user: SipUser): readonly string[] => user.aors ?? [user.id];
 
 /** One section for each name; the first endpoint that has it says how it is set. */
 function sipAors(users: readonly SipUser[]): string {
-  const owners = new Map(users.toReversed().flatMap((user) => aorsOf(user).map((name) => [name, user] as const)));
+  const owners = new Map<string, SipUser>();
+  for (const user of users) for (const name of aorsOf(user)) if (!owners.has(name)) owners.set(name, user);
   const aor = ([name, user]: readonly [string, SipUser]): string =>
     `[${name}](user-aor)\n${[
       `max_contacts=${user.maxContacts ?? 10}`,
