@@ -8,6 +8,7 @@ import { bindings } from './bindings.ts';
 import { calls } from './calls.ts';
 import { cluster } from './cluster.ts';
 import { freeswitch } from './freeswitch.ts';
+import { media } from './media.ts';
 import { push } from './push.ts';
 import { wake } from './wake.ts';
 
@@ -21,7 +22,7 @@ export interface Result {
 
 export type Suite = (progress: (line: string) => void, options: ReadonlyMap<string, string>) => Promise<Result[]>;
 
-const SUITES: Readonly<Record<string, Suite>> = { bindings, calls, cluster, freeswitch, push, wake };
+const SUITES: Readonly<Record<string, Suite>> = { bindings, calls, cluster, freeswitch, media, push, wake };
 
 const args = process.argv.slice(2);
 const name = args.find((a) => !a.startsWith('--')) ?? '';

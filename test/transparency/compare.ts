@@ -61,7 +61,7 @@ export const EXPLAINED: readonly Explained[] = [
     },
   },
   {
-    what: 'CDR: one row more, with no time, for each phone that a Local leg has dialled (`dstchannel` is `Local/…@pushwake…`); a transfer’s `dst` stands in the one or the other of the two; a forward that option `i` forbids is BUSY for NO ANSWER',
+    what: 'CDR: one row more for each phone that a Local leg has dialled (`dstchannel` is `Local/…@pushwake…`); a transfer’s `dst` stands in the one or the other of the two; a forward that option `i` forbids is BUSY for NO ANSWER',
     why: 'Asterisk writes a row per leg of a Dial. The phone’s own row is the answered one; the times of both add up to that of the plain call’s row',
     mend: (place, text, plain) => {
       if (place !== 'CDR rows') return text;
