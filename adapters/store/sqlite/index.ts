@@ -196,7 +196,7 @@ function keyvOver(adapter: SqliteKeyvAdapter): Keyv<AorRecord> {
   return new Keyv<AorRecord>({
     store: adapter,
     useKeyPrefix: false,
-    // A failure must reach whoever asked; Keyv would otherwise swallow it and answer "absent".
+    // A failure must reach the caller; Keyv would otherwise swallow it and answer "absent".
     throwOnErrors: true,
     emitErrors: false,
     serialize: ({ value }) => rowOf(value as AorRecord),

@@ -58,7 +58,7 @@ export class EffectRunner {
   }
 
   /**
-   * Resolves when fewer than a thousand effects are under way. Whoever makes work by the clock waits here: a slow push
+   * Resolves when fewer than a thousand effects are under way. The ticker and the resync, which make work by the clock, wait here: a slow push
    * service must not fill the memory with a hundred thousand pushes.
    */
   async room(): Promise<void> {
