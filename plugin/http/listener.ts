@@ -163,7 +163,7 @@ export async function build(o: Omit<ListenerOptions, 'host' | 'port'>): Promise<
     forceCloseConnections: true,
     trustProxy: o.trustProxy && o.trustProxy.length > 0 ? [...o.trustProxy] : false,
     routerOptions: { maxParamLength: 400 },
-    // Nothing is repaired or dropped in silence: what does not fit is told.
+    // Nothing is repaired or dropped in silence: what does not fit is an error.
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false as const, useDefaults: false } },
   };
   // The two differ only in the socket below; nothing here looks at it.

@@ -89,7 +89,7 @@ class RedisStore implements BindingStore {
     const client = clientFor(this.#options);
     this.#client = client;
     let last: unknown;
-    // Without a listener the client's own errors would end the process; each operation tells its own.
+    // Without a listener the client's own errors would end the process; each operation reports its own.
     client.on('error', (error: unknown) => {
       last = error;
     });
@@ -266,12 +266,12 @@ class RedisStore implements BindingStore {
     return counts.reduce((a, b) => a + b, 0);
   }
 
-  /** One that cannot be read does not hide the others: they come first, then it is told. Shard by shard, unordered inside. */
+  /** One that cannot be read does not hide the others: they come first, then the error. Shard by shard, unordered inside. */
   async *scan(): AsyncIterable<AorRecord> {
     let unreadable = 0;
     let first: string | undefined;
     for (const shard of this.#shards()) {
-      // ZSCAN may tell a member twice while the set is growing.
+      // ZSCAN may return a member twice while the set is growing.
       const seen = new Set<string>();
       let cursor = '0';
       do {

@@ -135,7 +135,7 @@ class SqliteStore implements BindingStore {
     return this.#open().adapter.due(now, limit) as readonly Aor[];
   }
 
-  /** One that cannot be read does not hide the others: they come first, then it is told. */
+  /** One that cannot be read does not hide the others: they come first, then the error. */
   async *scan(): AsyncIterable<AorRecord> {
     let after = '';
     let unreadable = 0;

@@ -1,4 +1,4 @@
-/** Which of what happens here is told to others, and in which words. Pure. Tokens as fingerprints; never who calls. */
+/** Which events are sent to webhooks, and in which words. Pure. Tokens as fingerprints; never who calls. */
 import type { AorRecord, Binding } from '../../core/binding.ts';
 import type { Effect, Report } from '../../core/events.ts';
 import { targetList } from '../../core/identity.ts';
