@@ -28,8 +28,8 @@ export type CallStep =
   // The call comes.
   | ({ readonly step: 'seen'; readonly toWake: number } & OfCall)
   | ({ readonly step: 'takenUp' } & OfDevice)
-  /** Rung as without pushwake: nothing to wake, or the PBX did not say what it holds. */
-  | ({ readonly step: 'plainPath'; readonly why: 'noBinding' | 'pbxSilent' } & OfCall)
+  /** Rung as without pushwake: nothing to wake, the PBX did not say what it holds, or we only observe. */
+  | ({ readonly step: 'plainPath'; readonly why: 'noBinding' | 'pbxSilent' | 'observed' } & OfCall)
   | ({ readonly step: 'pbxSilent'; readonly error: string } & OfCall)
   // Pushes.
   | ({ readonly step: 'pushSent'; readonly provider: string } & OfDevice)
