@@ -100,6 +100,13 @@ function cameInTime(trace: CallTrace, at: Find): Reason {
       remedy: 'Look for "pbx link down" in the log at that time: the link to the PBX was away.',
     };
   }
+  const refused = at('notDialable');
+  if (refused && !dialled) {
+    return {
+      cause: `The phone registered, and its Contact cannot be dialled safely: it holds ${refused.reason}.`,
+      remedy: 'The app’s publisher must mend the Contact of its REGISTER: RFC 3261 §25.1, nothing a dial string reads.',
+    };
+  }
   if (endedAt(trace) - (dialled ?? at('registered') ?? { ms: 0 }).ms < CROSSED) {
     return { cause: `The phone registered just when the call ended (${endInWords(trace)}).` };
   }

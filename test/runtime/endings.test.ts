@@ -558,6 +558,21 @@ const ENDINGS: readonly Ending[] = [
     remedy: /NAT, firewall/,
   },
   {
+    what: 'woken, with a Contact that could add a leg to the dial string',
+    happens: async (s) => {
+      await s.calls();
+      await s.after(2);
+      await s.comes(contactUri({ port: 40_002 }).replace('1001@', '1001,x@'));
+      await s.after(18);
+      await s.timeIsUp();
+    },
+    end: /nobody answered in time after 20\.0 s/,
+    status: 'NOBODY',
+    missed: 'gave-up',
+    cause: /cannot be dialled safely: it holds the character ,/,
+    remedy: /publisher must mend the Contact/,
+  },
+  {
     what: 'woken just when the ring time was over',
     happens: async (s) => {
       await s.calls();

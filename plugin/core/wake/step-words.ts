@@ -44,6 +44,7 @@ const WORDS: { readonly [S in CallStep['step']]: (of: Extract<CallStep, { step: 
     proved ? undefined : 'a new contact of the account, taken for this device',
   ],
   storedIsRung: () => 'registered where its stored contact is being rung, waiting for that',
+  notDialable: ({ reason }) => ['cannot be dialled', reason],
   dialled: () => 'dialled',
   ringing: ({ at }) => ['ringing', at === 'stored' ? 'at its stored contact' : undefined],
   answered: () => 'answered',

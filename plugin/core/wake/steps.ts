@@ -43,6 +43,8 @@ export type CallStep =
   /** Not `proved`: a new contact of the account that names no device we know was taken for it. */
   | ({ readonly step: 'registered'; readonly proved: boolean } & OfDevice)
   | ({ readonly step: 'storedIsRung' } & OfDevice)
+  /** Its Contact holds what a dial string could take for its own. `reason` never repeats the text. */
+  | ({ readonly step: 'notDialable'; readonly reason: string } & OfDevice)
   | ({ readonly step: 'dialled' } & OfDevice)
   | ({ readonly step: 'ringing'; readonly at: 'fresh' | 'stored' } & OfDevice)
   /** Without a device: somebody else of this call, whom we did not dial. */

@@ -22,6 +22,8 @@ export const Cause = {
 
 /** A contact the PBX holds, as the wake needs it. */
 export interface StoredContact {
+  /** The PBX that holds it; absent: the call's own. */
+  readonly pbx?: string;
   readonly uri: string;
   readonly expiresAt?: Instant;
   readonly path?: string;
