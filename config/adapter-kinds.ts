@@ -1,4 +1,4 @@
-/** Which kinds of adapters a configuration names, and how the program tells their options. */
+/** Which kinds of adapters a configuration names, and how the program describes their options. */
 import type { z } from 'zod';
 
 /** Kinds of adapters that are configured. */

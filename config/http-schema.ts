@@ -44,7 +44,7 @@ const admin = z
       .describe('Without any, this machine may look and nobody else may ask'),
   })
   .superRefine((a, context) => {
-    // A mistake in the address itself is told already; zod comes by here all the same.
+    // A mistake in the address itself is reported already; zod comes by here all the same.
     const host: string | undefined = a.listen?.host;
     if (host === undefined || isLoopback(host)) return;
     const message = 'an address others can reach needs `tls` and at least one of `tokens`; or listen on 127.0.0.1';

@@ -299,7 +299,7 @@ function lineColumn(counter: LineCounter, offset: number): { line: number; colum
   return { line, column: col };
 }
 
-/** What systemd tells a service by its environment (sd_notify(3), sd_watchdog_enabled(3)). */
+/** What systemd passes to a service in its environment (sd_notify(3), sd_watchdog_enabled(3)). */
 export function serviceManager(env: NodeJS.ProcessEnv = process.env): { listens: boolean; watchdogMs?: number } {
   const watchdogMs = Number(env.WATCHDOG_USEC) / 1_000;
   return { listens: Boolean(env.NOTIFY_SOCKET), ...(watchdogMs > 0 && { watchdogMs }) };

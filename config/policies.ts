@@ -40,12 +40,12 @@ function toPolicy(base: Policy, c: PolicyConfig): Policy {
   };
 }
 
-/** Names told to be unknown, at most: they come from a PBX's directory. */
+/** How many unknown policy names are reported at the most: they come from a PBX's directory. */
 const UNKNOWN_TOLD_MAX = 100;
 
 /**
  * The policy of a binding: the defaults, the file's `policy`, then every exception that fits, later ones winning. One with a
- * name fits only where the PBX's directory names it; `onUnknown` hears once of each name the file does not have.
+ * name fits only where the PBX's directory names it; `onUnknown` is called once for each name that the file does not have.
  */
 export function policyChooser(
   config: Pick<Config, 'policy' | 'policies'>,

@@ -20,7 +20,7 @@ export function clockFinding(whose: string, theirs: Instant, before: Instant, af
   return ms > CLOCKS_UNEVEN ? { level: 'warn', what, found, remedy } : { level: 'ok', what, found };
 }
 
-/** Of a key or certificate that ends one day. `name`: how the administrator knows it. */
+/** The finding for a key or certificate that ends one day. `name` is what the administrator calls it. */
 export function endFinding(what: string, name: string, endsAt: Instant, now: Instant): Finding {
   const days = Math.floor(between(now, endsAt) / DAY);
   const remedy = 'renew it and put the new one in its place; it is read again by itself';

@@ -148,7 +148,7 @@ export class HttpsClient {
     const now = this.#o.clock.monotonicMs();
     for (const slot of this.#slots) {
       if (slot.inFlight === 0 && now - slot.usedAtMs > IDLE_MS) slot.session?.close();
-      // Whoever cannot be reached now is told by the next push that needs it.
+      // A service that cannot be reached now is reported by the next push that needs it.
       if (!slot.session || !isUsable(slot.session)) this.#open(slot).catch(() => undefined);
     }
   }

@@ -111,7 +111,7 @@ function tlsOf(
   return files ? { tls: readTls(path, files), readTls: () => readTls(path, files) } : {};
 }
 
-/** What `pushwake status` and monitoring are told. */
+/** What `pushwake status` and monitoring get. */
 function health(config: LoadedConfig, runtime: Runtime): Health {
   const { providers, alarms } = runtime.status.pushes();
   return {

@@ -22,7 +22,7 @@ export function createLogger(level: string, to: NodeJS.WritableStream = process.
     base: { service: 'pushwake' },
     redact: { paths: REDACT, censor: '…' },
     timestamp: pino.stdTimeFunctions.isoTime,
-    // pino writes C0 controls by number; the others would reach the terminal of whoever reads the log.
+    // pino writes C0 controls by number; the others would reach the terminal on which the log is read.
     hooks: { streamWrite: visibleJson },
   };
   return to === process.stdout ? pino(options) : pino(options, to);

@@ -1,4 +1,4 @@
-/** How commands end. Scripts may rely on these numbers; docs/cli.md and every `--help` tell them. */
+/** How commands end. Scripts may rely on these numbers; docs/cli.md and every `--help` list them. */
 
 export const EXIT = {
   /** Done; every check passed or only warned. */

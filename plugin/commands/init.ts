@@ -1,4 +1,4 @@
-/** `pushwake init`: asks or takes flags, writes pushwake.yaml, and installs the PBX's snippets if it is told to. */
+/** `pushwake init`: asks or takes flags, writes pushwake.yaml, and installs the PBX's snippets with `--install`. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

@@ -55,7 +55,7 @@ export async function runCommand(args: readonly string[]): Promise<void> {
   }
 }
 
-/** Mistakes are told in a line; anything else is a bug of ours and shows its stack. */
+/** A mistake is printed as one line; anything else is a bug of ours and shows its stack. */
 function codeOf(error: unknown): number {
   // commander has said it already; help and version are no mistakes.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.mistake;

@@ -29,7 +29,7 @@ export const paint = (format: Format, text: string): string =>
   styleText(format, text, { stream: process.stdout }).replaceAll('\u001b', ESCAPE);
 
 export interface Progress {
-  /** So many are done. */
+  /** How many are done. */
   step(count?: number): void;
   /** Takes the line away. */
   end(): void;

@@ -62,7 +62,7 @@ export type EndReason =
   | 'aor-deleted'
   | 'dropped'
   | 'never-registered'
-  /** The app told over HTTP that the account was removed from it. */
+  /** The app reported over HTTP that the account was removed from it. */
   | 'removed';
 
 /** Stored, because a crash, a late REGISTER or a dead push service may fall between any two of its steps. */
@@ -75,7 +75,7 @@ export interface Ending {
   readonly held?: 'misconfigured';
 }
 
-/** What an app told over HTTP. Not believed until the AOR has registered since: nothing is pushed to these targets. */
+/** What an app reported over HTTP. Not believed until the AOR has registered since: nothing is pushed to these targets. */
 export interface Claim {
   readonly at: Instant;
   readonly installId?: string;

@@ -38,10 +38,11 @@ const STRICT = new RegExp(
 
 /**
  * The URI as it may be dialled: without push parameters, everything else (`transport`, `line`, `rinstance`, …) as it was.
- * Anything outside the strict form is refused, not repaired: a repaired URI is one nobody registered.
+ * Anything outside the strict form is refused, not repaired: a repaired URI is one nobody registered. A mark in the user part
+ * (`*` of an extension, say) is escaped: that is the same URI (RFC 3261 §19.1.4, §25.1), and no dial string reads it.
  */
 export function dialableUri(uri: string): Dialable {
-  const stripped = stripPushParams(uri);
+  const stripped = stripPushParams(uri).replace(USER, (user) => user.replace(MARK, escaped));
   if (stripped.length > MAX_DIALLED) return { ok: false, reason: `longer than ${MAX_DIALLED} characters` };
   const strict = STRICT.exec(stripped);
   if (!strict) return { ok: false, reason: whyNot(stripped) };
@@ -50,6 +51,11 @@ export function dialableUri(uri: string): Dialable {
     return { ok: false, reason: 'port out of range' };
   return { ok: true, uri: stripped as DialableUri };
 }
+
+/** Scheme and user part, which an `@` ends. */
+const USER = /^sips?:[^@;?<>"\s]{1,200}@/i;
+const MARK = /[!*'()]/g;
+const escaped = (mark: string) => `%${mark.charCodeAt(0).toString(16)}`;
 
 /** For the trace. Names the kind of trouble and never repeats the text. */
 function whyNot(uri: string): string {

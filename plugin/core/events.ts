@@ -11,11 +11,11 @@ export interface SeenContact {
   readonly wireUri?: string;
   readonly instanceId?: string;
   readonly grantedMs?: DurationMs;
-  /** The most the PBX grants for this AOR, where it told. */
+  /** The longest `Expires` that the PBX grants for this AOR, in ms. Absent: not known. */
   readonly maximumMs?: DurationMs;
-  /** End of the SIP registration, where the PBX told. */
+  /** End of the SIP registration. Absent: not known. */
   readonly expiresAt?: Instant;
-  /** What the PBX's directory says of the account, also when that is nothing. Absent: this sensor does not tell. */
+  /** What the PBX's directory says of the account, also when that is nothing. Absent: this sensor cannot know it, so the previous value is kept. */
   readonly choice?: Choice;
 }
 
@@ -45,7 +45,7 @@ export type LifecycleEvent =
     }
   | { readonly type: 'Unregistered'; readonly pbx: string; readonly uri?: string; readonly at: Instant }
   /**
-   * Something is due. `held`: the PBXs that own the AOR were asked and their contacts were told as `ContactSeen` just
+   * Something is due. `held`: the PBXs that own the AOR were asked and their contacts were applied as `ContactSeen` just
    * before; `unknown`: one could not be asked; `missing`: all answered that they know no such AOR.
    */
   | { readonly type: 'Ticked'; readonly asked: 'held' | 'unknown' | 'missing'; readonly braked: Braked }
@@ -58,7 +58,7 @@ export type LifecycleEvent =
   | { readonly type: 'TokenDied'; readonly bindingId: BindingId; readonly token: string; readonly since?: Instant }
   | { readonly type: 'ContactGone'; readonly bindingId: BindingId; readonly pbx: string; readonly uri: string }
   /**
-   * An app told its tokens over HTTP, with the key of this account. A claim until the AOR registers; `registeredAt`: it
+   * An app reported its tokens over HTTP, with the key of this account. A claim until the AOR registers; `registeredAt`: it
    * did so a moment ago, as far as that was seen.
    */
   | {
@@ -88,7 +88,7 @@ export type LifecycleEvent =
     }
   | { readonly type: 'DropRequested'; readonly bindingId: BindingId };
 
-/** Why the user is told something; the texts are data. */
+/** Which notice a user gets; the texts are data. */
 export type NoticeName = 'soon' | 'expired';
 
 export type Effect =

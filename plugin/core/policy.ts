@@ -5,7 +5,7 @@ import { DAY, type DurationMs, HOUR, MINUTE, SECOND } from './time.ts';
 export interface Policy {
   /** Lifetime after a renewal. */
   readonly ttlMs: DurationMs;
-  /** Lifetime of a binding whose user cannot be told anything (VoIP token only). */
+  /** Lifetime, in ms, of a binding whose user cannot be notified: the app gave only a VoIP token. */
   readonly unnotifiableTtlMs: DurationMs;
   /** A report over HTTP whose AOR did not register for so long ends. */
   readonly neverRegisteredMs: DurationMs;

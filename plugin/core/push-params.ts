@@ -16,7 +16,7 @@ export type PushParams =
   /** `pn-provider` without `pn-prid` asks what the registrar supports, or says "push me no more" (RFC 8599 §4.1.2, §4.1.5). */
   | { readonly kind: 'query'; readonly provider?: string }
   | { readonly kind: 'none' }
-  /** It meant to ask for push and we cannot tell how. `reason` never holds a value from the URI. */
+  /** It asks for push in a form that cannot be read. `reason` never holds a value from the URI. */
   | { readonly kind: 'unreadable'; readonly reason: string };
 
 type Service = 'voip' | 'remote';
@@ -185,7 +185,7 @@ function providerOf(said: string): { provider: string; sandbox?: true } {
  * Apple has one token for VoIP pushes and one for everything else. Linphone sends both in one parameter:
  * `pn-param=TEAM.bundle.voip&remote; pn-prid=<token>:voip&<token>:remote`, in any order, and for a moment after its start only
  * the one it has. Read as far as it goes: a token that names its service counts, whatever the list of services says. A VoIP
- * token must never be used for anything but a call (iOS ends apps for it), so a service that cannot be told is refused, not
+ * token must never be used for anything but a call (iOS ends apps for it), so a token whose service is not clear is refused, not
  * guessed.
  */
 function appleTargets(

@@ -21,7 +21,7 @@ export function isSameNotice(a: NoticeId, b: NoticeId): boolean {
   return noticeKind(a) === noticeKind(b);
 }
 
-/** A binding whose user cannot be told anything: only a VoIP token, which by Apple's rule may carry calls alone. */
+/** Whether its user can be notified. A VoIP token alone may carry nothing but calls, by Apple's rule. */
 export function isNotifiable(binding: Binding): boolean {
   return binding.targets.other !== undefined;
 }
@@ -30,7 +30,7 @@ export function lifetimeOf(binding: Pick<Binding, 'targets'>, policy: Policy): D
   return binding.targets.other === undefined ? policy.unnotifiableTtlMs : policy.ttlMs;
 }
 
-/** Notices that still lie before the end, largest offset first. Empty for who cannot be told. */
+/** Notices that still lie before the end, largest offset first. Empty for a binding whose user cannot be notified. */
 export function pendingNotices(binding: Binding, policy: Policy): readonly DurationMs[] {
   if (!isNotifiable(binding)) return [];
   return policy.noticeOffsetsMs.filter((o) => !soonSent(binding, o)?.done);
@@ -45,7 +45,7 @@ export function nextNotice(binding: Binding, policy: Policy): { offset: Duration
   const offset = pendingNotices(binding, policy)[0];
   if (offset === undefined) return undefined;
   const begun = soonSent(binding, offset);
-  // Saved before it was sent, and nobody told how it went: a crash lies between. Sent again, under the same collapse id.
+  // Saved before it was sent, and its outcome is not known: a crash lies between. Sent again, under the same collapse id.
   const at = begun ? plus(begun.at, policy.resendAfterMs) : plus(binding.endsAt, -offset);
   return { offset, at };
 }

@@ -1,5 +1,5 @@
 /**
- * A push token (RFC 8599 PRID). A secret: whoever holds it can push to the phone, so it never shows in a log, an error or
+ * A push token (RFC 8599 PRID). A secret: its holder can push to the phone, so it never shows in a log, an error or
  * a page. Every accidental way out (`JSON.stringify`, template strings, `console.log`, pino) yields the fingerprint.
  */
 import { createHash } from 'node:crypto';

@@ -19,7 +19,7 @@ const RANK: Readonly<Record<Role, number>> = { metrics: 0, read: 1, operate: 2 }
 
 export const allows = (granted: Role, needed: Role): boolean => RANK[granted] >= RANK[needed];
 
-/** Equal or not, in a time that tells nothing of where they differ, nor of their lengths. */
+/** Whether both are equal, in a time that reveals neither where they differ nor how long they are. */
 export function sameSecret(a: string, b: string): boolean {
   const hash = (text: string) => createHash('sha256').update(text).digest();
   return timingSafeEqual(hash(a), hash(b));

@@ -34,7 +34,7 @@ export function guarded(
       const { authorization, host } = request.headers;
       const granted = roleOf(tokens, { authorization, host });
       if (granted === undefined) {
-        // The right token is served whoever else tries from there: an address may be a proxy's, or an old script's.
+        // The right token is served even when wrong ones come from the same address: an address may be a proxy's, or an old script's.
         const waitMs = wrong?.waitMs(request.ip) ?? 0;
         if (waitMs > 0) {
           reply.header('retry-after', String(Math.ceil(waitMs / SECOND)));

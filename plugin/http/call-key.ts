@@ -1,6 +1,6 @@
 /**
  * What an app shows to ask whether its call still waits: made for this one call, carried in its push, good for a few
- * minutes. Nothing is stored for it; whoever has it learns nothing but whether the call is alive.
+ * minutes. Nothing is stored for it; its holder learns nothing but whether the call is alive.
  */
 import { createHmac } from 'node:crypto';
 import { type Instant, instant } from '../core/time.ts';

@@ -39,7 +39,7 @@ export function callRoutes(o: CallOptions): Routes {
         const rounds = o.find(callId);
         const waits = rounds.some((r) => !r.over);
         const ended = rounds[0]?.outcome;
-        // After a restart nobody knows: the phone registers and hears it from the PBX.
+        // After a restart nobody knows: the phone registers and learns it from the PBX.
         return waits || rounds.length === 0
           ? { callId, alive: waits ? true : null }
           : {

@@ -1,6 +1,6 @@
 /**
  * The device API, for apps of one's own that put no push parameters into their Contact, or want to be surer than SIP is: the
- * app tells its tokens, takes them back, and confirms what it received. The account's key is the bearer token.
+ * app reports its tokens, takes them back, and confirms what it received. The account's key is the bearer token.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Target } from '../core/binding.ts';

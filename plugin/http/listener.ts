@@ -53,7 +53,7 @@ export interface ListenerOptions {
 const BODY_LIMIT_BYTES = 16 * 1024;
 /** How long a request may take to arrive. */
 const REQUEST_TIMEOUT: DurationMs = 10 * SECOND;
-/** Of a listener that strangers reach. A hundred thousand apps that start ten times a day report twelve times a second. */
+/** Requests under way at once, for a listener that strangers reach. 100,000 apps that start ten times a day make twelve requests a second. */
 const MOST_PER_SECOND = 500;
 /** How often Node looks for requests that take too long; its own default of 30 s would let each live for 40. */
 const LOOK_AT_CONNECTIONS_EVERY: DurationMs = 1 * SECOND;
@@ -163,7 +163,7 @@ export async function build(o: Omit<ListenerOptions, 'host' | 'port'>): Promise<
     forceCloseConnections: true,
     trustProxy: o.trustProxy && o.trustProxy.length > 0 ? [...o.trustProxy] : false,
     routerOptions: { maxParamLength: 400 },
-    // Nothing is repaired or dropped in silence: what does not fit is told.
+    // Nothing is repaired or dropped in silence: what does not fit is an error.
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false as const, useDefaults: false } },
   };
   // The two differ only in the socket below; nothing here looks at it.
@@ -198,7 +198,7 @@ export async function build(o: Omit<ListenerOptions, 'host' | 'port'>): Promise<
   return server;
 }
 
-/** `/openapi.json`: what the routes of this listener take. Among the routes, so that whoever guards them guards it. */
+/** `/openapi.json`: what the routes of this listener take. It is one of the routes, so that it is guarded as they are. */
 export const openapiRoute: Routes = (server) => {
   server.get('/openapi.json', { schema: { summary: 'This document' } }, async () => server.swagger());
 };

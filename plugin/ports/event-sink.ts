@@ -1,4 +1,4 @@
-/** Where the administrator wants to hear what happens: a CRM, a mail gateway. One attempt; queue and retry lie outside. */
+/** A receiver of events: a CRM, a mail gateway. Makes one attempt; queue and retry lie outside. */
 
 /** `missed`: a call for which phones were pushed ended unanswered. `woken`: a phone registered for a call. */
 export type EventName = 'bound' | 'renewed' | 'warned' | 'ended' | 'woken' | 'missed';

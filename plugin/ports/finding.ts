@@ -1,5 +1,5 @@
 /**
- * What `pushwake check` is told by an adapter that looks at its own surroundings. A check changes nothing, rings nobody and
+ * What an adapter that looks at its own surroundings reports to `pushwake check`. A check changes nothing, rings nobody and
  * costs at most a few seconds; what it cannot see is a `warn` with the command that shows it, never a guess.
  */
 import type { DurationMs } from '../core/time.ts';

@@ -1,4 +1,4 @@
-/** Whoever counts what happens. Never in the way: nothing waits for it and nothing it does can fail a call. */
+/** Counts what happens, for the metrics. Nothing waits for it, and nothing it does can fail a call. */
 import type { Report } from '../core/events.ts';
 import type { CallTrace } from '../core/trace.ts';
 

@@ -15,7 +15,7 @@ export interface HeldContact {
   readonly aor: Aor;
   /** Exactly as stored, `pn-*` and all. Written by a stranger: never dialled without passing `contact-uri.ts`. */
   readonly uri: string;
-  /** End of the SIP registration, where the PBX tells. */
+  /** End of the SIP registration. Absent: the PBX does not say. */
   readonly expiresAt?: Instant;
   readonly userAgent?: string;
   /** RFC 3327 Path: dial by endpoint name, a stripped URI would lose the route. */
@@ -74,12 +74,12 @@ export type PbxEvent =
       readonly at: Instant;
       /** SIP `Expires` granted to this REGISTER, where known. */
       readonly grantedMs?: DurationMs;
-      /** What the PBX's directory says of the account; `{}` when that is nothing. Absent where the PBX does not tell. */
+      /** What the PBX's directory says of the account; `{}` when that is nothing. Absent: this PBX has no such directory. */
       readonly choice?: Choice;
       /** HEP only: the exact text on the wire, escapes kept. Absent values were not on the wire. */
       readonly wire?: { readonly contact: string; readonly source: string };
     }
-  /** Log-out, expiry or a closed socket: the PBX cannot tell, so it ends no binding. It proves a REGISTER no earlier than `at − granted`. */
+  /** Log-out, expiry or a closed socket: the PBX does not say which, so it ends no binding. It proves a REGISTER no earlier than `at − granted`. */
   | {
       readonly type: 'contactRemoved';
       readonly pbx: string;
@@ -104,7 +104,7 @@ export type PbxEvent =
       readonly startedAt: Instant;
       readonly takenUp: boolean;
     }
-  /** The leg dials by itself now (its waiting time is over, or it was told to). */
+  /** The leg dials by itself now: its waiting time is over, or `ring` was called. */
   | { readonly type: 'legDials'; readonly pbx: string; readonly legId: string }
   /** 180 from the contact this leg dialled. */
   | { readonly type: 'legRinging'; readonly pbx: string; readonly ref: string }
@@ -128,7 +128,7 @@ export type RingTarget =
   | { readonly kind: 'device'; readonly ref: string }
   | { readonly kind: 'stored'; readonly ref: string; readonly contact: HeldContact };
 
-/** `gone`: the leg had ended meanwhile; that is no error, its end was or will be told. */
+/** `gone`: the leg had ended meanwhile. That is no error: its end was or will be emitted. */
 export type LegOutcome = 'done' | 'gone';
 
 export interface PbxLink {
@@ -155,7 +155,7 @@ export interface PbxLink {
    */
   tellStatus?(legId: string, status: WakeStatus): Promise<void>;
   /**
-   * INVITE and, as soon as the phone has heard of it, the CANCEL that says how the call ended. The INVITE carries the call id
+   * INVITE and, as soon as the phone has got it, the CANCEL that says how the call ended. The INVITE carries the call id
    * of the push. Resolves when it is under way.
    */
   showEnded?(contact: HeldContact, callId: string, word: ClosingWord): Promise<void>;
@@ -165,7 +165,7 @@ export interface PbxLink {
   watch(aor: Aor, on: boolean): void;
   /** Tells the PBX whether a live binding makes this AOR reachable (BLF, queues). */
   setReachable(aor: Aor, reachable: boolean): Promise<void>;
-  /** `observing` of the adapter's deps has changed while it runs: what the PBX was told of it must follow. */
+  /** `observing` of the adapter's deps has changed while it runs: what was set on the PBX because of it must follow. */
   modeChanged?(): void;
   /** Other PBXs whose phones this one can ring through a trunk: `ring` takes their contacts as well. Default: none. */
   readonly ringsVia?: ReadonlySet<string>;
@@ -178,7 +178,7 @@ export interface PbxLink {
 /** `aorExists: false`: the PBX answered that it knows no such AOR. */
 export interface AskAnswer {
   readonly aorExists: boolean;
-  /** The longest SIP `Expires` the PBX grants for this AOR, where it tells. */
+  /** The longest SIP `Expires` that the PBX grants for this AOR, in ms. Absent: it does not say. */
   readonly maximumExpiresMs?: DurationMs;
   readonly contacts: readonly HeldContact[];
 }

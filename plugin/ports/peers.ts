@@ -6,7 +6,7 @@ import type { Aor } from '../core/aor.ts';
 import type { DurationMs, Instant } from '../core/time.ts';
 import type { HeldContact, Sensor } from './pbx-link.ts';
 
-/** A PBX as the node that runs its link tells of it. */
+/** A PBX as the node that runs its link announces it. */
 export interface AnnouncedPbx {
   /** Its name in the configuration. The same name on two nodes is the same PBX. */
   readonly pbx: string;
@@ -15,7 +15,7 @@ export interface AnnouncedPbx {
 }
 
 export interface PeerPbx extends AnnouncedPbx {
-  /** How long ago its node was heard last. */
+  /** How long ago its node announced itself last, in ms. */
   readonly silentMs: DurationMs;
 }
 
@@ -24,7 +24,7 @@ export type PeerRequest =
   | { readonly op: 'ask'; readonly pbx: string; readonly aor: Aor }
   | { readonly op: 'removeContact'; readonly pbx: string; readonly aor: Aor; readonly uri: string }
   | { readonly op: 'setReachable'; readonly pbx: string; readonly aor: Aor; readonly reachable: boolean }
-  /** A call waits at the asker's: its REGISTERs at `pbx` shall be told, for at most two minutes. */
+  /** A call waits on the asking node: REGISTERs of this AOR at `pbx` are to be sent there, for at most two minutes. */
   | { readonly op: 'watch'; readonly pbx: string; readonly aor: Aor; readonly on: boolean };
 
 /** A REGISTER of an AOR that a node asked to watch. */
@@ -35,9 +35,9 @@ export interface PeerRegistered {
 }
 
 export interface PeerNode {
-  /** What this node tells of itself, every two seconds. */
+  /** What this node announces of itself, every two seconds. */
   announce(): readonly AnnouncedPbx[];
-  /** Every PBX other nodes tell of, also of nodes that have fallen silent (for a day). */
+  /** Every PBX that other nodes have announced, for a day also those of nodes that have fallen silent. */
   others(pbxs: readonly PeerPbx[]): void;
   /** Answers another node. A rejection becomes the asker's. */
   serve(request: PeerRequest, from: string): Promise<unknown>;
@@ -51,7 +51,7 @@ export interface Peers {
   changed(): void;
   /** Rejects with `LinkError` when nobody answers within three seconds, or with what the other node says. */
   request(request: PeerRequest): Promise<unknown>;
-  /** To the node that asked to watch. Never rejects; one that cannot be told is lost. */
+  /** Sends to the node that asked to watch. Never rejects; an event that cannot be sent is lost. */
   tell(node: string, event: PeerRegistered): void;
   leave(): Promise<void>;
 }

@@ -4,7 +4,7 @@ import type { DurationMs, Instant } from '../core/time.ts';
 
 /**
  * Why a push is sent. `call`: a call waits. `cancel`: the closing word of a call (elsewhere, cancelled, gave up).
- * `refresh`: silent, asks the app to REGISTER. `notice`: visible, tells the user.
+ * `refresh`: silent, asks the app to REGISTER. `notice`: visible, for the user.
  */
 export type PushPurpose = 'call' | 'cancel' | 'refresh' | 'notice';
 
@@ -104,7 +104,7 @@ export interface Verdict {
 }
 
 /**
- * Says when the caller gives an attempt up; told once. The part of an `AbortSignal` that a provider needs, and an `AbortSignal` is one.
+ * Says when the caller gives an attempt up; fires once. The part of an `AbortSignal` that a provider needs, and an `AbortSignal` is one.
  * Making and hearing a real one costs Node more than the rest of our own work on a push.
  */
 export interface GiveUp {
@@ -132,7 +132,7 @@ export interface PushProvider {
   send(request: PushRequest, signal: GiveUp): Promise<PushOutcome>;
   /** Opens connections that are not open, so that the next push need not wait for one. Called at start and every minute. */
   warm?(): void;
-  /** Keys and certificates in use, so that people are told before one ends. */
+  /** Keys and certificates in use, so that pages and logs warn before one ends. */
   credentials?(): readonly Credential[];
   close(): Promise<void>;
 }

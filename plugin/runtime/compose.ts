@@ -48,7 +48,7 @@ export interface RuntimeOptions {
   readonly delivery: Delivery;
   readonly policyFor: (aor: Aor) => PolicyFor;
   readonly noticeText: (aor: Aor, notice: NoticeName) => NoticeText;
-  /** Who is told what happens; in `observe` mode nobody is. */
+  /** Receivers of webhooks; in `observe` mode nothing is sent to them. */
   readonly sinks?: readonly EventSink[];
   /** The realms each link serves: one, several with blanks between, or `*` for every one. */
   readonly realmOf: (link: string) => string;

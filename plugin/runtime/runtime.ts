@@ -19,7 +19,7 @@ export interface RuntimeChange {
   readonly settings: RuntimeSettings;
   /** Every push provider from now on; those that stay are the same objects. Absent: none changes. */
   readonly providers?: readonly PushProvider[];
-  /** The same for who is told events. */
+  /** The same for the receivers of webhooks. */
   readonly sinks?: readonly EventSink[];
   /** Names of links that go. */
   readonly linksGone: readonly string[];

@@ -255,6 +255,15 @@ describe('a push that fails', () => {
 });
 
 describe('a phone that comes without its proof', () => {
+  it('a * in the user part of its Contact: the same URI when it is escaped, so it rings', async () => {
+    const mobile = await Mobile.asleep(scene, '1027', { contactUser: '15555550100*102', answer: { kind: 'auto' } });
+    mobile.wakesByPush();
+    const call = await caller.call('1027');
+    expect((await call.done).status).toBe(200);
+    await talkAndHangUp(scene, call, mobile.rang[0] as never);
+    expect(mobile.rang).toHaveLength(1);
+  });
+
   it.each([
     ['1024', 'no pn-* at all', () => ''],
     [

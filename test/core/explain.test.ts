@@ -87,8 +87,8 @@ describe('a call in sentences', () => {
       'a service that cannot be reached',
       [sent(3), settled(9_000, 'retryLater', 'no answer in time')],
       undefined,
-      /could not be delivered/,
-      /443/,
+      /did not take the push in time \(no answer in time\)/,
+      /outage of the service/,
     ],
     ['a phone that usually comes', [...PUSHED, told(30_000, 'gave-up')], nine, /off or without a network/, /online/],
     [
@@ -115,7 +115,12 @@ describe('a call in sentences', () => {
     ],
     [
       'an INVITE that got no 180',
-      [...PUSHED, step(900, { step: 'registered', proved: true }), step(901, { step: 'dialled' })],
+      [
+        ...PUSHED,
+        step(900, { step: 'registered', proved: true }),
+        step(901, { step: 'dialled' }),
+        told(30_000, 'gave-up'),
+      ],
       nine,
       /not answered with 180/,
       /NAT/,

@@ -24,6 +24,7 @@ it.each<[printed: string, of: CallStep]>([
   ['registered', { step: 'registered', device, proved: true }],
   ['registered (a new contact of the account, taken for this device)', { step: 'registered', device, proved: false }],
   ['registered where its stored contact is being rung, waiting for that', { step: 'storedIsRung', device }],
+  ['cannot be dialled (the character &)', { step: 'notDialable', device, reason: 'the character &' }],
   ['dialled', { step: 'dialled', device }],
   ['ringing', { step: 'ringing', device, at: 'fresh' }],
   ['ringing (at its stored contact)', { step: 'ringing', device, at: 'stored' }],

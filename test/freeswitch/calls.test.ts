@@ -367,6 +367,14 @@ describe('nobody takes the call', () => {
 });
 
 describe('a phone that comes without its proof', () => {
+  it('a * in the user part of its Contact: the same URI when it is escaped, so it rings', async () => {
+    const mobile = await asleep('1038', { contactUser: '15555550100*102', answer: { kind: 'auto' } });
+    mobile.wakesByPush();
+    const call = await caller.call('1038');
+    expect((await call.done).status).toBe(200);
+    await scene.talkAndHangUp(call, only(mobile.rang));
+  });
+
   it.each([
     ['1035', 'no pn-* at all', () => ''],
     [

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { create } from '../../adapters/push/fcm/index.ts';
 import { outcomeOf, readFailure, TOKEN_DOUBTFUL, VERDICTS } from '../../adapters/push/fcm/outcome.ts';
+import type { Aor } from '../../plugin/core/aor.ts';
 import { HOUR, MINUTE, plus, SECOND } from '../../plugin/core/time.ts';
 import { Token } from '../../plugin/core/token.ts';
 import type { PushOutcome, PushProvider, PushPurpose } from '../../plugin/ports/push-provider.ts';
@@ -172,7 +173,8 @@ describe('fcm', () => {
       const kinds: string[] = [];
       for (let i = 0; i < 12; i++) {
         fcm.next({ status: 400, reason: 'INVALID_ARGUMENT', complaint: NO_TOKEN });
-        kinds.push((await send('call', { call: target(`phone-${i}`) })).kind);
+        const push = { ...request('call', { call: target(`phone-${i}`) }, provider), aor: `10${i}@example.com` as Aor };
+        kinds.push((await provider.send(push, never)).kind);
         await clock.advance(10 * MINUTE);
       }
       expect(kinds).not.toContain('tokenDead');

@@ -177,17 +177,17 @@ describe.each([10, 80, 10_000])('a site of %d devices, an hour of dead verdicts'
   }, 120_000);
 });
 
-test('silent pushes count like calls, and together with them', async () => {
-  site = await new Site().start(80);
+test('silent pushes count like calls, and together with them', { timeout: 60_000 }, async () => {
+  site = await new Site().start(40);
   site.answer = () => DEAD;
-  await site.calls(4);
+  await site.calls(2);
   expect(site.runtime.status.brake()).toEqual([]);
   for (const c of [...site.pbx.contacts]) site.pbx.remove(c.aor, c.uri);
   await site.clock.advance(6 * DAY + 1 * HOUR);
   await site.runtime.idle();
   expect(site.pushes.some((p) => p.purpose === 'refresh')).toBe(true);
   expect(site.runtime.status.brake()).toHaveLength(1);
-  expect(await site.live()).toBeGreaterThanOrEqual(70);
+  expect(await site.live()).toBeGreaterThanOrEqual(35);
 });
 
 test('explain and status name the app, the count and what to do; let go by hand it counts anew', async () => {

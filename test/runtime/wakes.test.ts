@@ -1,123 +1,14 @@
 /** Calls that wait, with a scripted PBX, push service and clock: the order of things, what comes too early, and what is left over. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { AorRecord } from '../../plugin/core/binding.ts';
-import { DEFAULT_POLICY, type Mode } from '../../plugin/core/policy.ts';
+import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
 import { DAY, HOUR, MINUTE, plus, SECOND } from '../../plugin/core/time.ts';
-import type { BindingStore } from '../../plugin/ports/binding-store.ts';
-import type { PbxEvent } from '../../plugin/ports/pbx-link.ts';
-import { Bindings } from '../../plugin/runtime/bindings/records.ts';
-import { TraceBook } from '../../plugin/runtime/calls/trace-book.ts';
-import { Wakes } from '../../plugin/runtime/calls/waiting-calls.ts';
-import { createDelivery } from '../../plugin/runtime/push/delivery.ts';
-import { AOR, BINDING, bindingEndingIn, contactUri, MONDAY, recordOf } from '../support/builders.ts';
-import { FakeClock, settle } from '../support/fake-clock.ts';
-import { FakePbx } from '../support/fake-pbx.ts';
-import { intakeOver } from '../support/intake.ts';
-import { RecordedLog } from '../support/recorded-log.ts';
-import { ScriptedPushProvider } from '../support/scripted-push-provider.ts';
+import { AOR, bindingEndingIn, contactUri, MONDAY, recordOf } from '../support/builders.ts';
+import { settle } from '../support/fake-clock.ts';
+import { arrival, ended, leg, REFS, WaitingSite } from '../support/waiting-site.ts';
 
-const STEM = 'w0000000a';
-const REFS = { device: `${STEM}d${BINDING}`, stored: `${STEM}s${BINDING}` };
-
-class Site {
-  readonly clock = new FakeClock(MONDAY);
-  readonly log = new RecordedLog();
-  readonly push = new ScriptedPushProvider('apns');
-  readonly pbx = new FakePbx({ clock: this.clock });
-  readonly traces = new TraceBook();
-  readonly watched: boolean[] = [];
-  readonly wakes: Wakes;
-  record: AorRecord | undefined = recordOf(bindingEndingIn(6 * DAY, MONDAY));
-  /** Reading waits for it, writing too. */
-  store: Promise<void> = Promise.resolve();
-  written = 0;
-
-  constructor(mode: Mode = 'full', showCaller?: boolean) {
-    const { clock, log } = this;
-    this.pbx.watch = (...args: unknown[]) => void this.watched.push(args[1] as boolean);
-    const store: Pick<BindingStore, 'name' | 'get' | 'put'> = {
-      name: 'memory',
-      get: async () => {
-        await this.store;
-        return this.record;
-      },
-      put: async (record, version) => {
-        await this.store;
-        this.written++;
-        this.record = { ...record, version: version + 1 };
-        return { ok: true, version: version + 1 };
-      },
-    };
-    const bindings = new Bindings({
-      store: store as BindingStore,
-      clock,
-      log,
-      policyFor: () => () => DEFAULT_POLICY,
-      onEffects: () => undefined,
-    });
-    this.wakes = new Wakes({
-      mode,
-      clock,
-      log,
-      bindings,
-      intake: intakeOver({ records: bindings, clock, log, newId: () => '00000000000000ff' }),
-      delivery: createDelivery({ providers: [this.push], clock, log, random: () => 0.5 }),
-      links: new Map([['office', this.pbx]]),
-      policyFor: () => () => DEFAULT_POLICY,
-      traces: this.traces,
-      ...(showCaller === undefined ? {} : { showCaller }),
-      watchElsewhere: () => undefined,
-      newStem: () => STEM.slice(1),
-    });
-  }
-
-  async start(): Promise<this> {
-    await this.pbx.start((event) => void this.wakes.onPbxEvent(event));
-    return this;
-  }
-
-  async tell(...events: PbxEvent[]): Promise<void> {
-    for (const event of events) this.pbx.emit(event);
-    await settle(3);
-  }
-
-  call(): Promise<void> {
-    return this.tell(arrival);
-  }
-
-  orders(name: string): unknown[] {
-    return this.pbx.orders.filter((o) => o.order === name);
-  }
-
-  get pushed(): string[] {
-    return this.push.requests.map((r) => (r.purpose === 'cancel' ? `${r.purpose} ${r.word}` : r.purpose));
-  }
-}
-
-const arrival: PbxEvent = {
-  type: 'wakeLegArrived',
-  pbx: 'office',
-  leg: { legId: 'wake', aor: AOR, linkedId: 'linked-1' },
-  startedAt: MONDAY,
-};
-const leg = (kind: 'device' | 'stored', o: { takenUp?: boolean } = {}): PbxEvent => ({
-  type: 'deviceLegArrived',
-  pbx: 'office',
-  leg: { legId: kind, kind, ref: REFS[kind], aor: AOR, callId: 'the-call' },
-  startedAt: MONDAY,
-  takenUp: o.takenUp ?? false,
-});
-const ended = (legId: string, cause: number, hungUp = true): PbxEvent => ({
-  type: 'legEnded',
-  pbx: 'office',
-  legId,
-  cause,
-  hungUp,
-});
-
-let site: Site;
+let site: WaitingSite;
 beforeEach(async () => {
-  site = await new Site().start();
+  site = await new WaitingSite().start();
 });
 afterEach(() => {
   site.wakes.stop();
@@ -173,7 +64,7 @@ describe('a call', () => {
 
   it('observe: logs what it would do and takes the plain path', async () => {
     site.wakes.stop();
-    site = await new Site('observe').start();
+    site = await new WaitingSite('observe').start();
     await site.call();
     expect(site.pushed).toEqual([]);
     expect(site.orders('compose')).toMatchObject([{ ring: [] }]);
@@ -360,7 +251,7 @@ describe('who calls', () => {
     [false, undefined],
     [true, caller],
   ])('with showCaller %s the push says %j', async (showCaller, expected) => {
-    const site = await new Site('full', showCaller).start();
+    const site = await new WaitingSite('full', showCaller).start();
     await site.tell({ ...arrival, leg: { legId: 'wake', aor: AOR, linkedId: 'linked-1', caller } });
     expect(site.push.requests[0]).toMatchObject({ purpose: 'call' });
     expect((site.push.requests[0] as { caller?: unknown }).caller).toEqual(expected);

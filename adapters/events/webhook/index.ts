@@ -8,7 +8,7 @@ import { optionsSchema } from './options.ts';
 export { checkWebhook as check } from '../../shared/webhook-check.ts';
 export { optionsSchema } from './options.ts';
 
-/** Every start of every app renews: whoever wants to hear that says so. */
+/** Every start of every app renews, so `renewed` is sent only where the configuration asks for it. */
 const UNLESS_NAMED = ['bound', 'warned', 'ended', 'woken', 'missed'];
 
 export function create(input: unknown, { clock, name }: AdapterDeps): EventSink {

@@ -340,7 +340,7 @@ async function heard(text: unknown): Promise<void> {
   if (!(EVENTS as readonly unknown[]).includes(event.type)) return;
   const fields = eventFields(event);
   const contact = event.contact_info as { aor?: unknown; uri?: unknown; contact_status?: unknown } | undefined;
-  // A phone that has just come is read at once: whoever waits for it needs to know where it is and until when.
+  // A phone that has just come is read at once: a waiting call needs to know where it is and until when.
   if (contact && contact.contact_status !== 'Removed') {
     const id = contactObjectId(String(contact.aor), String(contact.uri));
     fields.contact = await readContact(id).catch(() => undefined);

@@ -1,6 +1,6 @@
 /**
  * What FreeSWITCH holds: registrations as they are told, asked for, listed, and removed. Keeps how each contact it handed out
- * was read, for whoever dials it.
+ * was read, for the code that dials it.
  */
 import { type Aor, parseAor, servesAor } from '../../../plugin/core/aor.ts';
 import { sourceOf } from '../../../plugin/core/contact-uri.ts';

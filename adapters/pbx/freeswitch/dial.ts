@@ -27,7 +27,7 @@ function list(variables: Variables): string {
     .join(',');
 }
 
-/** What the phone's INVITE carries, whoever dials it: the id that was in the push, as header and as Call-ID. */
+/** What the phone's INVITE carries on every way it is dialled: the id that was in the push, as header and as Call-ID. */
 function forThePhone(aor: Aor, callId: string): Variables {
   return {
     'sip_h_X-Push-ID': callId,
@@ -103,7 +103,7 @@ export function originateText(o: {
   return `originate {${list(variables)}}${o.dial} &intercept(${caller.uuid})`;
 }
 
-/** Rings a phone for a call that is over; whoever orders this ends it as soon as the phone has heard of it. */
+/** Rings a phone for a call that is over; the caller of this function ends it as soon as the phone has got the INVITE. */
 export function lateText(o: {
   readonly aor: Aor;
   readonly callId: string;

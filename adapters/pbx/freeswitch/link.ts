@@ -69,7 +69,7 @@ setInterval(() => {
 
 interface Bulk {
   readonly opened: Promise<EslConnection>;
-  /** Rejects when it breaks: whoever waits for an answer would wait for ever. */
+  /** Rejects when the link breaks: a request that waits for an answer would wait for ever. */
   readonly broken: Promise<never>;
 }
 

@@ -96,7 +96,7 @@ export function connect(options: ConnectionOptions): ApnsConnection {
           askWhetherAlive(client.session);
           continue;
         }
-        // Whoever cannot be reached now is told by the next push that needs it.
+        // A service that cannot be reached now is reported by the next push that needs it.
         client.connect().catch(() => undefined);
       }
     },

@@ -43,7 +43,7 @@ const IN_FLIGHT_PER_CONNECTION = 500;
 /** A signature refused as too old again after this: not the same batch, but a clock that is wrong. */
 const STILL_EXPIRED_AFTER = 2 * SECOND;
 
-/** So long before a certificate ends, each start and each change of its file says so. */
+/** How long before a certificate ends each start, and each change of its file, logs a warning; in ms. */
 const WARNED_BEFORE_END = 30 * DAY;
 
 /** Tokens whose environment was found out by trying. The oldest goes first. */

@@ -139,7 +139,7 @@ export function openSession(options: SessionOptions): FcmSession {
       }
     },
     warm() {
-      // Whoever cannot be reached now is told by the next push that needs it.
+      // A service that cannot be reached now is reported by the next push that needs it.
       credential.getAccessToken().catch(() => undefined);
     },
     retire() {

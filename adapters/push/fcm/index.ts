@@ -81,15 +81,16 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
     const answer = await session.exchange(message, target.token.reveal(), signal);
     const outcome = outcomeOf(answer);
     if (answer.status !== undefined && answer.status !== 401) project.refusedSinceMs = undefined;
-    if (outcome.kind === 'accepted') badTokens.accepted(project.app.projectId, target.token.fingerprint);
+    if (outcome.kind === 'accepted')
+      badTokens.accepted(project.app.projectId, target.token.fingerprint, clock.monotonicMs());
     if (outcome.kind === 'failed' && outcome.reason === TOKEN_DOUBTFUL) return judgeToken(request, project, outcome);
     if (outcome.kind !== 'retryLater' || outcome.reason !== 'UNAUTHENTICATED') return outcome;
     return renewToken(project, session, outcome);
   }
 
   /** Google names no field: neither is the binding kept for ever, nor do an app's bindings go over a mistake of ours. */
-  function judgeToken({ target }: PushRequest, { app }: Project, outcome: PushOutcome): PushOutcome {
-    switch (badTokens.failed(app.projectId, target.token.fingerprint, clock.monotonicMs())) {
+  function judgeToken({ target, aor }: PushRequest, { app }: Project, outcome: PushOutcome): PushOutcome {
+    switch (badTokens.failed(app.projectId, target.token.fingerprint, aor, clock.monotonicMs())) {
       case 'many': {
         const hint =
           'Google takes none of this project’s tokens for its own: the phones report tokens of another kind, or this pushwake sends what Google no longer understands';

@@ -1,4 +1,4 @@
-/** What a webhook's answers mean for us: one table, which is what whoever writes the receiver goes by. Pure. */
+/** What a webhook's answers mean: one table, which the author of a receiver goes by. Pure. */
 import { SECOND } from '../../../plugin/core/time.ts';
 import type { PushOutcome, Verdict } from '../../../plugin/ports/push-provider.ts';
 import { type Answer, noAnswerRows, readVerdict } from '../verdicts.ts';

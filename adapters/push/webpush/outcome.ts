@@ -62,7 +62,7 @@ export const VERDICTS: readonly Verdict[] = [
   ...noAnswerRows('').map(({ unsure: _, hint: __, ...row }): Verdict => {
     if (row.reason === 'aborted' || row.outcome === 'failed') return row;
     if (row.reason === 'certificate not trusted')
-      return { ...row, outcome: 'retryLater', scope: 'device', why: 'Whoever runs it must mend it.' };
+      return { ...row, outcome: 'retryLater', scope: 'device', why: 'The operator of that server must mend it.' };
     return { ...row, scope: 'device' };
   }),
 ];

@@ -15,7 +15,7 @@ export interface GatherOptions<Item, Answer> {
   readonly clock: Clock;
   /** How long the first one waits for others. */
   readonly waitMs: DurationMs;
-  /** So many go at once without waiting longer. */
+  /** When this many have gathered they go at once. */
   readonly atMost: number;
   /** Answers in the order of the items, an `Error` for one that failed alone. Rejects when all have. */
   readonly send: (items: readonly Item[]) => Promise<readonly (Answer | Error)[]>;

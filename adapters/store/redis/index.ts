@@ -26,12 +26,12 @@ export { optionsSchema } from './options.ts';
 
 /** Fixed for ever: a record's shard is part of its key. 64 lets a cluster of any sensible size share them. */
 const SHARDS = 64;
-/** What a node that died had claimed is due again after this, by the time of whoever claims. Longer than the asks of one claim take. */
+/** What a node that died had claimed is due again after this, by the clock of the node that claims. Longer than the asks of one claim take. */
 const LEASE_MS: DurationMs = 1 * MINUTE;
 const SCAN_PAGE = 500;
 /** Between a shard's tag and the AOR in the key of a record. */
 const RECORD = 'r:';
-/** So long reads and writes that nobody waits for are gathered, and so many go at once: Redis does nothing else meanwhile. */
+/** Reads and writes that no call waits for are gathered for this long (ms), and at most this many go together: Redis does nothing else meanwhile. */
 const GATHER: DurationMs = 10;
 const GATHER_AT_MOST = 100;
 
@@ -89,7 +89,7 @@ class RedisStore implements BindingStore {
     const client = clientFor(this.#options);
     this.#client = client;
     let last: unknown;
-    // Without a listener the client's own errors would end the process; each operation tells its own.
+    // Without a listener the client's own errors would end the process; each operation reports its own.
     client.on('error', (error: unknown) => {
       last = error;
     });
@@ -103,7 +103,7 @@ class RedisStore implements BindingStore {
     this.#keyv = new Keyv<string>({
       store: adapter,
       useKeyPrefix: false,
-      // A failure must reach whoever asked; Keyv would otherwise swallow it and answer "absent".
+      // A failure must reach the caller; Keyv would otherwise swallow it and answer "absent".
       throwOnErrors: true,
       emitErrors: false,
       serialize: ({ value }) => value as string,
@@ -266,12 +266,12 @@ class RedisStore implements BindingStore {
     return counts.reduce((a, b) => a + b, 0);
   }
 
-  /** One that cannot be read does not hide the others: they come first, then it is told. Shard by shard, unordered inside. */
+  /** One that cannot be read does not hide the others: they come first, then the error. Shard by shard, unordered inside. */
   async *scan(): AsyncIterable<AorRecord> {
     let unreadable = 0;
     let first: string | undefined;
     for (const shard of this.#shards()) {
-      // ZSCAN may tell a member twice while the set is growing.
+      // ZSCAN may return a member twice while the set is growing.
       const seen = new Set<string>();
       let cursor = '0';
       do {

@@ -134,7 +134,7 @@ export class RedisPeers implements Peers {
     this.#subscriber?.destroy();
   }
 
-  /** Says what this node has, and hears what the others have. */
+  /** Announces this node's PBXs, and takes up what the others announce. */
   async #beat(): Promise<void> {
     const node = this.#node;
     if (this.#left || !node) return;
@@ -144,7 +144,7 @@ export class RedisPeers implements Peers {
       this.#known = knownOf(found).filter((k) => k.node !== this.#id);
       node.others(pbxsOf(this.#known));
     } catch {
-      // Redis is away, which the store tells; the others are as far as the last beat knew.
+      // Redis is away, which the store reports; the others are as far as the last beat knew.
     }
     // Two beats at once (one was called for) go on as one.
     this.#cancelBeat();
@@ -215,7 +215,7 @@ function knownOf(found: readonly string[]): Known[] {
   return known;
 }
 
-/** One line per PBX: of several nodes with a link to it the one that was heard last and is up. */
+/** One line per PBX: of several nodes with a link to it the one that announced itself last and is up. */
 function pbxsOf(known: readonly Known[]): PeerPbx[] {
   const best = new Map<string, PeerPbx>();
   for (const { silentMs, pbxs } of known) {

@@ -1,4 +1,4 @@
-/** What Redis says when it cannot, in words that tell what to do. */
+/** What Redis says when it cannot, in words that say what to do. */
 
 const REMEDIES: readonly (readonly [RegExp, string])[] = [
   [

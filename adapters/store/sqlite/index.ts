@@ -135,7 +135,7 @@ class SqliteStore implements BindingStore {
     return this.#open().adapter.due(now, limit) as readonly Aor[];
   }
 
-  /** One that cannot be read does not hide the others: they come first, then it is told. */
+  /** One that cannot be read does not hide the others: they come first, then the error. */
   async *scan(): AsyncIterable<AorRecord> {
     let after = '';
     let unreadable = 0;
@@ -196,7 +196,7 @@ function keyvOver(adapter: SqliteKeyvAdapter): Keyv<AorRecord> {
   return new Keyv<AorRecord>({
     store: adapter,
     useKeyPrefix: false,
-    // A failure must reach whoever asked; Keyv would otherwise swallow it and answer "absent".
+    // A failure must reach the caller; Keyv would otherwise swallow it and answer "absent".
     throwOnErrors: true,
     emitErrors: false,
     serialize: ({ value }) => rowOf(value as AorRecord),

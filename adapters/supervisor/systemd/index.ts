@@ -1,5 +1,5 @@
 /**
- * What systemd wants to hear of a service of `Type=notify` (sd_notify(3)): that it is ready, reloads, stops, and, often enough,
+ * What a service of `Type=notify` must send to systemd (sd_notify(3)): that it is ready, reloads, stops, and, often enough,
  * that its main loop turns. By the program `systemd-notify`: Node has no datagrams on unix sockets. The unit needs
  * `NotifyAccess=all`, because the messages come from children.
  */
@@ -20,7 +20,7 @@ export interface SystemdOptions {
 export interface Systemd {
   /** Calls are served from here on. Begins the signs of life. */
   ready(status: string): void;
-  /** SIGHUP was heard; `ready` follows, whatever became of it. */
+  /** SIGHUP came; `ready` follows, whatever became of it. */
   reloading(): void;
   stopping(): void;
 }

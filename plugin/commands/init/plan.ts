@@ -6,7 +6,7 @@ export interface PlannedFile {
   /** Undefined: there is no such file. */
   readonly before: string | undefined;
   readonly after: string;
-  /** Of a file that is made and has nothing to be like; one that exists keeps its own. */
+  /** Mode of a file that is made new; a file that exists keeps its own. */
   readonly mode: number;
   /** A new file gets owner and mode of this one: what includes it can be read by the PBX, and so can it. */
   readonly like?: string;

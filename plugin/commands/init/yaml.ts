@@ -62,7 +62,7 @@ http:
 
 function pushOf({ apns, fcm }: YamlInput, q: (text: string) => string): string {
   if (!apns && !fcm) {
-    return `# The keys are those of whoever published the app; docs/push-services.md tells how to get them.
+    return `# The keys are those of the app's publisher; docs/push-services.md says how to get them.
 push: {}
 #   apns: { apps: [{ teamId: TEAM123456, bundleId: com.example.phone, keyId: KEY1234567, key: /etc/pushwake/AuthKey_KEY1234567.p8 }] }
 #   fcm: { apps: [{ projectId: example-phone, serviceAccount: /etc/pushwake/service-account.json }] }

@@ -12,7 +12,7 @@ import { finishEnding } from './ending.ts';
 /** Asterisk notices an expiry up to 18.6 s late (sweep every 30 s): a `Removed` proves that much less. */
 const REMOVED_SLACK: DurationMs = 30 * SECOND;
 /**
- * "Removed" may be log-out, expiry or a closed socket; we cannot tell, so it never ends a binding. But a contact that
+ * "Removed" may be log-out, expiry or a closed socket; which of them is not known, so it never ends a binding. But a contact that
  * lived until t proves a REGISTER no earlier than t − granted.
  */
 export function contactRemoved(draft: Draft, event: Extract<LifecycleEvent, { type: 'ContactRemoved' }>): void {
@@ -74,7 +74,7 @@ export function endsByUnregister(draft: Draft, b: Binding): boolean {
   return b.reportedAt === undefined && draft.policy(b).onUnregister === 'end';
 }
 
-/** Two REGISTERs in one breath may be told in the wrong order: what happened before the last renewal ends nothing. */
+/** Two REGISTERs within a moment may be seen in the wrong order: what happened before the last renewal ends nothing. */
 export function isOutdated(b: Binding, at: Instant): boolean {
   return at < b.renewedAt;
 }

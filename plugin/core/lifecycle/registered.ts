@@ -10,7 +10,7 @@ import { makeRoom, removeContact } from './ending.ts';
 import { endsByUnregister, isOutdated } from './gone.ts';
 import { confirmClaims } from './reported.ts';
 
-/** PBXs tell expiry in whole seconds: what it proves may be wrong by so much, and must not pass for a renewal. */
+/** PBXs state an expiry in whole seconds: what it proves may be wrong by this much (ms), and must not pass for a renewal. */
 const ROUNDING: DurationMs = 5 * SECOND;
 
 export function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type: 'ContactSeen' }>): void {
@@ -123,7 +123,7 @@ function knownContact(contact: SeenContact, seenAt: Instant, lookedAt: Instant, 
 }
 
 /**
- * Nobody told what was granted, but the expiry has moved since we last looked: there was a REGISTER after that look, and it
+ * What was granted is not known, but the expiry has moved since we last looked: there was a REGISTER after that look, and it
  * was granted no more than what lies between.
  */
 function withGranted(contact: SeenContact, same: KnownContact | undefined): SeenContact {
@@ -152,7 +152,7 @@ function renew(
   const renewedAt = latest(binding.renewedAt, at);
   const tokensSame = sameTargets(binding.targets, targets);
   const instanceLearned = contact.instanceId !== undefined && binding.evidence.instanceId !== contact.instanceId;
-  // PBXs tell expiry in whole seconds: less than two of them is no news.
+  // PBXs state an expiry in whole seconds: less than two of them is no news.
   const grantedLearned =
     contact.grantedMs !== undefined && Math.abs((same?.grantedMs ?? 0) - contact.grantedMs) >= 2 * SECOND;
   const advance = between(binding.renewedAt, renewedAt);

@@ -1,5 +1,5 @@
 /**
- * Devices that report over HTTP (Acrobits apps, apps of one's own): what is told with the account's key is a claim until the
+ * Devices that report over HTTP (Acrobits apps, apps of one's own): what is reported with the account's key is a claim until the
  * AOR registers, and only then changes or renews anything. Part of the lifecycle; knows nothing of HTTP.
  */
 import { type Binding, type Claim, choiceOf } from '../binding.ts';
@@ -81,7 +81,7 @@ function isOf(b: Binding, claim: Claim): boolean {
   return shareToken(b.targets, claim.targets) || (b.claim !== undefined && shareToken(b.claim.targets, claim.targets));
 }
 
-/** A token the device has given up is told by a report that was sent before: repeated by somebody, or late. */
+/** A report with a token that the device has given up was sent before the change: it came late, or somebody repeats it. */
 function isOutdated(b: Binding, claim: Claim): boolean {
   const former = b.evidence.formerTokens ?? [];
   return targetList(claim.targets).some(({ token }) => former.includes(token.fingerprint));

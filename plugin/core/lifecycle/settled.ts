@@ -30,7 +30,7 @@ export function noticeSettled(draft: Draft, event: Extract<LifecycleEvent, { typ
     draft.replace({ ...b, sent: b.sent.map((s) => (s === mark ? { ...s, done: true } : s)) });
     return;
   }
-  // The user was not told. The mark goes, the notice is due again, and when it goes out late the end moves out.
+  // The notice did not reach the user. The mark goes, the notice is due again, and when it goes out late the end moves out.
   const times = b.putOff ?? 0;
   const delay = Math.min(policy.putOffMs * 2 ** Math.min(times, 10), policy.putOffMaxMs);
   draft.replace({ ...b, sent: b.sent.filter((s) => s !== mark), notBefore: plus(draft.now, delay), putOff: times + 1 });

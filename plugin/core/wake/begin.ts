@@ -41,7 +41,7 @@ export function beginWake(
   const draft = new CallDraft(wake, arrival.startedAt, policyFor);
   if (devices.length === 0) {
     // Nothing of ours in this call: the plain path, as if we were not there.
-    draft.step({ step: 'plainPath', why: 'noBinding' });
+    draft.step({ step: 'plainPath', why: arrival.observed ? 'observed' : 'noBinding' });
     draft.status('NOBINDING', wake.wakeLeg);
     draft.do({ type: 'compose', ring: [] }, { type: 'over' });
     return draft.finish();

@@ -81,7 +81,7 @@ export class CallDraft {
     this.#status = { status, legId };
   }
 
-  /** Ends one leg of a device; its PBX gives `cause` to whoever waits on the other side. */
+  /** Ends one leg of a device; the PBX gives `cause` to the other side of the call. */
   giveUp(d: DeviceDraft, which: keyof WakeDevice['legs'], cause: number): void {
     const leg = d.legs[which];
     if (leg.legId === undefined) return;

@@ -114,6 +114,7 @@ function freshLegEnded(draft: CallDraft, d: DeviceDraft, { cause, hungUp }: Ende
   const word = wordOf(cause, hungUp);
   if (word !== 'gave-up') return draft.end(word);
   if (!hungUp && saidNo(cause, was === 'ringing')) {
+    d.declined = cause;
     draft.step({ step: 'declined', device: d.bindingId, cause });
     if (isOpen(d.legs.stored.state)) draft.giveUp(d, 'stored', cause);
     declinedEverywhere(draft, d, cause);

@@ -21,10 +21,16 @@ const ORDERS: Readonly<Record<LegOrder, string>> = {
   giveUp: 'leg ended',
 };
 
+const PLAIN: Readonly<Record<Extract<CallStep, { step: 'plainPath' }>['why'], string>> = {
+  noBinding: 'no binding, plain path',
+  pbxSilent: 'pbx did not answer, plain path',
+  observed: 'mode observe, plain path',
+};
+
 const WORDS: { readonly [S in CallStep['step']]: (of: Extract<CallStep, { step: S }>) => Words } = {
   seen: ({ toWake }) => ['call seen', `${toWake} to wake`],
   takenUp: () => 'waiting call taken up',
-  plainPath: ({ why }) => (why === 'noBinding' ? 'no binding, plain path' : 'pbx did not answer, plain path'),
+  plainPath: ({ why }) => PLAIN[why],
   pbxSilent: ({ error }) => ['the pbx did not say what it holds', error],
   pushSent: ({ provider }) => ['push sent', provider],
   pushDelayed: () => 'push delayed',
@@ -38,6 +44,7 @@ const WORDS: { readonly [S in CallStep['step']]: (of: Extract<CallStep, { step: 
     proved ? undefined : 'a new contact of the account, taken for this device',
   ],
   storedIsRung: () => 'registered where its stored contact is being rung, waiting for that',
+  notDialable: ({ reason }) => ['cannot be dialled', reason],
   dialled: () => 'dialled',
   ringing: ({ at }) => ['ringing', at === 'stored' ? 'at its stored contact' : undefined],
   answered: () => 'answered',

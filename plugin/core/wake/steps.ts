@@ -28,8 +28,8 @@ export type CallStep =
   // The call comes.
   | ({ readonly step: 'seen'; readonly toWake: number } & OfCall)
   | ({ readonly step: 'takenUp' } & OfDevice)
-  /** Rung as without pushwake: nothing to wake, or the PBX did not say what it holds. */
-  | ({ readonly step: 'plainPath'; readonly why: 'noBinding' | 'pbxSilent' } & OfCall)
+  /** Rung as without pushwake: nothing to wake, the PBX did not say what it holds, or we only observe. */
+  | ({ readonly step: 'plainPath'; readonly why: 'noBinding' | 'pbxSilent' | 'observed' } & OfCall)
   | ({ readonly step: 'pbxSilent'; readonly error: string } & OfCall)
   // Pushes.
   | ({ readonly step: 'pushSent'; readonly provider: string } & OfDevice)
@@ -43,6 +43,8 @@ export type CallStep =
   /** Not `proved`: a new contact of the account that names no device we know was taken for it. */
   | ({ readonly step: 'registered'; readonly proved: boolean } & OfDevice)
   | ({ readonly step: 'storedIsRung' } & OfDevice)
+  /** Its Contact holds what a dial string could take for its own. `reason` never repeats the text. */
+  | ({ readonly step: 'notDialable'; readonly reason: string } & OfDevice)
   | ({ readonly step: 'dialled' } & OfDevice)
   | ({ readonly step: 'ringing'; readonly at: 'fresh' | 'stored' } & OfDevice)
   /** Without a device: somebody else of this call, whom we did not dial. */

@@ -22,6 +22,8 @@ export const Cause = {
 
 /** A contact the PBX holds, as the wake needs it. */
 export interface StoredContact {
+  /** The PBX that holds it; absent: the call's own. */
+  readonly pbx?: string;
   readonly uri: string;
   readonly expiresAt?: Instant;
   readonly path?: string;
@@ -70,7 +72,7 @@ export interface WakeDevice {
   /** Pushed again then, if it has not registered. */
   readonly retryAt?: Instant | undefined;
   readonly rang: boolean;
-  /** The cause its stored contact was declined with. */
+  /** The cause with which its phone said no. */
   readonly declined?: number;
   /** It knows how the call ended: it took it, declined it, or was sent the closing word. */
   readonly told: boolean;
@@ -177,4 +179,6 @@ export interface WakeArrival {
   /** Unique per wake: the stem of its legs' refs; `w` and eight of [0-9a-z]. */
   readonly stem: string;
   readonly startedAt: Instant;
+  /** `mode: observe`: we have no part in the call. */
+  readonly observed?: boolean;
 }

@@ -1,4 +1,6 @@
 /** The phone wakes: its REGISTER, what became of its push, and when its waiting leg goes on. */
+
+import { dialableUri } from '../contact-uri.ts';
 import type { Policy } from '../policy.ts';
 import { between, type DurationMs, type Instant, plus, SECOND } from '../time.ts';
 import type { CallDraft, DeviceDraft } from './call-draft.ts';
@@ -41,12 +43,22 @@ export function goOn(draft: CallDraft, d: DeviceDraft): void {
     }
   }
   fresh.graceUntil = undefined;
+  // Another REGISTER of it may be one that can be dialled: the leg waits on.
+  const refused = whyNotDialled(draft.pbx, contact);
+  if (refused !== undefined) return draft.step({ step: 'notDialable', device: d.bindingId, reason: refused });
   dropStored(draft, d);
   fresh.state = 'dialling';
   draft.do({ type: 'ring', legId, ref, kind: 'device', contact });
   draft.step({ step: 'dialled', device: d.bindingId });
   // For the trace: the link that rings it tells the dialplan, without an order of its own in the way of the INVITE.
   draft.status('WOKEN', undefined);
+}
+
+/** One behind an edge proxy, or of another PBX, is dialled by a name. */
+function whyNotDialled(pbx: string, contact: StoredContact): string | undefined {
+  if (contact.path !== undefined || (contact.pbx !== undefined && contact.pbx !== pbx)) return undefined;
+  const dialable = dialableUri(contact.uri);
+  return dialable.ok ? undefined : dialable.reason;
 }
 
 /** Its stored contact must not ring a phone that is rung, or was reached, in another way. */

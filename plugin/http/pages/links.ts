@@ -1,4 +1,4 @@
-/** The PBXs and whether they are heard. */
+/** The PBXs and the state of their links. */
 import { type Html, html } from './html.ts';
 import { badge, command, table } from './layout.ts';
 import type { Site } from './site.ts';

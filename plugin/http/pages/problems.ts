@@ -34,7 +34,7 @@ export interface State {
   readonly incomplete?: string;
 }
 
-/** So long before a certificate ends somebody should know. */
+/** How long before a certificate ends the page warns, in ms. */
 export const CREDENTIAL_WARNED: DurationMs = 30 * DAY;
 const CREDENTIAL_BAD: DurationMs = 7 * DAY;
 /** A receiver of events may be slow for a moment. */
@@ -156,7 +156,7 @@ function credentialProblems({ services, listeners, now }: State): Problem[] {
       {
         level: left > CREDENTIAL_BAD ? 'warn' : 'bad',
         what: left <= 0 ? `${name} has ended` : `${name} ends in ${length(left)}`,
-        why: left <= 0 ? 'Whoever is shown it refuses it.' : meaning,
+        why: left <= 0 ? 'Every client refuses it.' : meaning,
         remedy:
           of === 'service'
             ? "Renew it in the publisher's developer account and put the new file in the place of the old one; it is taken up by itself. A .p8 key does not end."
@@ -185,7 +185,7 @@ function countProblems({ seldom, incomplete }: State): Problem[] {
           {
             level: 'bad',
             what: 'Records of the store cannot be read',
-            why: `${incomplete}. Whoever they belong to is called as without pushwake.`,
+            why: `${incomplete}. Calls to their accounts ring as without pushwake.`,
             remedy: 'Restore them from a backup; what can be read is in the export.',
             command: 'pushwake bindings export',
           },

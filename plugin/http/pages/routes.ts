@@ -1,6 +1,6 @@
 /**
  * The status pages of the admin listener. They show and change nothing; no script, no style but the one sheet, nothing from
- * elsewhere, and the browser is told to hold them to that.
+ * elsewhere, and a policy makes the browser hold them to that.
  */
 import type { FastifyReply } from 'fastify';
 import { parseAor } from '../../core/aor.ts';
@@ -88,7 +88,7 @@ export function pageRoutes(o: PageRoutesOptions): Routes {
       const [record, held] = await Promise.all([site.record(aor), site.held(aor)]);
       const unknown = record === undefined && site.store().trouble !== undefined;
       const view = { aor, record, unknown, policyOf: site.policyFor(aor), held, calls: site.calls(aor) };
-      // An account nobody heard of is shown as well: that nothing is known is what somebody came to find out.
+      // An unknown account is shown as well: that nothing is known of it may be what the reader wants to find out.
       const known = record !== undefined || view.calls.length > 0;
       return send(reply.code(unknown ? 503 : known ? 200 : 404), '/accounts', aor, accountBody(view, at), at);
     });

@@ -27,9 +27,11 @@ const OUTCOMES: Readonly<Record<CallOutcome, readonly [Mood, string]>> = {
   'gave-up': ['warn', 'nobody answered'],
 };
 
-export function outcomeBadge({ over, outcome }: Pick<CallTrace, 'over' | 'outcome'>): Html {
+export function outcomeBadge({ over, outcome, status, steps }: Omit<CallTrace, 'callId' | 'aor' | 'pbx' | 'at'>): Html {
   if (!over) return badge('idle', 'waits');
+  if (status === 'UNAVAILABLE') return badge('warn', 'rung without pushwake');
   if (outcome === undefined) return badge('idle', 'nothing to wake');
+  if (outcome === 'gave-up' && steps.some((s) => s.step === 'declined')) return badge('idle', 'declined or busy');
   return badge(...OUTCOMES[outcome]);
 }
 

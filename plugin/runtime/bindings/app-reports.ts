@@ -1,5 +1,5 @@
 /**
- * What apps tell over HTTP, on its way to the lifecycle: how often an account may tell something, whether the account
+ * What apps report over HTTP, on its way to the lifecycle: how often an account may report, whether the account
  * registered a moment ago, and whether a receipt answers a push that was sent. In memory and bounded; knows nothing of HTTP.
  */
 import type { Aor } from '../../core/aor.ts';
@@ -25,14 +25,14 @@ export interface ReportedDevice {
   readonly selector?: string;
 }
 
-/** `too many`: this account has told enough for this minute, nothing was done. */
+/** `too many`: this account has sent its share of this minute, nothing was done. */
 export type Taken = 'taken' | 'too many';
 
-/** An app tells something when it starts and when it was pushed. */
+/** Reports and receipts of one account within a minute. An app sends one when it starts and one when it was pushed. */
 const MOST_A_MINUTE = 30;
 /** A device that registers so soon after its push was woken by it. */
 const WOKEN_WITHIN: DurationMs = 15 * SECOND;
-/** A phone that was off gets a notice when it is on again, and tells it then. */
+/** How long a receipt counts, in ms. A phone that was off gets a notice when it is on again, and confirms it then. */
 const RECEIPT_WITHIN: DurationMs = 1 * DAY;
 /** Accounts remembered; the oldest go first. About 100 bytes each. */
 const MOST_ACCOUNTS = 50_000;
@@ -77,7 +77,7 @@ export class Reports {
     await this.#o.intake.apply(aor, { type: 'ReportedDeviceAnswered', bindingId: only.id, at });
   }
 
-  /** An app told its tokens. */
+  /** An app reported its tokens. */
   async report(aor: Aor, device: ReportedDevice, targets: Targets): Promise<Taken> {
     if (this.#isTooMuch(aor)) return 'too many';
     const registeredAt = this.#registered.get(aor);
@@ -104,7 +104,7 @@ export class Reports {
     return 'taken';
   }
 
-  /** An app told that a push has arrived. One that names no device means the account's only one. */
+  /** An app confirmed that a push has arrived. A receipt that names no device means the account's only one. */
   async receipt(aor: Aor, device: ReportedDevice): Promise<Taken> {
     if (this.#isTooMuch(aor)) return 'too many';
     const at = this.#o.clock.now();
@@ -149,7 +149,7 @@ function isWithin(ms: DurationMs, limit: DurationMs): boolean {
   return ms >= -SECOND && ms <= limit;
 }
 
-/** A map that forgets who was not heard of for longest. */
+/** A map that forgets the entry that was set longest ago. */
 class Remembered<T> {
   readonly #map = new Map<Aor, T>();
 

@@ -58,7 +58,7 @@ export class EffectRunner {
   }
 
   /**
-   * Resolves when fewer than a thousand effects are under way. Whoever makes work by the clock waits here: a slow push
+   * Resolves when fewer than a thousand effects are under way. The ticker and the resync, which make work by the clock, wait here: a slow push
    * service must not fill the memory with a hundred thousand pushes.
    */
   async room(): Promise<void> {
@@ -139,7 +139,7 @@ export class EffectRunner {
 
   /**
    * Read again right before: only a contact that still carries one of this binding's tokens is removed, and only if the
-   * record, after what the PBX holds now was told, still wants it gone. A phone that came back meanwhile stays.
+   * record, after what the PBX holds now was applied to it, still wants it gone. A phone that came back meanwhile stays.
    */
   async #removeContact(aor: Aor, effect: Extract<Effect, { type: 'removeContact' }>): Promise<void> {
     const link = this.#o.links.get(effect.pbx);

@@ -7,9 +7,9 @@ import type { Clock } from '../../ports/clock.ts';
 
 /** Enough for some ten thousand accounts on Asterisk. */
 const FREE: DurationMs = 3 * SECOND;
-/** So many times as long as it worked it rests. */
+/** Rest nine times as long as the last piece of work took: a duty cycle of 10 %. */
 const REST = 9;
-/** Of a PBX that is far away, or tells only in rounds, most of the time is waiting, not work: it is not left alone for as long. */
+/** The longest rest, in ms. With a PBX that is far away, or answers in rounds only, most of the time is waiting and not work, so it needs no longer rest. */
 const LONGEST_REST: DurationMs = 50;
 
 export class Pace {

@@ -22,7 +22,7 @@ const KEPT_FACTS = 20_000;
 const RETRY_EVERY: DurationMs = 1 * SECOND;
 /** A conflict means somebody else wrote: one reload settles it, unless they write all the time. */
 const CONFLICTS_MAX = 20;
-/** Different troubles told until the store is well again. */
+/** How many different troubles are logged until the store answers again. */
 const TROUBLES_TOLD = 20;
 /** A call does not wait longer for a record. */
 const READ_WITHIN: DurationMs = 250;
@@ -85,14 +85,14 @@ export class Bindings {
         return undefined;
       },
     );
-    // While it is away only one call waits for it; the next ones go by memory, and their reading tells when it is back.
+    // While it is away only one call waits for it; the next ones go by memory, and their reading shows when it is back.
     const known = this.#inDoubt ? this.#remembered.get(aor) : undefined;
     if (known) return known;
     const answer = await fromStore;
     return answer ? answer.record : (this.#remembered.get(aor) ?? (await this.#fromShown(aor)));
   }
 
-  /** Good enough to wake by; never stored, and nothing is told on the strength of it. */
+  /** Good enough to wake by; it is never stored, and no effect follows from it. */
   async #fromShown(aor: Aor): Promise<AorRecord | undefined> {
     const facts = await within(this.#o.clock, READ_WITHIN, this.#o.shown?.(aor) ?? Promise.resolve([])).catch(() => []);
     if (facts.length === 0) return undefined;

@@ -1,6 +1,6 @@
 /**
  * What was missed: after each (re)connect, and slowly all the time, the PBX is asked what it holds. Known bindings first;
- * then contacts nobody told us about. Calls and readiness never wait for this.
+ * then contacts that no event announced. Calls and readiness never wait for this.
  */
 import type { Aor } from '../../core/aor.ts';
 import type { AorRecord } from '../../core/binding.ts';
@@ -23,7 +23,7 @@ export interface ResyncOptions {
   /** The machine's own time, for the pauses. */
   readonly wire: Clock;
   readonly log: Logger;
-  /** Tells the PBX whether this account can be reached, unless it was told already since the link is up. */
+  /** Sends the PBX whether this account can be reached, unless that was sent already since the link is up. */
   readonly tellReachable: (link: PbxLink, record: AorRecord) => void;
   readonly owns: (link: PbxLink, aor: Aor) => boolean;
 }
@@ -79,7 +79,7 @@ export class Resync {
     return work;
   }
 
-  /** One damaged record must not keep the contacts nobody told us about from being looked for. */
+  /** One damaged record must not keep the resync from looking for contacts that no event announced. */
   async *#readable(): AsyncIterable<AorRecord> {
     try {
       yield* this.#o.store.scan();
@@ -106,7 +106,7 @@ export class Resync {
     try {
       await eachAtOnce(AT_ONCE, pace, this.#readable(), async (record) => {
         if (this.#stopped || !this.#o.owns(link, record.aor)) return;
-        // What ended while the link was away is told as well.
+        // What ended while the link was away is sent as well.
         if (why === 'connect') this.#o.tellReachable(link, record);
         if (record.bindings.length === 0) return;
         aors++;

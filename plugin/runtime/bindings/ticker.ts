@@ -92,7 +92,7 @@ export class Ticker {
     return due.length === CLAIM;
   }
 
-  /** Asks the PBXs and tells the core that time has passed for this AOR. */
+  /** Asks the PBXs about this AOR and lets the core decide what is due. */
   async tick(aor: Aor): Promise<void> {
     const links = this.#o.linksOf(aor).filter((link) => !this.#forgotten(link));
     const answers = await Promise.allSettled(links.map((link) => link.ask(aor)));

@@ -186,7 +186,7 @@ export class Wakes {
     const callId = callIdOf(event.pbx, leg.linkedId, leg.aor);
     const startedAt = this.#o.clock.now();
     const begun = beginWake(
-      { pbx: event.pbx, aor: leg.aor, wakeLeg: leg.legId, callId, stem, startedAt },
+      { pbx: event.pbx, aor: leg.aor, wakeLeg: leg.legId, callId, stem, startedAt, observed: observing },
       observing ? undefined : record,
       (b) => this.#policy(leg.aor, b),
       targetFor,
@@ -289,7 +289,9 @@ export class Wakes {
     const arrival = { pbx, aor: leg.aor, callId: leg.callId, stem: ref.stem, startedAt: event.startedAt };
     const wake = takeUpDevice(known?.wake, arrival, binding, target, this.#policy(leg.aor, binding).ringTimeMs);
     known?.takeUp(wake);
-    const live = known ?? this.#open(wake, ref.stem, link, this.#o.clock.monotonicMs());
+    // Its times count from the call's beginning, as for one that was seen from there on.
+    const waitedMs = Math.max(0, between(event.startedAt, this.#o.clock.now()));
+    const live = known ?? this.#open(wake, ref.stem, link, this.#o.clock.monotonicMs() - waitedMs);
     live.trace({ step: 'takenUp', device: binding.id });
     if (!known) live.watch(true);
     void this.#registeredMeanwhile(live);

@@ -1,6 +1,6 @@
 /**
- * BLF and queues see a sleeping phone as reachable while a live binding exists. Only what changes is told; a PBX that was away
- * is told by its resync, record by record.
+ * BLF and queues see a sleeping phone as reachable while a live binding exists. Only changes are sent; a PBX that was away
+ * gets them by its resync, record by record.
  */
 import type { Aor } from '../../core/aor.ts';
 import { type AorRecord, isLive } from '../../core/binding.ts';
@@ -12,7 +12,7 @@ const REMEMBERED = 50_000;
 
 export class Reachable {
   readonly #links: Links;
-  /** In `observe` nobody is told anything. */
+  /** In `observe` nothing is sent. */
   readonly #telling: () => boolean;
   readonly #known = new Map<Aor, boolean>();
 
@@ -34,13 +34,13 @@ export class Reachable {
     this.#tell(record.aor, isReachable(record), [link]);
   }
 
-  /** Somebody else has told it. */
+  /** Another node has sent it. */
   know(aor: Aor, reachable: boolean): void {
     if (this.#known.size > REMEMBERED) this.#known.clear();
     this.#known.set(aor, reachable);
   }
 
-  /** A PBX may have forgotten what it was told. */
+  /** A PBX may have forgotten what was sent to it. */
   forgetAll(): void {
     this.#known.clear();
   }

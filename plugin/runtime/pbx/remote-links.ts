@@ -16,7 +16,7 @@ import {
 } from '../../ports/pbx-link.ts';
 import type { PeerNode, PeerPbx, PeerRegistered, PeerRequest, Peers } from '../../ports/peers.ts';
 
-/** A node that died while a call waited there would be told REGISTERs for ever. */
+/** How long another node's wish to watch an account holds, in ms. Without an end, REGISTERs would be sent for ever to a node that died while a call waited there. */
 const WATCHED_FOR: DurationMs = 2 * MINUTE;
 
 export interface RemoteLinksOptions {
@@ -27,7 +27,7 @@ export interface RemoteLinksOptions {
   /** What the others have changed; names of this node's own PBXs are not among them. */
   readonly onOthers: (links: readonly RemoteLink[]) => void;
   readonly onEvent: (event: PbxEvent) => void;
-  /** Another node told one of this node's PBXs so: what is known here must not be older. */
+  /** Another node set this on one of this node's PBXs: what is remembered here must not be older. */
   readonly onReachable: (aor: Aor, reachable: boolean) => void;
 }
 

@@ -6,7 +6,7 @@ import { type DurationMs, MINUTE, SECOND } from '../../core/time.ts';
 
 import type { BreakerState } from '../../ports/status.ts';
 
-/** So many failures in a row open it. */
+/** How many failures in a row open the breaker. */
 const OPENS_AFTER = 5;
 /** A connection that is cut fails a hundred pushes in one moment: that is one failure. */
 const ONE_MOMENT: DurationMs = 100;

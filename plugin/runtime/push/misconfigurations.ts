@@ -8,7 +8,7 @@ import type { Alarm } from '../../ports/status.ts';
 
 export type Misconfigured = PushOutcome & { readonly kind: 'misconfigured' };
 
-/** So long nothing but calls is sent with a key or topic that was refused; then one push finds out. */
+/** After a key or topic was refused, only calls are sent with it for this long, in ms; then one push probes it. */
 const PAUSE: DurationMs = 30 * SECOND;
 const DEVICE_FORGOTTEN_AFTER: DurationMs = HOUR;
 

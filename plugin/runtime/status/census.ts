@@ -90,7 +90,7 @@ export class Census {
     await this.#asked;
   }
 
-  /** Counts now. Never rejects: what the store does not tell stays as it was known. */
+  /** Counts now. Never rejects: when the store does not answer, the last count stays. */
   async count(): Promise<void> {
     const { clock, wire, store, log } = this.#o;
     const begunMs = wire.monotonicMs();

@@ -21,7 +21,7 @@ export class TimedStore implements BindingStore {
   readonly #answered: (operation: StoreOperation, ms: number, ok: boolean) => void;
   readonly #failing = new Map<Kind, StoreTrouble>();
 
-  /** `answered` is told of each answer. */
+  /** `answered` is called with each answer. */
   constructor(
     inner: BindingStore,
     clock: Clock,

@@ -41,7 +41,7 @@ export class Events {
     this.#lanes = options.sinks.map(laneOf);
   }
 
-  /** Queues an event for whoever wants it. Costs a call nothing: no I/O, no wait. */
+  /** Queues an event for every receiver that asked for its type. Costs a call nothing: no I/O, no wait. */
   tell(type: EventName, at: Instant, aor: string, data: Readonly<Record<string, unknown>>): void {
     const lanes = this.#lanes.filter(({ sink, stop }) => !stop.signal.aborted && sink.wants(type));
     if (lanes.length === 0) return;

@@ -1,4 +1,4 @@
-/** Which of what happens here is told to others, and in which words. Pure. Tokens as fingerprints; never who calls. */
+/** Which events are sent to webhooks, and in which words. Pure. Tokens as fingerprints; never who calls. */
 import type { AorRecord, Binding } from '../../core/binding.ts';
 import type { Effect, Report } from '../../core/events.ts';
 import { targetList } from '../../core/identity.ts';
@@ -47,14 +47,22 @@ export function tellingsOfCall(wake: Wake, now: Instant): readonly Telling[] {
     const data = { callId, pbx, bindingId: d.bindingId, answered: outcome === 'answered' };
     return { type: 'woken', at: now, data };
   });
-  if (wake.devices.length === 0 || outcome === 'answered' || outcome === 'elsewhere') return woken;
+  // Rung without us: how that ends nobody tells us.
+  if (wake.devices.length === 0 || wake.status === 'UNAVAILABLE') return woken;
+  if (outcome === 'answered' || outcome === 'elsewhere') return woken;
   const pushed = wake.devices.map((d) => ({ bindingId: d.bindingId, push: d.push, woken: hasRegistered(d) }));
   const missed: Telling = {
     type: 'missed',
     at: now,
-    data: { callId, pbx, why: outcome ?? 'unknown', devices: pushed },
+    data: { callId, pbx, why: whyMissed(wake), devices: pushed },
   };
   return [...woken, missed];
+}
+
+/** A phone that was busy or was told no is why, where nothing else ended the call. */
+function whyMissed({ outcome, devices }: Wake): string {
+  const isDeclined = outcome === 'gave-up' && devices.some((d) => d.declined !== undefined);
+  return isDeclined ? 'declined' : (outcome ?? 'unknown');
 }
 
 function factsOf(b: Binding): Record<string, unknown> {

@@ -32,6 +32,8 @@ export interface SipPhoneOptions {
   readonly localPort?: number;
   /** Sent as `+sip.instance` with each REGISTER. */
   readonly instanceId?: string;
+  /** User part of its Contact. Default: the account's. */
+  readonly contactUser?: string;
   /** Default: rings until the test answers. */
   readonly answer?: AnswerPolicy;
   readonly userAgent?: string;
@@ -125,8 +127,8 @@ export class SipPhone {
 
   /** Its own Contact URI, without the parameters given to `register`. */
   get contactUri(): string {
-    const { transport } = this.#options;
-    return `sip:${this.user}@${inUri(this.#host)}:${this.localPort}${transport === 'udp' ? '' : `;transport=${transport}`}`;
+    const { transport, contactUser = this.user } = this.#options;
+    return `sip:${contactUser}@${inUri(this.#host)}:${this.localPort}${transport === 'udp' ? '' : `;transport=${transport}`}`;
   }
 
   /** All calls, both directions. */
