@@ -27,7 +27,7 @@ export type Dialable =
 const MAX_DIALLED = 511;
 
 // An escape may not hide a control character: `%0d%0a` would be a new header line once some party decodes it.
-const CHARACTER = '(?:[A-Za-z0-9._~+*=-]|%(?![01]|7f)[0-9A-Fa-f]{2})';
+const CHARACTER = '(?:[A-Za-z0-9._~+=-]|%(?![01]|7f)[0-9A-Fa-f]{2})';
 const NAME = '(?:[A-Za-z0-9._~+-]|%(?![01]|7f)[0-9A-Fa-f]{2})';
 const HOST = String.raw`(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])`;
 // The same set as the FILTER line of the dialplan's fallback, so that both leave out the same contacts.
@@ -62,7 +62,7 @@ function whyNot(uri: string): string {
   const read = parseSipUri(uri);
   if (!read) return 'not a SIP URI';
   if (/%(?:[01][0-9a-f]|7f)/i.test(uri)) return 'an escaped control character';
-  const forbidden = /[^-A-Za-z0-9.:@=_+*~%;[\]]/.exec(uri)?.[0];
+  const forbidden = /[^-A-Za-z0-9.:@=_+~%;[\]]/.exec(uri)?.[0];
   if (forbidden === undefined) return 'malformed';
   const code = forbidden.codePointAt(0) ?? 0;
   return code > 0x20 && code < 0x7f ? `the character ${forbidden}` : 'a character outside printable ASCII';
