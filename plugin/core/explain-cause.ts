@@ -65,7 +65,7 @@ export function verdictOf(trace: CallTrace, device: BindingId): Of<'pushSettled'
 }
 
 /** What a SIP answer below means, by the cause the PBX made of it. */
-export function declinedInWords(cause: number): string {
+function declinedInWords(cause: number): string {
   switch (cause) {
     case Cause.busy:
       return 'The phone was busy: in another call, or set to do not disturb';
