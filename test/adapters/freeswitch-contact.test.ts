@@ -1,7 +1,7 @@
 /** Contacts as FreeSWITCH stores them: read tolerantly, dialled strictly. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { dialText, dialVia, readStored } from '../../adapters/pbx/freeswitch/contact.ts';
+import { dialText, dialVia, readStored } from '../../adapters/pbx/freeswitch/registrations/parse.ts';
 
 const none: ReadonlySet<string> = new Set();
 const NAT =

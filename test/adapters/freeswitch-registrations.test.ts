@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { flushable, heldOf, isSafeCallId, type Row } from '../../adapters/pbx/freeswitch/held.ts';
-import { ownAddresses, readRegistrations } from '../../adapters/pbx/freeswitch/registrations.ts';
+import { flushable, heldOf, isSafeCallId, type Row } from '../../adapters/pbx/freeswitch/registrations/rows.ts';
+import { ownAddresses, readRegistrations } from '../../adapters/pbx/freeswitch/registrations/xml-status.ts';
 import type { Aor } from '../../plugin/core/aor.ts';
 import { instant } from '../../plugin/core/time.ts';
 

@@ -2,9 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { translate as ofAsterisk } from '../../adapters/pbx/asterisk/translate.ts';
 import { ShownContacts } from '../../adapters/pbx/asterisk/wire-facts.ts';
-import { heldOf } from '../../adapters/pbx/freeswitch/held.ts';
-import { LastSeen } from '../../adapters/pbx/freeswitch/last-seen.ts';
-import { readRegistrations } from '../../adapters/pbx/freeswitch/registrations.ts';
+import { LastSeen } from '../../adapters/pbx/freeswitch/registrations/last-seen.ts';
+import { heldOf } from '../../adapters/pbx/freeswitch/registrations/rows.ts';
+import { readRegistrations } from '../../adapters/pbx/freeswitch/registrations/xml-status.ts';
 import { callOf } from '../../adapters/pbx/freeswitch/translate.ts';
 import type { Aor } from '../../plugin/core/aor.ts';
 import { LONGEST_CALLER, LONGEST_USER_AGENT } from '../../plugin/core/detached.ts';

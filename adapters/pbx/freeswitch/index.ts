@@ -1,6 +1,6 @@
 /**
  * FreeSWITCH by its event socket. Main-thread side: hands facts to those they concern, keeps the calls that wait, and asks the
- * worker for what the core decided. What FreeSWITCH holds of registrations is `contacts.ts`.
+ * worker for what the core decided. What FreeSWITCH holds of registrations is `registrations/link.ts`.
  */
 import { randomUUID } from 'node:crypto';
 import { type Aor, aorUser, parseAor } from '../../../plugin/core/aor.ts';
@@ -18,14 +18,14 @@ import {
   type RingTarget,
 } from '../../../plugin/ports/pbx-link.ts';
 import { SupervisedWorker } from '../supervised-worker.ts';
-import { dialText, dialVia } from './contact.ts';
-import { Contacts } from './contacts.ts';
 import { CALL_DEADLINE, CALM_DEADLINE, LIST_DEADLINE } from './deadlines.ts';
 import { lateText } from './dial.ts';
 import { Instants } from './instants.ts';
 import type { LinkData } from './link.ts';
 import type { FreeswitchOptions } from './options.ts';
-import { ownAddresses } from './registrations.ts';
+import { Contacts } from './registrations/link.ts';
+import { dialText, dialVia } from './registrations/parse.ts';
+import { ownAddresses } from './registrations/xml-status.ts';
 import { type CallFact, callOf, type EventHeaders, type FsFact, translate } from './translate.ts';
 import { type Adopted, STATUS, type Target, WaitingCall } from './waiting-call.ts';
 

@@ -7,7 +7,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { DEAD_AFTER_MS, type FromWorker, HEARTBEAT_MS, safe, type ToWorker } from '../supervised-worker.ts';
 import { type Address, EslConnection } from './connection.ts';
 import { LEASE_EVERY_MS, Lease, Observing, type Presence } from './lease.ts';
-import { type Registration, readRegistrations } from './registrations.ts';
+import { type Registration, readRegistrations } from './registrations/xml-status.ts';
 import { type EventHeaders, SUBSCRIPTION, worthReading } from './translate.ts';
 
 export interface LinkData {

@@ -3,9 +3,9 @@
  * NAT with the way back appended as `;fs_nat=yes;fs_path=<escaped URI>`, which repeats every push parameter. Pure. Written by
  * a stranger from end to end: read tolerantly, dialled strictly, never repaired.
  */
-import { dialableUri, sourceOf } from '../../../plugin/core/contact-uri.ts';
-import { stripPushParams } from '../../../plugin/core/push-params.ts';
-import { MAX_CONTACT, paramOf, splitUri, unescapeUri } from '../../../plugin/core/sip-contact.ts';
+import { dialableUri, sourceOf } from '../../../../plugin/core/contact-uri.ts';
+import { stripPushParams } from '../../../../plugin/core/push-params.ts';
+import { MAX_CONTACT, paramOf, splitUri, unescapeUri } from '../../../../plugin/core/sip-contact.ts';
 
 export interface StoredContact {
   /** The phone's own URI, push parameters and all, without what FreeSWITCH appended. */

@@ -1,9 +1,9 @@
 /** Rows of FreeSWITCH as the port's contacts, and the way back to the row. Pure. */
-import { type Aor, parseAor } from '../../../plugin/core/aor.ts';
-import { LONGEST_USER_AGENT, shortened } from '../../../plugin/core/detached.ts';
-import type { Instant } from '../../../plugin/core/time.ts';
-import type { HeldContact } from '../../../plugin/ports/pbx-link.ts';
-import { readStored, type StoredContact } from './contact.ts';
+import { type Aor, parseAor } from '../../../../plugin/core/aor.ts';
+import { LONGEST_USER_AGENT, shortened } from '../../../../plugin/core/detached.ts';
+import type { Instant } from '../../../../plugin/core/time.ts';
+import type { HeldContact } from '../../../../plugin/ports/pbx-link.ts';
+import { readStored, type StoredContact } from './parse.ts';
 
 export interface Row {
   readonly profile: string;

@@ -2,7 +2,7 @@
  * `sofia xmlstatus profile <p> reg|user …`: what FreeSWITCH holds. Pure. Read line by line: only some of the values are escaped,
  * and a Call-ID may hold `</call-id><user>` (RFC 3261 allows both characters), but never a line break.
  */
-import { detached } from '../../../plugin/core/detached.ts';
+import { detached } from '../../../../plugin/core/detached.ts';
 
 export interface Registration {
   readonly profile: string;

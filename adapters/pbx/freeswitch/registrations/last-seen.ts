@@ -1,7 +1,7 @@
 /** The last contact seen under a Call-ID, for the one REGISTER that names nothing else (`Contact: *`). A bounded memory. */
-import type { Aor } from '../../../plugin/core/aor.ts';
-import { BoundedMap } from '../../../plugin/core/bounded-map.ts';
-import { bytesOfText, detached } from '../../../plugin/core/detached.ts';
+import type { Aor } from '../../../../plugin/core/aor.ts';
+import { BoundedMap } from '../../../../plugin/core/bounded-map.ts';
+import { bytesOfText, detached } from '../../../../plugin/core/detached.ts';
 
 const MOST = 10_000;
 const MOST_BYTES = 8 * 1024 * 1024;

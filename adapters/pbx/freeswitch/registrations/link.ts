@@ -2,20 +2,20 @@
  * What FreeSWITCH holds: registrations as they are told, asked for, listed, and removed. Keeps how each contact it handed out
  * was read, for the code that dials it.
  */
-import { type Aor, parseAor, servesAor } from '../../../plugin/core/aor.ts';
-import { sourceOf } from '../../../plugin/core/contact-uri.ts';
-import { type DurationMs, SECOND } from '../../../plugin/core/time.ts';
-import type { Logger } from '../../../plugin/ports/adapter.ts';
-import type { Clock } from '../../../plugin/ports/clock.ts';
-import { type AskAnswer, type HeldContact, LinkError, type PbxEvent } from '../../../plugin/ports/pbx-link.ts';
-import { readStored } from './contact.ts';
-import { CALL_DEADLINE, CALM_DEADLINE, LIST_DEADLINE } from './deadlines.ts';
-import { contactOf, flushable, type Held, heldOf, type Row } from './held.ts';
-import { Instants } from './instants.ts';
+import { type Aor, parseAor, servesAor } from '../../../../plugin/core/aor.ts';
+import { sourceOf } from '../../../../plugin/core/contact-uri.ts';
+import { type DurationMs, SECOND } from '../../../../plugin/core/time.ts';
+import type { Logger } from '../../../../plugin/ports/adapter.ts';
+import type { Clock } from '../../../../plugin/ports/clock.ts';
+import { type AskAnswer, type HeldContact, LinkError, type PbxEvent } from '../../../../plugin/ports/pbx-link.ts';
+import { CALL_DEADLINE, CALM_DEADLINE, LIST_DEADLINE } from '../deadlines.ts';
+import { Instants } from '../instants.ts';
+import type { HeldRow } from '../link.ts';
+import type { FreeswitchOptions } from '../options.ts';
+import type { FsFact } from '../translate.ts';
 import { LastSeen } from './last-seen.ts';
-import type { HeldRow } from './link.ts';
-import type { FreeswitchOptions } from './options.ts';
-import type { FsFact } from './translate.ts';
+import { readStored } from './parse.ts';
+import { contactOf, flushable, type Held, heldOf, type Row } from './rows.ts';
 
 /** A removal is told 20 to 100 ms later. */
 const GONE_WITHIN: DurationMs = 1 * SECOND;
