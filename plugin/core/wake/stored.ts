@@ -1,7 +1,7 @@
 /** What the PBX holds for the account, and which of it is rung at once. */
 import { dialableUri, parseSipUri } from '../contact-uri.ts';
 import type { Policy } from '../policy.ts';
-import { between, type Instant, plus, SECOND } from '../time.ts';
+import { between, type Instant, isFromFuture, plus, SECOND } from '../time.ts';
 import type { CallDraft, DeviceDraft } from './call-draft.ts';
 import { hasRegistered, isLost } from './leg-state.ts';
 import type { ComposeTarget, StoredContact, WakeDevice } from './types.ts';
@@ -68,7 +68,8 @@ function ringsAtOnce(device: WakeDevice, now: Instant, policy: Policy): boolean 
   const registeredAt =
     contact.expiresAt !== undefined && grantedMs !== undefined ? plus(contact.expiresAt, -grantedMs) : known?.seenAt;
   // PBXs tell expiry in whole seconds: one more counts as fresh, so that a REGISTER just before the call is never missed.
-  return registeredAt !== undefined && between(registeredAt, now) <= policy.freshContactMs + SECOND;
+  if (registeredAt === undefined || isFromFuture(registeredAt, now)) return false;
+  return between(registeredAt, now) <= policy.freshContactMs + SECOND;
 }
 
 export function isDatagram(contact: StoredContact): boolean {
