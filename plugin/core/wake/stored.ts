@@ -58,7 +58,7 @@ export function asked(draft: CallDraft, contacts: readonly StoredContact[] | 'un
  * A stored TCP, TLS or WS contact is rung at once: alive it rings, dead it costs nothing. A stored UDP contact only if it
  * is fresh or the push failed: Asterisk sends a dead INVITE again even after hang-up, and the phone would ring twice.
  */
-function ringsAtOnce(device: WakeDevice, now: Instant, policy: Policy): boolean {
+export function ringsAtOnce(device: WakeDevice, now: Instant, policy: Policy): boolean {
   const { contact } = device.legs.stored;
   if (!contact) return false;
   if (isLost(device) || device.push === 'delayed' || device.push === 'awake') return true;
