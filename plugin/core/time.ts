@@ -29,6 +29,22 @@ export function between(from: Instant, to: Instant): DurationMs {
   return to - from;
 }
 
+/** Clocks of one site may differ by this much (a PBX's from ours); beyond it one of them was wrong. */
+export const CLOCKS_DIFFER: DurationMs = 10 * MINUTE;
+
+/**
+ * Whether a stored stamp was made by a clock that was wrong: a wall clock may have been two days ahead for a few minutes. What
+ * happened before what, nobody knows of it then; it must neither hide what happens now nor pass for recent.
+ */
+export function isFromFuture(at: Instant, now: Instant): boolean {
+  return between(now, at) > CLOCKS_DIFFER;
+}
+
+/** A stored stamp as far as it can be true. */
+export function capped(at: Instant, now: Instant): Instant {
+  return isFromFuture(at, now) ? now : at;
+}
+
 export function earliest(...at: readonly (Instant | undefined)[]): Instant | undefined {
   return at.reduce((a, b) => (a === undefined ? b : b === undefined ? a : a < b ? a : b), undefined);
 }

@@ -181,6 +181,13 @@ describe('fcm', () => {
       expect(kinds.slice(4)).toEqual(Array(8).fill('misconfigured'));
     });
 
+    it('… of one account only says nothing of our own', async () => {
+      for (let i = 0; i < 12; i++) {
+        fcm.next({ status: 400, reason: 'INVALID_ARGUMENT', complaint: NO_TOKEN });
+        expect((await send('call', { call: target(`made-up-${i}`) })).kind).toBe('failed');
+      }
+    });
+
     it('of another project is our mistake, and says nothing about other devices', async () => {
       fcm.register('of-two', 'example-two');
       expect(await send('call', { call: target('of-two') })).toMatchObject({

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
 import { DAY, HOUR, MINUTE, plus, SECOND } from '../../plugin/core/time.ts';
-import { AOR, bindingEndingIn, contactUri, MONDAY, recordOf } from '../support/builders.ts';
+import { AOR, apnsPair, bindingEndingIn, contactUri, MONDAY, recordOf } from '../support/builders.ts';
 import { settle } from '../support/fake-clock.ts';
 import { arrival, ended, leg, REFS, WaitingSite } from '../support/waiting-site.ts';
 
@@ -31,6 +31,27 @@ describe('a call', () => {
     expect(site.watched).toEqual([true, false]);
     expect(site.pushed).toEqual(['call']);
     expect(site.traces.find(AOR)[0]).toMatchObject({ outcome: 'answered' });
+  });
+
+  it.each([2 * DAY, -2 * DAY])('takes the time it takes when the wall clock is set by %d ms meanwhile', async (ms) => {
+    const { other } = apnsPair();
+    const course = async (at: WaitingSite, jump: number) => {
+      // Pushed once more after six seconds, as Android is.
+      at.record = recordOf(bindingEndingIn(6 * DAY, MONDAY, { targets: other ? { other } : {} }));
+      await at.call();
+      await at.tell(leg('device'));
+      at.clock.jump(jump);
+      await at.tell({ type: 'legRinging', pbx: 'office', ref: 'nobody' });
+      await at.clock.advance(5 * SECOND);
+      const early = at.pushed.length;
+      await at.clock.advance(5 * SECOND);
+      return { early, pushed: at.pushed, orders: at.pbx.orders };
+    };
+    const plain = await new WaitingSite().start();
+    const expected = await course(plain, 0);
+    plain.wakes.stop();
+    expect([expected.early, expected.pushed], 'control').toEqual([1, ['call', 'call']]);
+    expect(await course(site, ms)).toEqual(expected);
   });
 
   it('the push does not wait for the PBX, nor for the store’s writer', async () => {

@@ -5,7 +5,7 @@ import type { LifecycleEvent } from '../events.ts';
 import { shareToken } from '../identity.ts';
 import { pushParamsOf } from '../push-params.ts';
 import { lifetimeOf } from '../schedule.ts';
-import { between, type DurationMs, type Instant, latest, plus, SECOND } from '../time.ts';
+import { between, type DurationMs, type Instant, isFromFuture, latest, plus, SECOND } from '../time.ts';
 import { type Draft, worthWriting } from './draft.ts';
 import { finishEnding } from './ending.ts';
 
@@ -54,7 +54,7 @@ export function unregistered(draft: Draft, event: Extract<LifecycleEvent, { type
     // Asleep for so long that its contact expired, and then logged out: its token names it. With another contact here it
     // has only moved, and some apps log their old contact out, token and all.
     const byToken = here.length === 0 && params?.kind === 'push' && shareToken(b.targets, params.targets);
-    if ((named.length === 0 && !byToken) || isOutdated(b, event.at)) continue;
+    if ((named.length === 0 && !byToken) || isOutdated(b, event.at, draft.now)) continue;
     if (endsByUnregister(draft, b)) draft.bury(b, 'unregistered');
     else draft.replace({ ...b, contacts: b.contacts.filter((c) => !named.includes(c)) });
   }
@@ -75,6 +75,6 @@ export function endsByUnregister(draft: Draft, b: Binding): boolean {
 }
 
 /** Two REGISTERs within a moment may be seen in the wrong order: what happened before the last renewal ends nothing. */
-export function isOutdated(b: Binding, at: Instant): boolean {
-  return at < b.renewedAt;
+export function isOutdated(b: Binding, at: Instant, now: Instant): boolean {
+  return at < b.renewedAt && !isFromFuture(b.renewedAt, now);
 }

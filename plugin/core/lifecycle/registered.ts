@@ -4,7 +4,7 @@ import type { LifecycleEvent, SeenContact } from '../events.ts';
 import { formerTokens, isSameDevice, sameTargets, shareToken, targetList } from '../identity.ts';
 import { pushParamsOf } from '../push-params.ts';
 import { isNotifiable, lifetimeOf } from '../schedule.ts';
-import { between, type DurationMs, type Instant, latest, plus, SECOND } from '../time.ts';
+import { between, capped, type DurationMs, type Instant, isFromFuture, latest, plus, SECOND } from '../time.ts';
 import { type Draft, worthWriting } from './draft.ts';
 import { makeRoom, removeContact } from './ending.ts';
 import { endsByUnregister, isOutdated } from './gone.ts';
@@ -149,14 +149,17 @@ function renew(
   const same = binding.contacts.find((c) => c.pbx === contact.pbx && c.uri === contact.uri);
   const others = binding.contacts.filter((c) => c.pbx === contact.pbx && c.uri !== contact.uri);
   const elsewhere = binding.contacts.filter((c) => c.pbx !== contact.pbx);
-  const renewedAt = latest(binding.renewedAt, at);
+  // A proof of now takes the place of a stamp that cannot be one.
+  const before = capped(binding.renewedAt, draft.now);
+  const renewedAt = before === binding.renewedAt ? latest(before, at) : at;
   const tokensSame = sameTargets(binding.targets, targets);
   const instanceLearned = contact.instanceId !== undefined && binding.evidence.instanceId !== contact.instanceId;
   // PBXs state an expiry in whole seconds: less than two of them is no news.
   const grantedLearned =
     contact.grantedMs !== undefined && Math.abs((same?.grantedMs ?? 0) - contact.grantedMs) >= 2 * SECOND;
-  const advance = between(binding.renewedAt, renewedAt);
+  const advance = between(before, renewedAt);
   const significant =
+    before !== binding.renewedAt ||
     !tokensSame ||
     !sameChoice(binding.choice, choice) ||
     instanceLearned ||
@@ -229,7 +232,7 @@ function heldContact(
   // Nobody knows what was granted, but no more than the AOR's maximum: that proves less, and still enough.
   const { grantedMs: _, ...rest } = contact;
   const at = provedAt ?? noEarlierThan(rest);
-  if (at !== undefined && between(binding.renewedAt, at) > ROUNDING) {
+  if (at !== undefined && between(capped(binding.renewedAt, draft.now), at) > ROUNDING) {
     return renew(draft, binding, contact, targets, at, [binding]);
   }
   if (same) {
@@ -241,7 +244,8 @@ function heldContact(
   }
   const newest = binding.contacts.filter((c) => c.pbx === contact.pbx).at(-1);
   const sameToken = shareToken(binding.targets, targets);
-  if (newest && provedAt !== undefined && provedAt < newest.seenAt && sameToken) {
+  const isKnown = (seenAt: Instant) => !isFromFuture(seenAt, draft.now);
+  if (newest && provedAt !== undefined && provedAt < newest.seenAt && isKnown(newest.seenAt) && sameToken) {
     // We had asked for its removal once, or were away when the device moved on.
     removeContact(draft, binding, contact.uri, contact.pbx, 'replaced', [binding.targets]);
   } else if (!newest || (sameToken && isLikelyNewer(contact, newest, draft.now))) {
@@ -257,7 +261,8 @@ function heldContact(
 function isLikelyNewer(contact: SeenContact, newest: KnownContact, now: Instant): boolean {
   if (contact.expiresAt === undefined || newest.grantedMs === undefined) return false;
   const registeredAt = plus(contact.expiresAt, -newest.grantedMs);
-  return registeredAt > newest.seenAt && registeredAt <= plus(now, ROUNDING);
+  const isNewer = registeredAt > newest.seenAt || isFromFuture(newest.seenAt, now);
+  return isNewer && registeredAt <= plus(now, ROUNDING);
 }
 
 /** Two bindings turn out to be one device: the older id lives on, with the later proof. */
@@ -290,7 +295,7 @@ function pushSwitchedOff(draft: Draft, contact: SeenContact, at: Instant): void 
     uri: contact.uri,
     ...(contact.instanceId === undefined ? {} : { instanceId: contact.instanceId }),
   };
-  for (const b of draft.bindings.filter((x) => isSameDevice(x, evidence) && !isOutdated(x, at))) {
+  for (const b of draft.bindings.filter((x) => isSameDevice(x, evidence) && !isOutdated(x, at, draft.now))) {
     if (endsByUnregister(draft, b)) draft.bury(b, 'unregistered');
   }
 }

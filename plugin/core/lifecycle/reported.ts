@@ -6,7 +6,7 @@ import { type Binding, type Claim, choiceOf } from '../binding.ts';
 import type { LifecycleEvent } from '../events.ts';
 import { formerTokens, sameTargets, shareToken, targetList } from '../identity.ts';
 import { lifetimeOf } from '../schedule.ts';
-import { between, type DurationMs, type Instant, latest, MINUTE, plus } from '../time.ts';
+import { between, capped, type DurationMs, type Instant, isFromFuture, latest, MINUTE, plus } from '../time.ts';
 import { type Draft, worthWriting } from './draft.ts';
 
 type Event<T extends LifecycleEvent['type']> = Extract<LifecycleEvent, { type: T }>;
@@ -40,7 +40,12 @@ export function reported(draft: Draft, event: Event<'Reported'>): void {
   }
   const before = binding.claim;
   const isSame = before !== undefined && sameTargets(before.targets, targets);
-  if (isSame && between(before.at, at) < worthWriting(draft.policy(binding).neverRegisteredMs)) return;
+  if (
+    isSame &&
+    !isFromFuture(before.at, at) &&
+    between(before.at, at) < worthWriting(draft.policy(binding).neverRegisteredMs)
+  )
+    return;
   const endsAt = isOnlyAClaim(binding) ? endOf(draft, claim) : binding.endsAt;
   draft.replace({ ...binding, claim, endsAt, ...(isOnlyAClaim(binding) ? { renewedAt: at } : {}) });
 }
@@ -48,7 +53,7 @@ export function reported(draft: Draft, event: Event<'Reported'>): void {
 /** The AOR registered at `registeredAt` or later: what was claimed since holds. */
 export function confirmClaims(draft: Draft, registeredAt: Instant | undefined): void {
   for (const b of [...draft.bindings]) {
-    if (b.claim && isBorneOut(b.claim, registeredAt)) take(draft, b, b.claim);
+    if (b.claim && isBorneOut({ at: capped(b.claim.at, draft.now) }, registeredAt)) take(draft, b, b.claim);
   }
 }
 
@@ -68,7 +73,7 @@ export function answered(draft: Draft, event: Event<'ReportedDeviceAnswered'>): 
   renewFrom(draft, b, event.at);
 }
 
-function isBorneOut(claim: Claim, registeredAt: Instant | undefined): boolean {
+function isBorneOut(claim: Pick<Claim, 'at'>, registeredAt: Instant | undefined): boolean {
   return registeredAt !== undefined && between(claim.at, registeredAt) >= -STARTS_WITHIN;
 }
 
@@ -141,7 +146,8 @@ function take(draft: Draft, binding: Binding, claim: Claim): void {
 /** A new lifetime, whatever was planned; written only if it is worth it. */
 function renewFrom(draft: Draft, b: Binding, at: Instant, tokensChanged = false): void {
   const lifetime = lifetimeOf(b, draft.policy(b));
-  const advance = between(b.renewedAt, at);
+  const before = capped(b.renewedAt, draft.now);
+  const advance = between(before, at);
   const { ending, notBefore, putOff: _, lastRefreshAt: __, ...rest } = b;
   const isPlanned =
     b.sent.length > 0 ||
@@ -150,7 +156,7 @@ function renewFrom(draft: Draft, b: Binding, at: Instant, tokensChanged = false)
     b.unansweredWakes > 0 ||
     notBefore !== undefined;
   if (!tokensChanged && !isPlanned && advance < worthWriting(lifetime)) return;
-  const renewedAt = latest(b.renewedAt, at);
+  const renewedAt = latest(before, at);
   draft.replace({
     ...rest,
     renewedAt,

@@ -4,7 +4,7 @@ import type { Braked, LifecycleEvent } from '../events.ts';
 import { targetList } from '../identity.ts';
 import type { Policy } from '../policy.ts';
 import { bindingDueAt, isSameNotice, nextNotice, nextRefresh, noticeKind } from '../schedule.ts';
-import { between, type DurationMs, HOUR, type Instant, latest, MINUTE, plus } from '../time.ts';
+import { between, type DurationMs, HOUR, type Instant, isFromFuture, latest, MINUTE, plus } from '../time.ts';
 import { collapseId } from './collapse-id.ts';
 import type { Draft } from './draft.ts';
 import { beginEnding, continueEnding } from './ending.ts';
@@ -112,7 +112,7 @@ function warn(draft: Draft, b: Binding, offsetMs: DurationMs): void {
 }
 
 function aorMissing(draft: Draft): void {
-  if (draft.missingSince === undefined) {
+  if (draft.missingSince === undefined || isFromFuture(draft.missingSince, draft.now)) {
     draft.missingSince = draft.now;
     draft.dirty = true;
   } else {

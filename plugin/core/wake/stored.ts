@@ -1,7 +1,7 @@
 /** What the PBX holds for the account, and which of it is rung at once. */
 import { dialableUri, parseSipUri } from '../contact-uri.ts';
 import type { Policy } from '../policy.ts';
-import { between, type Instant, plus, SECOND } from '../time.ts';
+import { between, type Instant, isFromFuture, plus, SECOND } from '../time.ts';
 import type { CallDraft, DeviceDraft } from './call-draft.ts';
 import { hasRegistered, isLost } from './leg-state.ts';
 import type { ComposeTarget, StoredContact, WakeDevice } from './types.ts';
@@ -58,7 +58,7 @@ export function asked(draft: CallDraft, contacts: readonly StoredContact[] | 'un
  * A stored TCP, TLS or WS contact is rung at once: alive it rings, dead it costs nothing. A stored UDP contact only if it
  * is fresh or the push failed: Asterisk sends a dead INVITE again even after hang-up, and the phone would ring twice.
  */
-function ringsAtOnce(device: WakeDevice, now: Instant, policy: Policy): boolean {
+export function ringsAtOnce(device: WakeDevice, now: Instant, policy: Policy): boolean {
   const { contact } = device.legs.stored;
   if (!contact) return false;
   if (isLost(device) || device.push === 'delayed' || device.push === 'awake') return true;
@@ -68,7 +68,8 @@ function ringsAtOnce(device: WakeDevice, now: Instant, policy: Policy): boolean 
   const registeredAt =
     contact.expiresAt !== undefined && grantedMs !== undefined ? plus(contact.expiresAt, -grantedMs) : known?.seenAt;
   // PBXs tell expiry in whole seconds: one more counts as fresh, so that a REGISTER just before the call is never missed.
-  return registeredAt !== undefined && between(registeredAt, now) <= policy.freshContactMs + SECOND;
+  if (registeredAt === undefined || isFromFuture(registeredAt, now)) return false;
+  return between(registeredAt, now) <= policy.freshContactMs + SECOND;
 }
 
 export function isDatagram(contact: StoredContact): boolean {

@@ -75,6 +75,8 @@ export class LiveWake {
   readonly #trace: CallTrace;
   readonly linkedId: string | undefined;
   readonly #seenMs: number;
+  /** A call lasts as long as it lasts, also when the wall clock is set meanwhile. */
+  readonly #begun: { readonly at: Instant; readonly ms: number };
   /** Only where the pushes may say it. */
   readonly #caller: Caller | undefined;
   /** Aborted when a push would be tried again after the end: it would ring for a call that is over. */
@@ -96,10 +98,15 @@ export class LiveWake {
     this.#trace = { callId, aor, pbx, at, steps: this.#steps, over: false };
     deps.traces.add(this.#trace);
     const { clock } = deps;
-    this.#cancelForget = clock.after(Math.max(0, between(clock.now(), wake.endsAt)) + FORGET_AFTER, () => {
+    this.#begun = { at: clock.now(), ms: clock.monotonicMs() };
+    this.#cancelForget = clock.after(Math.max(0, between(this.#now(), wake.endsAt)) + FORGET_AFTER, () => {
       this.trace({ step: 'endUnknown' });
       this.#close();
     });
+  }
+
+  #now(): Instant {
+    return plus(this.#begun.at, this.#o.clock.monotonicMs() - this.#begun.ms);
   }
 
   has(bindingId: Binding['id']): boolean {
@@ -156,7 +163,7 @@ export class LiveWake {
   step(event: WakeEvent): void {
     const { clock, policyOf } = this.#o;
     const { aor } = this.#wake;
-    const now = clock.now();
+    const now = this.#now();
     const { wake, effects } = stepWake(this.#wake, event, now, (b) => policyOf(aor, b));
     this.#wake = wake;
     this.carryOut(effects);
@@ -244,7 +251,9 @@ export class LiveWake {
     const { wake } = this;
     const { bindingId } = device;
     this.trace({ step: 'pushSent', device: bindingId, provider: device.target.provider });
-    const expiresAt = plus(wake.startedAt, this.#o.policyOf(wake.aor, device.binding).ringTimeMs);
+    // As the wall clock shows it now: services and apps compare it with theirs.
+    const left = between(this.#now(), plus(wake.startedAt, this.#o.policyOf(wake.aor, device.binding).ringTimeMs));
+    const expiresAt = plus(this.#o.clock.now(), left);
     const outcome = await this.#o.delivery.send(
       {
         purpose: 'call',
@@ -368,12 +377,12 @@ export class LiveWake {
     };
     const until = lateUntil(wake, (b) => policyOf(wake.aor, b));
     if (until === undefined) return end();
-    this.#cancelForget = clock.after(between(clock.now(), until), end);
+    this.#cancelForget = clock.after(between(this.#now(), until), end);
   }
 
   #settleDevices(): void {
     const { wake } = this;
-    const now = this.#o.clock.now();
+    const now = this.#now();
     for (const d of wake.devices) {
       const came = hasCome(d);
       // Whether it was this device that came is not known.

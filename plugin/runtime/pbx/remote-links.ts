@@ -35,7 +35,7 @@ export class RemoteLinks implements PeerNode {
   readonly #o: RemoteLinksOptions;
   readonly #links = new Map<string, RemoteLink>();
   /** AOR to the nodes where a call waits for it, and until when. */
-  readonly #watchers = new Map<Aor, Map<string, Instant>>();
+  readonly #watchers = new Map<Aor, Map<string, number>>();
 
   constructor(options: RemoteLinksOptions) {
     this.#o = options;
@@ -55,7 +55,7 @@ export class RemoteLinks implements PeerNode {
     if (event.type !== 'contactSeen' || !isRegister(event.how)) return;
     const { contact, how, at } = event;
     for (const [node, until] of this.#watchers.get(contact.aor) ?? []) {
-      if (until > this.#o.clock.now()) this.#o.peers.tell(node, { contact, how, at });
+      if (until > this.#o.clock.monotonicMs()) this.#o.peers.tell(node, { contact, how, at });
     }
   }
 
@@ -109,9 +109,9 @@ export class RemoteLinks implements PeerNode {
   }
 
   #watch(link: PbxLink, aor: Aor, node: string, on: boolean): void {
-    const nodes = this.#watchers.get(aor) ?? new Map<string, Instant>();
+    const nodes = this.#watchers.get(aor) ?? new Map<string, number>();
     if (on) {
-      nodes.set(node, plus(this.#o.clock.now(), WATCHED_FOR));
+      nodes.set(node, this.#o.clock.monotonicMs() + WATCHED_FOR);
       this.#watchers.set(aor, nodes);
       link.watch(aor, true);
       this.#o.clock.after(WATCHED_FOR, () => this.#unwatch(link, aor, node));
@@ -124,7 +124,7 @@ export class RemoteLinks implements PeerNode {
     const nodes = this.#watchers.get(aor);
     const until = nodes?.get(node);
     // It was asked for again meanwhile.
-    if (!nodes || until === undefined || (!now && until > this.#o.clock.now())) return;
+    if (!nodes || until === undefined || (!now && until > this.#o.clock.monotonicMs())) return;
     nodes.delete(node);
     if (nodes.size > 0) return;
     this.#watchers.delete(aor);

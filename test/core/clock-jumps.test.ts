@@ -1,0 +1,110 @@
+/** The wall clock was two days ahead for four minutes: what was stamped meanwhile must not hide what happens afterwards. */
+import { describe, expect, it } from 'vitest';
+import type { AorRecord } from '../../plugin/core/binding.ts';
+import type { LifecycleEvent } from '../../plugin/core/events.ts';
+import { transition } from '../../plugin/core/lifecycle.ts';
+import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
+import { capped, DAY, HOUR, type Instant, isFromFuture, MINUTE, plus } from '../../plugin/core/time.ts';
+import { ringsAtOnce } from '../../plugin/core/wake/stored.ts';
+import type { WakeDevice } from '../../plugin/core/wake/types.ts';
+import { apnsPair, BINDING, bindingEndingIn, contactUri, MONDAY, recordOf } from '../support/builders.ts';
+
+const NOW = MONDAY;
+const AHEAD = plus(NOW, 2 * DAY);
+const newId = BINDING;
+
+const step = (record: AorRecord, event: LifecycleEvent, now: Instant) =>
+  transition(record, event, now, () => DEFAULT_POLICY);
+const register = (at: Instant, port = 40001): LifecycleEvent => ({
+  type: 'ContactSeen',
+  live: true,
+  binds: true,
+  at,
+  newId,
+  contact: { pbx: 'office', uri: contactUri({ port }), grantedMs: HOUR, expiresAt: plus(at, HOUR) },
+});
+
+/** A phone that registered while the clock was ahead. */
+const renewedAhead = (): AorRecord => step(recordOf(bindingEndingIn(5 * DAY, NOW)), register(AHEAD), AHEAD).record;
+
+describe('after the clock is right again', () => {
+  it('a log-out is heard', () => {
+    const at = plus(NOW, 5 * MINUTE);
+    const after = step(renewedAhead(), { type: 'Unregistered', pbx: 'office', uri: contactUri(), at }, at);
+    expect(after.record.bindings).toEqual([]);
+  });
+
+  it('so is push switched off in the app', () => {
+    const at = plus(NOW, 5 * MINUTE);
+    const off: LifecycleEvent = {
+      ...(register(at) as Extract<LifecycleEvent, { type: 'ContactSeen' }>),
+      contact: { pbx: 'office', uri: contactUri(), wireUri: 'sip:1001@192.0.2.7:40001;transport=tls' },
+    };
+    expect(step(renewedAhead(), off, at).record.bindings).toEqual([]);
+  });
+
+  it('a REGISTER takes the place of the stamp that cannot be one, and costs nothing of the lifetime', () => {
+    const before = renewedAhead();
+    const at = plus(NOW, 5 * MINUTE);
+    const [b] = step(before, register(at), at).record.bindings;
+    expect(b?.renewedAt).toBe(at);
+    expect(b?.contacts).toMatchObject([{ seenAt: at }]);
+    expect(b?.endsAt).toBe(before.bindings[0]?.endsAt);
+  });
+
+  it('a contact of a device that moved is not taken for what it left behind', () => {
+    const at = plus(NOW, 5 * MINUTE);
+    const seen = { ...register(at, 40009), live: false } as LifecycleEvent;
+    const after = step(renewedAhead(), seen, at);
+    expect(after.effects.filter((e) => e.type === 'removeContact' && e.uri.includes(':40009'))).toEqual([]);
+  });
+
+  it('a UDP contact that was seen "in two days" is not one that is awake', () => {
+    const uri = contactUri({ transport: 'udp' });
+    const device = (seenAt: Instant) =>
+      ({
+        push: 'accepted',
+        binding: bindingEndingIn(5 * DAY, NOW, { contacts: [{ pbx: 'office', uri, seenAt }] }),
+        legs: { stored: { contact: { pbx: 'office', uri }, state: 'none' }, fresh: { state: 'none' } },
+      }) as unknown as WakeDevice;
+    expect(ringsAtOnce(device(plus(NOW, -MINUTE)), NOW, DEFAULT_POLICY)).toBe(false);
+    expect(ringsAtOnce(device(AHEAD), NOW, DEFAULT_POLICY)).toBe(false);
+    expect(ringsAtOnce(device(NOW), NOW, DEFAULT_POLICY), 'control').toBe(true);
+  });
+
+  it('an account that is missing since "in two days" is counted from now', () => {
+    const ask: LifecycleEvent = { type: 'Ticked', asked: 'missing', braked: 'nothing' };
+    const due = recordOf(bindingEndingIn(-HOUR, NOW));
+    const ahead = { ...due, missingSince: AHEAD };
+    const first = step(ahead, ask, NOW).record;
+    expect(first.missingSince).toBe(NOW);
+    expect(step(first, ask, plus(NOW, DEFAULT_POLICY.aorMissingMs)).record.bindings).toEqual([]);
+  });
+
+  it('a claim that was stamped ahead is borne out by a REGISTER of now', () => {
+    const claim = { at: AHEAD, installId: 'app', targets: apnsPair() };
+    const claimed = bindingEndingIn(HOUR, NOW, { targets: {}, contacts: [], claim, evidence: { installId: 'app' } });
+    const at = plus(NOW, MINUTE);
+    const plain = { ...register(at), contact: { pbx: 'office', uri: 'sip:1001@192.0.2.9:5060' } } as LifecycleEvent;
+    const [b] = step(recordOf(claimed), plain, at).record.bindings;
+    expect(b?.targets.call).toBeDefined();
+  });
+});
+
+describe('clocks that differ a little are no jump', () => {
+  it.each([
+    [0, false],
+    [10 * MINUTE, false],
+    [10 * MINUTE + 1, true],
+    [-DAY, false],
+  ])('%d ms ahead', (ms, isAhead) => {
+    expect(isFromFuture(plus(NOW, ms), NOW)).toBe(isAhead);
+    expect(capped(plus(NOW, ms), NOW)).toBe(isAhead ? NOW : plus(NOW, ms));
+  });
+
+  it('two REGISTERs in one breath told in the wrong order still end nothing', () => {
+    const renewed = step(recordOf(bindingEndingIn(5 * DAY, NOW)), register(plus(NOW, 5_000)), NOW).record;
+    const late: LifecycleEvent = { type: 'Unregistered', pbx: 'office', uri: contactUri(), at: NOW };
+    expect(step(renewed, late, NOW).record.bindings).toHaveLength(1);
+  });
+});
