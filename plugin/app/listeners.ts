@@ -114,8 +114,10 @@ function tlsOf(
 /** What `pushwake status` and monitoring get. */
 function health(config: LoadedConfig, runtime: Runtime): Health {
   const { providers, alarms } = runtime.status.pushes();
+  const { trouble: storeTrouble } = runtime.status.store();
   return {
     ...runtime.status.status(),
+    ...(storeTrouble && { storeTrouble: storeTrouble.reason }),
     brakes: runtime.status.brake(),
     version: readManifest().version,
     mode: config.mode,

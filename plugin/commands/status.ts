@@ -67,6 +67,7 @@ export function whatIsWrong(health: Health): string[] {
     ...Object.entries(health.links).flatMap(([pbx, up]) =>
       up ? [] : [`the link to ${pbx} is down: its calls ring without push; "pbx link down" in the log says why`],
     ),
+    ...(health.storeTrouble === undefined ? [] : [`no notice is sent and nothing ends: ${health.storeTrouble}`]),
     ...(health.alarms ?? []).map((a) => `${a.provider} refuses app ${a.app} (${a.reason}): ${a.hint}`),
     ...(health.services ?? []).flatMap(({ provider, breaker, trouble }) => {
       if (breaker === 'closed' && trouble === undefined) return [];

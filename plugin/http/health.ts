@@ -8,6 +8,8 @@ export interface Health extends Summary {
   readonly mode: string;
   /** Push services by name in the configuration: what waits, what is under way, whether it is held back. */
   readonly services: readonly Pick<ServiceState, 'provider' | 'queued' | 'inFlight' | 'breaker' | 'trouble'>[];
+  /** Why the store does not answer as it should. Absent: it does. */
+  readonly storeTrouble?: string;
   /** Services that refuse us for a mistake of ours. */
   readonly alarms: readonly { provider: string; app: string; reason: string; hint: string }[];
   /** What the brake holds, one by one. */

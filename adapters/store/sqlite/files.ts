@@ -37,6 +37,35 @@ export function claim(configured: string): Claimed {
   }
 }
 
+/** Which file this is, whatever it is called: of the one that was opened. */
+export interface FileIdentity {
+  readonly device: number;
+  readonly inode: number;
+}
+
+/** Undefined: there is none. */
+export function identityOf(path: string): FileIdentity | undefined {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat && { device: stat.dev, inode: stat.ino };
+}
+
+/**
+ * What happened to the file under its name since it was opened, in a sentence that says what to do; undefined: nothing. SQLite goes
+ * on with the file it has opened, so that all looks well until the restart, which finds another one or none.
+ */
+export function whatBecameOf(path: string, opened: FileIdentity | undefined): string | undefined {
+  const now = identityOf(path);
+  if (now !== undefined && now.device === opened?.device && now.inode === opened.inode) return undefined;
+  const [what, back] =
+    now === undefined
+      ? ['is not there any more', 'if it was moved, move it back, with -wal and -shm']
+      : [
+          'is not the file that was opened: it was replaced',
+          'if the old one was moved, stop pushwake and move it back',
+        ];
+  return `store file ${path} ${what}; what is saved now is lost at the next start. ${back}; if it is gone for good, restart pushwake: phones bind again as they register`;
+}
+
 function existing(path: string): string {
   return existsSync(path) ? realpathSync(path) : path;
 }

@@ -11,7 +11,7 @@ import type { Instant } from '../../../plugin/core/time.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
 import { type BindingStore, type PutOutcome, StoreError } from '../../../plugin/ports/binding-store.ts';
 import { rowOf } from '../row-text.ts';
-import { type Claimed, claim } from './files.ts';
+import { type Claimed, claim, type FileIdentity, identityOf, whatBecameOf } from './files.ts';
 import { SqliteKeyvAdapter } from './keyv-adapter.ts';
 import { inWords } from './trouble.ts';
 import { WORKER_URL, Writer } from './writer.ts';
@@ -41,6 +41,7 @@ export function create(options: SqliteOptions, deps: AdapterDeps, internals: Par
 
 interface Opened {
   readonly claimed: Claimed;
+  readonly identity: FileIdentity | undefined;
   readonly writer: Writer;
   readonly adapter: SqliteKeyvAdapter;
   readonly keyv: Keyv<AorRecord>;
@@ -54,6 +55,8 @@ class SqliteStore implements BindingStore {
   #opening: Promise<Opened> | undefined;
   #opened: Opened | undefined;
   #closing: Promise<void> | undefined;
+  /** What was logged of the file's fate. */
+  #said: string | undefined;
   /** Writes that `close` waits for. */
   readonly #underWay = new Set<Promise<unknown>>();
 
@@ -75,7 +78,13 @@ class SqliteStore implements BindingStore {
       const writer = new Writer({ path, busyTimeoutMs: this.#internals.busyTimeoutMs }, this.#deps, WORKER_URL);
       try {
         const adapter = new SqliteKeyvAdapter(path, writer);
-        return { claimed: { path, release: () => undefined }, writer, adapter, keyv: keyvOver(adapter) };
+        return {
+          claimed: { path, release: () => undefined },
+          identity: identityOf(path),
+          writer,
+          adapter,
+          keyv: keyvOver(adapter),
+        };
       } catch (cause) {
         throw new StoreError(inWords(path, cause), { cause });
       }
@@ -100,7 +109,7 @@ class SqliteStore implements BindingStore {
     try {
       await writer.open();
       const adapter = new SqliteKeyvAdapter(claimed.path, writer);
-      return { claimed, writer, adapter, keyv: keyvOver(adapter) };
+      return { claimed, identity: identityOf(claimed.path), writer, adapter, keyv: keyvOver(adapter) };
     } catch (error) {
       await writer.close();
       claimed.release();
@@ -132,7 +141,21 @@ class SqliteStore implements BindingStore {
 
   /** One writer: nothing to lease, just read. */
   async claimDue(now: Instant, limit: number): Promise<readonly Aor[]> {
+    this.#checkFile();
     return this.#open().adapter.due(now, limit) as readonly Aor[];
+  }
+
+  /**
+   * Asked with what is due, once a minute: while the file under the name is another one, nothing is sent and nothing ends, and
+   * status, pages and metrics say why. Calls and registrations go on with the file that was opened.
+   */
+  #checkFile(): void {
+    const { claimed, identity } = this.#open();
+    const became = whatBecameOf(claimed.path, identity);
+    if (became !== undefined && became !== this.#said) this.#deps.log.error({ reason: became }, 'store file is gone');
+    if (became === undefined && this.#said !== undefined) this.#deps.log.info({}, 'store file is back');
+    this.#said = became;
+    if (became !== undefined) throw new StoreError(became);
   }
 
   /** One that cannot be read does not hide the others: they come first, then the error. */
