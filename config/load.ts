@@ -55,7 +55,7 @@ export interface AdapterConfig {
 export interface ConfigFile {
   readonly config: LoadedConfig;
   /** `path`: `push.apns.apps[0].key` or `push.apns.apps.0.key`. */
-  readonly mistakes: (found: readonly { readonly path: string; readonly message: string }[]) => ConfigError;
+  readonly mistakes: (found: readonly { readonly path: string; readonly message: string }[]) => ConfigFileError;
 }
 
 export function loadConfig(file: string, schemaOf: SchemaOf, env: NodeJS.ProcessEnv = process.env): LoadedConfig {

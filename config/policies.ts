@@ -2,6 +2,7 @@
 import type { Aor } from '../plugin/core/aor.ts';
 import type { PolicyFor } from '../plugin/core/lifecycle.ts';
 import { DEFAULT_POLICY, type Policy } from '../plugin/core/policy.ts';
+import { MINUTE } from '../plugin/core/time.ts';
 import type { Config, PolicyConfig } from './schema.ts';
 
 /** `*` stands for any text; everything else for itself. */
@@ -11,6 +12,26 @@ export function matches(pattern: string, text: string): boolean {
     .map((s) => s.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
     .join('.*');
   return new RegExp(`^${source}$`, 'i').test(text);
+}
+
+/** Times the ticker carries out. It looks once a minute, so less is never kept. */
+const TICKED = [
+  ...(['ttl', 'unnotifiableTtl', 'neverRegistered', 'refreshFrom', 'refreshEvery', 'quietBeforeNotice'] as const),
+  ...(['resendAfter', 'putOff', 'endingPatience', 'aorMissing'] as const),
+];
+
+/** What is no mistake and will not do what it says: a place and a sentence each. */
+export function policyWarnings(config: Pick<Config, 'policy' | 'policies'>): { path: string; message: string }[] {
+  const message = 'less than a minute; pushwake looks once a minute, so it happens later than that';
+  const isShort = (ms: number | undefined) => ms !== undefined && ms > 0 && ms < MINUTE;
+  const of = (policy: PolicyConfig, at: string) => [
+    ...TICKED.filter((key) => isShort(policy[key])).map((key) => ({ path: `${at}.${key}`, message })),
+    ...(policy.notices ?? []).flatMap((ms, i) => (isShort(ms) ? [{ path: `${at}.notices[${i}]`, message }] : [])),
+  ];
+  return [
+    ...of(config.policy, 'policy'),
+    ...config.policies.flatMap(({ policy }, i) => of(policy, `policies[${i}].policy`)),
+  ];
 }
 
 function toPolicy(base: Policy, c: PolicyConfig): Policy {

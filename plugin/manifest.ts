@@ -34,6 +34,24 @@ export const PACKAGE_ROOT = (() => {
   }
 })();
 
+/** `^22.19.0 || >=26.0.0`, which is all the manifest writes. */
+export function isInRange(version: string, range: string): boolean {
+  const numbers = (text: string) => text.split('.').map(Number);
+  const [major = 0, minor = 0, patch = 0] = numbers(version);
+  return range.split('||').some((part) => {
+    const [, sign, least = ''] = /^\s*(\^|>=)(\d+\.\d+\.\d+)\s*$/.exec(part) ?? [];
+    const [a = 0, b = 0, c = 0] = numbers(least);
+    const isAtLeast = major > a || (major === a && (minor > b || (minor === b && patch >= c)));
+    return sign === '^' ? major === a && isAtLeast : sign === '>=' && isAtLeast;
+  });
+}
+
+/** Undefined: this Node.js can run pushwake. An older one lacks modules (node:sqlite), and would say so with a stack. */
+export function nodeMistake(version: string, range: string): string | undefined {
+  if (isInRange(version, range)) return undefined;
+  return `this is Node.js ${version}, and pushwake needs ${range}; the Debian package brings its own`;
+}
+
 export function readManifest(): Manifest {
   return JSON.parse(readFileSync(join(PACKAGE_ROOT, 'plugin.manifest.json'), 'utf8')) as Manifest;
 }

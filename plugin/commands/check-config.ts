@@ -17,9 +17,10 @@ Examples:
     )
     .action(async (o: { config: string; json?: boolean }) => {
       try {
-        const { config } = await loadAndTryOut(o.config);
+        const { config, warnings } = await loadAndTryOut(o.config);
         const pbx = Object.keys(config.pbx).length;
-        if (o.json) return say(JSON.stringify({ file: o.config, right: true, mistakes: [] }));
+        if (o.json) return say(JSON.stringify({ file: o.config, right: true, mistakes: [], warnings }));
+        for (const w of warnings) tellText(`warning: ${o.config}:${w.line}:${w.column} ${w.path}: ${w.message}`);
         say(`${o.config} is right: mode ${config.mode}, ${pbx} PBX`);
       } catch (error) {
         if (!(error instanceof ConfigError)) throw error;

@@ -7,7 +7,7 @@ import { SECOND } from '../core/time.ts';
 import type { Health } from '../http/health.ts';
 import type { AdapterModule } from '../manifest.ts';
 import type { CheckDeps, Finding } from '../ports/finding.ts';
-import { askAdmin, NO_ADMIN } from './admin-client.ts';
+import { type AdminAnswer, askAdmin, NO_ADMIN } from './admin-client.ts';
 import { checkListeners } from './check/listeners.ts';
 import { checkProgram } from './check/program.ts';
 import { checkRunning } from './check/running.ts';
@@ -76,7 +76,7 @@ function inLines({ level, what, found, remedy }: Finding): string[] {
 
 export async function* checkAll(file: string, loaded: Loaded, offline: boolean): AsyncIterable<GroupedFinding> {
   const { config, found } = loaded;
-  const answer = await askAdmin(config.http.admin, { path: '/v1/status' });
+  const answer = await askOnceUp(config.http.admin);
   const health = !('unreachable' in answer) && answer.status === 200 ? (answer.body as Health) : undefined;
   const running = !('unreachable' in answer);
   const deps = (name: string): CheckDeps => {
@@ -100,6 +100,24 @@ export async function* checkAll(file: string, loaded: Loaded, offline: boolean):
   }
   if (Object.keys(config.push).length === 0) yield { group: 'push', ...NO_SERVICE };
   yield* grouped('http', checkListeners(config, running, systemClock().now()));
+}
+
+/** Right after a start a link is about to be up: so long is waited before it is called down. */
+const LINKS_COME_UP_WITHIN = 5 * SECOND;
+const ASK_AGAIN_AFTER = 0.5 * SECOND;
+
+/** What the running pushwake says, once it is ready and its links are up; or what it says in the end. */
+async function askOnceUp(admin: LoadedConfig['http']['admin']): Promise<AdminAnswer> {
+  const clock = systemClock();
+  const untilMs = clock.monotonicMs() + LINKS_COME_UP_WITHIN;
+  for (;;) {
+    const answer = await askAdmin(admin, { path: '/v1/status' });
+    if ('unreachable' in answer || answer.status !== 200) return answer;
+    const { ready, links } = answer.body as Health;
+    const isUp = ready && Object.values(links).every(Boolean);
+    if (isUp || clock.monotonicMs() >= untilMs) return answer;
+    await new Promise<void>((done) => void clock.after(ASK_AGAIN_AFTER, done));
+  }
 }
 
 const NO_SERVICE: Finding = {

@@ -4,6 +4,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { randomId } from '../../adapters/clock/system/index.ts';
+import { ConfigFileError, parseConfig } from '../../config/load.ts';
+import { adapters, schemasOf } from '../app/adapters.ts';
 import { PACKAGE_ROOT } from '../manifest.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { ariUrl, HEP_LISTEN, knownPasswords, looksLikeAsterisk, planAsterisk } from './init/asterisk.ts';
@@ -71,6 +73,7 @@ async function run(o: Options): Promise<void> {
   const { yaml, plan } = existsSync(o.config)
     ? await fromConfig(o, kind, folder)
     : await fromAnswers(o, kind, folder, answers);
+  if (yaml !== undefined) await refuseMistakes(o.config, yaml);
   const config =
     yaml === undefined ? [] : [{ ...whole(o.config, yaml, 0o600), readers: 'group of the folder' as const }];
   const pbxFiles = changed(plan);
@@ -144,6 +147,28 @@ async function fromConfig(o: Options, kind: Kind, folder: string): Promise<{ yam
       : planFreeswitch({ folder, password });
   return { yaml: undefined, plan };
 }
+
+/** What `check-config` would refuse is not written: the mistake is in the answers, and they are still at hand. */
+async function refuseMistakes(file: string, yaml: string): Promise<void> {
+  try {
+    parseConfig(file, yaml, schemasOf(await adapters()));
+  } catch (error) {
+    if (!(error instanceof ConfigFileError)) throw error;
+    const said = error.mistakes.map(({ path, message }) => {
+      const [, flag] = FLAGS.find(([of]) => path.startsWith(of)) ?? [];
+      return `${flag === undefined ? '' : `${flag}: `}${path.split('.').at(-1)}: ${message}`;
+    });
+    throw new CommandError(`${said.join('\n')}\nnothing was written`);
+  }
+}
+
+/** Where an answer stands in the configuration, and the flag that gives it. */
+const FLAGS = [
+  ['push.apns', '--apns'],
+  ['push.fcm', '--fcm'],
+  ['store', '--store'],
+  ['pbx', '--realm'],
+] as const;
 
 async function fromAnswers(
   o: Options,

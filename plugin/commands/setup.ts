@@ -1,7 +1,8 @@
 /** What most commands begin with: the configuration, the accounts it serves, its store. */
 import type { Command } from 'commander';
 import { systemClock } from '../../adapters/clock/system/index.ts';
-import { type LoadedConfig, loadConfig, readConfig } from '../../config/load.ts';
+import { type LoadedConfig, loadConfig, type Mistake, readConfig } from '../../config/load.ts';
+import { policyWarnings } from '../../config/policies.ts';
 import { allRealms } from '../../config/realms.ts';
 import { type Adapters, schemasOf } from '../app/adapters.ts';
 import { createLogger } from '../app/log.ts';
@@ -29,11 +30,11 @@ export async function load(file: string): Promise<Loaded> {
 }
 
 /** The same, and everything a start would make of it: throws `ConfigError` for what would stop the start. */
-export async function loadAndTryOut(file: string): Promise<Loaded> {
+export async function loadAndTryOut(file: string): Promise<Loaded & { readonly warnings: readonly Mistake[] }> {
   const found = await adaptersFor(file);
   const read = readConfig(file, schemasOf(found));
   await tryOut(read, found);
-  return { config: read.config, found };
+  return { config: read.config, found, warnings: read.mistakes(policyWarnings(read.config)).mistakes };
 }
 
 /** What adapters are given by a command: only warnings, beside the command's own output. */

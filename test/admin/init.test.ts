@@ -182,6 +182,18 @@ describe('what cannot be done is said, with exit code 2, and nothing is written'
       ['--realm', 'example.com', '--apns', 'TEAM123456'],
       /^--apns: expected teamId,bundleId,keyId,key/,
     ],
+    [
+      'a team id that is none',
+      SMALL,
+      ['--realm', 'example.com', '--apns', 'ABCD1234,com.example.phone,KEY1234567,/etc/k.p8'],
+      /^--apns: teamId: expected the 10 letters and digits Apple shows\nnothing was written/,
+    ],
+    [
+      'a bundle id with the service in it',
+      SMALL,
+      ['--realm', 'example.com', '--apns', 'TEAM123456,com.example.phone.voip,KEY1234567,/etc/k.p8'],
+      /^--apns: bundleId: /,
+    ],
     ['another kind of PBX', SMALL, ['--pbx', '3cx'], /^--pbx: expected asterisk or freeswitch, found "3cx"/],
   ])('%s', async (_, files, args, expected) => {
     write(files);

@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs';
 import type { LoadedConfig } from '../../../config/load.ts';
 import { connectionShares, DESCRIPTORS_WANTED, descriptorLimit } from '../../app/descriptors.ts';
-import { readManifest } from '../../manifest.ts';
+import { isInRange, readManifest } from '../../manifest.ts';
 import type { Finding } from '../../ports/finding.ts';
 
 export function* checkProgram(file: string, config: LoadedConfig): Iterable<Finding> {
@@ -34,19 +34,7 @@ export function descriptorFinding(limit: number | undefined): Finding {
 
 export function nodeFinding(version: string, range: string): Finding {
   const what = 'Node.js';
-  return satisfies(version, range)
+  return isInRange(version, range)
     ? { level: 'ok', what, found: version }
     : { level: 'fail', what, found: `${version} is not supported`, remedy: `run pushwake on ${range}` };
-}
-
-/** `^22.19.0 || >=26.0.0`, which is all the manifest writes. */
-function satisfies(version: string, range: string): boolean {
-  const numbers = (text: string) => text.split('.').map(Number);
-  const [major = 0, minor = 0, patch = 0] = numbers(version);
-  return range.split('||').some((part) => {
-    const [, sign, least = ''] = /^\s*(\^|>=)(\d+\.\d+\.\d+)\s*$/.exec(part) ?? [];
-    const [a = 0, b = 0, c = 0] = numbers(least);
-    const isAtLeast = major > a || (major === a && (minor > b || (minor === b && patch >= c)));
-    return sign === '^' ? major === a && isAtLeast : sign === '>=' && isAtLeast;
-  });
 }
