@@ -63,6 +63,26 @@ describe('a public listener in a flood', () => {
     expect(handled()).toBeLessThanOrEqual(52);
   });
 
+  it('a connection that was shed is not served again, also when the moment is over', async () => {
+    const clock = new FakeClock();
+    const server = createServer();
+    let handled = 0;
+    server.on('request', () => handled++);
+    admit(server, 100, clock);
+    // Requests that were read before the connection stood still, as TLS hands them on in pieces.
+    const socket = { pause: () => undefined, destroy: vi.fn() };
+    const ask = (from: object) => server.emit('request', { socket: from } as never, {} as never);
+    for (let i = 0; i < 11; i++) ask(socket);
+    expect(handled).toBe(10);
+    await clock.advance(100);
+    ask(socket);
+    expect(handled, 'another moment, the same connection').toBe(10);
+    ask({ ...socket });
+    expect(handled, 'another connection').toBe(11);
+    await clock.advance(1_000);
+    expect(socket.destroy).toHaveBeenCalledTimes(1);
+  });
+
   it('what one packet brought beyond the limit costs no more than reading it', async () => {
     const server = createServer((_request, response) => response.end());
     admit(server, 100, new FakeClock());

@@ -165,6 +165,16 @@ describe('the share of an app', () => {
     expect(await believed(PHONE, 2)).toBe(2);
   });
 
+  test('after it let go what was due before is forgotten: one more does not pull it again', async () => {
+    await look(4_000);
+    await clock.advance(MINUTE);
+    await look(1_001);
+    expect(brake.stops).toBe('everything');
+    brake.release();
+    await look(1);
+    expect(brake.stops).toBe('nothing');
+  });
+
   test('by hand: one app, or all that is held; the count begins anew', async () => {
     live.set(PHONE, 10).set(OTHER, 10);
     await believed(PHONE, 3);
