@@ -111,6 +111,9 @@ function tlsOf(
   return files ? { tls: readTls(path, files), readTls: () => readTls(path, files) } : {};
 }
 
+/** The latest; the log names all. */
+const NOT_BOUND_SHOWN = 20;
+
 /** What `pushwake status` and monitoring get. */
 function health(config: LoadedConfig, runtime: Runtime): Health {
   const { providers, alarms } = runtime.status.pushes();
@@ -119,6 +122,10 @@ function health(config: LoadedConfig, runtime: Runtime): Health {
     ...runtime.status.status(),
     ...(storeTrouble && { storeTrouble: storeTrouble.reason }),
     brakes: runtime.status.brake(),
+    notBound: runtime.status
+      .notBound()
+      .slice(-NOT_BOUND_SHOWN)
+      .map(({ aor, pbx, reason }) => ({ aor, pbx, reason })),
     version: readManifest().version,
     mode: config.mode,
     services: providers.map(({ provider, queued, inFlight, breaker, trouble }) => ({

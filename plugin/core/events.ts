@@ -9,6 +9,8 @@ export interface SeenContact {
   readonly uri: string;
   /** The URI as it was on the wire (HEP), where that is known: it shows push switched on or off, which the stored one may hide. */
   readonly wireUri?: string;
+  /** Push parameters stood behind the `>` of the Contact, where they say nothing (seen on the wire). */
+  readonly misplaced?: boolean;
   readonly instanceId?: string;
   readonly grantedMs?: DurationMs;
   /** The longest `Expires` that the PBX grants for this AOR, in ms. Absent: not known. */
@@ -120,6 +122,8 @@ export type Effect =
       readonly tokens: readonly string[];
       readonly why: 'replaced' | 'ended';
     }
+  /** A contact asks for push, and nobody can tell how: no binding comes of it. `reason` never holds what was written. */
+  | { readonly type: 'notBound'; readonly pbx: string; readonly reason: string }
   /** Something a person or a CRM may want to know. One stage change, one log line. */
   | {
       readonly type: 'report';

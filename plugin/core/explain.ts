@@ -123,7 +123,7 @@ function plainPath(trace: CallTrace, record: AorRecord | undefined, now: Instant
             : 'The user opens the app once: its REGISTER makes a new binding.',
       }
     : {
-        cause: 'Nothing to wake: no REGISTER of this account with push parameters was ever seen.',
+        cause: 'Nothing to wake: no REGISTER of this account with push parameters that can be read was ever seen.',
         remedy: 'Look at the Contact of the app’s REGISTER: it must hold pn-provider, pn-param and pn-prid (RFC 8599).',
       };
 }

@@ -12,6 +12,8 @@ export interface Health extends Summary {
   readonly storeTrouble?: string;
   /** Services that refuse us for a mistake of ours. */
   readonly alarms: readonly { provider: string; app: string; reason: string; hint: string }[];
+  /** Contacts that ask for push and are not bound, the latest 20. */
+  readonly notBound: readonly { aor: string; pbx: string; reason: string }[];
   /** What the brake holds, one by one. */
   readonly brakes: readonly BrakeState[];
 }

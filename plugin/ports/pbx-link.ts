@@ -77,7 +77,12 @@ export type PbxEvent =
       /** What the PBX's directory says of the account; `{}` when that is nothing. Absent: this PBX has no such directory. */
       readonly choice?: Choice;
       /** HEP only: the exact text on the wire, escapes kept. Absent values were not on the wire. */
-      readonly wire?: { readonly contact: string; readonly source: string };
+      readonly wire?: {
+        readonly contact: string;
+        readonly source: string;
+        /** Push parameters stood behind the `>`. */
+        readonly misplaced?: boolean;
+      };
     }
   /** Log-out, expiry or a closed socket: the PBX does not say which, so it ends no binding. It proves a REGISTER no earlier than `at − granted`. */
   | {

@@ -24,6 +24,8 @@ export interface RunningStatus {
   store(): StoreState;
   /** What the brake holds now; empty while it is off. */
   brake(): readonly BrakeState[];
+  /** Contacts that ask for push and are not bound, oldest first; at most 1,000. */
+  notBound(): readonly NotBoundContact[];
   /** Undefined before the first count. */
   count(): Count | undefined;
   /** The latest first; those of one account or one call id where given. */
@@ -33,6 +35,16 @@ export interface RunningStatus {
   policyFor(aor: Aor): PolicyFor;
   /** Asks each PBX that owns the account. Never rejects. */
   held(aor: Aor): Promise<readonly Held[]>;
+}
+
+/** A contact asks for push, and no binding comes of it. */
+export interface NotBoundContact {
+  readonly aor: Aor;
+  readonly pbx: string;
+  /** Never holds what the phone wrote. */
+  readonly reason: string;
+  /** Seen first. */
+  readonly at: Instant;
 }
 
 export interface Summary {

@@ -16,6 +16,7 @@ import type { PbxEvent, PbxLink } from '../ports/pbx-link.ts';
 import { Reports } from './bindings/app-reports.ts';
 import { Brake } from './bindings/brake.ts';
 import { EffectRunner, type NoticeText } from './bindings/effects.ts';
+import { NotBound } from './bindings/not-bound.ts';
 import { Bindings } from './bindings/records.ts';
 import { Resync } from './bindings/resync.ts';
 import { Ticker } from './bindings/ticker.ts';
@@ -124,6 +125,7 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
     newId,
     maximumExpires: async (pbx, aor) => (await links.get(pbx)?.ask(aor))?.maximumExpiresMs,
   });
+  const notBound = new NotBound(clock, log);
   const effects = new EffectRunner({
     get mode() {
       return mode();
@@ -134,7 +136,9 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
     intake,
     read: (aor) => records.read(aor),
     noticeText: o.noticeText,
+    onNotBound: (aor, pbx, reason) => notBound.note(aor, pbx, reason),
     onReport: (aor, record, effect) => {
+      if (effect.what === 'bound') notBound.bound(aor);
       if (effect.what === 'bound') for (const app of appsOf(record, effect.bindingId)) census.bound(app);
       observer?.bindingChanged(effect.what, effect.reason);
       emit(aor, tellingOfReport(record, effect));
@@ -224,6 +228,7 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
     delivery,
     events,
     links,
+    notBound,
     traces,
     wakes,
     policyFor,
@@ -236,6 +241,7 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
     events,
     intake,
     links,
+    notBound,
     reachable,
     records,
     remote,

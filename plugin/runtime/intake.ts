@@ -170,6 +170,7 @@ export function seenFact(event: Extract<PbxEvent, { type: 'contactSeen' }>, newI
       pbx: contact.pbx,
       uri: contact.uri,
       ...(wire ? { wireUri: wire.contact } : {}),
+      ...(wire?.misplaced ? { misplaced: true } : {}),
       ...(contact.instanceId === undefined ? {} : { instanceId: contact.instanceId }),
       ...(grantedMs === undefined ? {} : { grantedMs }),
       ...(contact.expiresAt === undefined ? {} : { expiresAt: contact.expiresAt }),

@@ -7,6 +7,7 @@ import { targetList } from '../core/identity.ts';
 import type { Logger } from '../ports/adapter.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { BrakeState } from '../ports/status.ts';
+import { NOT_BOUND_REMEDY } from './bindings/not-bound.ts';
 import type { Parts } from './compose.ts';
 import type { Delivery } from './push/delivery.ts';
 import { type PushTest, type TestPurpose, testPush } from './push/push-test.ts';
@@ -16,7 +17,7 @@ const CALLS_EXPLAINED = 10;
 /** How many devices that seldom wake are listed at the most: the list is for people. */
 const SELDOM_LISTED = 1_000;
 
-export interface OperatorParts extends Pick<Parts, 'brake' | 'intake' | 'records' | 'store' | 'traces'> {
+export interface OperatorParts extends Pick<Parts, 'brake' | 'intake' | 'notBound' | 'records' | 'store' | 'traces'> {
   readonly clock: Clock;
   readonly log: Logger;
   readonly delivery: Delivery;
@@ -31,18 +32,25 @@ export class Operator {
 
   /** What is known of an account or a call, in sentences. Undefined: nothing. */
   async explain(of: string) {
-    const { clock, traces, records, brake } = this.#p;
+    const { clock, traces, records, brake, notBound } = this.#p;
     const now = clock.now();
     const calls = traces.find(of).slice(0, CALLS_EXPLAINED);
     const aor = calls[0]?.aor ?? parseAor(of);
     const record = aor && (await records.read(aor));
-    if (calls.length === 0 && !record) return undefined;
+    const unread = aor ? notBound.of(aor) : [];
+    if (calls.length === 0 && !record && unread.length === 0) return undefined;
     const apps = new Set((record?.bindings ?? []).flatMap((b) => targetList(b.targets).map(appKey)));
     const held = brake.state.filter(({ app }) => app === undefined || apps.has(app));
     return {
       of,
       calls: calls.map((trace) => ({ ...explainCall(trace, record, now), trace })),
-      devices: [...explainDevices(record, now), ...held.map(brakeInWords)],
+      devices: [
+        ...explainDevices(record, now),
+        ...unread.map(
+          (c) => `A contact on ${c.pbx} asks for push and is not bound: ${c.reason}. What to do: ${NOT_BOUND_REMEDY}.`,
+        ),
+        ...held.map(brakeInWords),
+      ],
     };
   }
 

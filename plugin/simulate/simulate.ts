@@ -149,6 +149,7 @@ class World {
   }
 
   #carryOut(effect: Effect): void {
+    if (effect.type === 'notBound') return;
     const binding = this.#record.bindings.find((b) => b.id === effect.bindingId);
     const left = binding ? inDays(between(this.#now, binding.endsAt)) : '';
     const pushDown = this.#story.pushDown.some((s) => isIn(s, this.#now));

@@ -323,6 +323,21 @@ describe('what the policy adds', () => {
   });
 });
 
+describe('push parameters in the wrong place', () => {
+  it('behind the ">" of the Contact (HEP): the log says so, and the device that is bound stays bound', async () => {
+    const mobile = await Mobile.install(scene, '1035', { transport: 'tcp' });
+    await mobile.bind();
+    const said = scene.pushwake.waitForLog((l) => l.msg === 'contact asks for push and is not bound');
+    const { status } = await mobile.phone.register({ headerParams: ';pn-provider=fcm;pn-param=p;pn-prid=t' });
+    expect(status).toBe(200);
+    expect((await said).reason).toContain('behind the ">"');
+    const call = await caller.call('1035');
+    await mobile.callPush();
+    call.cancel();
+    await call.done;
+  });
+});
+
 describe('asked from outside', () => {
   it('an app asks with the key of its push whether the call still waits', async () => {
     const mobile = await Mobile.asleep(scene, '1032');

@@ -135,7 +135,9 @@ describe('a call in sentences', () => {
 
   it('nothing to wake: says what was never seen, or why the last binding ended', () => {
     const plain = trace([], {});
-    expect(explainCall(plain, undefined, NOW).cause).toMatch(/no REGISTER .* with push parameters was ever seen/);
+    expect(explainCall(plain, undefined, NOW).cause).toMatch(
+      /no REGISTER .* with push parameters that can be read was ever seen/,
+    );
     const buried = {
       ...recordOf(),
       tombstones: [{ id: BINDING, reason: 'age' as const, endedAt: plus(NOW, -2 * HOUR), renewedAt: NOW, tokens: [] }],

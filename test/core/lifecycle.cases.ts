@@ -493,6 +493,43 @@ const stops: LifecycleCase[] = [
   {
     group: 'Other ends',
     sentence:
+      'push parameters behind the `>` of the Contact, as a wrong app writes them: it asks for push, nothing is switched off',
+    record: recordOf(bindingEndingIn(5 * DAY, NOW)),
+    event: {
+      type: 'ContactSeen',
+      live: true,
+      binds: true,
+      at: NOW,
+      newId,
+      contact: {
+        pbx: 'office',
+        uri: 'sip:1001@192.0.2.7:40001;transport=tls',
+        wireUri: 'sip:1001@192.0.2.7:40001;transport=tls',
+        misplaced: true,
+      },
+    },
+    does: ['(not bound: its push parameters stand behind the ">" of the Contact)'],
+    left: 'unchanged',
+  },
+  {
+    group: 'Other ends',
+    sentence:
+      'push parameters that cannot be read, of a device that is bound: it lives on, and the log says why they were not taken',
+    record: recordOf(bindingEndingIn(5 * DAY, NOW)),
+    event: {
+      type: 'ContactSeen',
+      live: true,
+      binds: true,
+      at: NOW,
+      newId,
+      contact: { pbx: 'office', uri: 'sip:1001@192.0.2.7:40001;transport=tls;pn-prid=t' },
+    },
+    does: ['(not bound: pn-prid without pn-provider)'],
+    left: 'unchanged',
+  },
+  {
+    group: 'Other ends',
+    sentence:
       'the same REGISTER without push parameters, but the phone has registered with them since (told in the wrong order)',
     record: recordOf(bindingEndingIn(7 * DAY, NOW)),
     event: {

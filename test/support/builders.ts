@@ -82,6 +82,8 @@ export function inWords(effect: Effect, now: Instant): string {
         : 'the contact it left behind removed from the PBX';
     case 'report':
       return `(${effect.what}${effect.reason ? `: ${effect.reason}` : ''})`;
+    case 'notBound':
+      return `(not bound: ${effect.reason})`;
     default:
       return effect satisfies never;
   }

@@ -17,5 +17,6 @@ export const quietHealth = (change: Partial<Health> = {}): Health => ({
   services: [],
   alarms: [],
   brakes: [],
+  notBound: [],
   ...change,
 });

@@ -137,7 +137,11 @@ export class WireFacts {
       at: r.at,
       contact: { ...contact, ...(c.instanceId === undefined ? {} : { instanceId: c.instanceId }) },
       ...(c.grantedMs === undefined ? {} : { grantedMs: c.grantedMs }),
-      wire: { contact: c.wireUri, source: r.source },
+      wire: {
+        contact: c.wireUri,
+        source: r.source,
+        ...(c.headerParams.some((p) => /^pn-/i.test(p.name)) ? { misplaced: true } : {}),
+      },
     });
   }
 

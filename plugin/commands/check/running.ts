@@ -28,6 +28,16 @@ export function* checkRunning(answer: AdminAnswer, noAdmin: string | undefined):
     const found = `it is version ${health.version}, and this is ${version}`;
     yield { level: 'warn', what, found, remedy: 'restart it, so that it runs what is installed' };
   }
+  for (const { aor, pbx, reason } of health.notBound ?? []) {
+    const remedy =
+      'the app must write pn-provider, pn-param and pn-prid into the URI of its Contact (docs/which-app.md)';
+    yield {
+      level: 'warn',
+      what: `contact of ${aor} on ${pbx}`,
+      found: `asks for push and is not bound: ${reason}`,
+      remedy,
+    };
+  }
   const wrong = whatIsWrong(health);
   const remedy = '`pushwake status` tells what it is doing, its log says since when';
   for (const found of wrong) yield { level: 'fail', what, found, remedy };

@@ -13,6 +13,8 @@ import { confirmClaims } from './reported.ts';
 /** PBXs state an expiry in whole seconds: what it proves may be wrong by this much (ms), and must not pass for a renewal. */
 const ROUNDING: DurationMs = 5 * SECOND;
 
+const MISPLACED = 'its push parameters stand behind the ">" of the Contact';
+
 export function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type: 'ContactSeen' }>): void {
   const { contact, live } = event;
   if (draft.missingSince !== undefined) {
@@ -24,6 +26,11 @@ export function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type:
   const app = contact.choice ? contact.choice.app : appChosen(draft.bindings);
   const params = pushParamsOf(contact.wireUri ?? contact.uri, app);
   if (params.kind !== 'push') {
+    const reason = params.kind === 'unreadable' ? params.reason : contact.misplaced ? MISPLACED : undefined;
+    if (reason !== undefined) {
+      draft.effects.push({ type: 'notBound', pbx: contact.pbx, reason });
+      return;
+    }
     // RFC 8599 §4.1.2: a REGISTER of this contact without pn-prid means "stop pushing". Only the wire proves it.
     if (params.kind === 'none' && live && contact.wireUri !== undefined) pushSwitchedOff(draft, contact, event.at);
     // `query`: pn-provider without pn-prid asks what the server supports and creates nothing (RFC 8599 §4.1.5).

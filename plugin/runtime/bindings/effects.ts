@@ -31,6 +31,7 @@ export interface EffectRunnerOptions {
   readonly read: (aor: Aor) => Promise<AorRecord | undefined>;
   readonly noticeText: (aor: Aor, notice: NoticeName) => NoticeText;
   /** Tells the PBXs whether the AOR is reachable, after its bindings changed. */
+  readonly onNotBound: (aor: Aor, pbx: string, reason: string) => void;
   readonly onReport?: (aor: Aor, record: AorRecord, effect: Extract<Effect, { type: 'report' }>) => void;
 }
 
@@ -74,6 +75,7 @@ export class EffectRunner {
   }
 
   async #one(aor: Aor, record: AorRecord, effect: Effect): Promise<void> {
+    if (effect.type === 'notBound') return this.#o.onNotBound(aor, effect.pbx, effect.reason);
     const observing = this.#o.mode === 'observe';
     const binding = record.bindings.find((b) => b.id === effect.bindingId);
     switch (effect.type) {

@@ -14,6 +14,7 @@ import type {
   Count,
   Held,
   LinkState,
+  NotBoundContact,
   PushState,
   ReceiverState,
   RunningStatus,
@@ -21,6 +22,7 @@ import type {
   Summary,
 } from '../../ports/status.ts';
 import type { Brake } from '../bindings/brake.ts';
+import type { NotBound } from '../bindings/not-bound.ts';
 import type { Bindings } from '../bindings/records.ts';
 import type { TraceBook } from '../calls/trace-book.ts';
 import type { Wakes } from '../calls/waiting-calls.ts';
@@ -45,6 +47,7 @@ export interface StatusParts {
   readonly delivery: Delivery;
   readonly events: Events;
   readonly links: Links;
+  readonly notBound: NotBound;
   readonly traces: TraceBook;
   readonly wakes: Wakes;
   readonly policyFor: (aor: Aor) => PolicyFor;
@@ -85,6 +88,10 @@ export class LiveStatus implements RunningStatus {
 
   brake(): readonly BrakeState[] {
     return this.#p.brake.state;
+  }
+
+  notBound(): readonly NotBoundContact[] {
+    return this.#p.notBound.list();
   }
 
   /** Undefined before the first count. */
