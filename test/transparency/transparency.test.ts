@@ -65,7 +65,7 @@ describe.each<[Way, number]>([
   beforeAll(async () => {
     await setWay(scene, way);
     if (!woken) await scene.bind(people.phone, identity);
-    woken ??= scene.wakeByPush(people.phone, identity, { afterMs: 20 });
+    woken ??= scene.wakeByPush(people.phone, identity, { afterMs: 60 });
   });
   it.each(casesOf(way, share))('%s', async (_what, i) => {
     await people.phone.sleep();
