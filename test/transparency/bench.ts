@@ -36,6 +36,8 @@ exten => 3000,1,Dial(PJSIP/3000,20)
  same => n,Hangup(\${HANGUPCAUSE})
 exten => inner,1,Dial(\${RING},20)
  same => n,Hangup(\${HANGUPCAUSE})
+exten => freepbx,1,Dial(\${RING},20,b(func-apply-sipheaders^s^1))
+ same => n,Hangup(\${HANGUPCAUSE})
 exten => *8,1,Pickup()
  same => n,Hangup()
 ${CASES.map(caseLines).join('\n')}
@@ -43,6 +45,9 @@ exten => h,1,Log(NOTICE,VARS \${DIALSTATUS}|\${HANGUPCAUSE}|\${DIALEDPEERNAME}|\
 
 [hdr]
 exten => s,1,Set(PJSIP_HEADER(add,Alert-Info)=<http://ring/intercom>)
+ same => n,Return()
+[func-apply-sipheaders]
+exten => s,1,ExecIf($["\${SIPH}" != ""]?Set(PJSIP_HEADER(add,Alert-Info)=\${SIPH}))
  same => n,Return()
 [hdr2]
 exten => s,1,Set(PJSIP_HEADER(add,X-Args)=\${ARG1}-\${ARG2})
@@ -191,7 +196,11 @@ export async function record(scene: Scene, people: People, index: number): Promi
   )
     .filter((s) => s !== '100')
     .join(' ');
-  if (call.final) Object.assign(seen, headers('answer at the caller', call.final.message.headers.lines()));
+  // Who the caller is shown counts once it talks; by then a refusal has been answered with what was known at that moment.
+  const hidden = (name: string) =>
+    call.final !== undefined && call.final.status >= 300 && name === 'P-Asserted-Identity';
+  const lines = call.final?.message.headers.lines().filter(([name]) => !hidden(name)) ?? [];
+  Object.assign(seen, headers('answer at the caller', lines));
   seen['SDP at the caller'] = sdp(call.final?.message.body ?? '');
   seen.variables = unique(vars().map(normal)).sort().join(' ## ');
   seen.subroutines = [...log.matchAll(/(?:SUB|AFTER|NEXT) [^)\n]*/g)]

@@ -108,6 +108,9 @@ export const CASES: readonly Case[] = [
   one('music class', `Dial(\${M},20,m(other))`, 'talk', ['Set(CHANNEL(musicclass)=other)']),
   one('a limit for the whole call', `Dial(\${M},20)`, 'talk', ['Set(TIMEOUT(absolute)=50)']),
   one('through another extension', 'Dial(Local/inner@internal/n,20)'),
+  one('FreePBX’s headers through another extension', 'Dial(Local/freepbx@internal/n,20)', 'talk', [
+    'Set(__SIPH=ring7)',
+  ]),
   one('a page', `Page(\${M}&PJSIP/1002,q,10)`),
   one('follow me', `FollowMe(\${F},n)`, 'talk', ['Answer()']),
   one('a conference invites', `Dial(\${M},20,G(conf^s^1))`),

@@ -51,8 +51,8 @@ async function compared(way: Way, i: number): Promise<string[]> {
 }
 
 describe.each<[Way, number]>([
-  ['local', 3],
-  ['visit', 2],
+  ['local', 4],
+  ['visit', 3],
 ])('%s, the phone is awake', (way, share) => {
   beforeAll(() => setWay(scene, way));
   it.each(casesOf(way, share))('%s', async (_what, i) => expect(await compared(way, i)).toEqual([]));
@@ -60,12 +60,12 @@ describe.each<[Way, number]>([
 
 describe.each<[Way, number]>([
   ['local', 1],
-  ['visit', 2],
+  ['visit', 3],
 ])('%s, the phone is asleep', (way, share) => {
   beforeAll(async () => {
     await setWay(scene, way);
     if (!woken) await scene.bind(people.phone, identity);
-    woken ??= scene.wakeByPush(people.phone, identity, { afterMs: 20 });
+    woken ??= scene.wakeByPush(people.phone, identity, { afterMs: 60 });
   });
   it.each(casesOf(way, share))('%s', async (_what, i) => {
     await people.phone.sleep();
@@ -75,8 +75,8 @@ describe.each<[Way, number]>([
 });
 
 describe.each<[Way, number]>([
-  ['local', 4],
-  ['visit', 4],
+  ['local', 5],
+  ['visit', 5],
 ])('%s, pushwake is dead and the phone is awake', (way, share) => {
   beforeAll(async () => {
     woken?.stop();

@@ -1,5 +1,5 @@
 /**
- * Brings a real Asterisk for the tests: Debian sid in a cache folder, Asterisk installed inside by chroot. The machine's
+ * Brings a real Asterisk for the tests: Debian sid (for version 16: bullseye) in a cache folder, Asterisk installed inside by chroot. The machine's
  * own Asterisk, if there is one, is never touched: apart from the package `debootstrap` nothing outside the folder changes.
  * The first time takes a minute or two and about 700 MB, later ones a few milliseconds.
  */
@@ -42,7 +42,10 @@ export class CannotBringAsterisk extends Error {
   override readonly name = 'CannotBringAsterisk';
 }
 
-const SUITE = 'sid';
+/** Where Debian has which version: the one the tests run on, and the oldest that is supported. */
+const SUITES: Readonly<Record<string, string>> = { '22': 'sid', '16': 'bullseye' };
+/** `PUSHWAKE_ASTERISK=16 npm test -- …` runs suites on the oldest one. Default: 22. */
+const WANTED = process.env.PUSHWAKE_ASTERISK || '22';
 /** Raise it when the build changes, so that old folders are built anew. */
 const BUILD_FORMAT = 1;
 const MARKER = '.pushwake-ready.json';
@@ -54,7 +57,10 @@ export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
 /** Builds the chroot, or finds it built. Several processes may call this at once: one builds, the others wait. */
 export async function bringAsterisk(progress: Progress = () => undefined): Promise<AsteriskHome> {
   const cache = cacheFolder();
-  const root = join(cache, 'asterisk-22');
+  const suite = SUITES[WANTED];
+  if (suite === undefined)
+    throw new CannotBringAsterisk(`PUSHWAKE_ASTERISK=${WANTED}: there is ${Object.keys(SUITES).join(', ')}`);
+  const root = join(cache, `asterisk-${WANTED}`);
   if (process.platform !== 'linux' || process.getuid?.() !== 0) {
     throw new CannotBringAsterisk(
       'a real Asterisk for the tests needs Linux and root (chroot): run as root, or in a container',
@@ -64,20 +70,26 @@ export async function bringAsterisk(progress: Progress = () => undefined): Promi
   if (ready) return { ...ready, root, built: false };
 
   makeFolder(cache);
-  const lockFile = await lock(join(cache, 'asterisk-22.lock'), () =>
+  const lockFile = await lock(join(cache, `asterisk-${WANTED}.lock`), () =>
     progress('waiting: another process builds Asterisk'),
   );
   try {
     // Whoever held the lock may have done the work meanwhile.
     const done = readMarker(root);
     if (done) return { ...done, root, built: false };
-    return await build(root, join(cache, 'asterisk-22.build.log'), lockFile, progress);
+    return await build(root, suite, join(cache, `asterisk-${WANTED}.build.log`), lockFile, progress);
   } finally {
     closeSync(lockFile);
   }
 }
 
-async function build(root: string, logFile: string, lockFile: number, progress: Progress): Promise<AsteriskHome> {
+async function build(
+  root: string,
+  suite: string,
+  logFile: string,
+  lockFile: number,
+  progress: Progress,
+): Promise<AsteriskHome> {
   const codename = debianCodename();
   if (!codename)
     throw new CannotBringAsterisk('a real Asterisk for the tests needs Debian: /etc/os-release names another system');
@@ -107,10 +119,10 @@ async function build(root: string, logFile: string, lockFile: number, progress: 
     await step('installing debootstrap', 'apt-get', ['install', '-y', '--no-install-recommends', 'debootstrap']);
   }
   try {
-    await step(`unpacking Debian ${SUITE}`, 'debootstrap', [
+    await step(`unpacking Debian ${suite}`, 'debootstrap', [
       '--variant=minbase',
       '--include=ca-certificates',
-      SUITE,
+      suite,
       root,
       mirror,
     ]);
