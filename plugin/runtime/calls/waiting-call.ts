@@ -14,7 +14,6 @@ import {
   hasCome,
   hasRegistered,
   lateUntil,
-  type PushedDevice,
   stepWake,
   type Wake,
   type WakeEffect,
@@ -27,15 +26,13 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Caller, DeviceLeg, HeldContact, PbxLink, RingTarget } from '../../ports/pbx-link.ts';
 import type { Intake } from '../intake.ts';
 import type { Delivery } from '../push/delivery.ts';
+import { CallPushes } from './call-pushes.ts';
 import type { CallTrace, TraceBook, TraceStep } from './trace-book.ts';
 
-/** A wake whose end nobody told us (the link was away) is forgotten this long after the ring time. */
+/** A wake whose end was not seen (the link was away) is forgotten this long after the ring time, in ms. */
 const FORGET_AFTER: DurationMs = 5 * MINUTE;
-/** A phone that had less time than this to register has not failed to. */
+/** A phone that had less time than this (ms) to register has not failed to. */
 const FAIR_CHANCE: DurationMs = 10 * SECOND;
-/** How long a closing word is worth delivering. */
-const WORD_LASTS: DurationMs = 30 * SECOND;
-
 export interface LiveWakeDeps {
   readonly clock: Clock;
   readonly log: Logger;
@@ -48,7 +45,7 @@ export interface LiveWakeDeps {
   readonly callKey?: ((callId: string, until: Instant) => string) | undefined;
   /** Called once, when the call is over or forgotten. */
   readonly closed: (live: LiveWake) => void;
-  /** Called when nobody is expected to come too late any more. */
+  /** Called once no late REGISTER is awaited (see `lateUntil`). */
   readonly forgotten: (live: LiveWake) => void;
   /** The word that stands for the whole call, of which this may be one account of several. */
   readonly statusOfCall: (linkedId: string, said: WakeStatus) => WakeStatus;
@@ -77,10 +74,7 @@ export class LiveWake {
   readonly #seenMs: number;
   /** A call lasts as long as it lasts, also when the wall clock is set meanwhile. */
   readonly #begun: { readonly at: Instant; readonly ms: number };
-  /** Only where the pushes may say it. */
-  readonly #caller: Caller | undefined;
-  /** Aborted when a push would be tried again after the end: it would ring for a call that is over. */
-  readonly #pushing = new AbortController();
+  readonly #pushes: CallPushes;
   #composed: WakeEffect | undefined;
   #cancelTimer: () => void = () => undefined;
   #cancelForget: () => void;
@@ -92,13 +86,24 @@ export class LiveWake {
     this.#link = link;
     this.#o = deps;
     this.#seenMs = seenMs;
-    this.#caller = of.caller;
     this.linkedId = of.linkedId;
     const { callId, aor, pbx, startedAt: at } = wake;
     this.#trace = { callId, aor, pbx, at, steps: this.#steps, over: false };
     deps.traces.add(this.#trace);
     const { clock } = deps;
     this.#begun = { at: clock.now(), ms: clock.monotonicMs() };
+    this.#pushes = new CallPushes({
+      clock,
+      delivery: deps.delivery,
+      intake: deps.intake,
+      callKey: deps.callKey,
+      caller: of.caller,
+      ringTimeOf: (binding) => deps.policyOf(aor, binding).ringTimeMs,
+      wake: () => this.#wake,
+      now: () => this.#now(),
+      trace: (step) => this.trace(step),
+      step: (event) => this.step(event),
+    });
     this.#cancelForget = clock.after(Math.max(0, between(this.#now(), wake.endsAt)) + FORGET_AFTER, () => {
       this.trace({ step: 'endUnknown' });
       this.#close();
@@ -201,7 +206,7 @@ export class LiveWake {
     const { wake, link } = this;
     switch (effect.type) {
       case 'push':
-        return void this.#push(effect.device);
+        return void this.#pushes.call(effect.device);
       case 'ask':
         return void this.#ask();
       case 'compose': {
@@ -223,7 +228,7 @@ export class LiveWake {
       case 'giveUp':
         return this.#order('giveUp', link.giveUp(effect.legId, effect.cause));
       case 'tell':
-        return void this.#tell(effect.device, effect.word);
+        return void this.#pushes.closingWord(effect.device, effect.word);
       case 'watch':
         // Off when nobody is expected to come too late any more.
         return effect.on ? this.watch(true) : undefined;
@@ -245,42 +250,6 @@ export class LiveWake {
       (outcome) => this.trace({ step: 'ordered', order, legGone: outcome === 'gone' }),
       (error: unknown) => this.trace({ step: 'orderFailed', order, error: String(error) }),
     );
-  }
-
-  async #push(device: PushedDevice): Promise<void> {
-    const { wake } = this;
-    const { bindingId } = device;
-    this.trace({ step: 'pushSent', device: bindingId, provider: device.target.provider });
-    // As the wall clock shows it now: services and apps compare it with theirs.
-    const left = between(this.#now(), plus(wake.startedAt, this.#o.policyOf(wake.aor, device.binding).ringTimeMs));
-    const expiresAt = plus(this.#o.clock.now(), left);
-    const outcome = await this.#o.delivery.send(
-      {
-        purpose: 'call',
-        aor: wake.aor,
-        callId: wake.callId,
-        ...(this.#o.callKey && { callKey: this.#o.callKey(wake.callId, plus(expiresAt, MINUTE)) }),
-        ...(this.#caller && { caller: this.#caller }),
-        expiresAt,
-      },
-      device.binding.targets,
-      this.#pushing.signal,
-      () => {
-        if (this.#wake.phase === 'over') return this.#pushing.abort();
-        this.trace({ step: 'pushDelayed', device: bindingId });
-        this.step({ type: 'PushSettled', bindingId, outcome: 'delayed' });
-      },
-    );
-    this.trace({
-      step: 'pushSettled',
-      device: bindingId,
-      verdict: outcome.kind,
-      ...('reason' in outcome && outcome.reason !== undefined ? { reason: outcome.reason } : {}),
-    });
-    // The call first: it does not wait until the verdict is written.
-    const settled = outcome.kind === 'accepted' ? 'accepted' : outcome.kind === 'tokenDead' ? 'dead' : 'failed';
-    this.step({ type: 'PushSettled', bindingId, outcome: settled });
-    await this.#o.intake.fromPushOutcome(wake.aor, device, outcome);
   }
 
   async #ask(): Promise<void> {
@@ -312,27 +281,6 @@ export class LiveWake {
     }
   }
 
-  async #tell(device: PushedDevice, word: ClosingWord): Promise<void> {
-    const { wake } = this;
-    const targets = device.binding.targets;
-    // By Apple's rule a VoIP push must become a call: who has only that token learns it from SIP or not at all.
-    const target = this.#o.delivery.targetFor('cancel', targets);
-    if (!target) return;
-    this.trace({ step: 'told', device: device.bindingId, word });
-    const outcome = await this.#o.delivery.send(
-      {
-        purpose: 'cancel',
-        aor: wake.aor,
-        callId: wake.callId,
-        word,
-        collapseId: wake.callId,
-        expiresAt: plus(this.#o.clock.now(), WORD_LASTS),
-      },
-      targets,
-    );
-    await this.#o.intake.fromPushOutcome(wake.aor, { bindingId: device.bindingId, target }, outcome);
-  }
-
   // ── The end ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #close(): void {
@@ -342,7 +290,7 @@ export class LiveWake {
     this.#cancelTimer();
     this.#cancelForget();
     // What is under way may still bring a verdict on the token; another attempt may not follow.
-    if (wake.devices.some((d) => d.push === 'delayed')) this.#pushing.abort();
+    if (wake.devices.some((d) => d.push === 'delayed')) this.#pushes.giveUp();
     this.#o.closed(this);
     this.trace({ step: 'over', ...(wake.outcome === undefined ? {} : { outcome: wake.outcome }) });
     this.#trace.over = true;
