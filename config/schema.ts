@@ -42,7 +42,9 @@ const policy = z.strictObject({
     .describe('The same for VoIP pushes of iOS, each of which shows a call; 0s for never. Default 0s'),
   showEnded: duration
     .optional()
-    .describe('A phone that comes within this after the end gets INVITE and CANCEL; 0s for never. Default 10s'),
+    .describe(
+      'A phone pushed by a VoIP push that comes within this after the end gets INVITE and CANCEL; 0s for never. Default 10s',
+    ),
   declineEverywhere: z
     .boolean()
     .optional()

@@ -30,6 +30,8 @@ export interface Setup {
   /** The PBX did not say what it holds. */
   readonly unknown?: boolean;
   readonly policy?: Partial<Policy>;
+  /** Their push service has one token for everything, as Google's. */
+  readonly oneToken?: boolean;
   /** Who came for an earlier round of this call. */
   readonly awake?: readonly Name[];
 }
@@ -58,9 +60,9 @@ function contactOf(name: Name, held: Exclude<Held, 'nothing'>): StoredContact {
   };
 }
 
-function bindingOf(name: Name, held: Held): Binding {
+function bindingOf(name: Name, held: Held, oneToken = false): Binding {
   const target = (token: string) => ({ provider: 'apns', app: 'TEAM.com.example.phone', token: new Token(token) });
-  const targets: Targets = { call: target(voip(name)), other: target(other(name)) };
+  const targets: Targets = { call: target(voip(name)), other: target(oneToken ? voip(name) : other(name)) };
   const seenAt = held === 'udp new' ? plus(T0, -5_000) : plus(T0, -HOUR);
   return {
     id: idOf(name),
@@ -131,7 +133,7 @@ export class Game {
       aor: AOR,
       version: 1,
       tombstones: [],
-      bindings: names.map((name) => bindingOf(name, setup.held?.[name] ?? 'nothing')),
+      bindings: names.map((name) => bindingOf(name, setup.held?.[name] ?? 'nothing', setup.oneToken)),
     };
     const arrival = { pbx: 'office', aor: AOR, wakeLeg: WAKE_LEG, callId: 'call', stem: 'w00000000', startedAt: T0 };
     const begun = core.beginWake(
@@ -286,7 +288,7 @@ export class Game {
         const { wake, effects } = this.#core.stepWake(deepFrozen(this.wake), next, this.now, () => this.#policy);
         this.wake = wake;
         // The one thing that may follow: a phone that came too late is shown that the call is over.
-        const late = effects.some((e) => e.type === 'showEnded');
+        const late = effects.some((e) => e.type === 'step' && e.step.step === 'registeredLate');
         if (over) this.afterOver.push(...effects.filter((e) => !late || (e.type !== 'step' && e.type !== 'showEnded')));
         this.#carryOut(effects);
       }
@@ -997,6 +999,26 @@ export const ROWS: readonly Row[] = [
     rings: ['A device', 'B device'],
     ended: [],
     told: [],
+  },
+
+  // After the end.
+  {
+    sentence:
+      'pushed by a VoIP push, it comes after the end: it has shown the call already and is shown that it is over',
+    setup: {},
+    events: ['caller cancels', 'A registers'],
+    rings: [],
+    told: ['A cancelled'],
+    shown: ['cancelled'],
+  },
+  {
+    sentence:
+      'pushed by an ordinary push, it comes after the end: an INVITE now would be a missed call, the closing word is enough',
+    setup: { oneToken: true },
+    events: ['caller cancels', 'A registers'],
+    rings: [],
+    told: ['A cancelled'],
+    shown: [],
   },
 
   // What the dialplan is told.

@@ -3,7 +3,7 @@ import type { Binding } from '../binding.ts';
 import type { Policy } from '../policy.ts';
 import { type Instant, plus } from '../time.ts';
 import type { CallDraft, DeviceDraft } from './call-draft.ts';
-import { hasCome, isOpen } from './leg-state.ts';
+import { hasCome, isForCallsOnly, isOpen } from './leg-state.ts';
 import { Cause, type ClosingWord, type StoredContact, type Wake, type WakeDevice } from './types.ts';
 import { deviceOf } from './who.ts';
 
@@ -26,8 +26,9 @@ export function declinedEverywhere(draft: CallDraft, d: DeviceDraft, cause: numb
 }
 
 /**
- * A phone that registers just after the end was woken for nothing and may wait for its INVITE (an iPhone has shown the call
- * already). It gets one, and the CANCEL that says how the call ended.
+ * A phone that registers just after the end was woken for nothing. One that was pushed by a VoIP push has shown the call already
+ * (iOS demands it) and waits for its INVITE: it gets one, and the CANCEL that says how the call ended. Any other would make a
+ * missed call of it, or answer it, and has been sent its closing word.
  */
 export function registeredLate(draft: CallDraft, wake: Wake, contact: StoredContact): void {
   const d = deviceOf(draft, contact);
@@ -36,7 +37,9 @@ export function registeredLate(draft: CallDraft, wake: Wake, contact: StoredCont
   if (!isAwaitedLate(d) || draft.now > plus(endedAt, draft.policy(d).showEndedMs)) return;
   d.shownLate = true;
   draft.step({ step: 'registeredLate', device: d.bindingId });
-  draft.do({ type: 'showEnded', contact, word: outcome === 'answered' ? 'elsewhere' : outcome });
+  if (isForCallsOnly(d)) {
+    draft.do({ type: 'showEnded', contact, word: outcome === 'answered' ? 'elsewhere' : outcome });
+  }
 }
 
 /** It was pushed, has not come, and nobody said no at it. */

@@ -12,3 +12,9 @@ export const hasRegistered = ({ legs }: Pick<WakeDevice, 'legs'>): boolean => le
 
 /** It was reached: it registered, or its phone rang at the contact that was stored. */
 export const hasCome = (d: Pick<WakeDevice, 'legs' | 'rang'>): boolean => hasRegistered(d) || d.rang;
+
+/** It was pushed by a VoIP push: iOS demands that each becomes a call on the screen, at once and whatever has happened since. */
+export const isForCallsOnly = ({ binding: { targets }, target }: WakeDevice): boolean =>
+  targets.call !== undefined &&
+  target.token.fingerprint === targets.call.token.fingerprint &&
+  targets.other?.token.fingerprint !== target.token.fingerprint;

@@ -158,7 +158,7 @@ export type WakeEffect =
     }
   | { readonly type: 'giveUp'; readonly legId: string; readonly cause: number }
   | { readonly type: 'tell'; readonly device: PushedDevice; readonly word: ClosingWord }
-  /** INVITE and CANCEL at a phone that came too late, so that it knows what it was woken for. */
+  /** INVITE and CANCEL at a phone that came too late and shows the call already, so that it knows how it ended. */
   | { readonly type: 'showEnded'; readonly contact: StoredContact; readonly word: ClosingWord }
   /** `legId`: a leg that waits, by which it can be told; absent: for the trace only, the dialplan finds it out by itself. */
   | { readonly type: 'status'; readonly status: WakeStatus; readonly legId?: string }

@@ -4,7 +4,7 @@ import { dialableUri } from '../contact-uri.ts';
 import type { Policy } from '../policy.ts';
 import { between, type DurationMs, type Instant, plus, SECOND } from '../time.ts';
 import type { CallDraft, DeviceDraft } from './call-draft.ts';
-import { hasRegistered, isLost, isOpen } from './leg-state.ts';
+import { hasRegistered, isForCallsOnly, isLost, isOpen } from './leg-state.ts';
 import { isDatagram } from './stored.ts';
 import { Cause, type StoredContact, type WakeDevice, type WakeEvent } from './types.ts';
 import { deviceOf, takenFor } from './who.ts';
@@ -110,12 +110,6 @@ function planRetry({ call, now }: CallDraft, d: DeviceDraft, policy: Policy): vo
     return;
   d.retryAt = at;
 }
-
-/** iOS: each VoIP push must become a call on the screen, so a second one for the same call is another policy. */
-const isForCallsOnly = ({ binding: { targets }, target }: WakeDevice): boolean =>
-  targets.call !== undefined &&
-  target.token.fingerprint === targets.call.token.fingerprint &&
-  targets.other?.token.fingerprint !== target.token.fingerprint;
 
 /** When it is pushed again, while that could still help. */
 export const retryAt = (d: WakeDevice): Instant | undefined =>
