@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cleanName, cleanNumber, composeText, originateText } from '../../adapters/pbx/freeswitch/dial.ts';
+import { type Exports, exportsOf, NO_EXPORTS } from '../../adapters/pbx/freeswitch/exports.ts';
 import type { Aor } from '../../plugin/core/aor.ts';
 
 const AOR = '1001@example.com' as Aor;
@@ -33,7 +34,9 @@ describe('a dial string', () => {
 });
 
 describe('an originate', () => {
-  const originate = (o: { name?: string; number?: string; hidden?: boolean; answered?: boolean } = {}) =>
+  const originate = (
+    o: { name?: string; number?: string; hidden?: boolean; answered?: boolean; exports?: Exports } = {},
+  ) =>
     originateText({
       aor: AOR,
       callId: 'c-1',
@@ -43,7 +46,25 @@ describe('an originate', () => {
       caller: { uuid: 'caller-1', number: o.number ?? '2000', name: o.name ?? 'The Caller', hidden: o.hidden ?? false },
       answered: o.answered ?? false,
       timeoutSeconds: 20,
+      exports: o.exports ?? NO_EXPORTS,
     });
+
+  it('takes over what the administrator’s dialplan exported, quoted, and before what is ours', () => {
+    const headers = {
+      variable_export_vars: 'nolocal:rtp_secure_media,sip_h_Alert-Info,evil,pushwake_ref,nolocal:execute_on_answer',
+      'variable_nolocal:rtp_secure_media': 'mandatory',
+      'variable_sip_h_Alert-Info': '<http://a/b>;info=ring,2',
+      'variable_nolocal:execute_on_answer': 'record_session /tmp/a.wav',
+      variable_evil: "x',origination_uuid=y} &system(id)",
+      variable_pushwake_ref: 'z',
+    };
+    const exports = exportsOf(headers);
+    expect(exports.refused).toEqual(['evil']);
+    expect(originate({ exports })).toContain(
+      "originate {rtp_secure_media='mandatory',sip_h_Alert-Info='<http://a/b>;info=ring,2'," +
+        "execute_on_answer='record_session /tmp/a.wav',origination_uuid=u-1,",
+    );
+  });
 
   it('rings the phone and takes the caller over', () => {
     expect(originate()).toBe(

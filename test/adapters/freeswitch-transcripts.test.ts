@@ -3,7 +3,7 @@
  * in two at every byte a TCP stream can split at.
  */
 import { EventEmitter } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import modesl, { type EslEvent } from 'modesl';
 import { describe, expect, it } from 'vitest';
@@ -57,7 +57,9 @@ describe('recorded streams', () => {
       const facts = THROWS.has(name) ? [] : factsOf([bytesOf(name)]);
       return [`## ${name}`, ...facts.map((fact) => JSON.stringify(fact)), ''].join('\n');
     }).join('\n');
-    expect(text).toBe(readFileSync(`${FOLDER}facts.expected.txt`, 'utf8'));
+    const golden = `${FOLDER}facts.expected.txt`;
+    if (process.env.UPDATE_DOCS) writeFileSync(golden, text);
+    expect(text).toBe(readFileSync(golden, 'utf8'));
   });
 
   it.each(NAMES.filter((name) => !THROWS.has(name)))('%s: the same facts, however TCP cuts it', (name) => {

@@ -1,5 +1,7 @@
 /** A waiting call by itself: what it orders when things come in another order than they mostly do. */
+
 import { expect, it } from 'vitest';
+import { NO_EXPORTS } from '../../adapters/pbx/freeswitch/exports.ts';
 import { WaitingCall } from '../../adapters/pbx/freeswitch/waiting-call.ts';
 import type { Aor } from '../../plugin/core/aor.ts';
 import { instant } from '../../plugin/core/time.ts';
@@ -17,6 +19,7 @@ function takenUp(): { call: WaitingCall; originated: string[]; told: PbxEvent[] 
     aor: '1001@example.com' as Aor,
     caller: { uuid: 'caller', number: '2000', name: '', hidden: false },
     answered: false,
+    exports: NO_EXPORTS,
     takenUp: true,
     startedAt: instant(0),
     secondsLeft: () => 30,

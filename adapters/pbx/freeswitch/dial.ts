@@ -3,6 +3,7 @@
  * else varies is an id of ours, a checked AOR or a cleaned name. Nothing here quotes or escapes text to make it safe.
  */
 import { type Aor, aorRealm } from '../../../plugin/core/aor.ts';
+import { type Exports, quoted } from './exports.ts';
 
 export interface Caller {
   /** The caller's channel. */
@@ -90,9 +91,12 @@ export function originateText(o: {
   /** He was answered before his call came here. */
   readonly answered: boolean;
   readonly timeoutSeconds: number;
+  /** What the administrator's dialplan gives to each leg of this call. */
+  readonly exports: Exports;
 }): string {
   const { caller } = o;
   const variables: Variables = {
+    ...quoted(o.exports),
     ...rung(o, caller),
     // Never out of a talk, nor out of the voicemail of a caller nobody had answered before.
     [o.answered ? 'intercept_unbridged_only' : 'intercept_unanswered_only']: 'true',

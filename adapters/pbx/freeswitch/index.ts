@@ -258,6 +258,13 @@ class FreeswitchLink implements PbxLink {
       this.#deps.log.warn({ pbx: this.name }, NAMES_NO_ACCOUNT);
       return void this.#compose(caller.uuid, '').catch(() => undefined);
     }
+    const { refused } = fact.exports;
+    if (refused.length > 0) {
+      this.#deps.log.warn(
+        { pbx: this.name, aor, variables: refused },
+        'exported variables cannot be given to a woken leg',
+      );
+    }
     const seenMs = this.#deps.clock.monotonicMs();
     const ringSeconds = fact.timeoutSeconds ?? RING_SECONDS;
     const startedAt = this.#time.at(fact.startedEpochMs);
@@ -266,6 +273,7 @@ class FreeswitchLink implements PbxLink {
       aor,
       caller,
       answered: fact.answered,
+      exports: fact.exports,
       takenUp,
       startedAt,
       secondsLeft: () => Math.max(5, Math.ceil(ringSeconds - (this.#deps.clock.monotonicMs() - seenMs) / SECOND)),

@@ -7,6 +7,7 @@ import type { Choice } from '../../../plugin/core/binding.ts';
 import { LONGEST_CALLER, shortened } from '../../../plugin/core/detached.ts';
 import type { Caller } from './dial.ts';
 import { isId } from './dial.ts';
+import { type Exports, exportHeadersOf, exportsOf } from './exports.ts';
 
 /** Headers of an event, as in json. */
 export type EventHeaders = Readonly<Record<string, string>>;
@@ -65,7 +66,8 @@ export function worthReading(event: EventHeaders): EventHeaders | undefined {
     event.variable_pushwake_late !== undefined ||
     event.variable_pushwake_aor !== undefined;
   if (isChannel ? !ours : name !== 'BACKGROUND_JOB' && name !== 'CUSTOM') return undefined;
-  return Object.fromEntries(Object.entries(event).filter(([header]) => READ.has(header)));
+  const exported = new Set(exportHeadersOf(event));
+  return Object.fromEntries(Object.entries(event).filter(([header]) => READ.has(header) || exported.has(header)));
 }
 
 export type FsFact =
@@ -113,6 +115,7 @@ export type FsFact =
       readonly startedEpochMs: number;
       /** An attendant, an IVR or a click in a web page answered him already. */
       readonly answered: boolean;
+      readonly exports: Exports;
       /** Of the bridge that will follow. */
       readonly timeoutSeconds?: number;
     }
@@ -267,6 +270,7 @@ export function callOf(
       hidden: e['Caller-Privacy-Hide-Number'] === 'true' || e['Caller-Privacy-Hide-Name'] === 'true',
     },
     answered: e['Answer-State'] === 'answered',
+    exports: exportsOf(e),
     linkedId: e['Channel-Call-UUID'] ?? uuid,
     startedEpochMs: created > 0 ? created : epochMs(e['Event-Date-Timestamp']),
     ...(Number.isFinite(timeout) && timeout > 0 ? { timeoutSeconds: Math.min(timeout, 3_600) } : {}),

@@ -9,6 +9,7 @@ import { Cause, type WakeStatus } from '../../../plugin/core/wake.ts';
 import type { DeviceLeg, LegOutcome, PbxEvent } from '../../../plugin/ports/pbx-link.ts';
 import { causeOf, nameOf } from './causes.ts';
 import { type Caller, composeText, type DialledLeg, originateText } from './dial.ts';
+import type { Exports } from './exports.ts';
 
 export interface Orders {
   /** Hands the caller a dial string and ends his wait. */
@@ -43,6 +44,8 @@ export interface WaitingCallOptions {
   readonly aor: Aor;
   readonly caller: Caller;
   readonly answered: boolean;
+  /** What the administrator's dialplan gives to each leg of this call. */
+  readonly exports: Exports;
   /** It waited already when we came, and is past the point where a dial string could be handed over. */
   readonly takenUp: boolean;
   readonly startedAt: DeviceLegArrival['startedAt'];
@@ -173,6 +176,7 @@ export class WaitingCall {
         caller: this.#o.caller,
         answered: this.#o.answered,
         timeoutSeconds: this.#o.secondsLeft(),
+        exports: this.#o.exports,
       }),
     );
     return 'done';
