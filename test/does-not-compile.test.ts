@@ -73,7 +73,7 @@ describe('a step of a call', () => {
         'plugin/core/wake/step-words.ts',
         'plugin/http/metrics/metrics.ts',
         'plugin/http/pages/words.ts',
-        'plugin/runtime/calls/waiting-call.ts',
+        'plugin/runtime/calls/call-pushes.ts',
       ],
     ],
     ['accepted', ['plugin/core/explain.ts', 'plugin/http/metrics/metrics.ts', 'plugin/http/pages/words.ts']],
