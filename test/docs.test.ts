@@ -211,6 +211,16 @@ describe('plugin.manifest.json', () => {
   });
 });
 
+describe('docs/architecture.md', () => {
+  it('lists every decision, and has a row for every folder that a rule is about', () => {
+    const page = read('docs/architecture.md');
+    for (const adr of readdirSync(join(ROOT, 'docs/adr'))) expect(page).toContain(`(adr/${adr})`);
+    for (const folder of ['core', 'ports', 'runtime', 'http', 'simulate', 'app', 'commands']) {
+      expect(page, folder).toContain(`\`plugin/${folder}\``);
+    }
+  });
+});
+
 describe('the release', () => {
   const { version } = JSON.parse(read('package.json')) as { version: string };
 
