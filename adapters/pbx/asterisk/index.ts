@@ -5,7 +5,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Aor } from '../../../plugin/core/aor.ts';
 import { aorOf, aorUser } from '../../../plugin/core/aor.ts';
-import { LONGEST_USER_AGENT, shortened } from '../../../plugin/core/detached.ts';
 import { type DurationMs, type Instant, SECOND } from '../../../plugin/core/time.ts';
 import type { ClosingWord, WakeStatus } from '../../../plugin/core/wake.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
@@ -20,40 +19,21 @@ import {
   type RingTarget,
 } from '../../../plugin/ports/pbx-link.ts';
 import { SupervisedWorker } from '../supervised-worker.ts';
-import { compose, contactObjectId, dialText, dialVia, handOverText, withPushId } from './dial.ts';
+import { CALL_DEADLINE, CALM_DEADLINE } from './deadlines.ts';
+import { compose, dialText, dialVia, handOverText, withPushId } from './dial.ts';
 import { DialledBy } from './dialled-by.ts';
-import { HepSensor } from './hep.ts';
-import type { WireRegister } from './hep-register.ts';
 import { type Leg, Legs } from './legs.ts';
 import type { AsteriskOptions } from './options.ts';
-import { type Removal, Removals } from './removals.ts';
+import { aorIdOf, Registrations } from './registrations.ts';
 import { type AriFact, LATE, translate, translateWaiting } from './translate.ts';
-import { ContactWatch } from './watch.ts';
-import { ShownContacts, WireFacts } from './wire-facts.ts';
 
 export { check } from './check.ts';
 export { optionsSchema } from './options.ts';
 
-/** A call waits for these: a PBX that takes longer is treated as one that does not answer. */
-const CALL_DEADLINE: DurationMs = 1 * SECOND;
-/** Nobody waits for these. */
-const CALM_DEADLINE: DurationMs = 5 * SECOND;
 /** A phone that hears nothing of the call within this hears no more of it. */
 const LATE_RINGS_AT_MOST: DurationMs = 3 * SECOND;
-/** Reads in flight during a resync: 4.5 k contacts/s at this figure, without hurting calls. */
-const RESYNC_AT_ONCE = 8;
-
 export function create(options: AsteriskOptions, deps: AdapterDeps): PbxLink {
   return new AsteriskLink(options, deps);
-}
-
-/** res_pjsip's own words for a contact. */
-type ContactFields = Readonly<Record<string, string>>;
-
-interface AorAnswer {
-  readonly exists: boolean;
-  readonly contacts: readonly ContactFields[];
-  readonly maximumExpiration: number;
 }
 
 class AsteriskLink implements PbxLink {
@@ -61,18 +41,12 @@ class AsteriskLink implements PbxLink {
   readonly #o: AsteriskOptions;
   readonly #deps: AdapterDeps;
   readonly #worker: SupervisedWorker;
-  readonly #hep: HepSensor | undefined;
-  readonly #watch: ContactWatch;
-  readonly #removals: Removals;
+  readonly #registrations: Registrations;
   readonly #legs = new Legs();
-  /** Accounts a call waits for, and how many calls. */
-  readonly #waiting = new Map<Aor, number>();
   /** Calls that are shown to phones that came too late. */
   readonly #late = new Map<string, { readonly cause: number; readonly cancel: () => void }>();
   /** The endpoint by which an AOR was dialled last, where the two have different names. */
   readonly #dialled = new DialledBy();
-  readonly #shown: ShownContacts;
-  readonly #wire: WireFacts;
   #emit: (event: PbxEvent) => void = () => undefined;
   #stopped = false;
 
@@ -91,22 +65,13 @@ class AsteriskLink implements PbxLink {
       onDown: (reason) => this.#say({ type: 'linkDown', pbx: this.name, reason }),
       onEvent: (event) => this.#event(translate(event), false),
     });
-    this.#hep = options.hep && new HepSensor(options.hep, deps, (register) => this.#wireRegister(register));
-    this.#removals = new Removals(deps.clock, (removal) => this.#removed(removal));
-    this.#shown = new ShownContacts(deps.clock);
-    this.#wire = new WireFacts({
+    this.#registrations = new Registrations({
       pbx: deps.name,
-      clock: deps.clock,
-      shown: this.#shown,
-      removals: this.#removals,
-      isWaiting: (aor) => this.#waiting.has(aor),
-      contacts: (aorUser) => this.#contacts(aorUser, CALL_DEADLINE),
-      contact: (aorUser, uri) => this.#contact(aorUser, uri),
+      realm: options.realm,
+      hep: options.hep,
+      deps,
+      call: (operation, args, deadlineMs) => this.#worker.call(operation, args, deadlineMs),
       say: (event) => this.#say(event),
-    });
-    this.#watch = new ContactWatch(deps.clock, {
-      read: (aor) => this.#contacts(aorIdOf(aor, this.#o.realm), CALL_DEADLINE),
-      seen: (contact, since) => this.#seen(contact, 'watch', since),
     });
   }
 
@@ -119,21 +84,20 @@ class AsteriskLink implements PbxLink {
   }
 
   sensors() {
-    return this.#hep ? { hep: { listening: this.#hep.address ? 1 : 0, ...this.#hep.counters } } : {};
+    return this.#registrations.sensors();
   }
 
   async start(emit: (event: PbxEvent) => void): Promise<void> {
     this.#emit = emit;
-    await this.#hep?.start();
+    await this.#registrations.start();
     await this.#worker.start();
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#watch.stop();
-    this.#removals.stop();
+    this.#registrations.stopLooking();
     for (const { cancel } of this.#late.values()) cancel();
-    await this.#hep?.stop();
+    await this.#registrations.stop();
     await this.#worker.stop();
   }
 
@@ -144,7 +108,7 @@ class AsteriskLink implements PbxLink {
   // ── Facts ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async #linkUp(): Promise<void> {
-    this.#shown.clear();
+    this.#registrations.forget();
     this.#say({ type: 'linkUp', pbx: this.name });
     // Those of now: legs of calls that come while we ask are in no list.
     const known = this.#legs.channels();
@@ -182,16 +146,9 @@ class AsteriskLink implements PbxLink {
     switch (fact.fact) {
       case 'contactNew':
       case 'contactHeld':
-        return this.#contactNew(fact);
-      case 'contactRemoved': {
-        const aor = this.#aor(fact.aorId);
-        if (!aor) return;
-        this.#shown.remove(aor, fact.uri);
-        const removal = { aor, uri: fact.uri, at: this.#at(fact.atEpochMs) };
-        if (this.#hep) this.#removals.hold(removal);
-        else this.#removed(removal);
-        return;
-      }
+        return this.#registrations.shown(fact);
+      case 'contactRemoved':
+        return this.#registrations.removed(fact);
       case 'wakeLeg': {
         const aor = this.#aor(fact.aorId);
         if (!aor) return void this.#goOn(fact.channelId, {}).catch(() => undefined);
@@ -290,96 +247,22 @@ class AsteriskLink implements PbxLink {
     return Number.isFinite(epochMs) ? this.#deps.clock.fromPbx(epochMs) : this.#deps.clock.now();
   }
 
-  /** A new contact came with what the PBX stored of it: its expiry now is what was granted. */
-  #contactNew(fact: Extract<AriFact, { fact: 'contactNew' | 'contactHeld' }>): void {
-    const aor = this.#aor(fact.aorId);
-    if (!aor) return;
-    this.#removals.forget(aor, fact.uri);
-    const at = this.#at(fact.atEpochMs);
-    // Could not be read: the event alone is enough to bind; what was granted stays unknown.
-    const contact = this.#held(aor, { ...fact.stored, uri: fact.uri });
-    if (fact.stored) this.#shown.add(contact);
-    this.#seen(contact, fact.fact === 'contactNew' ? 'event' : 'ask', at);
+  // ── Registrations ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  ask(aor: Aor): Promise<AskAnswer> {
+    return this.#registrations.ask(aor);
   }
 
-  #seen(contact: HeldContact, how: 'event' | 'ask' | 'watch', at: Instant): void {
-    // Asterisk counts from the beginning of the second: rounded up, or the contact would later prove a second too much.
-    const grantedMs =
-      how !== 'ask' && contact.expiresAt !== undefined
-        ? Math.ceil((contact.expiresAt - at) / SECOND) * SECOND
-        : undefined;
-    this.#say({
-      type: 'contactSeen',
-      contact,
-      how,
-      at,
-      ...(grantedMs !== undefined && grantedMs > 0 ? { grantedMs } : {}),
-    });
+  list(): AsyncIterable<HeldContact> {
+    return this.#registrations.list();
   }
 
-  #wireRegister(r: WireRegister): void {
-    const aor = this.#aor(r.aorUser);
-    if (aor && !this.#stopped) void this.#wire.take(aor, r);
+  removeContact(contact: Pick<HeldContact, 'aor' | 'uri'>): Promise<'gone'> {
+    return this.#registrations.remove(contact);
   }
 
-  #removed({ aor, uri, at }: Removal): void {
-    this.#say({ type: 'contactRemoved', pbx: this.name, aor, uri, at });
-  }
-
-  // ── Questions ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  async ask(aor: Aor): Promise<AskAnswer> {
-    const aorId = aorIdOf(aor, this.#o.realm);
-    const answer = await this.#worker.call<AorAnswer>('readAor', { id: aorId }, CALL_DEADLINE);
-    const contacts = answer.contacts.map((c) => this.#held(aor, c));
-    for (const contact of contacts) this.#shown.add(contact);
-    const maximum = answer.maximumExpiration;
-    return { aorExists: answer.exists, contacts, ...(maximum > 0 ? { maximumExpiresMs: maximum * SECOND } : {}) };
-  }
-
-  async *list(): AsyncIterable<HeldContact> {
-    const endpoints = await this.#worker.call<string[]>('onlineEndpoints', {}, CALM_DEADLINE);
-    // Several endpoints may share an AOR.
-    const listed = new Set<string>();
-    for (let i = 0; i < endpoints.length; i += RESYNC_AT_ONCE) {
-      const page = endpoints.slice(i, i + RESYNC_AT_ONCE);
-      const aors = await Promise.all(page.map((id) => this.#aorsOf(id)));
-      const fresh = new Set(aors.flat().filter((id) => !listed.has(id)));
-      for (const id of fresh) listed.add(id);
-      const found = await Promise.all([...fresh].map((id) => this.#contacts(id, CALM_DEADLINE)));
-      yield* found.flat();
-    }
-  }
-
-  async #aorsOf(endpoint: string): Promise<readonly string[]> {
-    return (await this.#worker.call<string[] | undefined>('aorsOf', { id: endpoint }, CALM_DEADLINE)) ?? [];
-  }
-
-  async #contacts(aorId: string, deadlineMs: number): Promise<readonly HeldContact[]> {
-    const aor = this.#aor(aorId);
-    if (!aor) return [];
-    const answer = await this.#worker.call<AorAnswer>('readAor', { id: aorId }, deadlineMs);
-    return answer.contacts.map((c) => this.#held(aor, c));
-  }
-
-  /** One contact, read out of the way of calls. */
-  async #contact(aorId: string, uri: string): Promise<HeldContact | undefined> {
-    const aor = this.#aor(aorId);
-    const id = contactObjectId(aorId, uri);
-    const found = await this.#worker.call<ContactFields | undefined>('readContactCalmly', { id }, CALM_DEADLINE);
-    return aor && found ? this.#held(aor, found) : undefined;
-  }
-
-  #held(aor: Aor, o: ContactFields): HeldContact {
-    const expires = Number(o.expiration_time);
-    return {
-      pbx: this.name,
-      aor,
-      uri: String(o.uri),
-      ...(Number.isFinite(expires) && expires > 0 ? { expiresAt: this.#deps.clock.fromPbx(expires * 1_000) } : {}),
-      ...(o.user_agent ? { userAgent: shortened(o.user_agent, LONGEST_USER_AGENT) } : {}),
-      ...(o.path ? { path: o.path } : {}),
-    };
+  watch(aor: Aor, on: boolean): void {
+    this.#registrations.watch(aor, on);
   }
 
   // ── Orders ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -478,30 +361,9 @@ class AsteriskLink implements PbxLink {
     this.giveUp(channelId, late.cause).catch(() => undefined);
   }
 
-  async removeContact(contact: Pick<HeldContact, 'aor' | 'uri'>): Promise<'gone'> {
-    const id = contactObjectId(aorIdOf(contact.aor, this.#o.realm), contact.uri);
-    await this.#worker.call('deleteContact', { id }, CALM_DEADLINE);
-    return 'gone';
-  }
-
-  watch(aor: Aor, on: boolean): void {
-    const calls = (this.#waiting.get(aor) ?? 0) + (on ? 1 : -1);
-    if (calls > 0) this.#waiting.set(aor, calls);
-    else this.#waiting.delete(aor);
-    // HEP tells each REGISTER within a tenth of a millisecond; without it a waiting AOR is looked at closely.
-    if (this.#hep) return;
-    if (on) this.#watch.add(aor);
-    else this.#watch.remove(aor);
-  }
-
   async setReachable(aor: Aor, reachable: boolean): Promise<void> {
     const name = `Stasis:pushwake-${aorIdOf(aor, this.#o.realm)}`;
     if (!this.up) throw new LinkError(`link ${this.name} is down`);
     await this.#worker.call('deviceState', { name, state: reachable ? 'NOT_INUSE' : 'UNAVAILABLE' }, CALM_DEADLINE);
   }
-}
-
-/** `1001@realm` is `1001` on the PBX; another realm stays as it is (AOR ids may hold an `@`). */
-function aorIdOf(aor: Aor, realm: string): string {
-  return aor.endsWith(`@${realm.toLowerCase()}`) ? aorUser(aor) : aor;
 }

@@ -18,7 +18,7 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
     /certificate|self.signed|TLS|SSL/i,
     'its certificate is not trusted: see NODE_EXTRA_CA_CERTS, and rediss:// in store.url',
   ],
-  [/timed? ?out|did not answer|socket timeout/i, 'it does not answer: is it frozen, or the way to it cut?'],
+  [/timed? ?out|no answer within|socket timeout/i, 'it does not answer: is it frozen, or the way to it cut?'],
   [/closed|offline|ECONNRESET|Disconnect|Socket/i, 'the connection is down; we keep trying'],
 ];
 
