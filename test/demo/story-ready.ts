@@ -11,9 +11,9 @@ export async function asteriskRuns(stage: Stage, scene: Scene): Promise<void> {
       async () => /Asterisk (\d[\d.]*)/.exec(await asterisk.cli('core show version'))?.[1] ?? false,
       { what: 'an answer of Asterisk', seen: () => asterisk.cli('core show version') },
     );
-    await until(async () => (await asterisk.cli('dialplan show pushwake')).includes(',compose,'), {
+    await until(async () => (await asterisk.cli('dialplan show pushwake-wake')).includes(',compose,'), {
       what: 'the dialplan of pushwake',
-      seen: () => asterisk.cli('dialplan show pushwake'),
+      seen: () => asterisk.cli('dialplan show pushwake-wake'),
     });
     return {
       text: `Asterisk ${version} runs with pushwake’s configuration files included`,
