@@ -1,5 +1,5 @@
 /**
- * Misconfigurations that hold now: each is told once, not with each push that meets it, and stops what would only meet it
+ * Misconfigurations that hold now. Each is logged once, not with each push that meets it, and stops pushes that would only meet it
  * again. One that concerns a device (its token is of another app) stops nothing and is forgotten when it is not seen for an hour.
  */
 import { type DurationMs, HOUR, SECOND } from '../../core/time.ts';
