@@ -25,6 +25,10 @@ export { ConfigError };
 
 /** Lists every mistake of the file. Holds no value of it: a value may be a password. */
 export class ConfigFileError extends ConfigError {
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return value instanceof ConfigError && 'mistakes' in value;
+  }
+
   readonly mistakes: readonly Mistake[];
 
   constructor(file: string, mistakes: readonly Mistake[]) {

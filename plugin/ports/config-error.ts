@@ -4,4 +4,9 @@
  */
 export class ConfigError extends Error {
   override name = 'ConfigError';
+
+  /** An adapter from outside may bring a copy of pushwake of its own, whose class is another one: the name decides. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return Error[Symbol.hasInstance](value) && (value as Error).name === 'ConfigError';
+  }
 }

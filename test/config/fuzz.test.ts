@@ -1,7 +1,7 @@
 /** Whatever stands in the file: it is read, or every mistake has a place. Nothing else is ever thrown. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ConfigError, parseConfig } from '../../config/load.ts';
+import { ConfigError, ConfigFileError, parseConfig } from '../../config/load.ts';
 import { adapters, schemasOf } from '../../plugin/app/adapters.ts';
 
 const schemas = schemasOf(await adapters());
@@ -81,4 +81,13 @@ it('a mistake in a key that holds a line break is one line', () => {
   expect(() => parseConfig('f.yaml', `${PBX}"a\\nb": 1\n`, schemas)).toThrow(
     /^f\.yaml:2:1 a\\u000ab: unknown key[^\n]*$/,
   );
+});
+
+it('a mistake that an adapter with its own copy of pushwake throws is one of ours; another error is none', () => {
+  const foreign = Object.assign(new Error('push.ntfy.key: cannot be read'), { name: 'ConfigError' });
+  expect(foreign instanceof ConfigError).toBe(true);
+  expect(foreign instanceof ConfigFileError).toBe(false);
+  expect(new ConfigFileError('f.yaml', []) instanceof ConfigError).toBe(true);
+  expect(new ConfigFileError('f.yaml', []) instanceof ConfigFileError).toBe(true);
+  expect(new Error('x') instanceof ConfigError).toBe(false);
 });
