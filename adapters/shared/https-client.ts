@@ -60,7 +60,7 @@ export type HttpsAnswer =
 
 /** What is read of an answer. No push service says more; a page of a proxy may. */
 const MOST_BODY_BYTES = 64 * 1024;
-/** A connection nobody used for so long is replaced: firewalls forget it, and a call must not find one that is dead. */
+/** A connection that was idle for this long is replaced: firewalls drop idle ones silently, and a call must not get a dead one. */
 const IDLE_MS = 50_000;
 
 interface Slot {

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 
-/** Twelve hex digits of SHA-256: enough to tell tokens of one site apart, useless to push with. */
+/** Twelve hex digits of SHA-256: enough to distinguish the tokens of one site, useless to push with. */
 export function fingerprint(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 12);
 }

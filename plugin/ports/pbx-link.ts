@@ -168,7 +168,7 @@ export interface PbxLink {
   removeContact(contact: Pick<HeldContact, 'aor' | 'uri'>): Promise<'gone'>;
   /** While a call waits: look closely at this AOR's contacts, report each REGISTER as `watch`. */
   watch(aor: Aor, on: boolean): void;
-  /** Tells the PBX whether a live binding makes this AOR reachable (BLF, queues). */
+  /** Sends the PBX whether a live binding makes this AOR reachable (BLF, queues). */
   setReachable(aor: Aor, reachable: boolean): Promise<void>;
   /** `observing` of the adapter's deps has changed while it runs: what was set on the PBX because of it must follow. */
   modeChanged?(): void;

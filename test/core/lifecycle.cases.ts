@@ -287,7 +287,7 @@ const notices: LifecycleCase[] = [
   },
   {
     group: 'Notices',
-    sentence: 'a VoIP token only: nobody can be told, so there is no notice and the lifetime is 30 days',
+    sentence: 'a VoIP token only: the user cannot be notified, so there is no notice and the lifetime is 30 days',
     record: recordOf(bindingEndingIn(HOUR, NOW, { targets: voipOnly() })),
     event: tick,
     does: [],
@@ -530,7 +530,7 @@ const stops: LifecycleCase[] = [
   {
     group: 'Other ends',
     sentence:
-      'the same REGISTER without push parameters, but the phone has registered with them since (told in the wrong order)',
+      'the same REGISTER without push parameters, but the phone has registered with them since (arrived in the wrong order)',
     record: recordOf(bindingEndingIn(7 * DAY, NOW)),
     event: {
       type: 'ContactSeen',
@@ -545,7 +545,7 @@ const stops: LifecycleCase[] = [
   },
   {
     group: 'Other ends',
-    sentence: 'a log-out from before the last REGISTER (told in the wrong order)',
+    sentence: 'a log-out from before the last REGISTER (arrived in the wrong order)',
     record: recordOf(bindingEndingIn(7 * DAY, NOW)),
     event: { type: 'Unregistered', pbx: 'office', uri: contactUri(), at: plus(NOW, -1) },
     does: [],
@@ -553,7 +553,7 @@ const stops: LifecycleCase[] = [
   },
   {
     group: 'Other ends',
-    sentence: 'the service calls the call token dead: the user is told by the other one',
+    sentence: 'the service calls the call token dead: the user is notified by the other one',
     record: recordOf(bindingEndingIn(5 * DAY, NOW)),
     event: { type: 'TokenDied', bindingId: BINDING, token: fingerprint(VOIP) },
     does: ['(ending: token-dead)', 'notice *expired*', 'contact removed from the PBX'],

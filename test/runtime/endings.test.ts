@@ -601,7 +601,7 @@ const ENDINGS: readonly Ending[] = [
     end: /nobody answered in time after 20\.0 s/,
     status: 'WOKEN',
     missed: 'gave-up',
-    cause: /the PBX could not be told to ring it/,
+    cause: /the order to ring it did not reach the PBX/,
     remedy: /pbx link down/,
   },
   {

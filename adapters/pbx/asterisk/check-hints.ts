@@ -5,9 +5,9 @@
 import type { Finding } from '../../../plugin/ports/finding.ts';
 import type { AriProbe, ProbeChannel } from './probe.ts';
 
-/** Accounts whose hints are read; the others come from the same template. */
+/** How many accounts' hints are read at most; further ones come from the same template. */
 const LOOKED_AT = 500;
-/** Contexts of phones, and lines of each, that are read. */
+/** How many contexts of phones are read at most, and how many lines of each. */
 const CONTEXTS_READ = 4;
 const LINES_READ = 200;
 const NAMED = 5;

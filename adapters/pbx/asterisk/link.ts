@@ -77,14 +77,14 @@ function closeSocket(): void {
 // ── Operations ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const base = new URL(options.url.endsWith('/') ? options.url : `${options.url}/`);
-/** For what nobody waits for: few at once, by a way of its own, so that a call never stands behind it. */
+/** Requests that no call waits for: few at once and over connections of their own, so that no call queues behind them. */
 const calmRest = httpRest(base, options.username, options.password, CALM_AT_ONCE);
 let rest: Rest = httpRest(base, options.username, options.password);
 let socketRest: SocketRest | undefined;
 /** Asterisk 16 takes a word for the cause of a hang-up, newer ones any Q.850 code. An unknown parameter would be ignored: cause 16. */
 let takesCodes = true;
 
-/** An answer that is neither success nor one of those the operation knows what to do with. */
+/** An answer that is neither a success nor one that the operation handles. */
 class RefusedError extends Error {
   constructor(r: RestRequest, { status, body }: RestAnswer) {
     const said = (body as { message?: unknown } | undefined)?.message;
@@ -227,7 +227,7 @@ port.on('message', (m: ToWorker) => {
 
 // ── The link ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Asks once by plain HTTP first: ari-client turns a wrong password into an exception nobody can read. */
+/** Asks once by plain HTTP first, because ari-client turns a wrong password into an unreadable exception. */
 async function lookFirst(): Promise<{ version: string } | undefined> {
   const authorization = `Basic ${Buffer.from(`${options.username}:${options.password}`).toString('base64')}`;
   const url = new URL('ari/asterisk/info', base);
@@ -318,7 +318,7 @@ async function hangsUpByCode(): Promise<boolean> {
   return parametersOf(body, '/channels/{channelId}', 'DELETE').includes('reason_code');
 }
 
-/** Nothing where this Asterisk takes no requests by websocket: it describes their answers, and answers one, or it does not. */
+/** Sends requests by websocket where this Asterisk takes them: its description and one trial request show that. */
 async function restBySocket(client: ari.Client): Promise<void> {
   const { _swagger: described, _ws: ws } = client as unknown as Inner;
   if (!described.apis.events.models.RESTResponse) return;
@@ -328,7 +328,7 @@ async function restBySocket(client: ari.Client): Promise<void> {
   if (answer?.status === 200) rest = socketRest;
 }
 
-/** One message of the websocket. What cannot be read is dropped: nobody could say what it was. */
+/** Parses one message of the websocket. An unreadable one is dropped, because nothing can be known of it. */
 async function heard(text: unknown): Promise<void> {
   let event: Record<string, unknown>;
   try {
@@ -340,7 +340,7 @@ async function heard(text: unknown): Promise<void> {
   if (!(EVENTS as readonly unknown[]).includes(event.type)) return;
   const fields = eventFields(event);
   const contact = event.contact_info as { aor?: unknown; uri?: unknown; contact_status?: unknown } | undefined;
-  // A phone that has just come is read at once: a waiting call needs to know where it is and until when.
+  // A contact that has just been added is read at once: a waiting call needs its address and its expiry.
   if (contact && contact.contact_status !== 'Removed') {
     const id = contactObjectId(String(contact.aor), String(contact.uri));
     fields.contact = await readContact(id).catch(() => undefined);

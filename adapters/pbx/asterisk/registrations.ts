@@ -1,6 +1,6 @@
 /**
- * What Asterisk holds of registrations: its events, its answers, and each REGISTER on the wire where HEP shows it. Makes the
- * port's facts of them; knows nothing of calls but which accounts one waits for.
+ * Reads Asterisk's registrations from its events, its answers, and each REGISTER on the wire where HEP shows it. Makes the
+ * port's facts of them; of calls it knows only for which accounts one waits.
  */
 import { type Aor, aorOf, aorUser } from '../../../plugin/core/aor.ts';
 import { LONGEST_USER_AGENT, shortened } from '../../../plugin/core/detached.ts';
@@ -84,7 +84,7 @@ export class Registrations {
     await this.#hep?.start();
   }
 
-  /** No timer rings any more and no datagram becomes a fact. */
+  /** Ends all timers; no datagram becomes a fact afterwards. */
   stopLooking(): void {
     this.#stopped = true;
     this.#watch.stop();
@@ -95,7 +95,7 @@ export class Registrations {
     await this.#hep?.stop();
   }
 
-  /** The link was away: what was shown before says nothing any more. */
+  /** Forgets what the PBX has shown: the link was away, and contacts may have changed meanwhile. */
   forget(): void {
     this.#shown.clear();
   }
@@ -218,7 +218,7 @@ export class Registrations {
     const calls = (this.#waiting.get(aor) ?? 0) + (on ? 1 : -1);
     if (calls > 0) this.#waiting.set(aor, calls);
     else this.#waiting.delete(aor);
-    // HEP tells each REGISTER within a tenth of a millisecond; without it a waiting AOR is looked at closely.
+    // With HEP each REGISTER is known within a tenth of a millisecond; without it the contacts of a waiting AOR are asked for often.
     if (this.#hep) return;
     if (on) this.#watch.add(aor);
     else this.#watch.remove(aor);

@@ -11,7 +11,7 @@ import type { DurationMs, Instant } from '../../../plugin/core/time.ts';
 import type { Clock } from '../../../plugin/ports/clock.ts';
 import type { HeldContact } from '../../../plugin/ports/pbx-link.ts';
 
-/** Long enough to cost nothing, short enough that a woken phone does not notice. */
+/** How long to wait between two looks: long enough to cost nothing, short enough that a woken phone is not delayed noticeably. */
 export const LOOK_EVERY_MS: DurationMs = 100;
 
 interface Watched {

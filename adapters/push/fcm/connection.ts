@@ -85,7 +85,7 @@ export function openSession(options: SessionOptions): FcmSession {
     email: account.clientEmail,
     key: account.privateKey,
     scopes: [SCOPE],
-    // Without its own retries: a push would hear after 2 s only that there is no token.
+    // Its own retries are off: they would delay the error "no token" to a push by 2 s.
     transporterOptions: { agent, timeout: requestTimeoutMs, retryConfig: { retry: 0, noResponseRetries: 0 } },
   });
   let fetching: Promise<string> | undefined;
@@ -149,8 +149,8 @@ export function openSession(options: SessionOptions): FcmSession {
 }
 
 /**
- * firebase-admin repeats a push up to 4 times on 503, reset and timeout, within 7 s or as long as Retry-After says, before we
- * hear of it, and has no setting for that (its pull request 1739). Retry lies in `plugin/runtime/push/delivery.ts`.
+ * firebase-admin repeats a push up to 4 times on 503, reset and timeout, within 7 s or as long as Retry-After says, before it
+ * returns, and has no setting for that (its pull request 1739). Retry lies in `plugin/runtime/push/delivery.ts`.
  */
 function doNotRetry(messaging: Messaging): void {
   const { messagingRequestHandler } = messaging as unknown as {
