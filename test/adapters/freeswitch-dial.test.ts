@@ -1,8 +1,8 @@
 /** Dial strings and originate commands: what FreeSWITCH is told, word by word. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cleanName, cleanNumber, composeText, originateText } from '../../adapters/pbx/freeswitch/dial.ts';
-import { type Exports, exportsOf, NO_EXPORTS } from '../../adapters/pbx/freeswitch/exports.ts';
+import { cleanName, cleanNumber, composeText, originateText } from '../../adapters/pbx/freeswitch/calls/dial.ts';
+import { type Exports, exportsOf, NO_EXPORTS } from '../../adapters/pbx/freeswitch/calls/exports.ts';
 import type { Aor } from '../../plugin/core/aor.ts';
 
 const AOR = '1001@example.com' as Aor;

@@ -1,8 +1,8 @@
 /** A waiting call by itself: what it orders when things come in another order than they mostly do. */
 
 import { expect, it } from 'vitest';
-import { NO_EXPORTS } from '../../adapters/pbx/freeswitch/exports.ts';
-import { WaitingCall } from '../../adapters/pbx/freeswitch/waiting-call.ts';
+import { NO_EXPORTS } from '../../adapters/pbx/freeswitch/calls/exports.ts';
+import { WaitingCall } from '../../adapters/pbx/freeswitch/calls/waiting-call.ts';
 import type { Aor } from '../../plugin/core/aor.ts';
 import { instant } from '../../plugin/core/time.ts';
 import type { PbxEvent } from '../../plugin/ports/pbx-link.ts';

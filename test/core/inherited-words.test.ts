@@ -1,6 +1,6 @@
 /** A stranger's word must not be looked up in what every object inherits: `constructor` is no transport and no cause. */
 import { describe, expect, it } from 'vitest';
-import { causeOf } from '../../adapters/pbx/freeswitch/causes.ts';
+import { causeOf } from '../../adapters/pbx/freeswitch/calls/causes.ts';
 import { parseSipUri } from '../../plugin/core/contact-uri.ts';
 import { pushParamsOf } from '../../plugin/core/push-params.ts';
 

@@ -18,6 +18,9 @@ export interface LinkData {
   readonly observing: boolean;
 }
 
+/** One of the operations below, asked from the main thread. Rejects with `LinkError`. */
+export type Ask = <T>(operation: string, args: unknown, deadlineMs: number) => Promise<T>;
+
 /** A registration with the instant (epoch ms of this machine) at which FreeSWITCH drops it, never later than the truth. */
 export type HeldRow = Registration & { readonly dropsEpochMs?: number };
 

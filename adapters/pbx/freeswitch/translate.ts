@@ -5,9 +5,9 @@
  */
 import type { Choice } from '../../../plugin/core/binding.ts';
 import { LONGEST_CALLER, shortened } from '../../../plugin/core/detached.ts';
-import type { Caller } from './dial.ts';
-import { isId } from './dial.ts';
-import { type Exports, exportHeadersOf, exportsOf } from './exports.ts';
+import type { Caller } from './calls/dial.ts';
+import { isId } from './calls/dial.ts';
+import { type Exports, exportHeadersOf, exportsOf } from './calls/exports.ts';
 
 /** Headers of an event, as in json. */
 export type EventHeaders = Readonly<Record<string, string>>;
@@ -136,6 +136,8 @@ export type FsFact =
 const DIALS: ReadonlySet<string> = new Set(['bridge', 'intercept', 'sleep']);
 
 export type CallFact = Extract<FsFact, { fact: 'call' | 'seen' }>;
+/** What happened to a channel, or to a background command that was to make one. */
+export type ChannelFact = Exclude<FsFact, CallFact | { fact: 'registered' | 'unregistered' | 'expired' }>;
 
 export function translate(event: EventHeaders): FsFact | undefined {
   switch (event['Event-Name']) {

@@ -10,7 +10,7 @@ import type { Clock } from '../../../../plugin/ports/clock.ts';
 import { type AskAnswer, type HeldContact, LinkError, type PbxEvent } from '../../../../plugin/ports/pbx-link.ts';
 import { CALL_DEADLINE, CALM_DEADLINE, LIST_DEADLINE } from '../deadlines.ts';
 import { Instants } from '../instants.ts';
-import type { HeldRow } from '../link.ts';
+import type { Ask, HeldRow } from '../link.ts';
 import type { FreeswitchOptions } from '../options.ts';
 import type { FsFact } from '../translate.ts';
 import { LastSeen } from './last-seen.ts';
@@ -28,8 +28,7 @@ export interface ContactsOptions {
   readonly observing: () => boolean;
   readonly clock: Clock;
   readonly log: Logger;
-  /** An operation of the worker. Rejects with `LinkError`. */
-  readonly call: <T>(operation: string, args: unknown, deadlineMs: number) => Promise<T>;
+  readonly ask: Ask;
   readonly say: (event: PbxEvent) => void;
 }
 
@@ -154,7 +153,7 @@ export class Contacts {
   async *list(): AsyncIterable<HeldContact> {
     for (const profile of this.#o.options.profiles) {
       // Without push parameters there is nothing to bind; with them every form has a `pn-`.
-      const rows = await this.#o.call<HeldRow[]>('allRows', { profile, containing: 'pn-' }, LIST_DEADLINE);
+      const rows = await this.#o.ask<HeldRow[]>('allRows', { profile, containing: 'pn-' }, LIST_DEADLINE);
       for (const { contact } of this.#read(rows)) {
         if (this.#aor(contact.aor, profile)) yield contact;
       }
@@ -162,7 +161,7 @@ export class Contacts {
   }
 
   async #heldBy(aor: Aor, deadlineMs: number): Promise<readonly Held[]> {
-    return this.#read(await this.#o.call<HeldRow[]>('rowsOf', { user: aor }, deadlineMs)).filter(
+    return this.#read(await this.#o.ask<HeldRow[]>('rowsOf', { user: aor }, deadlineMs)).filter(
       (h) => h.contact.aor === aor,
     );
   }
@@ -177,20 +176,20 @@ export class Contacts {
 
   /** By Call-ID, which is all FreeSWITCH offers: only where nothing else can go with it. */
   async remove({ aor, uri }: Pick<HeldContact, 'aor' | 'uri'>): Promise<'gone'> {
-    const own = await this.#o.call<HeldRow[]>('rowsOf', { user: aor }, CALM_DEADLINE);
+    const own = await this.#o.ask<HeldRow[]>('rowsOf', { user: aor }, CALM_DEADLINE);
     if (!own.some((row) => readStored(row.contact)?.uri === uri)) return 'gone';
     const verdict = flushable(aor, uri, [...own, ...(await this.#neighbours(aor, uri))]);
     if (!verdict.ok) throw new LinkError(`the contact stays until its time is over: ${verdict.reason}`);
     for (const { callId, profile } of verdict.rows) {
       // FreeSWITCH's own reading of this text as a user or a domain must find nobody.
-      const meant = await this.#o.call<HeldRow[]>('rowsOf', { user: callId }, CALM_DEADLINE);
+      const meant = await this.#o.ask<HeldRow[]>('rowsOf', { user: callId }, CALM_DEADLINE);
       if (meant.length > 0)
         throw new LinkError('the contact stays until its time is over: its Call-ID names an account');
       const told = this.#removalTold(callId);
-      await this.#o.call('flush', { profile, callId }, CALM_DEADLINE);
+      await this.#o.ask('flush', { profile, callId }, CALM_DEADLINE);
       await told;
     }
-    const left = await this.#o.call<HeldRow[]>('rowsOf', { user: aor }, CALM_DEADLINE);
+    const left = await this.#o.ask<HeldRow[]>('rowsOf', { user: aor }, CALM_DEADLINE);
     if (left.some((row) => readStored(row.contact)?.uri === uri)) throw new LinkError('the contact is still there');
     return 'gone';
   }
@@ -202,7 +201,7 @@ export class Contacts {
     const [host = place] = place.split(/:\d+$/);
     const all = await Promise.all(
       this.#o.options.profiles.map((profile) =>
-        this.#o.call<HeldRow[]>('allRows', { profile, containing: host }, LIST_DEADLINE),
+        this.#o.ask<HeldRow[]>('allRows', { profile, containing: host }, LIST_DEADLINE),
       ),
     );
     return all.flat().filter((row) => parseAor(row.user) !== aor);

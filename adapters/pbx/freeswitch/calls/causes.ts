@@ -1,5 +1,5 @@
 /** FreeSWITCH's names for causes, and Q.850 as the core knows them. */
-import { Cause } from '../../../plugin/core/wake.ts';
+import { Cause } from '../../../../plugin/core/wake.ts';
 
 /** What a leg ended with → what it means for the wake. The SIP answers beside them are FreeSWITCH's own table. */
 const BY_NAME: Readonly<Record<string, number>> = {

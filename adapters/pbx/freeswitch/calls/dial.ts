@@ -2,7 +2,7 @@
  * FreeSWITCH's words for what shall be rung. Pure. Two rules: a URI comes from `registrations/parse.ts` in its strict form, and whatever
  * else varies is an id of ours, a checked AOR or a cleaned name. Nothing here quotes or escapes text to make it safe.
  */
-import { type Aor, aorRealm } from '../../../plugin/core/aor.ts';
+import { type Aor, aorRealm } from '../../../../plugin/core/aor.ts';
 import { type Exports, quoted } from './exports.ts';
 
 export interface Caller {

@@ -4,73 +4,12 @@
  * delayed, or is such a channel. One placeholder in the dial string waits for all of them. Knows no socket and no clock:
  * what it wants done goes to `orders`, what happened to `emit`.
  */
-import type { Aor } from '../../../plugin/core/aor.ts';
-import { Cause, type WakeStatus } from '../../../plugin/core/wake.ts';
-import type { DeviceLeg, LegOutcome, PbxEvent } from '../../../plugin/ports/pbx-link.ts';
+import { Cause, type WakeStatus } from '../../../../plugin/core/wake.ts';
+import type { DeviceLeg, LegOutcome } from '../../../../plugin/ports/pbx-link.ts';
 import { causeOf, nameOf } from './causes.ts';
 import { type Caller, composeText, type DialledLeg, originateText } from './dial.ts';
-import type { Exports } from './exports.ts';
-
-export interface Orders {
-  /** Hands the caller a dial string and ends his wait. */
-  compose(caller: string, dial: string): Promise<LegOutcome>;
-  originate(uuid: string, command: string): Promise<void>;
-  kill(uuid: string, cause: string): Promise<LegOutcome>;
-  /** Sets a variable of the caller's channel; an empty value unsets it. */
-  set(caller: string, name: string, value: string): void;
-  newUuid(): string;
-  /** Calls back after `ms` of real time. */
-  later(ms: number, what: () => void): void;
-}
-
-type State = 'held' | 'dialling' | 'answered' | 'ended';
-
-interface Leg {
-  readonly kind: 'device' | 'stored';
-  readonly ref: string;
-  /** What it dials; a device leg learns it when its phone registers. */
-  dial?: string;
-  /** Its channel, once there is one or will be. */
-  uuid?: string;
-  /** Stands in the caller's dial string, rather than in an originate of its own. */
-  inDial: boolean;
-  state: State;
-  /** We ended it, or its call did. */
-  hungUp: boolean;
-}
-
-export interface WaitingCallOptions {
-  readonly pbx: string;
-  readonly aor: Aor;
-  readonly caller: Caller;
-  readonly answered: boolean;
-  /** What the administrator's dialplan gives to each leg of this call. */
-  readonly exports: Exports;
-  /** It waited already when we came, and is past the point where a dial string could be handed over. */
-  readonly takenUp: boolean;
-  readonly startedAt: DeviceLegArrival['startedAt'];
-  /** Seconds of ringing left, for a leg dialled now. */
-  readonly secondsLeft: () => number;
-  readonly orders: Orders;
-  readonly emit: (event: PbxEvent) => void;
-  /** This leg is that channel, whatever name it carries. */
-  readonly onAdopted: (uuid: string, ref: string) => void;
-  /** Called once; afterwards nothing happens any more. */
-  readonly onOver: () => void;
-}
-
-type DeviceLegArrival = Extract<PbxEvent, { type: 'deviceLegArrived' }>;
-
-export type Target =
-  | { readonly kind: 'contact'; readonly dial: string }
-  | { readonly kind: 'device'; readonly ref: string }
-  | { readonly kind: 'stored'; readonly ref: string; readonly dial: string };
-
-/** A channel of an earlier life of ours that still rings. */
-export interface Adopted {
-  readonly ref: string;
-  readonly uuid: string;
-}
+import { type Adopted, type Leg, sameDevice, sameLeg, type Target } from './leg.ts';
+import type { WaitingCallOptions } from './orders.ts';
 
 export class WaitingCall {
   readonly #o: WaitingCallOptions;
@@ -394,7 +333,3 @@ export const STATUS = 'pushwake_status';
 const SAID_BY_A_PERSON: ReadonlySet<string> = new Set(['USER_BUSY', 'CALL_REJECTED']);
 /** What mod_sofia answers the caller with at the end, before any cause. */
 const LAST_SIP_ANSWER = 'last_bridge_proto_specific_hangup_cause';
-
-/** Refs are `<stem><d|s><binding>`: the stem is of this life, the rest of the device. */
-const sameLeg = (a: string, b: string) => a.slice(9) === b.slice(9);
-const sameDevice = (a: string, b: string) => a.slice(10) === b.slice(10);

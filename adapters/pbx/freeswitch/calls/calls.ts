@@ -1,0 +1,259 @@
+/** The calls that wait at one FreeSWITCH: which there are, what is told of each, and what the core orders for them. */
+import { randomUUID } from 'node:crypto';
+import { type Aor, parseAor } from '../../../../plugin/core/aor.ts';
+import { type Instant, SECOND } from '../../../../plugin/core/time.ts';
+import { type ClosingWord, parseRef, type WakeStatus } from '../../../../plugin/core/wake.ts';
+import type { Logger } from '../../../../plugin/ports/adapter.ts';
+import type { Clock } from '../../../../plugin/ports/clock.ts';
+import type { DeviceLeg, HeldContact, LegOutcome, PbxEvent, RingTarget } from '../../../../plugin/ports/pbx-link.ts';
+import { CALL_DEADLINE } from '../deadlines.ts';
+import type { Instants } from '../instants.ts';
+import type { Ask } from '../link.ts';
+import { type CallFact, type ChannelFact, callOf, type EventHeaders } from '../translate.ts';
+import { Channels } from './channels.ts';
+import type { ContactDial } from './contact-dial.ts';
+import { LateCalls } from './late.ts';
+import type { Adopted, Target } from './leg.ts';
+import { STATUS, WaitingCall } from './waiting-call.ts';
+
+/** FreeSWITCH's own default for a bridge without call_timeout. */
+const RING_SECONDS = 60;
+const NAMES_NO_ACCOUNT = 'the dialplan names no account: expected user@domain';
+const PLACEHOLDER = 'null/pushwake';
+/** Channels looked at one by one when the link comes up: more than these is no pushwake's business but a busy PBX's. */
+const TAKEN_UP_MAX = 500;
+
+interface ChannelRow {
+  readonly uuid: string;
+  readonly name: string;
+  readonly callstate: string;
+}
+
+export interface CallsOptions {
+  /** Name of the link. */
+  readonly pbx: string;
+  /** Name of this pushwake at the PBX. */
+  readonly node: string;
+  readonly observing: () => boolean;
+  readonly clock: Clock;
+  readonly time: Instants;
+  readonly log: Logger;
+  readonly dial: ContactDial;
+  readonly ask: Ask;
+  readonly say: (event: PbxEvent) => void;
+}
+
+export class Calls {
+  readonly #o: CallsOptions;
+  readonly #channels: Channels;
+  readonly #late: LateCalls;
+  /** By the caller's channel. */
+  readonly #calls = new Map<string, WaitingCall>();
+  readonly #callByRef = new Map<string, WaitingCall>();
+  /** Channels of an earlier life of ours that still ring, by caller; and what they are called in this one. */
+  readonly #adopted = new Map<string, Adopted[]>();
+  readonly #adoptedRefs = new Map<string, string>();
+
+  constructor(options: CallsOptions) {
+    this.#o = options;
+    this.#channels = new Channels(options.ask);
+    this.#late = new LateCalls(options.ask, this.#channels);
+  }
+
+  clear(): void {
+    this.#calls.clear();
+    this.#callByRef.clear();
+  }
+
+  // ── Facts ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Calls we knew go on or have ended; calls that began while nobody listened are found by their placeholder. */
+  async takeUp(): Promise<void> {
+    // Those of now: calls and channels that come while we ask are in no list.
+    const known = [...this.#calls.values()].map((call) => ({ call, channels: call.channels }));
+    const answer = await this.#o.ask<{ rows?: readonly ChannelRow[] }>('channels', {}, CALL_DEADLINE);
+    const rows = answer.rows ?? [];
+    const there = new Map(rows.map((r) => [r.uuid, { talks: r.callstate === 'ACTIVE' }]));
+    for (const { call, channels } of known) call.resume(there, channels);
+    if (!rows.some((r) => r.name === PLACEHOLDER)) return;
+    const unanswered = rows.filter((r) => r.callstate !== 'ACTIVE').slice(0, TAKEN_UP_MAX);
+    const dumps = await Promise.all(
+      unanswered.map(({ uuid }) =>
+        this.#o.ask<EventHeaders | undefined>('dump', { uuid }, CALL_DEADLINE).catch(() => undefined),
+      ),
+    );
+    const waiting = new Set(dumps.map((d) => d?.variable_pushwake_hold).filter((uuid) => uuid !== undefined));
+    for (const d of dumps) {
+      const { variable_pushwake_ref: ref, 'Unique-ID': uuid } = d ?? {};
+      const caller = d?.variable_pushwake_caller ?? d?.variable_originating_leg_uuid;
+      if (!ref || !uuid || !caller || !waiting.has(caller) || this.#callByRef.has(ref) || !parseRef(ref)) continue;
+      this.#adopted.set(caller, [...(this.#adopted.get(caller) ?? []), { ref, uuid }]);
+    }
+    for (const d of dumps) {
+      if (!d?.['Unique-ID'] || !waiting.has(d['Unique-ID']) || this.#calls.has(d['Unique-ID'])) continue;
+      const fact = callOf(d);
+      if (fact) this.#arrived(fact, true);
+    }
+  }
+
+  fact(fact: CallFact | ChannelFact): void {
+    switch (fact.fact) {
+      case 'call':
+        // A lease of an earlier life of ours may still stand: its calls take the plain path.
+        return this.#o.observing() ? undefined : this.#arrived(fact, false);
+      case 'seen':
+        return this.#o.observing() ? this.#seen(fact) : undefined;
+      case 'legDials':
+      case 'legRinging':
+      case 'legAnswered':
+      case 'legEnded':
+        return this.#leg(fact);
+      case 'holdBegan':
+        return this.#calls.get(fact.caller)?.holdBegan();
+      case 'holdEnded':
+        return this.#calls.get(fact.caller)?.holdEnded(fact.cause);
+      case 'callerAnswered':
+        return this.#calls.get(fact.caller)?.callerAnswered(fact.byPhone);
+      case 'callerEnded':
+        return this.#calls.get(fact.caller)?.callerEnded();
+      case 'lateHeard':
+        return this.#late.heard(fact.uuid);
+      case 'lateEnded':
+        return this.#late.ended(fact.uuid);
+      case 'jobFailed': {
+        this.#late.jobFailed(fact.job);
+        for (const call of [...this.#calls.values()]) call.jobFailed(fact.job, fact.reason);
+        return;
+      }
+      default:
+        fact satisfies never;
+    }
+  }
+
+  #leg(fact: Extract<ChannelFact, { ref: string }>): void {
+    const ended = fact.fact === 'legEnded';
+    if (ended) this.#channels.ended(fact.uuid);
+    else this.#channels.lives(fact.uuid);
+    // A channel of an earlier life of ours carries that life's name.
+    const ref = this.#adoptedRefs.get(fact.uuid) ?? fact.ref;
+    const call = this.#callByRef.get(ref);
+    if (ended) {
+      this.#adoptedRefs.delete(fact.uuid);
+      call?.legEnded(ref, fact.uuid, fact.cause);
+    } else call?.[fact.fact](ref, fact.uuid);
+  }
+
+  #arrived(fact: CallFact, takenUp: boolean): void {
+    const { pbx, node, clock, log, time } = this.#o;
+    // Another node beside this PBX holds the lease: it was told as well.
+    if (fact.node !== node) return;
+    const { caller } = fact;
+    const aor = parseAor(fact.aor);
+    if (!aor) {
+      log.warn({ pbx }, NAMES_NO_ACCOUNT);
+      return void this.#compose(caller.uuid, '').catch(() => undefined);
+    }
+    const { refused } = fact.exports;
+    if (refused.length > 0) {
+      log.warn({ pbx, aor, variables: refused }, 'exported variables cannot be given to a woken leg');
+    }
+    const seenMs = clock.monotonicMs();
+    const ringSeconds = fact.timeoutSeconds ?? RING_SECONDS;
+    const startedAt = time.at(fact.startedEpochMs);
+    const call: WaitingCall = new WaitingCall({
+      pbx,
+      aor,
+      caller,
+      answered: fact.answered,
+      exports: fact.exports,
+      takenUp,
+      startedAt,
+      secondsLeft: () => Math.max(5, Math.ceil(ringSeconds - (clock.monotonicMs() - seenMs) / SECOND)),
+      orders: {
+        compose: (uuid, dial) => this.#compose(uuid, dial),
+        originate: (uuid, command) => this.#o.ask('originate', { uuid, command }, CALL_DEADLINE),
+        kill: (uuid, cause) => this.#channels.kill(uuid, cause),
+        set: (uuid, name, value) => void this.#set(uuid, name, value).catch(() => undefined),
+        newUuid: randomUUID,
+        later: (ms, what) => void clock.after(ms, what),
+      },
+      emit: (event) => {
+        if (event.type === 'deviceLegArrived') this.#callByRef.set(event.leg.ref, call);
+        this.#o.say(event);
+      },
+      onAdopted: (uuid, ref) => this.#adoptedRefs.set(uuid, ref),
+      onOver: () => {
+        // A phone that answers in the same moment is still to be heard.
+        clock.after(SECOND, () => {
+          for (const ref of call.refs) this.#callByRef.delete(ref);
+        });
+        if (this.#calls.get(caller.uuid) === call) this.#calls.delete(caller.uuid);
+        this.#adopted.delete(caller.uuid);
+      },
+    });
+    this.#calls.set(caller.uuid, call);
+    this.#wakeLeg(fact, aor, startedAt);
+  }
+
+  /** It goes its way already: to be looked at, never to be touched. */
+  #seen(fact: CallFact): void {
+    const aor = parseAor(fact.aor);
+    if (aor) this.#wakeLeg(fact, aor, this.#o.time.at(fact.startedEpochMs));
+    else this.#o.log.warn({ pbx: this.#o.pbx }, NAMES_NO_ACCOUNT);
+  }
+
+  #wakeLeg({ caller, linkedId }: CallFact, aor: Aor, startedAt: Instant): void {
+    const { name, number, hidden, uuid } = caller;
+    const shown = hidden ? undefined : { ...(name ? { name } : {}), ...(number ? { number } : {}) };
+    const leg = { legId: uuid, aor, linkedId, ...(shown && { caller: shown }) };
+    this.#o.say({ type: 'wakeLegArrived', pbx: this.#o.pbx, leg, startedAt });
+  }
+
+  // ── Orders ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async compose(legId: string, callId: string, ring: readonly RingTarget[]): Promise<LegOutcome> {
+    const call = this.#calls.get(legId);
+    if (!call) return 'gone';
+    if (ring.length === 0) return call.plain();
+    this.#late.called(callId, call.from);
+    const targets = ring.flatMap((target): Target[] => {
+      if (target.kind === 'device') return [target];
+      const dial = this.#o.dial.of(target.contact);
+      if (dial === undefined) return [];
+      return target.kind === 'contact' ? [{ kind: 'contact', dial }] : [{ kind: 'stored', ref: target.ref, dial }];
+    });
+    return call.compose(callId, targets, this.#adopted.get(legId));
+  }
+
+  async ring(leg: DeviceLeg, contact?: HeldContact): Promise<LegOutcome> {
+    const call = this.#callByRef.get(leg.ref);
+    if (!call) return 'gone';
+    if (leg.kind === 'stored' || !contact) return call.ring(leg.ref);
+    const dial = this.#o.dial.of(contact);
+    return dial === undefined ? call.giveUp(leg.ref, 20) : call.ring(leg.ref, dial);
+  }
+
+  async giveUp(legId: string, cause: number): Promise<LegOutcome> {
+    return this.#callByRef.get(legId)?.giveUp(legId, cause) ?? 'gone';
+  }
+
+  async tellStatus(legId: string, status: WakeStatus): Promise<void> {
+    const call = this.#calls.get(legId) ?? this.#callByRef.get(legId);
+    if (call) call.tellStatus(status);
+    // A wake leg is the caller's channel, which goes on after we have let go of it.
+    else if (!this.#o.observing() && parseRef(legId) === undefined) await this.#set(legId, STATUS, status);
+  }
+
+  async showEnded(contact: HeldContact, callId: string, word: ClosingWord): Promise<void> {
+    const dial = this.#o.dial.of(contact);
+    if (dial !== undefined) await this.#late.show(contact, dial, callId, word);
+  }
+
+  #compose(caller: string, dial: string): Promise<LegOutcome> {
+    return this.#o.ask<LegOutcome>('compose', { caller, dial }, CALL_DEADLINE);
+  }
+
+  #set(caller: string, name: string, value: string): Promise<void> {
+    return this.#o.ask('setVariable', { caller, name, value }, CALL_DEADLINE);
+  }
+}
