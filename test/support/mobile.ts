@@ -120,7 +120,7 @@ export async function wakeOver(scene: PbxScene, callId: string): Promise<LogLine
     timeoutMs: 10_000,
     what: `the end of call ${callId}`,
   });
-  const told = steps(scene, callId).filter((s) => s.startsWith('told: ')).length;
+  const told = steps(scene, callId).filter((s) => s.startsWith('closing push: ')).length;
   const from = scene.pushwake.log.findIndex((l) => l.msg === 'call step' && l.callId === callId);
   let seen = 0;
   if (told > 0) {
