@@ -124,9 +124,9 @@ export class Calls {
       case 'lateRinging':
         return this.#endLate(fact.channelId);
       case 'answered':
-        return this.#answered(fact.channelId, false);
+        return this.#answered(fact.channelId, 'state');
       case 'dialAnswered':
-        return this.#answered(fact.channelId, true);
+        return this.#answered(fact.channelId, fact.leaves ? 'leaves' : 'dial');
       case 'ended':
         for (const leg of this.#legs.ofChannel(fact.channelId)) this.#ended(leg, fact.cause);
         return;
@@ -145,10 +145,13 @@ export class Calls {
     }
   }
 
-  /** A caller's own channel may be up long before its Dial is answered (a menu, voicemail), so that only its Dial counts. */
-  #answered(channelId: string, byItsDial: boolean): void {
+  /**
+   * A caller's own channel may be up long before its Dial is answered (a menu, voicemail), so that only its Dial counts; a phone that
+   * leaves it was sent away by the administrator's own subroutine. A Local leg is left for the caller by the phone that answers.
+   */
+  #answered(channelId: string, how: 'state' | 'dial' | 'leaves'): void {
     for (const { legId, own } of this.#legs.ofChannel(channelId)) {
-      if ((own !== undefined) === byItsDial) this.#io.say({ type: 'legAnswered', pbx: this.#io.pbx, legId });
+      if (how === 'dial' || own === undefined) this.#io.say({ type: 'legAnswered', pbx: this.#io.pbx, legId });
     }
   }
 

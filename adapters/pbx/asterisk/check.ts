@@ -36,7 +36,6 @@ const MODULES: readonly (readonly [name: string, why: string])[] = [
   ['func_timeout', 'the guard of the dialplan'],
   ['func_strings', 'the dialplan'],
   ['app_directed_pickup', 'the dialplan: without it a call keeps six channels'],
-  ['app_userevent', 'the dialplan'],
   ['func_logic', 'the dialplan'],
   ['func_cut', 'the dialplan'],
   ['func_module', 'the dialplan'],

@@ -7,6 +7,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import ari from 'ari-client';
 import { DEAD_AFTER_MS, type FromWorker, HEARTBEAT_MS, safe, type ToWorker } from '../supervised-worker.ts';
+import { contactsAppOf, hearAndTakeTexts, hearContacts } from './contact-events.ts';
 import { contactObjectId } from './dial.ts';
 import type { AsteriskOptions } from './options.ts';
 import { parametersOf, reasonOf } from './reasons.ts';
@@ -24,11 +25,13 @@ const EVENTS = [
   'ChannelStateChange',
   'ChannelHangupRequest',
   'ChannelDestroyed',
-  'ChannelUserevent',
   'Dial',
   'ApplicationReplaced',
   'RESTResponse',
 ] as const;
+
+const TEXTS_TAKEN =
+  'while pushwake is connected, Asterisk answers 202 to a SIP MESSAGE that nobody takes; a dialplan that takes MESSAGE goes first';
 
 const WS_PING_EVERY_MS = 10_000;
 const WS_PONG_WITHIN_MS = 5_000;
@@ -143,6 +146,10 @@ const operations: Record<string, (args: never) => Promise<unknown>> = {
     if (!ok) return undefined;
     const aors = attributes(body).find(([k]) => k === 'aors')?.[1] ?? '';
     return aors.split(',').flatMap((name) => name.trim() || []);
+  },
+  /** Asterisk has said nothing of contacts that came: it is asked as versions before did. */
+  async hearAndTakeTexts() {
+    await hearAndTakeTexts({ ask, keepsOrder: rest.keepsOrder }, options.app);
   },
   async onlineEndpoints() {
     const { body } = await ask({ method: 'GET', path: 'endpoints/PJSIP' });
@@ -285,7 +292,7 @@ async function main(): Promise<void> {
   // ari-client would reconnect but never subscribe again: a new worker does both.
   events.on('WebSocketReconnecting', () => end('the websocket closed'));
   events.on('WebSocketMaxRetries', () => end('the websocket closed'));
-  await client.start(options.app);
+  await client.start([options.app, contactsAppOf(options.app)]);
   const socket = (client as unknown as Inner)._ws;
   // ari-client's own reader makes an object with forty methods of each channel, and throws on a type it does not know.
   socket.removeAllListeners('message');
@@ -296,7 +303,14 @@ async function main(): Promise<void> {
   await ask({ method: 'PUT', path: `${application}/eventFilter`, body: filter });
   await restBySocket(client);
   takesCodes = await hangsUpByCode();
-  await ask({ method: 'POST', path: `${application}/subscription`, query: { eventSource: 'endpoint:PJSIP' } });
+  const { texts, ...why } = await hearContacts({ ask, keepsOrder: rest.keepsOrder }, options.app);
+  if (texts === 'taken')
+    say({
+      t: 'log',
+      level: 'warn',
+      fields: { ...why, hint: TEXTS_TAKEN },
+      message: 'texts that nobody takes are not refused',
+    });
   let pongAt = performance.now();
   events.on('pong', () => {
     pongAt = performance.now();
@@ -348,7 +362,10 @@ async function heard(text: unknown): Promise<void> {
   say({ t: 'event', event: fields });
 }
 
-const idOf = (channel: unknown) => ({ id: (channel as AriChannel | undefined)?.id });
+const idOf = (channel: unknown) => {
+  const { id, dialplan } = (channel as AriChannel | undefined) ?? {};
+  return { id, exten: dialplan?.exten };
+};
 
 /** Plain data only: ari-client hangs live objects into its events, which cannot leave the thread. */
 function eventFields(event: Record<string, unknown>): Record<string, unknown> {
@@ -359,10 +376,11 @@ function eventFields(event: Record<string, unknown>): Record<string, unknown> {
     ...(event.args ? { args: event.args } : {}),
     ...(event.cause === undefined ? {} : { cause: event.cause }),
     ...(event.soft === undefined ? {} : { soft: event.soft }),
-    ...(event.eventname === undefined ? {} : { eventname: event.eventname, userevent: event.userevent }),
     ...(event.contact_info ? { contact_info: event.contact_info } : {}),
     ...(channel ? { channel: channelFields(channel) } : {}),
-    ...(event.dialstatus === undefined ? {} : { dialstatus: event.dialstatus, caller: idOf(event.caller) }),
+    ...(event.dialstatus === undefined
+      ? {}
+      : { dialstatus: event.dialstatus, caller: idOf(event.caller), peer: idOf(event.peer) }),
   };
 }
 

@@ -10,6 +10,7 @@ import type { Clock } from '../../../plugin/ports/clock.ts';
 import type { AskAnswer, HeldContact, PbxEvent } from '../../../plugin/ports/pbx-link.ts';
 import { CALL_DEADLINE, CALM_DEADLINE } from './deadlines.ts';
 import { contactObjectId } from './dial.ts';
+import { Hearing } from './hearing.ts';
 import { HepSensor } from './hep.ts';
 import type { WireRegister } from './hep-register.ts';
 import type { AsteriskOptions } from './options.ts';
@@ -45,6 +46,7 @@ export class Registrations {
   readonly #clock: Clock;
   readonly #hep: HepSensor | undefined;
   readonly #watch: ContactWatch;
+  readonly #hearing: Hearing;
   readonly #removals: Removals;
   readonly #shown: ShownContacts;
   readonly #wire: WireFacts;
@@ -70,9 +72,13 @@ export class Registrations {
       contact: (user, uri) => this.#contact(user, uri),
       say: (event) => options.say(event),
     });
+    this.#hearing = new Hearing(clock, () => void this.#hearsNothing());
     this.#watch = new ContactWatch(clock, {
       read: (aor) => this.#contacts(aorIdOf(aor, options.realm), CALL_DEADLINE),
-      seen: (contact, since) => this.#seen(contact, 'watch', since),
+      seen: (contact, since, isNew) => {
+        if (isNew) this.#hearing.found();
+        this.#seen(contact, 'watch', since);
+      },
     });
   }
 
@@ -88,6 +94,7 @@ export class Registrations {
   stopLooking(): void {
     this.#stopped = true;
     this.#watch.stop();
+    this.#hearing.stop();
     this.#removals.stop();
   }
 
@@ -98,6 +105,15 @@ export class Registrations {
   /** Forgets what the PBX has shown: the link was away, and contacts may have changed meanwhile. */
   forget(): void {
     this.#shown.clear();
+    this.#hearing.begin();
+  }
+
+  async #hearsNothing(): Promise<void> {
+    const { deps, pbx, call } = this.#o;
+    const hint =
+      'this Asterisk is newer than those that pushwake was tried on: tell us its version. From now on it answers 202 to a SIP MESSAGE that nobody takes';
+    deps.log.warn({ pbx, hint }, 'Asterisk does not say which contacts are new, it is asked in another way');
+    await call('hearAndTakeTexts', {}, CALM_DEADLINE).catch(() => undefined);
   }
 
   #aor(aorId: string): Aor | undefined {
@@ -123,6 +139,7 @@ export class Registrations {
     const aor = this.#aor(fact.aorId);
     if (!aor) return;
     this.#removals.forget(aor, fact.uri);
+    if (fact.fact === 'contactNew') this.#hearing.told();
     const at = this.#at(fact.atEpochMs);
     // Could not be read: the event alone is enough to bind; what was granted stays unknown.
     const contact = this.#held(aor, { ...fact.stored, uri: fact.uri });

@@ -50,8 +50,8 @@ export type CallFact =
   /** A phone that came too late now shows the call that is over. */
   | { readonly fact: 'lateRinging'; readonly channelId: string }
   | { readonly fact: 'answered'; readonly channelId: string }
-  /** One of the legs that this channel dials was answered. */
-  | { readonly fact: 'dialAnswered'; readonly channelId: string }
+  /** A phone that this channel dials has answered. `leaves`: it is sent away from this Dial at once, for whatever reason. */
+  | { readonly fact: 'dialAnswered'; readonly channelId: string; readonly leaves: boolean }
   /** The leg will end; why, if it ends now. `fromOutside`: because of its call; otherwise its dialplan is through, or we asked for it. */
   | {
       readonly fact: 'hangupRequested';
@@ -91,33 +91,37 @@ export function translate(event: unknown): AriFact | undefined {
         : undefined;
     case 'StasisEnd':
       return channelId ? { fact: 'leftStasis', channelId } : undefined;
-    case 'ChannelStateChange': {
-      if (channel.state === 'Up' && channelId) return { fact: 'answered', channelId };
-      const ref = text(object(channel.dialplan).exten);
-      if (channel.state === 'Ringing' && ref?.startsWith(LATE)) return { fact: 'lateRinging', channelId: ref };
-      // The PJSIP channel that a leg dialled carries the leg's extension: this is the 180 of that very leg.
-      return channel.state === 'Ringing' && ref && parseRef(ref) ? { fact: 'ringing', ref } : undefined;
-    }
+    case 'ChannelStateChange':
+      return channel.state === 'Up' && channelId ? { fact: 'answered', channelId } : undefined;
     case 'ChannelHangupRequest':
       return channelId
         ? { fact: 'hangupRequested', channelId, cause: Number(e.cause) || 0, fromOutside: e.soft !== true }
         : undefined;
     case 'ChannelDestroyed':
       return channelId ? { fact: 'ended', channelId, cause: Number(e.cause) || 0 } : undefined;
-    case 'Dial': {
-      const caller = text(object(e.caller).id);
-      return e.dialstatus === 'ANSWER' && caller ? { fact: 'dialAnswered', channelId: caller } : undefined;
-    }
-    case 'ChannelUserevent': {
-      // The phone that answers leaves its leg for the caller at once: the leg itself never comes up.
-      const leg = e.eventname === 'PushwakeAnswered' ? text(object(e.userevent).Leg) : undefined;
-      return leg ? { fact: 'answered', channelId: leg } : undefined;
-    }
+    case 'Dial':
+      return dial(String(e.dialstatus), object(e.caller), text(object(e.peer).id));
     case 'ApplicationReplaced':
       return { fact: 'replaced' };
     default:
       return undefined;
   }
+}
+
+/**
+ * What a Dial says of the leg that dials: the phones' own channels are none of ours, and nobody tells us of them (`contact-events.ts`).
+ * `CONTINUE`: the phone has answered and leaves its leg for the caller, as the shipped dialplan wants it; the leg never comes up.
+ */
+function dial(status: string, caller: Json, peerId: string | undefined): AriFact | undefined {
+  const channelId = text(caller.id);
+  if (status === 'ANSWER' || status === 'CONTINUE') {
+    return channelId ? { fact: 'dialAnswered', channelId, leaves: status === 'CONTINUE' } : undefined;
+  }
+  if (status !== 'RINGING') return undefined;
+  // A leg is named by its extension: this is the 180 that came for it.
+  const ref = text(caller.exten);
+  if (ref && parseRef(ref)) return { fact: 'ringing', ref };
+  return peerId?.startsWith(LATE) ? { fact: 'lateRinging', channelId: peerId } : undefined;
 }
 
 function contact(info: Json, atEpochMs: number, read: Record<string, string> | undefined): AriFact | undefined {

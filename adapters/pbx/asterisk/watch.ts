@@ -26,8 +26,8 @@ interface Watched {
 
 export interface WatchIo {
   readonly read: (aor: Aor) => Promise<readonly HeldContact[]>;
-  /** `since`: it registered after this instant, which is all that is proved. */
-  readonly seen: (contact: HeldContact, since: Instant) => void;
+  /** `since`: it registered after this instant, which is all that is proved. `isNew`: it was not there at the look before. */
+  readonly seen: (contact: HeldContact, since: Instant, isNew: boolean) => void;
 }
 
 export class ContactWatch {
@@ -82,7 +82,7 @@ export class ContactWatch {
       for (const contact of known ? contacts : []) {
         const before = known?.expiries.get(contact.uri);
         if (known && (before === undefined || (contact.expiresAt ?? 0) > before))
-          this.#io.seen(contact, known.lookedAt);
+          this.#io.seen(contact, known.lookedAt, before === undefined);
       }
     } catch {
       // The link is down or slow; the next look may do better, and the wake has its own end.

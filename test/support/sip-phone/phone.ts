@@ -191,6 +191,36 @@ export class SipPhone {
     await this.#wire.open(port);
   }
 
+  /** Sends a text (RFC 3428) and answers with the status that the PBX gives it. */
+  async text(target: string, body: string): Promise<number> {
+    const tag = this.#wire.newTag();
+    const callId = randomBytes(10).toString('hex');
+    const uri = `sip:${target}@${this.#serverAddress()}`;
+    let number = 0;
+    let status: number | undefined;
+    sendAuthenticated(
+      this.#wire,
+      this.#credentials,
+      (auth) => ({
+        method: 'MESSAGE',
+        uri,
+        headers: [
+          ['From', `${this.#addressOfRecord()};tag=${tag}`],
+          ['To', `<${uri}>`],
+          ['Call-ID', callId],
+          ['CSeq', `${++number} MESSAGE`],
+          ['Content-Type', 'text/plain'],
+          ...auth,
+        ],
+        body,
+      }),
+      (response) => {
+        if (response.status >= 200) status ??= response.status;
+      },
+    );
+    return this.waitFor(() => status, 5000, 'an answer to MESSAGE');
+  }
+
   /** For the end of a test. */
   async close(): Promise<void> {
     await this.sleep();
