@@ -47,6 +47,18 @@ export function sameTargets(a: Targets, b: Targets): boolean {
   return same(a.call, b.call) && same(a.other, b.other);
 }
 
+/** Whether both are read by the same SIP library, as far as it is known. */
+export function sameLibrary(a: Targets, b: Targets): boolean {
+  return a.call?.library === b.call?.library && a.other?.library === b.other?.library;
+}
+
+/** Targets that came without a word about the library, from a device whose library is known by its REGISTER. */
+export function withLibraryOf(before: Targets, { call, other }: Targets): Targets {
+  const library = before.call?.library ?? before.other?.library;
+  const of = (target: Target) => (library === undefined ? target : { ...target, library });
+  return { ...(call && { call: of(call) }), ...(other && { other: of(other) }) };
+}
+
 /** Two for each of the last changes. */
 const FORMER_MAX = 6;
 
