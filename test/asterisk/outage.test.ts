@@ -9,6 +9,7 @@ import type { Behaviour } from '../support/apns-stand-in/index.ts';
 import { freeUdpPort, type Scene } from '../support/scene.ts';
 import type { OutgoingCall, SipPhone } from '../support/sip-phone/index.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
+import { selfSignedCertificate } from '../support/tls.ts';
 import { callUsers, Mobile, startScene } from './outage-support.ts';
 
 const LONG = process.env.PUSHWAKE_OUTAGE === 'long';
@@ -77,9 +78,14 @@ async function ended({ call, mobile, atMs, pushesBefore }: Placed) {
   return { status, afterMs, atMs, pushedMs: mobile.callPushes[pushesBefore]?.atMs };
 }
 
-async function health(): Promise<{ services: { breaker: string; trouble?: string }[] }> {
+interface Health {
+  readonly services: readonly { readonly breaker: string; readonly trouble?: string }[];
+  readonly alarms: readonly { readonly reason: string }[];
+}
+
+async function health(): Promise<Health> {
   const answer = await fetch(`http://127.0.0.1:${adminPort}/v1/status`);
-  return (await answer.json()) as { services: { breaker: string; trouble?: string }[] };
+  return (await answer.json()) as Health;
 }
 
 const KINDS: readonly {
@@ -181,4 +187,26 @@ describe('a push service that', () => {
     },
     OUT + RING + 40_000,
   );
+
+  it('shows a certificate that is not trusted: calls ring to their time, and nothing is said once it is mended', async () => {
+    const reload = async (ca: string) => {
+      const from = scene.pushwake.log.length;
+      scene.pushwake.configure(yaml({ ca }));
+      process.kill(scene.pushwake.pid as number, 'SIGHUP');
+      await scene.waitForLog('configuration applied', from);
+    };
+    for (const { phone } of mobiles) if (phone.isOpen) await phone.sleep();
+    await reload(selfSignedCertificate().cert);
+    const all = await Promise.all(mobiles.slice(0, 2).map((m) => place(m).then(ended)));
+    for (const c of all) {
+      expect(c.status).toBe(TIME_IS_UP);
+      expect(Math.abs(c.afterMs - RING)).toBeLessThan(600);
+    }
+    expect((await health()).alarms).toMatchObject([{ reason: 'certificate not trusted' }]);
+    await reload(scene.apns.endpoint.ca);
+    expect((await ended(await place(mobiles[0] as Mobile))).status).toBe(200);
+    const after = await health();
+    expect(after.alarms).toEqual([]);
+    expect(after.services[0]?.trouble).toBeUndefined();
+  });
 });
