@@ -10,7 +10,7 @@ import { Agent } from 'node:https';
 import { deleteApp, initializeApp } from 'firebase-admin/app';
 import { getMessaging, type Messaging } from 'firebase-admin/messaging';
 import { JWT } from 'google-auth-library';
-import { MINUTE } from '../../../plugin/core/time.ts';
+import { type DurationMs, MINUTE, SECOND } from '../../../plugin/core/time.ts';
 import type { Clock } from '../../../plugin/ports/clock.ts';
 import type { GiveUp } from '../../../plugin/ports/push-provider.ts';
 import type { Endpoint, ServiceAccount } from './options.ts';
@@ -18,8 +18,11 @@ import { type FcmAnswer, readFailure } from './outcome.ts';
 import type { FcmMessage } from './payload.ts';
 
 export interface FcmSession {
-  /** One request, no retry. Never rejects. Aborted, it answers at once and cuts the request off. */
-  exchange(message: FcmMessage, token: string, signal: GiveUp): Promise<FcmAnswer>;
+  /**
+   * One request, no retry. Never rejects. Aborted, it answers at once and cuts the request off. `isCall`: somebody waits for it, so that a
+   * kept connection that is silent for a second counts as lost.
+   */
+  exchange(message: FcmMessage, token: string, signal: GiveUp, isCall: boolean): Promise<FcmAnswer>;
   /** Fetches an access token, so that a call's push need not wait for one. */
   warm(): void;
   /** Takes no more pushes, lets those in flight finish. */
@@ -43,6 +46,19 @@ const CREATED = 'http.client.request.created';
 function onCreated(event: unknown): void {
   const request = typeof event === 'object' && event !== null && 'request' in event ? event.request : undefined;
   if (request instanceof ClientRequest) opened.getStore()?.add(request);
+}
+
+/**
+ * HTTP/1.1 has no PING: a kept connection whose other end went away without a word is as silent as a service that takes its time. Google
+ * answers in 0.1 to 0.5 s; a call has some seconds, and the second push of one call is told by its `callId`.
+ */
+const DOUBTED_AFTER: DurationMs = SECOND;
+
+/** A push on a kept connection has no answer: it goes again on a new one, and so does whatever comes next. */
+function doubt(requests: readonly ClientRequest[], agent: Agent, end: (reason: string) => void): void {
+  if (!requests.some((request) => request.reusedSocket)) return;
+  for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+  end('connection lost');
 }
 
 let watchers = 0;
@@ -119,7 +135,7 @@ export function openSession(options: SessionOptions): FcmSession {
   }
 
   return {
-    async exchange(message, token, signal) {
+    async exchange(message, token, signal, isCall) {
       if (signal.aborted) return { reasons: ['aborted'] };
       const requests = new Set<ClientRequest>();
       const over = Promise.withResolvers<FcmAnswer>();
@@ -130,11 +146,13 @@ export function openSession(options: SessionOptions): FcmSession {
       };
       const onAbort = () => end('aborted');
       const cancelTimer = clock.after(requestTimeoutMs, () => end('no answer in time'));
+      const cancelDoubt = isCall ? clock.after(DOUBTED_AFTER, () => doubt([...requests], agent, end)) : undefined;
       signal.addEventListener('abort', onAbort, { once: true });
       try {
         return await Promise.race([opened.run(requests, () => ask(message, token)), over.promise]);
       } finally {
         cancelTimer();
+        cancelDoubt?.();
         signal.removeEventListener('abort', onAbort);
       }
     },

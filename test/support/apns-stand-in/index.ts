@@ -92,6 +92,8 @@ export interface ApnsStandIn {
   onPush(token: string, heard: (push: ReceivedPush) => void): () => void;
   /** Treats the next `count` pushes so, whoever they are for. Scripts queue up. */
   next(behaviour: Behaviour, count?: number): void;
+  /** Treats every push so that no script is for, until it is called with nothing. */
+  always(behaviour?: Behaviour): void;
   /** Resolves when `count` requests have come, counted from the start. */
   received(count: number): Promise<void>;
   /** Resolves when a client has asked by PING and has read the answer. */
@@ -125,6 +127,7 @@ export async function startApnsStandIn(options: StandInOptions = {}): Promise<Ap
   const listeners = new Map<string, Set<(push: ReceivedPush) => void>>();
   const waiting: { count: number; done: () => void }[] = [];
   const script: Behaviour[] = [];
+  let always: Behaviour | undefined;
   const sessions = new Set<ServerHttp2Session>();
   const pings = new EventEmitter();
   const timers = new Set<NodeJS.Timeout>();
@@ -170,7 +173,7 @@ export async function startApnsStandIn(options: StandInOptions = {}): Promise<Ap
   ): void {
     const atMs = performance.now();
     requests++;
-    const behaviour = script.shift();
+    const behaviour = script.shift() ?? always;
     const respond = (answer: Answer, extra?: { body?: string; headers?: Record<string, string> }) => {
       if (stream.destroyed || stream.closed) return;
       const { status, reason, timestamp } = answer;
@@ -267,6 +270,9 @@ export async function startApnsStandIn(options: StandInOptions = {}): Promise<Ap
     },
     next(behaviour, count = 1) {
       for (let i = 0; i < count; i++) script.push(behaviour);
+    },
+    always(behaviour) {
+      always = behaviour;
     },
     received(count) {
       return new Promise((done) => {
