@@ -25,9 +25,20 @@ export function isSameDevice(binding: Binding, evidence: Evidence): boolean {
   return source !== undefined && binding.contacts.some((c) => c.pbx === evidence.pbx && sourceOf(c.uri) === source);
 }
 
+/**
+ * Whether both hold a token of the same install. Google gives an install one id and, in turn, tokens that begin with it: an app that
+ * changes from its token to the id, or gets a new token, stays the same device.
+ */
 export function shareToken(a: Targets, b: Targets): boolean {
   const tokens = targetList(b);
-  return targetList(a).some((t) => tokens.some((u) => t.token.equals(u.token)));
+  return targetList(a).some((t) => tokens.some((u) => t.token.equals(u.token) || isSameInstallation(t, u)));
+}
+
+function isSameInstallation(a: Target, b: Target): boolean {
+  const id = a.token.installation;
+  return (
+    a.provider === 'fcm' && b.provider === 'fcm' && a.app === b.app && id !== undefined && id === b.token.installation
+  );
 }
 
 export function targetList(targets: Targets): readonly Target[] {

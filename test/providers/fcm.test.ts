@@ -40,8 +40,9 @@ pushProviderContract('fcm', {
       targets: TARGETS,
       provoke({ status, reason }) {
         if (status === 200) return true;
-        if (reason === 'INVALID_ARGUMENT message.token') {
-          fcm.next({ status: 400, reason: 'INVALID_ARGUMENT', field: 'message.token' });
+        if (reason === 'INVALID_ARGUMENT target field') {
+          const complaint = `Unknown name "token" at 'message': Cannot find field.`;
+          fcm.next({ status: 400, reason: 'INVALID_ARGUMENT', field: 'message', complaint });
         } else if (reason === TOKEN_DOUBTFUL)
           fcm.next({ status: 400, reason: 'INVALID_ARGUMENT', complaint: NO_TOKEN });
         else if (status !== undefined) fcm.next({ status, reason: reason === '*' ? 'SOMETHING_NEW' : reason });
@@ -193,22 +194,21 @@ describe('fcm', () => {
       expect(await send('call')).toEqual({ kind: 'tokenDead', reason: 'UNREGISTERED' });
     });
 
-    it('that is none is dead', async () => {
-      expect(await send('call', { call: target('garbage') })).toMatchObject({ kind: 'tokenDead' });
-    });
-
-    it('that Google calls none without naming a field is dead only while others are reached, at the third time in 20 min', async () => {
-      const other = { call: target('other-phone') };
-      fcm.register('other-phone', 'example-phone');
-      const refused = () => fcm.next({ status: 400, reason: 'INVALID_ARGUMENT', complaint: NO_TOKEN });
-      const failed = { kind: 'failed', reason: TOKEN_DOUBTFUL };
-      for (const expected of [failed, failed, { kind: 'tokenDead', reason: TOKEN_DOUBTFUL }]) {
-        expect(await send('call', other)).toMatchObject({ kind: 'accepted' });
-        refused();
-        expect(await send('call')).toEqual(expected);
-        await clock.advance(10 * MINUTE);
-      }
-    });
+    it.each([{}, { field: 'message.token' }])(
+      'that Google calls none (%j) is dead only while others are reached, at the third time in 20 min',
+      async (where) => {
+        const other = { call: target('other-phone') };
+        fcm.register('other-phone', 'example-phone');
+        const refused = () => fcm.next({ status: 400, reason: 'INVALID_ARGUMENT', complaint: NO_TOKEN, ...where });
+        const failed = { kind: 'failed', reason: TOKEN_DOUBTFUL };
+        for (const expected of [failed, failed, { kind: 'tokenDead', reason: TOKEN_DOUBTFUL }]) {
+          expect(await send('call', other)).toMatchObject({ kind: 'accepted' });
+          refused();
+          expect(await send('call')).toEqual(expected);
+          await clock.advance(10 * MINUTE);
+        }
+      },
+    );
 
     it('… is our own mistake where Google says so of every token', async () => {
       const kinds: string[] = [];

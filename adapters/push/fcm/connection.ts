@@ -11,6 +11,7 @@ import { deleteApp, initializeApp } from 'firebase-admin/app';
 import { getMessaging, type Messaging } from 'firebase-admin/messaging';
 import { JWT } from 'google-auth-library';
 import { type DurationMs, MINUTE, SECOND } from '../../../plugin/core/time.ts';
+import type { Token } from '../../../plugin/core/token.ts';
 import type { Clock } from '../../../plugin/ports/clock.ts';
 import type { GiveUp } from '../../../plugin/ports/push-provider.ts';
 import type { Endpoint, ServiceAccount } from './options.ts';
@@ -22,7 +23,7 @@ export interface FcmSession {
    * One request, no retry. Never rejects. Aborted, it answers at once and cuts the request off. `isCall`: somebody waits for it, so that a
    * kept connection that is silent for a second counts as lost.
    */
-  exchange(message: FcmMessage, token: string, signal: GiveUp, isCall: boolean): Promise<FcmAnswer>;
+  exchange(message: FcmMessage, token: Token, signal: GiveUp, isCall: boolean): Promise<FcmAnswer>;
   /** Fetches an access token, so that a call's push need not wait for one. */
   warm(): void;
   /** Takes no more pushes, lets those in flight finish. */
@@ -125,9 +126,11 @@ export function openSession(options: SessionOptions): FcmSession {
   const messaging = getMessaging(app);
   doNotRetry(messaging);
 
-  async function ask(message: FcmMessage, token: string): Promise<FcmAnswer> {
+  async function ask(message: FcmMessage, token: Token): Promise<FcmAnswer> {
+    const text = token.reveal();
+    const to = token.isInstallationId ? { fid: text } : { token: text };
     try {
-      const id: unknown = await messaging.send({ ...message, token });
+      const id: unknown = await messaging.send({ ...message, ...to });
       return typeof id === 'string' ? { status: 200, id } : { reasons: ['unreadable answer'] };
     } catch (error) {
       return readFailure(error, clock.now());

@@ -79,7 +79,7 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
 
     refresh(project);
     const session = sessionOf(project);
-    const answer = await session.exchange(message, target.token.reveal(), signal, request.purpose === 'call');
+    const answer = await session.exchange(message, target.token, signal, request.purpose === 'call');
     const outcome = outcomeOf(answer);
     if (answer.status !== undefined && answer.status !== 401) project.refusedSinceMs = undefined;
     if (outcome.kind === 'accepted')
