@@ -86,11 +86,12 @@ export function legEnded(draft: CallDraft, event: Ended): void {
 function storedLegEnded(draft: CallDraft, d: DeviceDraft, { cause, hungUp }: Ended): void {
   const { stored, fresh } = d.legs;
   const rang = stored.state === 'ringing';
+  const givenUp = stored.state === 'ended';
   // An edge proxy (Path) answers 480 for a phone that sleeps behind it: no person declined.
   const mayBeProxy = cause === Cause.noAnswer && !rang && stored.contact?.path !== undefined;
   stored.state = 'ended';
   if (hungUp) return;
-  if (saidNo(cause, rang) && !mayBeProxy) {
+  if (!givenUp && saidNo(cause, rang) && !mayBeProxy) {
     d.told = true;
     d.declined = cause;
     draft.step({ step: 'declined', device: d.bindingId, cause });
@@ -113,7 +114,8 @@ function freshLegEnded(draft: CallDraft, d: DeviceDraft, { cause, hungUp }: Ende
   // Causes that end the whole call, whichever leg reports them.
   const word = wordOf(cause, hungUp);
   if (word !== 'gave-up') return draft.end(word);
-  if (!hungUp && saidNo(cause, was === 'ringing')) {
+  // A leg that we gave up ends with the cause we gave it, and Asterisk 16 has 19 for our 20: that is no answer of the phone.
+  if (!hungUp && was !== 'ended' && saidNo(cause, was === 'ringing')) {
     d.declined = cause;
     draft.step({ step: 'declined', device: d.bindingId, cause });
     if (isOpen(d.legs.stored.state)) draft.giveUp(d, 'stored', cause);
