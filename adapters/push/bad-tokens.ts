@@ -29,10 +29,13 @@ export class BadTokens {
   /** By app: when a push of it was last accepted. */
   readonly #acceptedMs = new Map<string, number>();
   readonly #failing = new Map<string, Failing>();
+  /** By app, since a push of it was last accepted: a site of one or two accounts never has `MANY` tokens. */
+  readonly #unreached = new Map<string, Failing>();
 
   accepted(app: string, token: string, nowMs: number): void {
     this.#acceptedMs.set(app, nowMs);
     this.#inARow.get(app)?.clear();
+    this.#unreached.delete(app);
     this.#failing.delete(`${app} ${token}`);
   }
 
@@ -50,6 +53,7 @@ export class BadTokens {
     }
     // Nobody was reached yet: this may be the first of many.
     const acceptedMs = this.#acceptedMs.get(app);
+    if (this.#isUnreached(app, nowMs)) return 'many';
     if (acceptedMs === undefined) return 'alone';
     const key = `${app} ${token}`;
     const before = this.#failing.get(key);
@@ -62,5 +66,14 @@ export class BadTokens {
     const oldest = this.#failing.keys().next().value;
     if (this.#failing.size > MAX_REMEMBERED && oldest !== undefined) this.#failing.delete(oldest);
     return 'alone';
+  }
+
+  /** The same number of refusals as for `MANY` tokens, but each `APART` from the one before, so that no stranger causes it at once. */
+  #isUnreached(app: string, nowMs: number): boolean {
+    const before = this.#unreached.get(app);
+    if (before && nowMs - before.lastMs < APART) return before.count >= MANY;
+    const count = (before?.count ?? 0) + 1;
+    this.#unreached.set(app, { count, lastMs: nowMs });
+    return count >= MANY;
   }
 }
