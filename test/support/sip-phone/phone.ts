@@ -227,12 +227,16 @@ export class SipPhone {
   }
 
   /** Places a call to an extension or a whole `sip:` URI. The INVITE is out when this resolves. */
-  async call(target: string, options: { readonly headers?: readonly HeaderLine[] } = {}): Promise<OutgoingCall> {
+  async call(
+    target: string,
+    options: { readonly headers?: readonly HeaderLine[]; readonly lateOffer?: boolean } = {},
+  ): Promise<OutgoingCall> {
     const call = new OutgoingCall(this.#context(), {
       uri: target.startsWith('sip:') ? target : `sip:${target}@${this.#serverAddress()}`,
       from: this.#addressOfRecord(),
       credentials: this.#credentials,
       headers: options.headers ?? [],
+      lateOffer: options.lateOffer ?? false,
     });
     this.outgoing.push(call);
     return call.start();
