@@ -462,6 +462,16 @@ describe('a push service that is out', () => {
     expect(log.at('error')).toEqual([]);
   });
 
+  it('… also after many tries: what made them wait longer and longer is over', async () => {
+    provider.next(later, 6);
+    provider.next('hang');
+    const hung = delivery.send(call(), provider.targets());
+    await clock.advance(6 * SECOND);
+    expect(provider.requests).toHaveLength(7);
+    void delivery.send(refresh(), provider.targets());
+    expect(await outcomeAfter(2_100, hung)).toMatchObject({ kind: 'accepted' });
+  });
+
   it('a call whose push takes long while nobody else is served is left alone', async () => {
     provider.next('hang');
     void delivery.send(call(10 * SECOND), provider.targets());

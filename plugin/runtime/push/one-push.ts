@@ -21,7 +21,7 @@ const SLOW: DurationMs = 2 * SECOND;
 const ABORTED: PushOutcome = { kind: 'retryLater', reason: 'aborted' };
 const NO_ANSWER_SO_FAR: PushOutcome = { kind: 'retryLater', reason: 'no answer before the call was over' };
 /** The service takes others meanwhile: the next attempt follows at once. */
-const PASSED_OVER: PushOutcome = { kind: 'retryLater', reason: 'no answer in time', afterMs: 0 };
+const PASSED_OVER: PushOutcome = { kind: 'retryLater', reason: 'no answer in time' };
 const TOO_LATE: PushOutcome = { kind: 'retryLater', reason: 'too late' };
 const NO_ANSWER: PushOutcome = { kind: 'retryLater', reason: 'no answer in time' };
 /** The error's text is left out: it was written by code that holds the token. */
@@ -189,7 +189,9 @@ export class Sending {
     }
     const { clock, random, onRetry } = this.#around;
     const leftMs = this.#deadlineMs - clock.monotonicMs();
-    const waitMs = retryInMs({ purpose, attempts: this.#attempts, outcome, leftMs, random: random() });
+    // The service answers others now: what made the tries before wait longer and longer is over.
+    const waitMs =
+      outcome === PASSED_OVER ? 0 : retryInMs({ purpose, attempts: this.#attempts, outcome, leftMs, random: random() });
     if (waitMs === undefined) return this.#ended(outcome, this.#attempts);
     onRetry();
     if (this.#attempts === 1) this.#onDelay?.();
