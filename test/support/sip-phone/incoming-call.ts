@@ -57,6 +57,14 @@ export class IncomingCall extends Call {
     this.enter('ringing');
   }
 
+  /** 183 with audio, before the answer. */
+  async early(): Promise<void> {
+    if (this.isOver) return;
+    await this.openAudio();
+    this.context.wire.respond(this.#invite, { status: 183, tag: this.#tag, ...this.answerWithSdp() });
+    this.listenTo(this.#invite.body);
+  }
+
   /** 200 with audio. */
   async answer(): Promise<void> {
     if (this.#answering || this.isOver) return;
