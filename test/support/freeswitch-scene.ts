@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { startApnsStandIn } from './apns-stand-in/index.ts';
 import type { SipUser } from './asterisk/config.ts';
-import { type RunningFreeswitch, startFreeswitch } from './freeswitch/index.ts';
+import { type FreeswitchAccount, type RunningFreeswitch, startFreeswitch } from './freeswitch/index.ts';
 import { PbxScene, type PushwakeChanges, REALM } from './pbx-scene.ts';
 import { type Entry, PushwakeProcess } from './pushwake-process.ts';
 import type { IncomingCall, OutgoingCall } from './sip-phone/index.ts';
@@ -114,6 +114,9 @@ export interface FreeswitchSceneOptions {
   readonly ipv6?: boolean;
   /** Variables of a user's directory entry, by user. */
   readonly directory?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly accounts?: Readonly<Record<string, FreeswitchAccount>>;
+  readonly modules?: readonly string[];
+  readonly configurations?: string;
   /** YAML lines under `policy:`. */
   readonly policy?: string;
   readonly withoutPushwake?: boolean;
@@ -152,6 +155,9 @@ export class FreeswitchScene extends PbxScene {
         ...(options.profile ? { profile: options.profile } : {}),
         ...(options.ipv6 ? { ipv6: true } : {}),
         ...(options.directory ? { directory: options.directory } : {}),
+        ...(options.accounts ? { accounts: options.accounts } : {}),
+        ...(options.modules ? { modules: options.modules } : {}),
+        ...(options.configurations ? { configurations: options.configurations } : {}),
       }),
       startApnsStandIn(),
     ]);

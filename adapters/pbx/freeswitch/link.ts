@@ -5,6 +5,8 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { DEAD_AFTER_MS, type FromWorker, HEARTBEAT_MS, safe, type ToWorker } from '../supervised-worker.ts';
+import { isId, type Said } from './calls/dial.ts';
+import { argument } from './calls/dial-string.ts';
 import { type Address, EslConnection } from './connection.ts';
 import { LEASE_EVERY_MS, Lease, Observing, type Presence } from './lease.ts';
 import { type Registration, readRegistrations } from './registrations/xml-status.ts';
@@ -138,6 +140,19 @@ async function rows(connection: EslConnection, profile: string, filter: string):
 
 const isGone = (answer: string) => /^-ERR (?:No such channel|invalid session)/i.test(answer);
 
+/**
+ * The leg of the caller that hears "Call completed elsewhere" when somebody takes the call over: the last one that was made. A leg
+ * of ours that belongs to the caller takes that place, and gives it back as soon as it is there.
+ */
+const BOND = 'originate_signal_bond';
+
+async function givingBack(command: string, caller: string): Promise<string> {
+  const bond = (await connected().api(`uuid_getvar ${caller} ${BOND}`)).trim();
+  if (!isId(bond)) return command;
+  const giveBack = argument(`{api_on_originate_pushwake='uuid_setvar ${caller} ${BOND} ${bond}'}`);
+  return command.replace(/^originate /, () => `originate ${giveBack}`);
+}
+
 const operations: Record<string, (args: never) => Promise<unknown>> = {
   async rowsOf({ user }: { user: string }): Promise<HeldRow[]> {
     const all = await Promise.all(profiles.map((profile) => rows(connected(), profile, `user ${user}`)));
@@ -158,24 +173,57 @@ const operations: Record<string, (args: never) => Promise<unknown>> = {
     );
     if (on && !answer.startsWith('+OK')) throw new Error(`no mark was set: ${answer.trim().slice(0, 80)}`);
   },
+  /** Those of them that have a mark. */
+  async marked({ aors }: { aors: readonly string[] }): Promise<readonly string[]> {
+    const marks = await Promise.all(aors.map((aor) => connected().api(`hash select/pushwake_aor/${aor}`)));
+    return aors.filter((_, i) => marks[i] === '1');
+  },
+  /** `dial` is an argument of a command; empty: the dialplan's own. It takes the place of what the dialplan has put beside, too. */
   async compose({ caller, dial }: { caller: string; dial: string }): Promise<'done' | 'gone'> {
     const connection = connected();
     const answers = await Promise.all([
-      ...(dial === '' ? [] : [connection.api(`uuid_setvar ${caller} pushwake_dial ${dial}`)]),
+      ...(dial === ''
+        ? []
+        : [
+            connection.api(`uuid_setvar ${caller} pushwake_dial ${dial}`),
+            connection.api(`uuid_setvar ${caller} pushwake_and`),
+          ]),
       connection.api(`uuid_break ${caller}`),
     ]);
     return answers.some(isGone) ? 'gone' : 'done';
+  },
+  /** The directory's dial string of an account, worked out for this caller; undefined: it has none, or there is no such user. */
+  async said({ caller, aor }: { caller: string; aor: string }): Promise<Said | undefined> {
+    const connection = connected();
+    const written = (await connection.api(`user_data ${aor} param dial-string`)).trim();
+    if (written === '' || /[\r\n]/.test(written)) return undefined;
+    const [user = '', realm = ''] = aor.split('@');
+    const of = written.replaceAll(`\${dialed_user}`, user).replaceAll(`\${dialed_domain}`, realm);
+    const [text, held] = await Promise.all([
+      connection.api(`expand uuid:${caller} echo ${of}`),
+      connection.api(`sofia_contact */${aor}`),
+    ]);
+    return { text: text.trim(), held: held.trim() };
   },
   /** An empty value unsets it. */
   async setVariable({ caller, name, value }: { caller: string; name: string; value: string }): Promise<void> {
     await connected().api(`uuid_setvar ${caller} ${name} ${value}`.trimEnd());
   },
-  async originate({ uuid, command }: { uuid: string; command: string }): Promise<void> {
-    const answer = await connected().command(`bgapi ${command}`, { 'Job-UUID': uuid });
+  /** `caller`: whose call the new channel belongs to. */
+  async originate({ uuid, command, caller }: { uuid: string; command: string; caller?: string }): Promise<void> {
+    const whole = caller === undefined ? command : await givingBack(command, caller);
+    const answer = await connected().command(`bgapi ${whole}`, { 'Job-UUID': uuid });
     if (!answer.startsWith('+OK')) throw new Error(`FreeSWITCH does not dial: ${answer.slice(0, 80)}`);
   },
   async kill({ uuid, cause }: { uuid: string; cause: string }): Promise<'done' | 'gone'> {
     return isGone(await connected().api(`uuid_kill ${uuid} ${cause}`)) ? 'gone' : 'done';
+  },
+  async letGo({ caller, uuids }: { caller: string; uuids: readonly string[] }): Promise<void> {
+    const connection = connected();
+    const has = (await connection.api(`uuid_getvar ${caller} bridge_uuid`)).trim();
+    if (!uuids.includes(has)) return;
+    const losers = uuids.filter((uuid) => uuid !== has);
+    await Promise.all(losers.map((uuid) => connection.api(`uuid_kill ${uuid} LOSE_RACE`)));
   },
   async channels(): Promise<unknown> {
     return JSON.parse((await connected().api('show channels as json')) || '{}');

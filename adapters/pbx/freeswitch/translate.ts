@@ -4,13 +4,18 @@
  * nothing here throws, whatever a phone wrote into its Contact or User-Agent.
  */
 import type { Choice } from '../../../plugin/core/binding.ts';
-import { LONGEST_CALLER, shortened } from '../../../plugin/core/detached.ts';
-import type { Caller } from './calls/dial.ts';
+import { detached, LONGEST_CALLER, shortened } from '../../../plugin/core/detached.ts';
+import type { Caller, Said } from './calls/dial.ts';
 import { isId } from './calls/dial.ts';
+import { LONGEST_DIAL_STRING } from './calls/dial-string.ts';
 import { type Exports, exportHeadersOf, exportsOf } from './calls/exports.ts';
 
 /** Headers of an event, as in json. */
 export type EventHeaders = Readonly<Record<string, string>>;
+
+const SIP_ANSWER = 'variable_proto_specific_hangup_cause';
+/** Not 408, nor those of a server in between. */
+const SAID_BY_PHONE = /^sip:(?:4(?!08)\d\d|500|6\d\d)$/;
 
 /** What is read of a sometimes 160 headers long event, and leaves the worker. */
 const READ: ReadonlySet<string> = new Set([
@@ -34,6 +39,10 @@ const READ: ReadonlySet<string> = new Set([
   ...['variable_effective_caller_id_number', 'variable_effective_caller_id_name'],
   ...['Caller-Channel-Created-Time', 'variable_call_timeout', 'variable_pushwake_aor', 'variable_pushwake_node'],
   'variable_current_application',
+  ...['variable_pushwake_dial', 'variable_pushwake_and', 'variable_pushwake_said', 'variable_pushwake_held'],
+  'variable_fail_on_single_reject',
+  SIP_ANSWER,
+  ...['variable_ignore_early_media', 'variable_bridge_early_media'],
   ...['variable_pushwake_ref', 'variable_pushwake_hold', 'variable_pushwake_caller', 'variable_pushwake_late'],
 ]);
 
@@ -116,14 +125,28 @@ export type FsFact =
       /** An attendant, an IVR or a click in a web page answered him already. */
       readonly answered: boolean;
       readonly exports: Exports;
+      /** What the dialplan would dial without us: `user/1001@example.com,user/1002@example.com`. */
+      readonly dial: string;
+      /** What the directory says of the account, worked out for this caller; absent: the dialplan does not tell it. */
+      readonly said?: Said;
+      /** The dialplan says itself what becomes of early media. */
+      readonly saysEarlyMedia: boolean;
+      readonly failsOn?: string;
       /** Of the bridge that will follow. */
       readonly timeoutSeconds?: number;
     }
   | { readonly fact: 'legDials' | 'legRinging' | 'legAnswered'; readonly ref: string; readonly uuid: string }
-  | { readonly fact: 'legEnded'; readonly ref: string; readonly uuid: string; readonly cause: string }
+  /** `byPhone`: a SIP answer came, and not one that FreeSWITCH makes itself when a phone cannot be reached. */
+  | {
+      readonly fact: 'legEnded';
+      readonly ref: string;
+      readonly uuid: string;
+      readonly cause: string;
+      readonly byPhone: boolean;
+    }
   /** The caller's dial string is being rung. */
   | { readonly fact: 'holdBegan'; readonly caller: string }
-  | { readonly fact: 'holdEnded'; readonly caller: string; readonly cause: string }
+  | { readonly fact: 'holdEnded'; readonly caller: string; readonly uuid: string; readonly cause: string }
   /** `byPhone`: what answered is what the dialplan dials, rather than a voicemail that follows it. */
   | { readonly fact: 'callerAnswered'; readonly caller: string; readonly byPhone: boolean }
   | { readonly fact: 'callerEnded'; readonly caller: string; readonly cause: string }
@@ -273,10 +296,34 @@ export function callOf(
     },
     answered: e['Answer-State'] === 'answered',
     exports: exportsOf(e),
+    ...dialOf(e, aor),
     linkedId: e['Channel-Call-UUID'] ?? uuid,
     startedEpochMs: created > 0 ? created : epochMs(e['Event-Date-Timestamp']),
     ...(Number.isFinite(timeout) && timeout > 0 ? { timeoutSeconds: Math.min(timeout, 3_600) } : {}),
   };
+}
+
+type Dialled = Pick<CallFact, 'dial' | 'said' | 'saysEarlyMedia' | 'failsOn'>;
+
+function dialOf(e: EventHeaders, aor: string): Dialled {
+  const said = e.variable_pushwake_said;
+  const held = e.variable_pushwake_held ?? '';
+  const fails = e.variable_fail_on_single_reject;
+  const user = `user/${aor}`;
+  // `pushwake_plain` may say something else to ring without us; the account is rung in its place.
+  const written = e.variable_pushwake_dial?.includes(user) ? e.variable_pushwake_dial : user;
+  const dial = `${written}${e.variable_pushwake_and ?? ''}`;
+  return {
+    dial: isReadable(dial) ? detached(dial) : user,
+    ...(said && isReadable(said) && isReadable(held) ? { said: { text: detached(said), held: detached(held) } } : {}),
+    saysEarlyMedia: Boolean(e.variable_ignore_early_media || e.variable_bridge_early_media),
+    ...(fails ? { failsOn: shortened(fails, 256) } : {}),
+  };
+}
+
+/** It goes back to FreeSWITCH in a command, and is expanded there once more. */
+function isReadable(dial: string): boolean {
+  return dial.length <= LONGEST_DIAL_STRING && !/[\p{Cc}\\]|\$\{/u.test(dial);
 }
 
 function channel(e: EventHeaders, name: string): FsFact | undefined {
@@ -291,7 +338,7 @@ function channel(e: EventHeaders, name: string): FsFact | undefined {
       case 'CHANNEL_ANSWER':
         return { fact: 'legAnswered', ref, uuid };
       case 'CHANNEL_HANGUP':
-        return { fact: 'legEnded', ref, uuid, cause };
+        return { fact: 'legEnded', ref, uuid, cause, byPhone: SAID_BY_PHONE.test(e[SIP_ANSWER] ?? '') };
       default:
         return { fact: 'legRinging', ref, uuid };
     }
@@ -303,7 +350,7 @@ function channel(e: EventHeaders, name: string): FsFact | undefined {
   const caller = e.variable_pushwake_hold;
   if (isId(caller)) {
     if (name === 'CHANNEL_ORIGINATE') return { fact: 'holdBegan', caller };
-    return name === 'CHANNEL_HANGUP' ? { fact: 'holdEnded', caller, cause } : undefined;
+    return name === 'CHANNEL_HANGUP' ? { fact: 'holdEnded', caller, uuid, cause } : undefined;
   }
   if (!e.variable_pushwake_aor) return undefined;
   if (name === 'CHANNEL_ANSWER') {

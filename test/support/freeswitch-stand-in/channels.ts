@@ -135,7 +135,7 @@ export class Channels {
 
   originate(text: string): void {
     const [, vars = '', dial = '', target = ''] =
-      /^\{(.*?)\}(\S+) &(?:intercept\(([^)]+)\)|park\(\))$/.exec(text) ?? [];
+      /^\{(.*)\}([^\s{}]+) &(?:intercept\(([^)]+)\)|park\(\))$/.exec(text) ?? [];
     this.dialled.push(text);
     this.#leg(`[${vars}]${dial}`, {
       answered: (leg) => {
@@ -182,7 +182,7 @@ export class Channels {
 
   #bridge(caller: Caller, dial: string): void {
     this.dialled.push(dial);
-    const parts = split(dial.replace(/^\{[^}]*\}/, '')).flatMap((part) => {
+    const parts = split(dial.replace(/^(?:\{[^}]*\})+/, '')).flatMap((part) => {
       const aor = /^user\/(.*)$/.exec(part)?.[1];
       return aor === undefined ? [part] : this.#io.contactsOf(aor).map((uri) => `sofia/internal/${uri}`);
     });

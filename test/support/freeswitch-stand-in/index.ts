@@ -209,6 +209,8 @@ export class FreeswitchStandIn {
         return JSON.stringify({ row_count: this.channels.rows().length, rows: this.channels.rows() });
       case 'uuid_dump':
         return JSON.stringify(this.channels.dump(args[0] ?? '') ?? '-ERR');
+      case 'uuid_getvar':
+        return this.channels.variable(args[0] ?? '', args[1] ?? '') ?? '_undef_';
       case 'uuid_setvar':
         return found(this.channels.setVariable(args[0] ?? '', args[1] ?? '', args[2] ?? ''));
       case 'uuid_break':

@@ -34,10 +34,23 @@ export interface FreeswitchConfigInput {
   readonly ipv6?: boolean;
   /** Variables of a user's directory entry, by user. */
   readonly directory?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** What a user's directory entry says beside its password, by user. */
+  readonly accounts?: Readonly<Record<string, FreeswitchAccount>>;
+  /** Modules to load beside the usual ones. */
+  readonly modules?: readonly string[];
+  /** Further `<configuration>` elements. */
+  readonly configurations?: string;
   /** Files of the product, included beside the contexts. */
   readonly dialplans: readonly string[];
   /** Further `<param>` lines of the profile `internal`; those of the same name win over the ones here. */
   readonly profile?: Readonly<Record<string, string>>;
+}
+
+export interface FreeswitchAccount {
+  /** In place of the domain's. */
+  readonly dialString?: string;
+  /** `number-alias`. */
+  readonly alias?: string;
 }
 
 /** Loaded in this order; mod_sofia last, so that the first call finds everything there. */
@@ -99,7 +112,15 @@ ${params(settings)}
     'sip-expires-late-margin': '5',
     'log-auth-failures': 'true',
   };
-  const user = (u: SipUser) => `<user id="${u.id}"><params><param name="password" value="${passwordOf(u)}"/></params>
+  const account = (u: SipUser) => o.accounts?.[u.id] ?? {};
+  const attributes = (u: SipUser) => (account(u).alias === undefined ? '' : ` number-alias="${account(u).alias}"`);
+  const own = (u: SipUser) => {
+    const { dialString } = account(u);
+    return dialString === undefined ? '' : param(['dial-string', dialString]);
+  };
+  const user = (
+    u: SipUser,
+  ) => `<user id="${u.id}"${attributes(u)}><params><param name="password" value="${passwordOf(u)}"/>${own(u)}</params>
 <variables><variable name="user_context" value="default"/>
 <variable name="effective_caller_id_name" value="${escapeXml(/^(.*) <.*>$/.exec(u.callerId ?? '')?.[1] ?? `User ${u.id}`)}"/>
 <variable name="effective_caller_id_number" value="${u.id}"/>${variables(o.directory?.[u.id] ?? {})}</variables></user>`;
@@ -115,7 +136,7 @@ ${configuration('switch.conf', {
   'rtp-end-port': String(ports.rtpLast),
   'enable-use-system-time': 'true',
 })}
-<configuration name="modules.conf"><modules>${MODULES.map((m) => `<load module="${m}"/>`).join('')}</modules></configuration>
+<configuration name="modules.conf"><modules>${[...(o.modules ?? []), ...MODULES].map((m) => `<load module="${m}"/>`).join('')}</modules></configuration>
 <configuration name="logfile.conf"><profiles><profile name="default">
 <settings><param name="logfile" value="${o.folder}/log/freeswitch.log"/></settings>
 <mappings><map name="all" value="info,notice,warning,err,crit,alert"/></mappings>
@@ -123,6 +144,7 @@ ${configuration('switch.conf', {
 <configuration name="acl.conf"><network-lists>
 <list name="nat" default="deny"><node type="allow" cidr="10.0.0.0/8"/></list>
 </network-lists></configuration>
+${o.configurations ?? ''}
 ${configuration('event_socket.conf', {
   'nat-map': 'false',
   'listen-ip': '127.0.0.1',

@@ -10,7 +10,7 @@ import type { SipUser } from '../asterisk/config.ts';
 import { type GuardedProcess, startGuarded } from '../asterisk/guarded-process.ts';
 import { reservePorts } from '../asterisk/ports.ts';
 import { selfSignedCertificate } from '../tls.ts';
-import { type FreeswitchPorts, freeswitchXml } from './config.ts';
+import { type FreeswitchAccount, type FreeswitchPorts, freeswitchXml } from './config.ts';
 import { EslClient } from './esl.ts';
 import { type FreeswitchHome, locateFreeswitch } from './locate.ts';
 
@@ -24,6 +24,9 @@ export interface FreeswitchOptions {
   readonly ipv6?: boolean;
   /** Variables of a user's directory entry, by user. */
   readonly directory?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly accounts?: Readonly<Record<string, FreeswitchAccount>>;
+  readonly modules?: readonly string[];
+  readonly configurations?: string;
   /** Dialplan files of the product. */
   readonly dialplans?: readonly string[];
   readonly eslPassword: string;
@@ -82,6 +85,9 @@ export async function startFreeswitch(options: FreeswitchOptions): Promise<Runni
     ...(options.profile ? { profile: options.profile } : {}),
     ...(options.ipv6 ? { ipv6: true } : {}),
     ...(options.directory ? { directory: options.directory } : {}),
+    ...(options.accounts ? { accounts: options.accounts } : {}),
+    ...(options.modules ? { modules: options.modules } : {}),
+    ...(options.configurations ? { configurations: options.configurations } : {}),
   });
   writeFileSync(join(folder, 'conf/freeswitch.xml'), xml);
   const command = [

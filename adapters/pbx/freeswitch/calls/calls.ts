@@ -1,7 +1,7 @@
 /** The calls that wait at one FreeSWITCH: which there are, what is told of each, and what the core orders for them. */
 import { randomUUID } from 'node:crypto';
 import { type Aor, parseAor } from '../../../../plugin/core/aor.ts';
-import { type Instant, SECOND } from '../../../../plugin/core/time.ts';
+import { SECOND } from '../../../../plugin/core/time.ts';
 import { type ClosingWord, parseRef, type WakeStatus } from '../../../../plugin/core/wake.ts';
 import type { Logger } from '../../../../plugin/ports/adapter.ts';
 import type { Clock } from '../../../../plugin/ports/clock.ts';
@@ -10,8 +10,11 @@ import { CALL_DEADLINE } from '../deadlines.ts';
 import type { Instants } from '../instants.ts';
 import type { Ask } from '../link.ts';
 import { type CallFact, type ChannelFact, callOf, type EventHeaders } from '../translate.ts';
+import { CallerOf } from './caller.ts';
 import { Channels } from './channels.ts';
 import type { ContactDial } from './contact-dial.ts';
+import { isForked, ofPhones, type Said, type SaidOfPhones, writtenFor } from './dial.ts';
+import { ringsPhones, usersIn } from './dial-string.ts';
 import { LateCalls } from './late.ts';
 import type { Adopted, Target } from './leg.ts';
 import { STATUS, WaitingCall } from './waiting-call.ts';
@@ -19,9 +22,15 @@ import { STATUS, WaitingCall } from './waiting-call.ts';
 /** FreeSWITCH's own default for a bridge without call_timeout. */
 const RING_SECONDS = 60;
 const NAMES_NO_ACCOUNT = 'the dialplan names no account: expected user@domain';
-const PLACEHOLDER = 'null/pushwake';
+const PLACEHOLDER = 'null/';
 /** Channels looked at one by one when the link comes up: more than these is no pushwake's business but a busy PBX's. */
 const TAKEN_UP_MAX = 500;
+
+/** Accounts of one call that are woken: a group of more is a mistake, or somebody's attempt. */
+const ACCOUNTS_MAX = 20;
+
+/** A leg of another account of the same caller is named `<the caller's channel>/<account>`. */
+const callerOf = (legId: string) => legId.split('/')[0] as string;
 
 interface ChannelRow {
   readonly uuid: string;
@@ -48,6 +57,8 @@ export class Calls {
   readonly #channels: Channels;
   readonly #late: LateCalls;
   /** By the caller's channel. */
+  readonly #callers = new Map<string, CallerOf>();
+  /** By the leg's id of the port. */
   readonly #calls = new Map<string, WaitingCall>();
   readonly #callByRef = new Map<string, WaitingCall>();
   /** Channels of an earlier life of ours that still ring, by caller; and what they are called in this one. */
@@ -61,6 +72,7 @@ export class Calls {
   }
 
   clear(): void {
+    this.#callers.clear();
     this.#calls.clear();
     this.#callByRef.clear();
   }
@@ -75,7 +87,7 @@ export class Calls {
     const rows = answer.rows ?? [];
     const there = new Map(rows.map((r) => [r.uuid, { talks: r.callstate === 'ACTIVE' }]));
     for (const { call, channels } of known) call.resume(there, channels);
-    if (!rows.some((r) => r.name === PLACEHOLDER)) return;
+    if (!rows.some((r) => r.name.startsWith(PLACEHOLDER))) return;
     const unanswered = rows.filter((r) => r.callstate !== 'ACTIVE').slice(0, TAKEN_UP_MAX);
     const dumps = await Promise.all(
       unanswered.map(({ uuid }) =>
@@ -90,7 +102,7 @@ export class Calls {
       this.#adopted.set(caller, [...(this.#adopted.get(caller) ?? []), { ref, uuid }]);
     }
     for (const d of dumps) {
-      if (!d?.['Unique-ID'] || !waiting.has(d['Unique-ID']) || this.#calls.has(d['Unique-ID'])) continue;
+      if (!d?.['Unique-ID'] || !waiting.has(d['Unique-ID']) || this.#callers.has(d['Unique-ID'])) continue;
       const fact = callOf(d);
       if (fact) this.#arrived(fact, true);
     }
@@ -109,13 +121,13 @@ export class Calls {
       case 'legEnded':
         return this.#leg(fact);
       case 'holdBegan':
-        return this.#calls.get(fact.caller)?.holdBegan();
+        return this.#of(fact.caller).forEach((call) => void call.holdBegan());
       case 'holdEnded':
-        return this.#calls.get(fact.caller)?.holdEnded(fact.cause);
+        return this.#of(fact.caller).forEach((call) => void call.holdEnded(fact.uuid, fact.cause));
       case 'callerAnswered':
-        return this.#calls.get(fact.caller)?.callerAnswered(fact.byPhone);
+        return this.#of(fact.caller).forEach((call) => void call.callerAnswered(fact.byPhone));
       case 'callerEnded':
-        return this.#calls.get(fact.caller)?.callerEnded();
+        return this.#of(fact.caller).forEach((call) => void call.callerEnded(fact.cause));
       case 'lateHeard':
         return this.#late.heard(fact.uuid);
       case 'lateEnded':
@@ -139,41 +151,83 @@ export class Calls {
     const call = this.#callByRef.get(ref);
     if (ended) {
       this.#adoptedRefs.delete(fact.uuid);
-      call?.legEnded(ref, fact.uuid, fact.cause);
+      call?.legEnded(ref, fact.uuid, fact.cause, fact.byPhone);
     } else call?.[fact.fact](ref, fact.uuid);
   }
 
+  #of(caller: string): readonly WaitingCall[] {
+    return this.#callers.get(caller)?.calls ?? [];
+  }
+
   #arrived(fact: CallFact, takenUp: boolean): void {
-    const { pbx, node, clock, log, time } = this.#o;
+    const { pbx, node, log } = this.#o;
     // Another node beside this PBX holds the lease: it was told as well.
     if (fact.node !== node) return;
-    const { caller } = fact;
     const aor = parseAor(fact.aor);
     if (!aor) {
       log.warn({ pbx }, NAMES_NO_ACCOUNT);
-      return void this.#compose(caller.uuid, '').catch(() => undefined);
+      return void this.#compose(fact.caller.uuid, '').catch(() => undefined);
     }
     const { refused } = fact.exports;
     if (refused.length > 0) {
       log.warn({ pbx, aor, variables: refused }, 'exported variables cannot be given to a woken leg');
     }
+    // Do not disturb, or a forward: its phones do not ring.
+    const asked = takenUp || fact.said === undefined || ringsPhones(fact.said.text) ? [aor] : [];
+    const others = usersIn(fact.dial)
+      .flatMap((user) => parseAor(user) ?? [])
+      .filter((of) => of !== aor);
+    if (takenUp || others.length === 0) this.#wake(fact, asked, takenUp);
+    else void this.#marked(others).then((marked) => this.#wake(fact, [...asked, ...marked], takenUp));
+  }
+
+  /** Accounts that the dialplan rings beside the one it asked for, and whose phones can be woken. */
+  async #marked(others: readonly Aor[]): Promise<readonly Aor[]> {
+    const aors = [...new Set(others)].slice(0, ACCOUNTS_MAX);
+    return this.#o.ask<readonly Aor[]>('marked', { aors }, CALL_DEADLINE).catch(() => []);
+  }
+
+  #wake(fact: CallFact, accounts: readonly Aor[], takenUp: boolean): void {
+    const { caller, dial, saysEarlyMedia } = fact;
+    if (accounts.length === 0) {
+      void this.#set(caller.uuid, STATUS, 'NOBINDING').catch(() => undefined);
+      return void this.#compose(caller.uuid, '').catch(() => undefined);
+    }
+    const group = new CallerOf({ dial, saysEarlyMedia, compose: (text) => this.#compose(caller.uuid, text) });
+    this.#callers.set(caller.uuid, group);
+    // The first has the caller's own name; all are known before the first is composed.
+    const legs = accounts.map((aor, i) => ({ aor, legId: i === 0 ? caller.uuid : `${caller.uuid}/${aor}` }));
+    for (const { aor, legId } of legs) this.#wait(fact, aor, legId, group, takenUp);
+    for (const { aor, legId } of legs) this.#wakeLeg(fact, aor, legId);
+  }
+
+  #wait(fact: CallFact, aor: Aor, legId: string, group: CallerOf, takenUp: boolean): void {
+    const { pbx, clock } = this.#o;
+    const { caller } = fact;
     const seenMs = clock.monotonicMs();
     const ringSeconds = fact.timeoutSeconds ?? RING_SECONDS;
-    const startedAt = time.at(fact.startedEpochMs);
     const call: WaitingCall = new WaitingCall({
       pbx,
       aor,
+      legId,
       caller,
       answered: fact.answered,
       exports: fact.exports,
+      failsOn: fact.failsOn,
+      written: writtenFor(fact.dial, aor),
+      forked: isForked(fact.dial),
+      said: () => this.#said(fact, aor),
+      othersAnswered: () => group.othersAnswered(aor),
       takenUp,
-      startedAt,
+      startedAt: this.#o.time.at(fact.startedEpochMs),
       secondsLeft: () => Math.max(5, Math.ceil(ringSeconds - (clock.monotonicMs() - seenMs) / SECOND)),
       orders: {
-        compose: (uuid, dial) => this.#compose(uuid, dial),
-        originate: (uuid, command) => this.#o.ask('originate', { uuid, command }, CALL_DEADLINE),
+        compose: (part) => group.part(aor, part),
+        originate: (uuid, command) => this.#o.ask('originate', { uuid, command, caller: caller.uuid }, CALL_DEADLINE),
         kill: (uuid, cause) => this.#channels.kill(uuid, cause),
         set: (uuid, name, value) => void this.#set(uuid, name, value).catch(() => undefined),
+        letGo: (uuid, uuids) =>
+          void this.#o.ask('letGo', { caller: uuid, uuids }, CALL_DEADLINE).catch(() => undefined),
         newUuid: randomUUID,
         later: (ms, what) => void clock.after(ms, what),
       },
@@ -187,26 +241,35 @@ export class Calls {
         clock.after(SECOND, () => {
           for (const ref of call.refs) this.#callByRef.delete(ref);
         });
-        if (this.#calls.get(caller.uuid) === call) this.#calls.delete(caller.uuid);
-        this.#adopted.delete(caller.uuid);
+        if (this.#calls.get(legId) === call) this.#calls.delete(legId);
+        if (group.remove(aor) && this.#callers.get(caller.uuid) === group) this.#callers.delete(caller.uuid);
+        this.#adopted.delete(legId);
       },
     });
-    this.#calls.set(caller.uuid, call);
-    this.#wakeLeg(fact, aor, startedAt);
+    group.add(aor, call);
+    this.#calls.set(legId, call);
+  }
+
+  /** What the directory says of the phones of an account: the dialplan has worked it out for the one that it asked for. */
+  async #said(fact: CallFact, aor: Aor): Promise<SaidOfPhones | undefined> {
+    if (aor === parseAor(fact.aor)) return fact.said && ofPhones(fact.said);
+    const caller = fact.caller.uuid;
+    const said = await this.#o.ask<Said | undefined>('said', { caller, aor }, CALL_DEADLINE).catch(() => undefined);
+    return said && ofPhones(said);
   }
 
   /** It goes its way already: to be looked at, never to be touched. */
   #seen(fact: CallFact): void {
     const aor = parseAor(fact.aor);
-    if (aor) this.#wakeLeg(fact, aor, this.#o.time.at(fact.startedEpochMs));
+    if (aor) this.#wakeLeg(fact, aor, fact.caller.uuid);
     else this.#o.log.warn({ pbx: this.#o.pbx }, NAMES_NO_ACCOUNT);
   }
 
-  #wakeLeg({ caller, linkedId }: CallFact, aor: Aor, startedAt: Instant): void {
-    const { name, number, hidden, uuid } = caller;
+  #wakeLeg({ caller, linkedId, startedEpochMs }: CallFact, aor: Aor, legId: string): void {
+    const { name, number, hidden } = caller;
     const shown = hidden ? undefined : { ...(name ? { name } : {}), ...(number ? { number } : {}) };
-    const leg = { legId: uuid, aor, linkedId, ...(shown && { caller: shown }) };
-    this.#o.say({ type: 'wakeLegArrived', pbx: this.#o.pbx, leg, startedAt });
+    const leg = { legId, aor, linkedId, ...(shown && { caller: shown }) };
+    this.#o.say({ type: 'wakeLegArrived', pbx: this.#o.pbx, leg, startedAt: this.#o.time.at(startedEpochMs) });
   }
 
   // ── Orders ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -241,7 +304,7 @@ export class Calls {
     const call = this.#calls.get(legId) ?? this.#callByRef.get(legId);
     if (call) call.tellStatus(status);
     // A wake leg is the caller's channel, which goes on after we have let go of it.
-    else if (!this.#o.observing() && parseRef(legId) === undefined) await this.#set(legId, STATUS, status);
+    else if (!this.#o.observing() && parseRef(legId) === undefined) await this.#set(callerOf(legId), STATUS, status);
   }
 
   async showEnded(contact: HeldContact, callId: string, word: ClosingWord): Promise<void> {

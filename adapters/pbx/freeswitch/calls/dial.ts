@@ -1,8 +1,10 @@
 /**
  * FreeSWITCH's words for what shall be rung. Pure. Two rules: a URI comes from `registrations/parse.ts` in its strict form, and whatever
- * else varies is an id of ours, a checked AOR or a cleaned name. Nothing here quotes or escapes text to make it safe.
+ * else varies is an id of ours, a checked AOR, a cleaned name, or the administrator's own words. Quotes and escapes carry those
+ * unchanged; they make no stranger's text safe.
  */
-import { type Aor, aorRealm } from '../../../../plugin/core/aor.ts';
+import { type Aor, aorRealm, aorUser, parseAor } from '../../../../plugin/core/aor.ts';
+import { argument, asGlobal, asLocal, type OwnPlace, ownPlace, readDialString, withUsers } from './dial-string.ts';
 import { type Exports, quoted } from './exports.ts';
 
 export interface Caller {
@@ -28,14 +30,25 @@ function list(variables: Variables): string {
     .join(',');
 }
 
-/** What the phone's INVITE carries on every way it is dialled: the id that was in the push, as header and as Call-ID. */
-function forThePhone(aor: Aor, callId: string): Variables {
+/** What the INVITE of a pushed phone carries on every way it is dialled: the id that was in the push, as header and as Call-ID. */
+function ofThePush(callId: string): Variables {
+  return { 'sip_h_X-Push-ID': callId, sip_invite_call_id: callId };
+}
+
+/**
+ * What `user/<aor>` gives to each leg; `written`: the variables of the directory's own dial string; `forked`: others are dialled
+ * beside it.
+ */
+function ofTheUser(aor: Aor, written: string | undefined, forked: boolean): Variables {
   return {
-    'sip_h_X-Push-ID': callId,
-    sip_invite_call_id: callId,
     // As the `user/` of the directory's own dial string would say them.
-    sip_invite_domain: aorRealm(aor),
-    presence_id: aor,
+    ...(written === undefined ? { sip_invite_domain: aorRealm(aor) } : {}),
+    ...(written?.includes('presence_id=') ? {} : { presence_id: aor }),
+    dialed_user: aorUser(aor),
+    dialed_domain: aorRealm(aor),
+    // The directory's variables: the context of transfers, the account code of the CDR. `user/` sets them at the answer, or, where it is
+    // one of several, at once.
+    [forked ? 'execute_on_originate_pushwake' : 'execute_on_answer_pushwake']: `set_user:${aor}`,
   };
 }
 
@@ -48,36 +61,138 @@ export interface DialledLeg {
 /** `leg_delay_start` counts whole seconds of the wall clock: 1 is between one second and two. */
 const STORED_DELAY_SECONDS = 1;
 
+/** What the caller's channel is to dial for one account. */
+export interface Part {
+  /** `{…}` of the directory's dial string. */
+  readonly head: string;
+  /** `[…]` in front of each of `legs`. */
+  readonly local: string;
+  readonly legs: readonly string[];
+  /** What the directory's dial string rings beside the phones, with its comma. */
+  readonly before: string;
+  readonly after: string;
+}
+
+/** What the directory says of an account, and, of the same moment, what `sofia_contact` says of it. */
+export interface Said {
+  readonly text: string;
+  readonly held: string;
+}
+
+/** The directory's dial string, taken apart around the phones; what it says is given to every phone, also to one that wakes. */
+export interface SaidOfPhones {
+  readonly head: string;
+  readonly place: OwnPlace;
+}
+
+export function ofPhones({ text, held }: Said): SaidOfPhones | undefined {
+  const { head, body } = readDialString(text);
+  const place = ownPlace(body, held);
+  return place && { head, place };
+}
+
 /**
- * What the caller's channel bridges to. The placeholder stands first: FreeSWITCH tells the last leg "Call completed
- * elsewhere" when another phone takes the call over. Without one, and without legs, nobody is registered.
+ * The placeholder stands first: FreeSWITCH sends the last leg "Call completed elsewhere" when another phone takes the call
+ * over. It counts as a phone that rings, so that the caller hears from FreeSWITCH what he hears from one: 180, or the ringback that
+ * the dialplan names. Without a placeholder, and without legs, nobody is registered.
  */
-export function composeText(o: {
+export function partOf(o: {
   readonly aor: Aor;
   readonly callId: string;
   readonly caller: string;
   /** The placeholder's channel; absent when no sleeping phone is waited for. */
   readonly hold?: string;
   readonly legs: readonly DialledLeg[];
-}): string {
+  /** Absent: the directory says nothing that can be read. */
+  readonly said: SaidOfPhones | undefined;
+  /** The dialplan dials others beside the user. */
+  readonly forked: boolean;
+}): Part {
+  const { head = '', place = { before: '', after: '', local: '' } } = o.said ?? {};
   const hold = o.hold
     ? [
-        `[${list({ origination_uuid: o.hold, pushwake_hold: o.caller, null_enable_auto_answer: 'false' })}]null/pushwake`,
+        `[${list({
+          origination_uuid: o.hold,
+          pushwake_hold: o.caller,
+          null_enable_auto_answer: 'false',
+          execute_on_originate_pushwake: 'ring_ready',
+        })}]null/${aorUser(o.aor)}`,
       ]
     : [];
+  const user = ofTheUser(o.aor, o.said && `${head}${place.local}`, o.forked);
   const legs = o.legs.map(({ dial, ours }) => {
     const own: Variables = ours
       ? {
+          ...ofThePush(o.callId),
           origination_uuid: ours.uuid,
           pushwake_ref: ours.ref,
           ...(ours.delayed ? { leg_delay_start: String(STORED_DELAY_SECONDS) } : {}),
         }
-      : {};
-    return `[${list({ ...forThePhone(o.aor, o.callId), ...own })}]${dial}`;
+      : o.said
+        ? {}
+        : ofThePush(o.callId);
+    const variables = list({ ...(o.forked ? user : {}), ...own });
+    return `${variables && `[${variables}]`}${dial}`;
   });
   const all = [...hold, ...legs];
-  // One phone's early media would end the ringing of all others.
-  return all.length === 0 ? 'error/user_not_registered' : `{ignore_early_media=true}${all.join(',')}`;
+  return {
+    head: o.forked ? head : `${head}{${list(user)}}`,
+    ...place,
+    legs: all.length === 0 ? ['error/user_not_registered'] : all,
+  };
+}
+
+/**
+ * What the caller's channel bridges to: the dialplan's own dial string, with what we dial in place of each user that we know.
+ * `quiet`: one phone's early media would end the ringing of all others; an administrator who says something about that has his way.
+ */
+export function composeText(o: {
+  readonly dial: string;
+  readonly parts: ReadonlyMap<Aor, Part>;
+  readonly quiet: boolean;
+}): string {
+  const { head, body } = readDialString(o.dial);
+  const quiet = o.quiet ? '{ignore_early_media=true}' : '';
+  const partFor = (user: string) => o.parts.get(parseAor(user) as Aor);
+  const part = body.startsWith('user/') ? partFor(body.slice('user/'.length)) : undefined;
+  if (part) {
+    return `${quiet}${head}${part.head}${part.before}${part.legs.map((leg) => part.local + leg).join(',')}${part.after}`;
+  }
+  const text = withUsers(body, (user, local) => {
+    const part = partFor(user);
+    if (!part) return undefined;
+    // A user among others: what its own dial string says of all its legs is said of each of them.
+    const each = `${local}${asLocal(part.head)}`;
+    // FreeSWITCH itself takes the first of several attempts of a user among others.
+    const [after = ''] = part.after.split('|');
+    const [before = ''] = part.before.split('|');
+    const legs = part.legs.map((leg) => `${each}${part.local}${leg}`).join(',');
+    return `${before && each}${before}${legs}${after.replace(/^,/, `,${each}`)}`;
+  });
+  return `${quiet}${head}${text}`;
+}
+
+/** Keeps who calls whom right on both channels and in their records, though the phone takes the caller over. */
+const TAKES_OVER: Variables = {
+  execute_on_answer_pushwake_swap: "'execute_extension:pushwake_swap XML pushwake'",
+  execute_on_post_bridge_pushwake_name: `'set_profile_var:caller_id_name=\${pushwake_name}'`,
+  execute_on_post_bridge_pushwake_number: `'set_profile_var:caller_id_number=\${pushwake_number}'`,
+};
+
+/** `{…}` and `[…]` that the dialplan's own dial string has for a leg of this account. */
+export function writtenFor(dial: string, aor: Aor): string {
+  const { head, body } = readDialString(dial);
+  let found = '';
+  withUsers(body, (user, local) => {
+    if (parseAor(user) === aor) found = local;
+    return undefined;
+  });
+  return `${head}${asGlobal(found)}`;
+}
+
+/** Whether it dials more than one user. */
+export function isForked(dial: string): boolean {
+  return !/^(?:\[[^\]]*\])*user\/[^,|]*$/.test(readDialString(dial).body);
 }
 
 /** Rings one phone and, when it answers, takes the caller over, unless somebody else has him by then. */
@@ -93,18 +208,32 @@ export function originateText(o: {
   readonly timeoutSeconds: number;
   /** What the administrator's dialplan gives to each leg of this call. */
   readonly exports: Exports;
+  /** `{…}` that a leg of this user has in the dialplan's dial string. */
+  readonly written: string;
+  readonly said: SaidOfPhones | undefined;
+  /** The dialplan dials others beside the user. */
+  readonly forked: boolean;
 }): string {
-  const { caller } = o;
-  const variables: Variables = {
-    ...quoted(o.exports),
-    ...rung(o, caller),
+  const { caller, said } = o;
+  const directory = said && `${said.head}${asGlobal(said.place.local)}`;
+  const written = `${o.written}${directory ?? ''}`;
+  const exported = list(quoted(o.exports));
+  const ours: Variables = {
+    ...callerOf(caller, `${exported}${written}`),
+    ...rung(o),
     // Never out of a talk, nor out of the voicemail of a caller nobody had answered before.
     [o.answered ? 'intercept_unbridged_only' : 'intercept_unanswered_only']: 'true',
     pushwake_ref: o.ref,
     pushwake_caller: caller.uuid,
-    ...forThePhone(o.aor, o.callId),
+    // Codecs, media by another way, CDR: FreeSWITCH gives it what it gives a leg of the caller's own bridge.
+    origination_aleg_uuid: caller.uuid,
+    ...TAKES_OVER,
+    ...ofTheUser(o.aor, directory, o.forked),
+    ...ofThePush(o.callId),
   };
-  return `originate {${list(variables)}}${o.dial} &intercept(${caller.uuid})`;
+  // Of two that are the same the later one counts.
+  const leg = `${exported && `{${exported}}`}${written}{${list(ours)}}${o.dial}`;
+  return `originate ${argument(leg)} &intercept(${caller.uuid})`;
 }
 
 /** Rings a phone for a call that is over; the caller of this function ends it as soon as the phone has got the INVITE. */
@@ -116,18 +245,31 @@ export function lateText(o: {
   readonly caller: Omit<Caller, 'uuid'>;
   readonly timeoutSeconds: number;
 }): string {
-  const variables: Variables = { ...rung(o, o.caller), pushwake_late: 'true', ...forThePhone(o.aor, o.callId) };
-  return `originate {${list(variables)}}${o.dial} &park()`;
+  const variables: Variables = {
+    ...callerOf(o.caller, ''),
+    ...rung(o),
+    pushwake_late: 'true',
+    ...ofTheUser(o.aor, undefined, false),
+    ...ofThePush(o.callId),
+  };
+  return `originate ${argument(`{${list(variables)}}${o.dial}`)} &park()`;
 }
 
-function rung(o: { readonly uuid: string; readonly timeoutSeconds: number }, caller: Omit<Caller, 'uuid'>): Variables {
+function rung(o: { readonly uuid: string; readonly timeoutSeconds: number }): Variables {
+  return { origination_uuid: o.uuid, ignore_early_media: 'true', originate_timeout: String(o.timeoutSeconds) };
+}
+
+/** Who calls, unless the administrator's own variables say it. */
+function callerOf(caller: Omit<Caller, 'uuid'>, written: string): Variables {
+  const isWritten = (name: string) => written.includes(`${name}=`);
   return {
-    origination_uuid: o.uuid,
-    origination_caller_id_number: cleanNumber(caller.number),
-    origination_caller_id_name: `'${cleanName(caller.name) || cleanNumber(caller.number)}'`,
-    ...(caller.hidden ? { origination_privacy: 'hide_name:hide_number:screen' } : {}),
-    ignore_early_media: 'true',
-    originate_timeout: String(o.timeoutSeconds),
+    ...(isWritten('origination_caller_id_number') ? {} : { origination_caller_id_number: cleanNumber(caller.number) }),
+    ...(isWritten('origination_caller_id_name')
+      ? {}
+      : { origination_caller_id_name: `'${cleanName(caller.name) || cleanNumber(caller.number)}'` }),
+    ...(caller.hidden && !isWritten('origination_privacy')
+      ? { origination_privacy: 'hide_name:hide_number:screen' }
+      : {}),
   };
 }
 

@@ -1,14 +1,16 @@
 /** What a waiting call is given at its start, and what it can have done: its only ways out. */
 import type { Aor } from '../../../../plugin/core/aor.ts';
 import type { LegOutcome, PbxEvent } from '../../../../plugin/ports/pbx-link.ts';
-import type { Caller } from './dial.ts';
+import type { Caller, Part, SaidOfPhones } from './dial.ts';
 import type { Exports } from './exports.ts';
 
 export interface Orders {
-  /** Hands the caller a dial string and ends his wait. */
-  compose(caller: string, dial: string): Promise<LegOutcome>;
+  /** Hands over what is dialled for this account; absent: what the dialplan says. Resolves when the caller dials. */
+  compose(part: Part | undefined): Promise<LegOutcome>;
   originate(uuid: string, command: string): Promise<void>;
   kill(uuid: string, cause: string): Promise<LegOutcome>;
+  /** Ends those of these channels whose phone was picked up but that do not have the caller. */
+  letGo(caller: string, uuids: readonly string[]): void;
   /** Sets a variable of the caller's channel; an empty value unsets it. */
   set(caller: string, name: string, value: string): void;
   newUuid(): string;
@@ -19,10 +21,22 @@ export interface Orders {
 export interface WaitingCallOptions {
   readonly pbx: string;
   readonly aor: Aor;
+  /** The port's name for the caller's leg of this account. */
+  readonly legId: string;
   readonly caller: Caller;
   readonly answered: boolean;
   /** What the administrator's dialplan gives to each leg of this call. */
   readonly exports: Exports;
+  /** Causes at which one phone's refusal ends the call: FreeSWITCH's `fail_on_single_reject`. Absent: none does. */
+  readonly failsOn: string | undefined;
+  /** `{…}` and `[…]` that the dialplan writes for a leg of this account. */
+  readonly written: string;
+  /** The dialplan dials others beside the account. */
+  readonly forked: boolean;
+  /** What the directory says of the account, and what FreeSWITCH holds of it. */
+  readonly said: () => Promise<SaidOfPhones | undefined>;
+  /** Somebody else whom this caller rings has picked up. */
+  readonly othersAnswered: () => boolean;
   /** It waited already when we came, and is past the point where a dial string could be handed over. */
   readonly takenUp: boolean;
   readonly startedAt: DeviceLegArrival['startedAt'];

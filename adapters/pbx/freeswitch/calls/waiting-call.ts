@@ -7,7 +7,7 @@
 import { Cause, type WakeStatus } from '../../../../plugin/core/wake.ts';
 import type { DeviceLeg, LegOutcome } from '../../../../plugin/ports/pbx-link.ts';
 import { causeOf, nameOf } from './causes.ts';
-import { type Caller, composeText, type DialledLeg, originateText } from './dial.ts';
+import { type Caller, type DialledLeg, originateText, partOf, type SaidOfPhones } from './dial.ts';
 import { type Adopted, type Leg, sameDevice, sameLeg, type Target } from './leg.ts';
 import type { WaitingCallOptions } from './orders.ts';
 
@@ -21,7 +21,10 @@ export class WaitingCall {
   /** Channels of the dial string that were ended, perhaps before they existed. */
   readonly #ended = new Map<string, string>();
   #composed: Promise<LegOutcome> | undefined;
+  #said: SaidOfPhones | undefined;
   #status: WakeStatus | undefined;
+  /** What a phone's own end was called, by the core's number for it: several names have the same number. */
+  readonly #named = new Map<number, string>();
   #over = false;
 
   constructor(options: WaitingCallOptions) {
@@ -47,10 +50,17 @@ export class WaitingCall {
     );
   }
 
+  /** One of its phones has been picked up. */
+  get isAnswered(): boolean {
+    return this.#answers.length > 0;
+  }
+
   // ── Orders of the core ─────────────────────────────────────────────────────────────────────────────────────────────
 
-  compose(callId: string, targets: readonly Target[], adopted: readonly Adopted[] = []): Promise<LegOutcome> {
+  async compose(callId: string, targets: readonly Target[], adopted: readonly Adopted[] = []): Promise<LegOutcome> {
     this.#callId = callId;
+    this.#said = await this.#o.said();
+    if (this.#over) return 'gone';
     const contacts: DialledLeg[] = [];
     for (const target of targets) {
       if (target.kind === 'contact') contacts.push({ dial: target.dial });
@@ -69,22 +79,24 @@ export class WaitingCall {
       return [{ dial: leg.dial, ours: { ref: leg.ref, uuid, delayed: leg.state === 'held' } }];
     });
     if (this.#open().length > 0) this.#hold = this.#o.orders.newUuid();
-    const text = composeText({
+    const part = partOf({
       aor: this.#o.aor,
       callId,
       caller: this.caller,
       ...(this.#hold === undefined ? {} : { hold: this.#hold }),
       // The last leg is the one that hears "Call completed elsewhere": a desk phone rather than a contact that may be dead.
       legs: [...stored, ...contacts],
+      said: this.#said,
+      forked: this.#o.forked,
     });
-    this.#composed = this.#o.orders.compose(this.caller, text);
+    this.#composed = this.#o.orders.compose(part);
     return this.#composed;
   }
 
   /** The plain path: the dialplan's own dial string rings. */
   plain(): Promise<LegOutcome> {
     this.#end();
-    return this.#o.takenUp ? Promise.resolve('done') : this.#o.orders.compose(this.caller, '');
+    return this.#o.takenUp ? Promise.resolve('done') : this.#o.orders.compose(undefined);
   }
 
   async ring(ref: string, dial?: string): Promise<LegOutcome> {
@@ -116,6 +128,9 @@ export class WaitingCall {
         answered: this.#o.answered,
         timeoutSeconds: this.#o.secondsLeft(),
         exports: this.#o.exports,
+        written: this.#o.written,
+        said: this.#said,
+        forked: this.#o.forked,
       }),
     );
     return 'done';
@@ -160,14 +175,24 @@ export class WaitingCall {
     if (leg) this.#pickedUp(leg);
   }
 
-  legEnded(ref: string, uuid: string, cause: string): void {
+  /** `byPhone`: its phone said so itself. */
+  legEnded(ref: string, uuid: string, cause: string, byPhone = false): void {
     const leg = this.#legOf(ref, uuid);
     if (!leg || leg.state === 'ended') return;
+    const isOwnWord =
+      byPhone && leg.dial !== undefined && IS_CONNECTED.test(leg.dial) && !leg.dial.includes(';fs_path=');
     // Its own ring time, not its phone's word.
-    if (cause === 'NO_ANSWER' || cause === 'ALLOTTED_TIMEOUT') leg.hungUp = true;
+    if ((cause === 'NO_ANSWER' || cause === 'ALLOTTED_TIMEOUT') && !isOwnWord) leg.hungUp = true;
     // A dead contact's 503 is nothing the caller should be told at the end.
-    if (leg.inDial && !leg.hungUp && !SAID_BY_A_PERSON.has(cause)) this.#o.orders.set(this.caller, LAST_SIP_ANSWER, '');
-    this.#legOver(leg, causeOf(cause), cause);
+    if (leg.inDial && !leg.hungUp && !isOwnWord && !SAID_BY_A_PERSON.has(cause))
+      this.#o.orders.set(this.caller, LAST_SIP_ANSWER, '');
+    // Whatever a phone says on its own connection, it lives, and has refused the call.
+    const number = isOwnWord && !SAID_BY_A_PERSON.has(cause) ? Cause.rejected : causeOf(cause);
+    if (!leg.hungUp) this.#named.set(number, cause);
+    const ends = !leg.inDial && !leg.hungUp && failsOn(this.#o.failsOn, cause);
+    this.#legOver(leg, number, cause);
+    // A refusal that ends the call: the placeholder refuses as the phone did, and FreeSWITCH does what it does then.
+    if (ends && this.#hold !== undefined && !this.#over) void this.#killInDial(this.#hold, cause);
   }
 
   /** The originate failed before there was a channel, or told what its channel's end has told already. */
@@ -183,8 +208,9 @@ export class WaitingCall {
     else this.#finish(Cause.noAnswer);
   }
 
-  callerEnded(): void {
-    this.#finish(Cause.interworking);
+  /** A caller that is a leg of another call (loopback) may have lost to somebody else. */
+  callerEnded(cause: string): void {
+    this.#finish(cause === 'LOSE_RACE' || cause === 'PICKED_OFF' ? Cause.answeredElsewhere : Cause.interworking);
   }
 
   /** FreeSWITCH has come to the dial string: what had been ended before is there only now. */
@@ -193,12 +219,13 @@ export class WaitingCall {
   }
 
   /** Why the placeholder ended says how the waiting ended. */
-  holdEnded(cause: string): void {
-    if (this.#hold === undefined && !this.#o.takenUp) return;
+  holdEnded(uuid: string, cause: string): void {
+    if (!this.#o.takenUp && this.#hold !== uuid) return;
     const winner = this.#answered();
     // One of the dial string: the desk phone, a contact, or a stored leg of ours.
     if (cause === 'LOSE_RACE') this.#taken(winner?.inDial ? winner : undefined);
-    else if (cause === 'PICKED_OFF' || (cause === 'ORIGINATOR_CANCEL' && winner)) this.#taken(winner);
+    else if (cause === 'PICKED_OFF' || (cause === 'ORIGINATOR_CANCEL' && (winner || this.#o.othersAnswered())))
+      this.#taken(winner);
     else this.#finish(cause === 'ORIGINATOR_CANCEL' ? Cause.interworking : Cause.noAnswer);
   }
 
@@ -274,7 +301,7 @@ export class WaitingCall {
   }
 
   /** `cause` for the core, `name` for the caller. */
-  #legOver(leg: Leg, cause: number, name = nameOf(cause)): void {
+  #legOver(leg: Leg, cause: number, name = this.#named.get(cause) ?? nameOf(cause)): void {
     leg.state = 'ended';
     if (this.#over) return;
     const { hungUp, ref } = leg;
@@ -290,7 +317,16 @@ export class WaitingCall {
   #taken(winner: Leg | undefined): void {
     if (this.#over) return;
     if (winner) this.tellStatus('WOKEN');
-    else if (this.#status === 'NOBODY') this.tellStatus('ELSEWHERE');
+    if (winner && !winner.inDial) {
+      // The caller's own bridge was given up for this phone, and calls itself cancelled.
+      this.#o.orders.later(ANSWER_ON_THE_WAY_MS, () => {
+        for (const name of ['DIALSTATUS', 'originate_disposition']) this.#o.orders.set(this.caller, name, 'SUCCESS');
+      });
+    }
+    // Two phones picked up in the same moment may both have found the caller free; FreeSWITCH lets the loser go, but not always.
+    const both = this.#answers.flatMap(({ uuid, inDial }) => (inDial || uuid === undefined ? [] : [uuid]));
+    if (both.length > 1) this.#o.orders.later(SETTLED_MS, () => this.#o.orders.letGo(this.caller, both));
+    if (!winner && this.#status === 'NOBODY') this.tellStatus('ELSEWHERE');
     if (winner) {
       this.#emit({ type: 'legAnswered', legId: winner.ref });
       winner.state = 'ended';
@@ -317,7 +353,7 @@ export class WaitingCall {
       }
     }
     for (const { ref } of open) this.#o.emit({ type: 'legEnded', pbx: this.#o.pbx, legId: ref, cause, hungUp: true });
-    this.#o.emit({ type: 'legEnded', pbx: this.#o.pbx, legId: this.caller, cause, hungUp: true });
+    this.#o.emit({ type: 'legEnded', pbx: this.#o.pbx, legId: this.#o.legId, cause, hungUp: true });
     this.#end();
   }
 
@@ -327,9 +363,19 @@ export class WaitingCall {
   }
 }
 
+/** `true`, or names of causes with commas between; `!` in front: all but these. FreeSWITCH's own reading. */
+function failsOn(list: string | undefined, cause: string): boolean {
+  if (list === undefined) return false;
+  if (/^(?:true|yes|on|enable|enabled|active|allow)$/i.test(list) || /^[1-9]\d*$/.test(list)) return true;
+  return list.toUpperCase().includes(cause) !== list.startsWith('!');
+}
+
 /** The event socket tells in rounds of 20 ms. */
 const ANSWER_ON_THE_WAY_MS = 100;
+/** By then a caller whom two phones have answered is bridged to one of them. */
+const SETTLED_MS = 500;
 export const STATUS = 'pushwake_status';
+const IS_CONNECTED = /;transport=(?:tcp|tls|wss?)(?:;|$)/i;
 const SAID_BY_A_PERSON: ReadonlySet<string> = new Set(['USER_BUSY', 'CALL_REJECTED']);
 /** What mod_sofia answers the caller with at the end, before any cause. */
 const LAST_SIP_ANSWER = 'last_bridge_proto_specific_hangup_cause';
