@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { type AppKey, appKey, type BindingId } from '../../plugin/core/binding.ts';
 import { DAY, HOUR, MINUTE } from '../../plugin/core/time.ts';
 import { Brake, tripsAt } from '../../plugin/runtime/bindings/brake.ts';
+import { Ticker } from '../../plugin/runtime/bindings/ticker.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
 
@@ -26,7 +27,11 @@ beforeEach(() => {
   });
 });
 
-const look = (due = 0) => brake.look(clock.now(), due);
+const look = async (due = 0) => {
+  const compared = brake.compareClocks(clock.now());
+  await brake.look(clock.now(), due);
+  return compared;
+};
 
 describe('the brake', () => {
   test('stays off while what is due is what was forecast', async () => {
@@ -93,6 +98,57 @@ describe('the brake', () => {
     await clock.advance(HOUR + MINUTE);
     await look();
     expect(brake.stops).toBe('nothing');
+  });
+});
+
+describe('what is due by a wall clock that jumped ahead', () => {
+  test('is not claimed until the clock is right again: put off by two days it would come two days late', async () => {
+    const claims: number[] = [];
+    const ticker = new Ticker({
+      store: { countDue: async () => 0, claimDue: async () => void claims.push(clock.monotonicMs()) ?? [] } as never,
+      intake: { fromAsked: async () => undefined } as never,
+      clock,
+      log,
+      brake,
+      linksOf: () => [],
+      downSince: () => undefined,
+      forgetAfterMs: DAY,
+      room: async () => undefined,
+      onRound: () => undefined,
+    });
+    const claimsWithin = async (ms: number) => {
+      claims.length = 0;
+      await clock.advance(ms);
+      return claims.length;
+    };
+    ticker.start();
+    expect(await claimsWithin(3 * MINUTE)).toBeGreaterThanOrEqual(3);
+    clock.jump(2 * DAY);
+    expect(await claimsWithin(4 * MINUTE)).toBe(0);
+    clock.jump(-2 * DAY);
+    expect(await claimsWithin(3 * MINUTE)).toBe(3);
+    await ticker.stop();
+  });
+
+  test('is claimed after an hour, when the clock has stayed; one that jumped back never stops it', async () => {
+    await look();
+    clock.jump(2 * DAY);
+    expect(await look()).toBe('ahead');
+    await clock.advance(HOUR);
+    expect(await look()).toBe('ahead');
+    await clock.advance(MINUTE);
+    await look();
+    expect(await look()).toBe('trusted');
+    clock.jump(-3 * DAY);
+    expect(await look()).toBe('trusted');
+  });
+
+  test('is claimed when a person lets go', async () => {
+    await look();
+    clock.jump(2 * DAY);
+    expect(await look()).toBe('ahead');
+    brake.release();
+    expect(await look()).toBe('trusted');
   });
 });
 

@@ -60,6 +60,8 @@ export class Brake {
   #forecast: { from: Instant; fromMs: number; count: number } | undefined;
   #dueThisHour = 0;
   #anchor: { wall: Instant; monotonicMs: number };
+  /** How far jumps have put the wall clock ahead while everything is held, in ms; negative: behind. */
+  #aheadMs: DurationMs = 0;
 
   constructor(options: BrakeOptions) {
     this.#o = options;
@@ -119,13 +121,26 @@ export class Brake {
     return this.#forecast;
   }
 
+  /**
+   * Compares the clocks, in each round of the ticker and before it claims anything. `ahead`: the wall clock jumped forward, and what
+   * seems due may be due in days; put off by such a clock, it would come days late when the clock is right again.
+   */
+  compareClocks(now: Instant): 'trusted' | 'ahead' {
+    if (!this.#o.enabled) return 'trusted';
+    const nowMs = this.#o.clock.monotonicMs();
+    const drift = between(this.#anchor.wall, now) - (nowMs - this.#anchor.monotonicMs);
+    this.#anchor = { wall: now, monotonicMs: nowMs };
+    if (Math.abs(drift) > CLOCKS_DIFFER) {
+      this.#holdEverything(`the wall clock jumped by ${Math.round(Math.abs(drift) / MINUTE)} min`);
+      this.#aheadMs += drift;
+    }
+    return this.#everything && this.#aheadMs > CLOCKS_DIFFER ? 'ahead' : 'trusted';
+  }
+
   /** Looked at in each round of the ticker. */
   async look(now: Instant, due: number): Promise<void> {
     if (!this.#o.enabled) return;
     const nowMs = this.#o.clock.monotonicMs();
-    const drift = Math.abs(between(this.#anchor.wall, now) - (nowMs - this.#anchor.monotonicMs));
-    if (drift > CLOCKS_DIFFER) this.#holdEverything(`the wall clock jumped by ${Math.round(drift / MINUTE)} min`);
-    this.#anchor = { wall: now, monotonicMs: nowMs };
     const { count } = await this.foresee(now);
     this.#dueThisHour += due;
     if (this.#dueThisHour > MANY && this.#dueThisHour > TIMES_FORECAST * Math.max(count, 1)) {
@@ -194,6 +209,8 @@ export class Brake {
     if (!this.#everything) return;
     this.#o.log.warn({ reason: this.#everything.reason }, 'brake released, notices and drops go on');
     this.#everything = undefined;
+    // The clock that has stayed for an hour is believed, as is the person who lets go.
+    this.#aheadMs = 0;
     this.#dueThisHour = 0;
     this.#forecast = undefined;
   }

@@ -77,8 +77,9 @@ export class Ticker {
   /** One round. True when there may be more at once. */
   async #look(): Promise<boolean> {
     this.#o.onRound();
+    const clock = this.#o.brake.compareClocks(this.#o.clock.now());
     await this.#o.brake.foresee(this.#o.clock.now());
-    const due = await this.#o.store.claimDue(this.#o.clock.now(), CLAIM);
+    const due = clock === 'ahead' ? [] : await this.#o.store.claimDue(this.#o.clock.now(), CLAIM);
     await this.#o.brake.look(this.#o.clock.now(), due.length);
     let next = 0;
     const worker = async () => {
