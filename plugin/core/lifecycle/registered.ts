@@ -145,13 +145,14 @@ function renew(
   draft: Draft,
   binding: Binding,
   contact: SeenContact,
-  targets: Targets,
+  said: Targets,
   at: Instant,
   /** What the device was known by until now: each binding, where two turned out to be one. */
   former: readonly Pick<Binding, 'evidence' | 'targets'>[],
 ): void {
   // `choice` absent: this sensor cannot know it, so the previous value stays.
   const choice = contact.choice ?? binding.choice;
+  const targets = withKnownOther(binding.targets, said);
   const policy = draft.policyFor({ targets, choice });
   const same = binding.contacts.find((c) => c.pbx === contact.pbx && c.uri === contact.uri);
   const others = binding.contacts.filter((c) => c.pbx === contact.pbx && c.uri !== contact.uri);
@@ -212,6 +213,16 @@ function renew(
   // Each start of a killed app leaves its contact behind, and at max_contacts the phone is locked out with 403.
   for (const old of others)
     removeContact(draft, binding, old.uri, old.pbx, 'replaced', [...former.map((b) => b.targets), targets]);
+}
+
+/**
+ * Right after a push iOS gives Linphone its VoIP token first: one of its REGISTERs then holds nothing but that. The other token is
+ * still the device's; without it the user could no longer be notified. One that is dead is found out by its next push.
+ */
+function withKnownOther(known: Targets, said: Targets): Targets {
+  const { call, other } = known;
+  const isPart = said.call !== undefined && said.other === undefined && call?.token.equals(said.call.token) === true;
+  return isPart && other?.app === said.call.app && other.provider === said.call.provider ? { ...said, other } : said;
 }
 
 function orNothing(choice: Choice | undefined): Choice | undefined {
