@@ -5,6 +5,7 @@
 import { systemClock } from '../../adapters/clock/system/index.ts';
 import { ConfigError, type ConfigFile } from '../../config/load.ts';
 import type { Logger } from '../ports/adapter.ts';
+import { StoreError } from '../ports/binding-store.ts';
 import type { Adapters } from './adapters.ts';
 import { compose } from './compose.ts';
 import { certificatesOf, listenersOf } from './listeners.ts';
@@ -31,7 +32,13 @@ export async function tryOut(file: ConfigFile, found: Adapters): Promise<void> {
   const live = collect(() => new LiveConfig(config, found, SILENT, wire));
   collect(() => certificatesOf(config));
   const store = found.store.get(config.store.type);
-  collect(() => store?.create(config.store.options, { clock: wire, log: SILENT, name: config.store.type }));
+  const made = collect(() =>
+    store?.create(config.store.options, { clock: wire, log: SILENT, name: config.store.type }),
+  );
+  await made?.tryOut?.().catch((error: unknown) => {
+    if (!(error instanceof StoreError)) throw error;
+    mistakes.push(`store.path: ${error.message}`);
+  });
   try {
     if (mistakes.length > 0 || !live) throw new ConfigError(mistakes.join('\n'));
     const runtime = compose(config, found, SILENT, { clock: wire, wire }, undefined, live);

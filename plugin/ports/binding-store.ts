@@ -26,6 +26,11 @@ export interface BindingStore {
    * A store across a network that is away now does not reject: it says so in the log and goes on trying.
    */
   open(): Promise<void>;
+  /**
+   * Where the store is a file: rejects with the `StoreError` that would stop `open`, and changes nothing. Absent: nothing can be said
+   * without connecting.
+   */
+  tryOut?(): Promise<void>;
   /** Instead of `open`: only `get`, `scan` and `claimDue`, beside a process that writes. For commands that look or export. */
   openForReading(): Promise<void>;
   /** The record of an AOR, or undefined when there is none. */

@@ -1,8 +1,9 @@
 /** What stops the start is found by `check-config`, at the same place and in the same words; and no file of the user's makes a stack. */
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -165,4 +166,45 @@ it('a reader that closes the pipe early (`| head -1`) ends no command with a sta
   });
   expect(stdout).toMatch(/^Usage: pushwake init/);
   expect(stderr).toBe('');
+});
+
+describe('a store file that stops the start', () => {
+  const foreign = () => {
+    const path = join(folder, 'foreign.db');
+    const db = new DatabaseSync(path);
+    db.exec('CREATE TABLE IF NOT EXISTS other (x)');
+    db.close();
+    return path;
+  };
+  const newer = () => {
+    const path = join(folder, 'newer.db');
+    const db = new DatabaseSync(path);
+    db.exec('CREATE TABLE IF NOT EXISTS pushwake_schema (version INTEGER); INSERT INTO pushwake_schema VALUES (99)');
+    db.close();
+    return path;
+  };
+  it.each<[string, () => string, RegExp]>([
+    ['text', () => join(folder, 'no-key.pem'), /is no pushwake store, or is damaged/],
+    ['a folder', () => join(folder, 'a-folder'), /is a directory; name a file in it/],
+    ['a database of another program', foreign, /is the database of another program/],
+    ['of a newer version', newer, /has format 99, .* a newer version wrote it/],
+  ])('%s: `check-config` names the place, as the start does the reason', async (name, path, expected) => {
+    const file = join(folder, `store-${name.replaceAll(' ', '-')}.yaml`);
+    writeFileSync(file, `store:\n  type: sqlite\n  path: ${path()}\n${PBX}\n`, { mode: 0o600 });
+    const found = await inProcess('check-config', '-c', file);
+    expect(found.code).toBe(2);
+    expect(`${found.stdout}${found.stderr}`).toMatch(expected);
+    expect(`${found.stdout}${found.stderr}`).toContain(`${file}:3:9 store.path: store file`);
+    const started = await start(file);
+    expect(started.code).not.toBe(0);
+    expect(`${started.stdout}${started.stderr}`).toMatch(expected);
+  });
+
+  it('one that is not there yet stops nothing, and is not made', async () => {
+    const path = join(folder, 'not-yet', 'bindings.db');
+    const file = join(folder, 'store-not-yet.yaml');
+    writeFileSync(file, `store:\n  type: sqlite\n  path: ${path}\n${PBX}\n`, { mode: 0o600 });
+    expect((await inProcess('check-config', '-c', file)).code).toBe(0);
+    expect(existsSync(path)).toBe(false);
+  });
 });

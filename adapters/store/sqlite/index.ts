@@ -2,7 +2,9 @@
  * The embedded store: one SQLite file, one process. Records are stored and read through Keyv; the schedule is an index on the
  * same row, so the two cannot part. Any error means *unknown*, never *absent*.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { Keyv } from 'keyv';
 import { z } from 'zod';
 import type { Aor } from '../../../plugin/core/aor.ts';
@@ -13,7 +15,8 @@ import { type BindingStore, type PutOutcome, StoreError } from '../../../plugin/
 import { rowOf } from '../row-text.ts';
 import { type Claimed, claim, type FileIdentity, identityOf, whatBecameOf } from './files.ts';
 import { SqliteKeyvAdapter } from './keyv-adapter.ts';
-import { inWords } from './trouble.ts';
+import { checked } from './schema.ts';
+import { inWords, isOfTheFile } from './trouble.ts';
 import { WORKER_URL, Writer } from './writer.ts';
 
 export { check } from './check.ts';
@@ -68,6 +71,24 @@ class SqliteStore implements BindingStore {
 
   open(): Promise<void> {
     return this.#openBy(() => this.#doOpen());
+  }
+
+  async tryOut(): Promise<void> {
+    const path = resolve(this.#options.path);
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (stat?.isDirectory()) throw new StoreError(`store file ${path} is a directory; name a file in it`);
+    // It is made at the start.
+    if (!stat) return;
+    let db: DatabaseSync | undefined;
+    try {
+      db = new DatabaseSync(path, { readOnly: true });
+      checked(db, path);
+    } catch (cause) {
+      // Who tries it out may be somebody who must not read it: that says nothing of the user that the service runs as.
+      if (isOfTheFile(cause)) throw new StoreError(inWords(path, cause), { cause });
+    } finally {
+      db?.close();
+    }
   }
 
   openForReading(): Promise<void> {

@@ -15,13 +15,19 @@ const STEPS: readonly ((db: DatabaseSync) => void)[] = [
 
 const SCHEMA_VERSION = STEPS.length;
 
-/** Brings the file to `SCHEMA_VERSION`. Throws an Error that says what to do when the file is not ours or newer. */
-export function prepare(db: DatabaseSync, path: string): void {
+/** The version of the file; 0: it is empty. Throws an Error that says what to do when the file is not ours or newer. Writes nothing. */
+export function checked(db: DatabaseSync, path: string): number {
   const found = versionOf(db, path);
   if (found > SCHEMA_VERSION)
     throw new Error(
       `store file ${path} has format ${found}, this pushwake knows ${SCHEMA_VERSION}: a newer version wrote it; run that one, or give another path`,
     );
+  return found;
+}
+
+/** Brings the file to `SCHEMA_VERSION`. Throws as `checked` does. */
+export function prepare(db: DatabaseSync, path: string): void {
+  const found = checked(db, path);
   // Only now is anything written.
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864');
   if (found === SCHEMA_VERSION) return;

@@ -13,9 +13,17 @@ const WORDS: Readonly<Record<number, string>> = {
   26: 'is no pushwake store, or is damaged; give another path, restore a backup or move the file away',
 };
 
+/** Whether it is the file's content that stops us, rather than who may read it or a file that is busy. */
+export function isOfTheFile(error: unknown): boolean {
+  if (!(error instanceof Error) || !('errcode' in error)) return true;
+  return [11, 26].includes(Number(error.errcode) & 0xff);
+}
+
 /** `store file <path> <what is wrong and what to do> (<SQLite's own words>)`. */
 export function inWords(path: string, error: unknown): string {
   const code = error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode : 0;
   const own = error instanceof Error ? error.message : String(error);
+  // The words of our own checks name the file and say what to do.
+  if (code === 0 && own.startsWith('store file ')) return own;
   return `store file ${path} ${WORDS[code & 0xff] ?? 'cannot be used'} (${own})`;
 }
