@@ -10,7 +10,9 @@ import { name } from './name.ts';
 /** What may be set per app and per AOR pattern; `Policy` in plugin/core/policy.ts says what each number does. */
 const policy = z.strictObject({
   ttl: duration.optional().describe('Lifetime of a binding after a REGISTER. Default 7d'),
-  unnotifiableTtl: duration.optional().describe('The same where the user cannot be told anything. Default 30d'),
+  unnotifiableTtl: duration
+    .optional()
+    .describe('The same where the user cannot be notified (the app gave only a VoIP token). Default 30d'),
   neverRegistered: duration
     .optional()
     .describe('A report over HTTP whose account does not register ends after this. Default 12h'),
@@ -24,7 +26,7 @@ const policy = z.strictObject({
   maxDevicesPerAor: z.int().min(1).max(100).optional().describe('Default 10'),
   resendAfter: duration
     .optional()
-    .describe('A notice whose outcome nobody told (a crash) is sent again after this. Default 2min'),
+    .describe('A notice whose outcome is unknown (a crash) is sent again after this. Default 2min'),
   putOff: duration
     .optional()
     .describe('First delay when the PBX or the push service cannot be reached; doubles. Default 5min'),
@@ -64,7 +66,7 @@ export const configSchema = z.strictObject({
   store: adapter.default({ type: 'sqlite' }),
   pbx: z.record(name, adapter, ONE_PBX).refine((pbx) => Object.keys(pbx).length > 0, ONE_PBX),
   push: z.record(name, adapter).default({}),
-  events: z.record(name, adapter).default({}).describe('Who is told what happens: a CRM, a mail gateway'),
+  events: z.record(name, adapter).default({}).describe('Receivers of events: a CRM, a mail gateway'),
   policy: policy.default({}),
   policies: z
     .array(

@@ -3,4 +3,11 @@
 /** The command line. The list of commands is `commands/program.ts`. */
 import { runCommand } from './commands/program.ts';
 
+// A reader that has seen enough (`pushwake check | head -1`) is no fault: what is left is written to nobody.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
+
 await runCommand(process.argv.slice(2));

@@ -45,7 +45,7 @@ export async function start(configFile: string, clocks?: Clocks): Promise<void> 
       runtime = compose(config, found, log, clocks, metrics, live);
       listeners = listenersOf(config, runtime, log, wire, metrics, live);
     } catch (error) {
-      // One mistake ends the start; the others shall be told with it.
+      // One mistake ends the start; the others are printed with it.
       if (isConfigError(error)) await tryOut(file, found);
       throw placed(error, file);
     }

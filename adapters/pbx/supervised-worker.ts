@@ -5,18 +5,18 @@
  * reconnecting; and a websocket that is read too slowly slows the PBX itself down. The worker reads at once; whatever
  * happens in it costs one link for a moment, never the process.
  *
- * Heartbeats go both ways. The worker that hears nothing for a second closes its link (dead man's switch: new calls then
- * take the plain path); the supervisor that hears nothing replaces the worker.
+ * Heartbeats go both ways. A worker that gets none for a second closes its link (dead man's switch: new calls then
+ * take the plain path); a supervisor that gets none replaces the worker.
  */
 import { Worker } from 'node:worker_threads';
 import type { Logger } from '../../plugin/ports/adapter.ts';
 import { LinkError } from '../../plugin/ports/pbx-link.ts';
 
-/** How often each side says that it lives, in real milliseconds: this is about threads, not about bindings. */
+/** How often each side sends a heartbeat, in real milliseconds, whatever clock the bindings use. */
 export const HEARTBEAT_MS = 250;
 /** Silence after which the other side counts as dead. */
 export const DEAD_AFTER_MS = 1_000;
-/** A thread that loads its SDK says nothing yet, and a busy machine takes its time over that. */
+/** The time that a new thread has until its first heartbeat: it loads its SDK first, which is slow on a busy machine. */
 const LOADED_WITHIN_MS = 15_000;
 const RESTART_MIN_MS = 50;
 const RESTART_MAX_MS = 3_000;
@@ -107,7 +107,7 @@ export class SupervisedWorker {
     await worker?.terminate();
   }
 
-  /** The machine's milliseconds, whatever clock the bindings live by: this is about threads. */
+  /** The machine's milliseconds, whatever clock the bindings use. */
   #after(ms: number, ring: () => void): () => void {
     const timer = setRealTimeout(() => {
       this.#timers.delete(cancel);
@@ -179,7 +179,7 @@ export class SupervisedWorker {
     worker.terminate().catch(() => undefined);
     const wasUp = this.up;
     this.#fail(reason);
-    // Once per cause, not once per try: an administrator reads this at night.
+    // Logged once per cause, not once per try, so that an administrator can read it.
     if (wasUp || reason !== this.#lastComplaint) {
       this.#lastComplaint = reason;
       this.#o.log.warn(
@@ -216,7 +216,7 @@ export class SupervisedWorker {
     const worker = this.#worker;
     const now = performance.now();
     worker?.postMessage({ t: 'beat' } satisfies ToWorker);
-    // A main thread that was itself away finds an old beat: give the worker one more chance to be heard.
+    // The main thread may have been blocked itself and then finds an old beat: give the worker one more beat before it is replaced.
     if (worker && now - this.#lastBeat > this.#patienceMs) {
       if (this.#suspect) this.#ended(worker, 'the link worker hangs');
       this.#suspect = !this.#suspect;

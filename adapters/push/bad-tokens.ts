@@ -1,5 +1,5 @@
 /**
- * What "this is no token of ours" means, which one answer alone does not tell: Apple's BadDeviceToken, Google's "not a valid FCM
+ * Judges the answer "this is no token of ours", which means nothing when it comes once: Apple's BadDeviceToken, Google's "not a valid FCM
  * registration token" without a field. By a mistake of ours (the wrong environment, a message the service does not understand)
  * every token is answered so; a token that was garbled or never theirs is answered so for ever, while other devices of the app
  * are reached.
@@ -7,13 +7,13 @@
  */
 import { type DurationMs, MINUTE } from '../../plugin/core/time.ts';
 
-/** This many different tokens in a row, and none accepted between: not the tokens are wrong. */
+/** When this many different tokens in a row are refused and none is accepted between, the fault is ours and not the tokens'. */
 const MANY = 5;
-/** Tokens of one account that count among them: one account may make up as many as it likes, so it takes three. */
+/** How many tokens of one account count towards `MANY`: a single account may make up tokens, so the alarm takes three accounts. */
 const OF_ONE_ACCOUNT = 2;
-/** A token is dead after so many answers, */
+/** How many such answers make one token dead. */
 const DEAD_AFTER = 3;
-/** each so long after the one before: retries and a busy minute count once. */
+/** Answers closer together than this count once, so that retries and a busy minute do not kill a token. */
 const APART: DurationMs = 10 * MINUTE;
 /** The oldest go first. */
 const MAX_REMEMBERED = 10_000;
@@ -29,10 +29,13 @@ export class BadTokens {
   /** By app: when a push of it was last accepted. */
   readonly #acceptedMs = new Map<string, number>();
   readonly #failing = new Map<string, Failing>();
+  /** By app, since a push of it was last accepted: a site of one or two accounts never has `MANY` tokens. */
+  readonly #unreached = new Map<string, Failing>();
 
   accepted(app: string, token: string, nowMs: number): void {
     this.#acceptedMs.set(app, nowMs);
     this.#inARow.get(app)?.clear();
+    this.#unreached.delete(app);
     this.#failing.delete(`${app} ${token}`);
   }
 
@@ -50,6 +53,7 @@ export class BadTokens {
     }
     // Nobody was reached yet: this may be the first of many.
     const acceptedMs = this.#acceptedMs.get(app);
+    if (this.#isUnreached(app, nowMs)) return 'many';
     if (acceptedMs === undefined) return 'alone';
     const key = `${app} ${token}`;
     const before = this.#failing.get(key);
@@ -62,5 +66,14 @@ export class BadTokens {
     const oldest = this.#failing.keys().next().value;
     if (this.#failing.size > MAX_REMEMBERED && oldest !== undefined) this.#failing.delete(oldest);
     return 'alone';
+  }
+
+  /** The same number of refusals as for `MANY` tokens, but each `APART` from the one before, so that no stranger causes it at once. */
+  #isUnreached(app: string, nowMs: number): boolean {
+    const before = this.#unreached.get(app);
+    if (before && nowMs - before.lastMs < APART) return before.count >= MANY;
+    const count = (before?.count ?? 0) + 1;
+    this.#unreached.set(app, { count, lastMs: nowMs });
+    return count >= MANY;
   }
 }

@@ -10,6 +10,7 @@ import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { DurationMs } from '../../plugin/core/time.ts';
 import type { Clock } from '../../plugin/ports/clock.ts';
 import type { GiveUp } from '../../plugin/ports/push-provider.ts';
+import { ASKED_AFTER, Liveness } from './alive.ts';
 import { TimeLimit } from './time-limit.ts';
 
 /** In place of what the URL's host resolves to. For tests and for a relay of one's own. */
@@ -60,7 +61,7 @@ export type HttpsAnswer =
 
 /** What is read of an answer. No push service says more; a page of a proxy may. */
 const MOST_BODY_BYTES = 64 * 1024;
-/** A connection nobody used for so long is replaced: firewalls forget it, and a call must not find one that is dead. */
+/** A connection that was idle for this long is replaced: firewalls drop idle ones silently, and a call must not get a dead one. */
 const IDLE_MS = 50_000;
 
 interface Slot {
@@ -75,6 +76,8 @@ export class HttpsClient {
   readonly #slots: Slot[];
   readonly #url: URL;
   readonly #limit: TimeLimit;
+  readonly #slow: TimeLimit;
+  readonly #liveness: Liveness;
   readonly #agent: HttpsAgent | HttpAgent;
   /** Known once a server chose it; asked again when its connection fails. */
   #speaksHttp1: boolean;
@@ -84,6 +87,8 @@ export class HttpsClient {
     this.#o = options;
     this.#url = new URL(options.origin);
     this.#limit = new TimeLimit(options.clock, options.requestTimeoutMs);
+    this.#slow = new TimeLimit(options.clock, ASKED_AFTER);
+    this.#liveness = new Liveness(options.clock);
     this.#speaksHttp1 = this.#url.protocol === 'http:';
     this.#slots = Array.from({ length: options.connections }, () => ({
       session: undefined,
@@ -114,6 +119,7 @@ export class HttpsClient {
         over = true;
         slot.inFlight--;
         this.#limit.end(onLate);
+        this.#slow.end(onSlow);
         signal.removeEventListener('abort', onAbort);
         resolve(answer);
       };
@@ -129,7 +135,11 @@ export class HttpsClient {
         stop('no answer in time');
         if (session && !session.closed) session.close();
       };
+      const onSlow = () => {
+        if (slot.session) this.#liveness.ask(slot.session);
+      };
       this.#limit.begin(onLate);
+      this.#slow.begin(onSlow);
       signal.addEventListener('abort', onAbort);
       const begin = (how: ClientHttp2Session | 'http/1.1') => {
         if (over) return;

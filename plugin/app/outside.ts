@@ -22,9 +22,14 @@ export async function loadOutside(found: Adapters, file: string): Promise<void> 
   for (const named of typesIn(file)) {
     if (found[named.kind].has(named.type) || !isFromOutside(named.type)) continue;
     const mistake = (message: string) => new ConfigFileError(file, [{ ...named, message }]);
-    const from = isAbsolute(named.type) ? named.type : entryOf(named.type, [dirname(resolve(file)), PACKAGE_ROOT]);
-    if (from === undefined || !existsSync(from)) throw mistake(notFound(named, file));
     let loaded: unknown;
+    let from: string | undefined;
+    try {
+      from = isAbsolute(named.type) ? named.type : entryOf(named.type, [dirname(resolve(file)), PACKAGE_ROOT]);
+    } catch (error) {
+      throw mistake(`${named.type} cannot be loaded: its package.json ${reasonOf(error)}; install it anew`);
+    }
+    if (from === undefined || !existsSync(from)) throw mistake(notFound(named, file));
     try {
       loaded = await import(pathToFileURL(from).href);
     } catch (error) {
@@ -59,16 +64,20 @@ function entryOf(name: string, folders: readonly string[]): string | undefined {
     for (let dir = start; ; dir = dirname(dir)) {
       const home = join(dir, 'node_modules', name);
       if (existsSync(join(home, 'package.json'))) {
-        const { exports, main } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8')) as {
-          exports?: unknown;
-          main?: string;
-        };
-        return join(home, importOf(exports) ?? main ?? 'index.js');
+        const { exports, main } = Object(JSON.parse(readFileSync(join(home, 'package.json'), 'utf8')));
+        const entry = importOf(exports) ?? (typeof main === 'string' ? main : 'index.js');
+        return join(home, entry);
       }
       if (dirname(dir) === dir) break;
     }
   }
   return undefined;
+}
+
+/** The text of the file is left out: it may be anything. */
+function reasonOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : undefined;
+  return code === undefined ? 'is not JSON' : `cannot be read (${code})`;
 }
 
 /** The entry `.` of an `exports` map, by the conditions `import` and `default`. */

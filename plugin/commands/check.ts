@@ -102,7 +102,7 @@ export async function* checkAll(file: string, loaded: Loaded, offline: boolean):
   yield* grouped('http', checkListeners(config, running, systemClock().now()));
 }
 
-/** Right after a start a link is about to be up: so long is waited before it is called down. */
+/** How long `check` waits for a link after a start before it reports it as down. */
 const LINKS_COME_UP_WITHIN = 5 * SECOND;
 const ASK_AGAIN_AFTER = 0.5 * SECOND;
 

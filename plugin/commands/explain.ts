@@ -34,7 +34,7 @@ Examples:
       const answer = await askRunning(loaded, key);
       const explained = 'reason' in answer ? await fromStore(loaded, key) : answer;
       if (o.json) return say(JSON.stringify(explained));
-      if ('reason' in answer) tell(`Calls are not known: ${answer.reason}. What is stored says:`);
+      if ('reason' in answer) tell(`Calls are not known: ${answer.reason}. From the stored bindings:`);
       for (const line of inLines(explained)) say(line);
     });
 }

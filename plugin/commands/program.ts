@@ -23,7 +23,7 @@ export function buildProgram(): Command {
   const program = new Command('pushwake')
     .description('Makes softphones on sleeping mobiles ring, beside your own PBX.')
     .version(readManifest().version)
-    .showHelpAfterError('(--help tells more)')
+    .showHelpAfterError('(see --help)')
     .exitOverride()
     .addHelpText('after', `\nFirst: pushwake init, then pushwake check, then pushwake start.\n${EXIT_HELP}`);
 

@@ -16,7 +16,7 @@ const COLOURS = { ok: 'green', warn: 'yellow', fail: 'red' } as const;
 
 export function addPushTest(program: Command): void {
   withConfig(program.command('push-test'))
-    .description('Sends one harmless push to each device of an account and tells what its push service says.')
+    .description('Sends one harmless push to each device of an account and prints what its push service answers.')
     .argument('<aor>', 'the account: 1001@example.com, or 1001 where there is one realm')
     .option('--notice', 'a visible notice that says it is a test, instead of a silent refresh')
     .option('--json', 'one JSON object')

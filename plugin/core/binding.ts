@@ -21,6 +21,8 @@ export interface Target {
   readonly environment?: 'production' | 'sandbox';
   /** Acrobits only: which account of the device is meant. */
   readonly selector?: string;
+  /** The SIP library that reads the pushes of this app, where its REGISTER shows which. Absent: not known. */
+  readonly library?: 'liblinphone';
   readonly token: Token;
 }
 

@@ -92,7 +92,7 @@ function detailsOf(b: Binding, now: Instant): string[] {
   return [
     `Binding ${b.id}, made ${ago(b.createdAt, now)}, its lifetime ends ${inTime(b.endsAt, now)}.`,
     ...pushed,
-    ...(b.targets.call && !b.targets.other ? ['It has a VoIP token only: its user cannot be told anything.'] : []),
+    ...(b.targets.call && !b.targets.other ? ['It has a VoIP token only: its user cannot be sent a notice.'] : []),
     contacts.length > 0 ? `Seen at ${contacts.join(', ')}.` : 'No contact of it is known.',
     sent.length > 0 ? `Sent in this lifetime: ${sent.join(', ')}.` : 'Nothing was sent in this lifetime.',
     ...(b.unansweredWakes > 0 ? [`The last ${b.unansweredWakes} calls in a row did not wake it.`] : []),

@@ -122,7 +122,7 @@ export type Effect =
       readonly tokens: readonly string[];
       readonly why: 'replaced' | 'ended';
     }
-  /** A contact asks for push, and nobody can tell how: no binding comes of it. `reason` never holds what was written. */
+  /** A contact has push parameters that cannot be read, so it gets no binding. `reason` never holds what the phone wrote. */
   | { readonly type: 'notBound'; readonly pbx: string; readonly reason: string }
   /** Something a person or a CRM may want to know. One stage change, one log line. */
   | {

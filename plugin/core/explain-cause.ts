@@ -96,7 +96,7 @@ function cameInTime(trace: CallTrace, at: Find): Reason {
   const failed = trace.steps.find((s) => s.step === 'orderFailed' && s.order === 'dial');
   if (failed) {
     return {
-      cause: 'The phone registered, and the PBX could not be told to ring it.',
+      cause: 'The phone registered, but the order to ring it did not reach the PBX.',
       remedy: 'Look for "pbx link down" in the log at that time: the link to the PBX was away.',
     };
   }
@@ -143,7 +143,7 @@ function refusal(verdict: Of<'pushSettled' | 'pushDelayed'> | undefined): Reason
     case 'failed':
       return {
         cause: `This push was lost (${reason}): the service could not do with it, which says nothing of the phone.`,
-        remedy: 'See "push given up" in the log; if it happens again, tell us (docs/troubleshooting.md).',
+        remedy: 'See "push given up" in the log; if it happens again, report it to us (docs/troubleshooting.md).',
       };
     case 'retryLater':
       return reason === 'aborted'

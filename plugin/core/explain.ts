@@ -41,7 +41,7 @@ export function explainDevices(record: AorRecord | undefined, now: Instant): rea
       ? '. It wakes seldom: see battery saving and notification settings of that phone'
       : '';
     const state = b.ending ? `is ending (${IN_WORDS[b.ending.reason]})` : `can be woken until ${day(b.endsAt)}`;
-    return `${nameOf(b)} ${state}, last heard of ${ago(b.renewedAt, now)}; ${recordInWords(b.wakes)}${seldom}.`;
+    return `${nameOf(b)} ${state}, last heard from ${ago(b.renewedAt, now)}; ${recordInWords(b.wakes)}${seldom}.`;
   });
   const gone = (record?.tombstones ?? []).map(
     (t) => `Device ${short(t.id)} ended ${ago(t.endedAt, now)}: ${IN_WORDS[t.reason]}.`,
@@ -81,11 +81,11 @@ function explainDevice(
     when('rang', at('ringing')),
     when('answered', at('answered')),
     declined && `said no ${time(declined)} (cause ${declined.cause})`,
-    told && `was told "${told.word}"`,
+    told && `got the closing push "${told.word}"`,
     late && `came ${time(late)}, too late`,
   ].filter((part) => typeof part === 'string');
   const name = b ? nameOf(b) : `Device ${short(id)}`;
-  // The call that is told of here may be its first: its record is written when it is over.
+  // The call described here may be the device's first: its record is written when the call is over.
   const known = b?.wakes?.length ? ` Of this device: ${recordInWords(b.wakes)}.` : '';
   return { name, sentence: `${name}: ${story.join(', ')}.${known}`, ...reasonOf(trace, id, b) };
 }

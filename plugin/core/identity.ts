@@ -25,9 +25,20 @@ export function isSameDevice(binding: Binding, evidence: Evidence): boolean {
   return source !== undefined && binding.contacts.some((c) => c.pbx === evidence.pbx && sourceOf(c.uri) === source);
 }
 
+/**
+ * Whether both hold a token of the same install. Google gives an install one id and, in turn, tokens that begin with it: an app that
+ * changes from its token to the id, or gets a new token, stays the same device.
+ */
 export function shareToken(a: Targets, b: Targets): boolean {
   const tokens = targetList(b);
-  return targetList(a).some((t) => tokens.some((u) => t.token.equals(u.token)));
+  return targetList(a).some((t) => tokens.some((u) => t.token.equals(u.token) || isSameInstallation(t, u)));
+}
+
+function isSameInstallation(a: Target, b: Target): boolean {
+  const id = a.token.installation;
+  return (
+    a.provider === 'fcm' && b.provider === 'fcm' && a.app === b.app && id !== undefined && id === b.token.installation
+  );
 }
 
 export function targetList(targets: Targets): readonly Target[] {
@@ -45,6 +56,18 @@ export function sameTargets(a: Targets, b: Targets): boolean {
         x.selector === y.selector &&
         x.token.equals(y.token);
   return same(a.call, b.call) && same(a.other, b.other);
+}
+
+/** Whether both are read by the same SIP library, as far as it is known. */
+export function sameLibrary(a: Targets, b: Targets): boolean {
+  return a.call?.library === b.call?.library && a.other?.library === b.other?.library;
+}
+
+/** Targets that came without a word about the library, from a device whose library is known by its REGISTER. */
+export function withLibraryOf(before: Targets, { call, other }: Targets): Targets {
+  const library = before.call?.library ?? before.other?.library;
+  const of = (target: Target) => (library === undefined ? target : { ...target, library });
+  return { ...(call && { call: of(call) }), ...(other && { other: of(other) }) };
 }
 
 /** Two for each of the last changes. */

@@ -7,7 +7,7 @@ export interface Policy {
   readonly ttlMs: DurationMs;
   /** Lifetime, in ms, of a binding whose user cannot be notified: the app gave only a VoIP token. */
   readonly unnotifiableTtlMs: DurationMs;
-  /** A report over HTTP whose AOR did not register for so long ends. */
+  /** A device reported over HTTP is dropped when its AOR has not registered for this long. */
   readonly neverRegisteredMs: DurationMs;
   /** First refresh push this long before the end; 0 turns refreshes off. Must exceed the largest notice offset. */
   readonly refreshFromMs: DurationMs;

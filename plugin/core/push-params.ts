@@ -39,6 +39,19 @@ const TOKEN = /^[\x21-\x7e]{1,2048}$/;
 const SUBSCRIPTION_KEYS = /^[A-Za-z0-9_-]{87}\.[A-Za-z0-9_-]{22}$/;
 const APP = /^[\x21-\x7e]{1,256}$/;
 const SERVICE = /:(?:voip|remote)$/i;
+/** Parameters that only Linphone's library writes, beside those of RFC 8599 or of the form before it. */
+const LIBLINPHONE = [
+  'pn-silent',
+  'pn-timeout',
+  'pn-msg-str',
+  'pn-call-str',
+  'pn-groupchat-str',
+  'pn-msg-snd',
+  'pn-call-snd',
+  'pn-call-remote-push-interval',
+];
+/** Two tokens in one parameter, each with the service it is for: Linphone's form too. */
+const LIBLINPHONE_PAIR = /^[^&]+:(?:voip|remote)&[^&]*$/i;
 
 /** What this Contact URI asks for. `app`: the one of a Contact that names none. Never throws. */
 export function pushParamsOf(uri: string, app?: string): PushParams {
@@ -52,11 +65,20 @@ export function pushParamsOf(uri: string, app?: string): PushParams {
   }
   const reader = new Reader(params, app);
   try {
-    return modern(reader) ?? modApn(reader) ?? legacy(reader) ?? leftOver(params);
+    return marked(modern(reader) ?? modApn(reader) ?? legacy(reader) ?? leftOver(params), params);
   } catch (error) {
     if (error instanceof Unreadable) return { kind: 'unreadable', reason: error.message };
     throw error;
   }
+}
+
+/** With the library that wrote the Contact, where it is known by its own parameters. */
+function marked(found: PushParams, params: ReadonlyMap<string, string>): PushParams {
+  const isLinphone = LIBLINPHONE.some((name) => params.has(name)) || LIBLINPHONE_PAIR.test(params.get('pn-prid') ?? '');
+  if (found.kind !== 'push' || !isLinphone) return found;
+  const { call, other } = found.targets;
+  const of = (target: Target): Target => ({ ...target, library: 'liblinphone' });
+  return { ...found, targets: targets(call && of(call), other && of(other)) };
 }
 
 /** The URI without any `pn-*` and without `app-id`; nothing else changes. Text that is no SIP URI comes back as it was. */

@@ -62,6 +62,7 @@ const target = optional(
     token: named,
     environment: optional(one('production', 'sandbox')),
     selector: optional(text),
+    library: optional(one('liblinphone')),
   }),
 );
 const targets = fields({ call: target, other: target });

@@ -5,8 +5,8 @@ import type { Binding } from './binding.ts';
 export const STAGES = ['fresh', 'refreshing', 'warned', 'ending', 'claimed'] as const;
 
 /**
- * `fresh`: nothing had to be sent in this lifetime. `refreshing`: it was asked silently to register. `warned`: its user was
- * told. `ending`: calls reach it no more. `claimed`: reported over HTTP, not yet borne out by a REGISTER.
+ * `fresh`: nothing had to be sent in this lifetime. `refreshing`: a silent push asked it to register. `warned`: its user got a
+ * notice. `ending`: calls reach it no more. `claimed`: reported over HTTP, not yet confirmed by a REGISTER.
  */
 export type Stage = (typeof STAGES)[number];
 

@@ -4,10 +4,16 @@
  */
 import { createHash } from 'node:crypto';
 
-/** Twelve hex digits of SHA-256: enough to tell tokens of one site apart, useless to push with. */
+/** Twelve hex digits of SHA-256: enough to distinguish the tokens of one site, useless to push with. */
 export function fingerprint(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 12);
 }
+
+/**
+ * A Firebase installation id: 17 bytes that begin with the bits 0111, as base64url (Firebase Installations). A registration token of FCM
+ * begins with the id of its installation and a colon.
+ */
+const INSTALLATION_ID = /^([c-f][A-Za-z0-9_-]{21})(:|$)/;
 
 export class Token {
   readonly #value: string;
@@ -21,6 +27,16 @@ export class Token {
   /** The token itself. Only payload builders and the record codec call this. */
   reveal(): string {
     return this.#value;
+  }
+
+  /** The Firebase installation that it names or belongs to; undefined: it does not say. */
+  get installation(): string | undefined {
+    return INSTALLATION_ID.exec(this.#value)?.[1];
+  }
+
+  /** Whether it is the id of a Firebase installation, and no registration token. */
+  get isInstallationId(): boolean {
+    return this.installation === this.#value;
   }
 
   equals(other: Token | undefined): boolean {

@@ -1,5 +1,5 @@
 /**
- * One waiting call of one AOR: whom to push, what to ring, and who is told how it ended. Pure: (wake, fact, now) to the next
+ * One waiting call of one AOR: whom to push, what to ring, and which devices get a closing push. Pure: (wake, fact, now) to the next
  * wake and effects; it lives in memory only and dies with the call. Fork, timeout, CANCEL and "answered elsewhere" are
  * the PBX's own; here is decided only when a waiting leg goes on and with which contact.
  *

@@ -30,7 +30,7 @@ export interface DeviceOptions {
 export const REFUSED = {
   error: 'expected an account of this server and its key; print both with pushwake acrobits-xml',
 };
-export const TOO_MANY = { error: 'this account has told enough for this minute' };
+export const TOO_MANY = { error: 'too many reports for this account within a minute' };
 
 /** The account, if the key is its own. */
 export function accountOf(o: DeviceOptions, account: string | undefined, key: string | undefined): Aor | undefined {

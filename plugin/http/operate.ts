@@ -35,7 +35,7 @@ export function operateRoutes(operator: Operator): Routes {
       {
         config: { role: 'operate' },
         schema: {
-          summary: 'Ends the bindings of an account, or one of them; its contact is removed, its user is not told',
+          summary: 'Ends the bindings of an account, or one of them; its contact is removed, its user is not notified',
           params: { type: 'object', required: ['aor'], properties: { aor } },
           querystring: {
             type: 'object',

@@ -1,7 +1,9 @@
 /** Where records live. The store is also the schedule: `claimDue` reads its due index. */
+
 import type { Aor } from '../core/aor.ts';
 import type { AorRecord } from '../core/binding.ts';
 import type { Instant } from '../core/time.ts';
+import { isErrorNamed } from './error-name.ts';
 import type { Peers } from './peers.ts';
 
 /** The record was changed by somebody else since it was read: load again and decide again. */
@@ -53,4 +55,8 @@ export interface BindingStore {
 /** The store could not answer. Callers treat it as unknown and go on (calls) or try again later (everything else). */
 export class StoreError extends Error {
   override name = 'StoreError';
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return isErrorNamed(value, 'StoreError');
+  }
 }

@@ -3,11 +3,13 @@
  * nothing itself. It reconnects by itself, for ever; `start` resolves when it is subscribed for the first time or when
  * the first attempt failed (calls then take the plain path until the link is up).
  */
+
 import type { Aor } from '../core/aor.ts';
 import type { Choice } from '../core/binding.ts';
 import type { DurationMs, Instant } from '../core/time.ts';
 import type { RegisterSensor } from '../core/wake/steps.ts';
 import type { ClosingWord, WakeStatus } from '../core/wake.ts';
+import { isErrorNamed } from './error-name.ts';
 
 /** A contact as the PBX holds it now. */
 export interface HeldContact {
@@ -168,7 +170,7 @@ export interface PbxLink {
   removeContact(contact: Pick<HeldContact, 'aor' | 'uri'>): Promise<'gone'>;
   /** While a call waits: look closely at this AOR's contacts, report each REGISTER as `watch`. */
   watch(aor: Aor, on: boolean): void;
-  /** Tells the PBX whether a live binding makes this AOR reachable (BLF, queues). */
+  /** Sends the PBX whether a live binding makes this AOR reachable (BLF, queues). */
   setReachable(aor: Aor, reachable: boolean): Promise<void>;
   /** `observing` of the adapter's deps has changed while it runs: what was set on the PBX because of it must follow. */
   modeChanged?(): void;
@@ -191,4 +193,8 @@ export interface AskAnswer {
 /** The PBX could not be reached or did not answer in time. Always worth another try; never means "absent". */
 export class LinkError extends Error {
   override name = 'LinkError';
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return isErrorNamed(value, 'LinkError');
+  }
 }

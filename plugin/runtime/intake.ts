@@ -217,7 +217,7 @@ function noticeOutcome(
     case 'accepted':
       return 'sent';
     case 'tokenDead':
-      // A doubtful verdict must not pass for "the user was told".
+      // A doubtful verdict must not pass for a delivered notice.
       return isDead ? 'lost' : 'later';
     case 'failed':
       return 'lost';

@@ -1,6 +1,6 @@
 /**
  * Plays a story against the real core on a clock of its own: every push with its reason, in a second instead of a week.
- * What the phone, the PBX and the push service do is told by the story; what we do is what `core/lifecycle.ts` decides.
+ * The story sets what the phone, the PBX and the push service do; what pushwake does is decided by `core/lifecycle.ts`.
  */
 import { type Aor, parseAor } from '../core/aor.ts';
 import { type AorRecord, type BindingId, emptyRecord } from '../core/binding.ts';

@@ -98,22 +98,17 @@ describe('our legs', () => {
     expect(translate(start(['visit', '1001', 'l', 'allowed', '1001']))).toMatchObject({ fact: 'wakeLeg', own: true });
   });
 
-  it.each([
-    ['a phone that answers', { eventname: 'PushwakeAnswered', userevent: { Leg: '1.7' } }, '1.7'],
-    ['an event of somebody else', { eventname: 'Other', userevent: { Leg: '1.7' } }, undefined],
-    ['one without a leg', { eventname: 'PushwakeAnswered', userevent: {} }, undefined],
-    ['one with nothing', { eventname: 'PushwakeAnswered' }, undefined],
-  ])('%s', (_what, fields, leg) => {
-    const fact = translate({ type: 'ChannelUserevent', ...fields });
-    expect(fact).toEqual(leg === undefined ? undefined : { fact: 'answered', channelId: leg });
-  });
-
-  it.each([
-    ['ANSWER', { fact: 'dialAnswered', channelId: '1.2' }],
-    ['RINGING', undefined],
-    ['', undefined],
-  ])('a Dial that says "%s"', (dialstatus, fact) => {
-    expect(translate({ type: 'Dial', dialstatus, caller: { id: '1.2' } })).toEqual(fact);
+  const REF = 'w0a1b2c3dd00000000000000a1';
+  it.each<[status: string, caller: object, peer: object, fact: unknown]>([
+    ['ANSWER', { id: '1.2' }, {}, { fact: 'dialAnswered', channelId: '1.2', leaves: false }],
+    ['CONTINUE', { id: '1.2', exten: REF }, {}, { fact: 'dialAnswered', channelId: '1.2', leaves: true }],
+    ['RINGING', { id: '1.2', exten: REF }, { id: '1.3' }, { fact: 'ringing', ref: REF }],
+    ['RINGING', { id: '1.2', exten: '1001' }, { id: '1.3' }, undefined],
+    ['RINGING', {}, { id: 'late-1' }, { fact: 'lateRinging', channelId: 'late-1' }],
+    ['BUSY', { id: '1.2', exten: REF }, { id: '1.3' }, undefined],
+    ['', { id: '1.2', exten: REF }, { id: '1.3' }, undefined],
+  ])('a Dial that says "%s" of %j', (dialstatus, caller, peer, fact) => {
+    expect(translate({ type: 'Dial', dialstatus, caller, peer })).toEqual(fact);
     expect(translate({ type: 'Dial', dialstatus })).toBeUndefined();
   });
 

@@ -233,7 +233,7 @@ describe('the lifetime of a device', () => {
 
   it('one that cannot be told, and one that is ending, plan nothing', () => {
     const silent = words(bindingEndingIn(6 * DAY, MONDAY, { targets: voipOnly() }), DEFAULT_POLICY, MONDAY);
-    expect(silent.at(-1)).toContain('cannot be told');
+    expect(silent.at(-1)).toContain('cannot be notified');
     const ending = { reason: 'age', since: MONDAY, notice: 'due', contact: 'due' } as const;
     expect(words(bindingEndingIn(-MINUTE, MONDAY, { ending }), DEFAULT_POLICY, MONDAY).join()).not.toContain('planned');
   });

@@ -157,3 +157,12 @@ describe('the store’s default', () => {
     expect(store).toEqual({ type: 'sqlite', options: { path: '/var/lib/pushwake/bindings.db' } });
   });
 });
+
+it('a reader that closes the pipe early (`| head -1`) ends no command with a stack', async () => {
+  const command = `set -o pipefail; "$0" --no-warnings "$1" init --help | head -1`;
+  const { stdout, stderr } = await promisify(execFile)('bash', ['-c', command, process.execPath, CLI], {
+    timeout: 15_000,
+  });
+  expect(stdout).toMatch(/^Usage: pushwake init/);
+  expect(stderr).toBe('');
+});

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkAll, type GroupedFinding } from '../../plugin/commands/check.ts';
 import { load } from '../../plugin/commands/setup.ts';
-import { passwordOf, type RunningAsterisk, startAsterisk } from '../support/asterisk/index.ts';
+import { PLAIN_DIALPLAN, passwordOf, type RunningAsterisk, startAsterisk } from '../support/asterisk/index.ts';
 import { PushwakeProcess } from '../support/pushwake-process.ts';
 import { freeUdpPort, shipped } from '../support/scene.ts';
 import { SipPhone } from '../support/sip-phone/index.ts';
@@ -33,6 +33,7 @@ beforeAll(async () => {
       { id: '1001', ...healthyUser },
       { id: '1002', ...healthyUser },
     ],
+    extensions: `${PLAIN_DIALPLAN}exten => 700,1,Queue(sales,t,,,60)\n`,
     snippets: [
       { file: shipped('pushwake-extensions.conf'), into: 'extensions.conf' },
       { file: shipped('pushwake-ari.conf'), into: 'ari.conf', replace: [['CHANGE-ME', 'check-ari-secret']] },
@@ -229,6 +230,11 @@ const ROWS: readonly Row[] = [
     edit: ['extensions.conf', '[internal]', '[internal]\nexten => 77,1,Dial(Local/1001@pushwake/n,20,tI)'],
     cli: DIALPLAN,
     names: [/^warn pbx\.office dial strings: option I or o of a Dial cannot hold .*: 77,1,Dial\(Local/],
+  },
+  {
+    what: 'a queue member has no state of its own',
+    edit: ['queues.conf', /$/, '\n[sales]\nmember => Local/1001@pushwake/n,0,Anna\n'],
+    names: [/^warn pbx\.office queue members: Local\/…@pushwake without a hint as its state: .* \(1001\)$/],
   },
   {
     what: 'HEP is off in hep.conf',

@@ -102,7 +102,7 @@ describe('clocks that differ a little are no jump', () => {
     expect(capped(plus(NOW, ms), NOW)).toBe(isAhead ? NOW : plus(NOW, ms));
   });
 
-  it('two REGISTERs in one breath told in the wrong order still end nothing', () => {
+  it('two REGISTERs in one breath arrived in the wrong order still end nothing', () => {
     const renewed = step(recordOf(bindingEndingIn(5 * DAY, NOW)), register(plus(NOW, 5_000)), NOW).record;
     const late: LifecycleEvent = { type: 'Unregistered', pbx: 'office', uri: contactUri(), at: NOW };
     expect(step(renewed, late, NOW).record.bindings).toHaveLength(1);

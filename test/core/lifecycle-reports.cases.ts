@@ -180,7 +180,7 @@ export const reports: LifecycleCase[] = [
     left: 'gone',
   }),
   row({
-    sentence: 'the same, told by the token alone',
+    sentence: 'the same, reported by the token alone',
     record: recordOf(device(5 * DAY)),
     event: { type: 'ReportWithdrawn', tokens: [fingerprint('other-token')], at: NOW },
     does: ['(ended: removed)'],

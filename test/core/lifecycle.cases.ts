@@ -2,7 +2,7 @@
  * The life of a binding as a table: one plain sentence per row, boundaries in threes. `docs/lifecycle.md` is generated from
  * these rows (`UPDATE_DOCS=1 npm test -- lifecycle`); the test fails when they differ.
  */
-import type { AorRecord, BindingId } from '../../plugin/core/binding.ts';
+import type { AorRecord, BindingId, Target, Targets } from '../../plugin/core/binding.ts';
 import type { LifecycleEvent } from '../../plugin/core/events.ts';
 import { DEFAULT_POLICY, type Policy } from '../../plugin/core/policy.ts';
 import { DAY, HOUR, type Instant, MINUTE, plus, SECOND } from '../../plugin/core/time.ts';
@@ -38,6 +38,10 @@ const tick: LifecycleEvent = { type: 'Ticked', asked: 'held', braked: 'nothing' 
 const unknown: LifecycleEvent = { type: 'Ticked', asked: 'unknown', braked: 'nothing' };
 const missing: LifecycleEvent = { type: 'Ticked', asked: 'missing', braked: 'nothing' };
 const newId = '00000000000000b2' as BindingId;
+const withoutLibrary = ({ call, other }: Targets): Targets => {
+  const of = ({ library: _, ...rest }: Target): Target => rest;
+  return { ...(call && { call: of(call) }), ...(other && { other: of(other) }) };
+};
 const NO_JITTER = { refreshSpreadMs: 0 };
 const h12 = 12 * HOUR;
 const at12 = (left: number): Instant => plus(NOW, left - h12);
@@ -287,7 +291,7 @@ const notices: LifecycleCase[] = [
   },
   {
     group: 'Notices',
-    sentence: 'a VoIP token only: nobody can be told, so there is no notice and the lifetime is 30 days',
+    sentence: 'a VoIP token only: the user cannot be notified, so there is no notice and the lifetime is 30 days',
     record: recordOf(bindingEndingIn(HOUR, NOW, { targets: voipOnly() })),
     event: tick,
     does: [],
@@ -387,6 +391,15 @@ const renewals: LifecycleCase[] = [
     event: register(),
     does: [],
     left: 'unchanged',
+  },
+  {
+    group: 'Renewal',
+    sentence:
+      'a REGISTER shows that the app is made with Linphone’s library, which was not known: stored, no new token',
+    record: recordOf(bindingEndingIn(7 * DAY - 30 * MINUTE, NOW, { targets: withoutLibrary(apnsPair()) })),
+    event: register(),
+    does: ['(renewed)'],
+    left: 'live',
   },
   {
     group: 'Renewal',
@@ -530,7 +543,7 @@ const stops: LifecycleCase[] = [
   {
     group: 'Other ends',
     sentence:
-      'the same REGISTER without push parameters, but the phone has registered with them since (told in the wrong order)',
+      'the same REGISTER without push parameters, but the phone has registered with them since (arrived in the wrong order)',
     record: recordOf(bindingEndingIn(7 * DAY, NOW)),
     event: {
       type: 'ContactSeen',
@@ -545,7 +558,7 @@ const stops: LifecycleCase[] = [
   },
   {
     group: 'Other ends',
-    sentence: 'a log-out from before the last REGISTER (told in the wrong order)',
+    sentence: 'a log-out from before the last REGISTER (arrived in the wrong order)',
     record: recordOf(bindingEndingIn(7 * DAY, NOW)),
     event: { type: 'Unregistered', pbx: 'office', uri: contactUri(), at: plus(NOW, -1) },
     does: [],
@@ -553,7 +566,7 @@ const stops: LifecycleCase[] = [
   },
   {
     group: 'Other ends',
-    sentence: 'the service calls the call token dead: the user is told by the other one',
+    sentence: 'the service calls the call token dead: the user is notified by the other one',
     record: recordOf(bindingEndingIn(5 * DAY, NOW)),
     event: { type: 'TokenDied', bindingId: BINDING, token: fingerprint(VOIP) },
     does: ['(ending: token-dead)', 'notice *expired*', 'contact removed from the PBX'],

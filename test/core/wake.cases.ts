@@ -27,6 +27,8 @@ export interface Setup {
   readonly desk?: boolean;
   /** Device legs come late, with `A arrives`. */
   readonly late?: boolean;
+  /** An Asterisk without codes for causes (16 to 18): a leg that was given up with 20 ends with 19. */
+  readonly words?: boolean;
   /** The PBX did not say what it holds. */
   readonly unknown?: boolean;
   readonly policy?: Partial<Policy>;
@@ -333,7 +335,8 @@ export class Game {
         this.ended.push(`${leg.name} ${leg.kind} ${effect.cause}`);
         if (leg.state === 'ended' || !this.#linked) return;
         leg.state = 'ended';
-        this.#queue.push({ type: 'LegEnded', legId: leg.id, cause: effect.cause, hungUp: false });
+        const cause = this.#setup.words && effect.cause === 20 ? 19 : effect.cause;
+        this.#queue.push({ type: 'LegEnded', legId: leg.id, cause, hungUp: false });
         return this.#lastLegGone(effect.cause);
       }
       case 'showEnded':
@@ -780,6 +783,16 @@ export const ROWS: readonly Row[] = [
     sentence: 'rings at the stored contact before the other leg is there: that one ends when it comes',
     setup: { held: { A: 'tls' }, late: true },
     events: ['A rings', 'A arrives', 'A registers', 'A answers'],
+    rings: ['A stored'],
+    ended: ['A device 20'],
+    told: [],
+    outcome: 'answered',
+  },
+  {
+    sentence:
+      'rings at the stored contact on Asterisk 16: its word for the cause we gave the other leg is no answer of the phone',
+    setup: { held: { A: 'tls' }, words: true },
+    events: ['A rings', 'A registers', 'A answers'],
     rings: ['A stored'],
     ended: ['A device 20'],
     told: [],

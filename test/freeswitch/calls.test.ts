@@ -352,7 +352,9 @@ describe('nobody takes the call', () => {
     expect(at - call.invitedAt).toBeGreaterThan(1_500);
     const over = await scene.pushwake.waitForLog((l) => l.msg === 'call over' && String(l.aor).startsWith('1027'));
     expect(over.outcome).toBe('gave-up');
-    expect(steps(scene, String(over.callId)).filter((s) => s.startsWith('told: '))).toEqual(['told: gave-up']);
+    expect(steps(scene, String(over.callId)).filter((s) => s.startsWith('closing push: '))).toEqual([
+      'closing push: gave-up',
+    ]);
     await call.hangup();
   });
 

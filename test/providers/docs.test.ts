@@ -10,6 +10,7 @@ import { buildMessage, LIMIT_BYTES } from '../../adapters/push/apns/payload.ts';
 import { VERDICTS as FCM } from '../../adapters/push/fcm/outcome.ts';
 import { buildMessage as buildFcm, LIMIT_BYTES as FCM_LIMIT } from '../../adapters/push/fcm/payload.ts';
 import { VERDICTS as LOG } from '../../adapters/push/log/outcome.ts';
+import type { PayloadProfile } from '../../adapters/push/payload-profile.ts';
 import { VERDICTS as PNM } from '../../adapters/push/pnm/outcome.ts';
 import { buildMessage as buildPnm } from '../../adapters/push/pnm/payload.ts';
 import { VERDICTS as WEBHOOK } from '../../adapters/push/webhook/outcome.ts';
@@ -33,7 +34,8 @@ function expectFile(name: string, text: string): void {
   expect(existsSync(file) ? readFileSync(file, 'utf8') : '', `docs/${name}; UPDATE_DOCS=1 writes it anew`).toBe(text);
 }
 
-const app = { bundleId: 'com.example.phone', incomingCallText: 'Incoming call' };
+const profile: PayloadProfile = { kind: 'auto' };
+const app = { bundleId: 'com.example.phone', incomingCallText: 'Incoming call', profile };
 const common = {
   target: { provider: 'apns', app: 'TEAM123456.com.example.phone', token: new Token('a'.repeat(64)) },
   pushId: '7a1d1f3e-5a3c-4f0e-9a55-0d6f1c2b3a49',
@@ -42,6 +44,8 @@ const common = {
 };
 const soon = plus(NOON, 45 * SECOND);
 const caller = { name: 'Zoë "Z" Nováková', number: '+420123456789' };
+
+const onLinphone: Target = { ...common.target, library: 'liblinphone' };
 
 const GOLDEN: Readonly<Record<string, PushRequest>> = {
   'apns-call': { ...common, purpose: 'call', callId: 'c0ffee', expiresAt: soon },
@@ -53,6 +57,15 @@ const GOLDEN: Readonly<Record<string, PushRequest>> = {
     callId: 'c0ffee',
     expiresAt: soon,
     caller,
+  },
+  'apns-call-linphone': { ...common, target: onLinphone, purpose: 'call', callId: 'c0ffee', expiresAt: soon, caller },
+  'apns-call-linphone-without-voip-token': {
+    ...common,
+    target: onLinphone,
+    via: 'other',
+    purpose: 'call',
+    callId: 'c0ffee',
+    expiresAt: soon,
   },
   'apns-cancel': { ...common, purpose: 'cancel', callId: 'c0ffee', word: 'elsewhere', expiresAt: plus(NOON, HOUR) },
   'apns-refresh': { ...common, purpose: 'refresh', expiresAt: plus(NOON, HOUR) },
@@ -71,6 +84,14 @@ const toAndroid = { ...common, target: { provider: 'fcm', app: '123456789012', t
 const GOLDEN_FCM: Readonly<Record<string, PushRequest>> = {
   'fcm-call': { ...toAndroid, purpose: 'call', callId: 'c0ffee', collapseId: 'call-1001', expiresAt: soon },
   'fcm-call-with-caller': { ...toAndroid, purpose: 'call', callId: 'c0ffee', expiresAt: soon, caller },
+  'fcm-call-linphone': {
+    ...toAndroid,
+    target: { ...toAndroid.target, library: 'liblinphone' },
+    purpose: 'call',
+    callId: 'c0ffee',
+    expiresAt: soon,
+    caller,
+  },
   'fcm-cancel': { ...toAndroid, purpose: 'cancel', callId: 'c0ffee', word: 'elsewhere', expiresAt: plus(NOON, HOUR) },
   'fcm-refresh': { ...toAndroid, purpose: 'refresh', collapseId: 'refresh-1001', expiresAt: plus(NOON, HOUR) },
   'fcm-refresh-urgent': { ...toAndroid, purpose: 'refresh', urgent: true, expiresAt: plus(NOON, HOUR) },
@@ -129,7 +150,7 @@ describe('the payloads of the documentation', () => {
   });
 
   it.each(Object.entries(GOLDEN_FCM))('%s is what is sent, to the letter', (name, request) => {
-    const message = buildFcm(request, { channelId: 'account' }, NOON);
+    const message = buildFcm(request, { channelId: 'account', profile }, NOON);
     if (!message) throw new Error('too large');
     expectFile(`payloads/${name}.json`, `${JSON.stringify(message, null, 2)}\n`);
     const { data, notification } = message;
@@ -226,7 +247,7 @@ describe('what is cut when a payload is too large', () => {
 
 describe('what is cut when a message of FCM is too large', () => {
   const built = (request: PushRequest) => {
-    const message = buildFcm(request, {}, NOON);
+    const message = buildFcm(request, { profile }, NOON);
     if (!message) return undefined;
     const { data, notification } = message;
     return { bytes: Buffer.byteLength(JSON.stringify({ data, notification })), data, notification };
@@ -259,7 +280,7 @@ describe('what is cut when a message of FCM is too large', () => {
   });
 
   it('a collapse key that is long or not plain is replaced by its hash', () => {
-    const of = (collapseId: string) => buildFcm({ ...notice, body: 'b', collapseId }, {}, NOON)?.android;
+    const of = (collapseId: string) => buildFcm({ ...notice, body: 'b', collapseId }, { profile }, NOON)?.android;
     expect(of('soon-1')).toMatchObject({ collapseKey: 'soon-1', notification: { tag: 'soon-1' } });
     for (const bad of ['x'.repeat(65), 'a\r\nb', 'ž', '']) {
       expect(of(bad)?.collapseKey).toMatch(/^[0-9a-f]{64}$/);
@@ -267,7 +288,8 @@ describe('what is cut when a message of FCM is too large', () => {
   });
 
   it('never a time to live that FCM refuses', () => {
-    const of = (ms: number) => buildFcm({ ...notice, body: 'b', expiresAt: plus(NOON, ms) }, {}, NOON)?.android.ttl;
+    const of = (ms: number) =>
+      buildFcm({ ...notice, body: 'b', expiresAt: plus(NOON, ms) }, { profile }, NOON)?.android.ttl;
     expect([of(-1), of(999), of(1_999), of(90 * 24 * HOUR)]).toEqual([0, 0, 1_000, 2_419_200_000]);
   });
 });

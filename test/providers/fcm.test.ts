@@ -10,9 +10,10 @@ import { HOUR, MINUTE, plus, SECOND } from '../../plugin/core/time.ts';
 import { Token } from '../../plugin/core/token.ts';
 import type { PushOutcome, PushProvider, PushPurpose } from '../../plugin/ports/push-provider.ts';
 import { pushProviderContract, requestFor } from '../contract/push-provider.contract.ts';
-import { FakeClock, NOON } from '../support/fake-clock.ts';
+import { FakeClock, NOON, settle } from '../support/fake-clock.ts';
 import { type FcmStandIn, startFcmStandIn } from '../support/fcm-stand-in/index.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
+import { TcpProxy } from '../support/tcp-proxy.ts';
 import { selfSignedCertificate } from '../support/tls.ts';
 
 const NO_TOKEN = 'The registration token is not a valid FCM registration token';
@@ -39,8 +40,9 @@ pushProviderContract('fcm', {
       targets: TARGETS,
       provoke({ status, reason }) {
         if (status === 200) return true;
-        if (reason === 'INVALID_ARGUMENT message.token') {
-          fcm.next({ status: 400, reason: 'INVALID_ARGUMENT', field: 'message.token' });
+        if (reason === 'INVALID_ARGUMENT target field') {
+          const complaint = `Unknown name "token" at 'message': Cannot find field.`;
+          fcm.next({ status: 400, reason: 'INVALID_ARGUMENT', field: 'message', complaint });
         } else if (reason === TOKEN_DOUBTFUL)
           fcm.next({ status: 400, reason: 'INVALID_ARGUMENT', complaint: NO_TOKEN });
         else if (status !== undefined) fcm.next({ status, reason: reason === '*' ? 'SOMETHING_NEW' : reason });
@@ -105,6 +107,46 @@ describe('fcm', () => {
     await fcm.close();
   });
 
+  it('connections that went dead while they were idle: a call finds out within a second, and its next try goes on a new one', async () => {
+    const proxy = await TcpProxy.start(fcm.endpoint.port);
+    const one = make({ endpoint: { ...fcm.endpoint, port: proxy.port } });
+    // Three connections are kept, and a firewall forgets them all.
+    await Promise.all([1, 2, 3].map(() => send('call', TARGETS, one)));
+    const before = fcm.pushes.length;
+    proxy.stall();
+    proxy.stallNew = false;
+    const swallowed = send('call', TARGETS, one);
+    await settle();
+    await clock.advance(999);
+    expect(await Promise.race([swallowed, Promise.resolve('waits')])).toBe('waits');
+    await clock.advance(1);
+    const now = await Promise.race([swallowed, settle(5).then(() => 'waits')]);
+    expect(now).toMatchObject({ kind: 'retryLater', reason: 'connection lost' });
+    // All three are given up: a second dead one would cost the call another second.
+    expect(await send('call', TARGETS, one)).toMatchObject({ kind: 'accepted' });
+    expect(fcm.pushes).toHaveLength(before + 1);
+    await one.close();
+    await proxy.close();
+  });
+
+  it('a new connection, and a push that nobody waits for, have the whole time', async () => {
+    fcm.next('hang');
+    const fresh = send('call');
+    await fcm.received(1);
+    await clock.advance(4_999);
+    expect(await Promise.race([fresh, Promise.resolve('waits')])).toBe('waits');
+    await clock.advance(1);
+    expect(await fresh).toMatchObject({ reason: 'no answer in time' });
+    await send('call');
+    fcm.next('hang');
+    const refresh = send('refresh');
+    await fcm.received(3);
+    await clock.advance(4_999);
+    expect(await Promise.race([refresh, Promise.resolve('waits')])).toBe('waits');
+    await clock.advance(1);
+    await refresh;
+  });
+
   it('sends each purpose as Android wants it', async () => {
     for (const purpose of ['call', 'cancel', 'refresh', 'notice'] as const) await send(purpose);
     const urgent = { ...request('refresh'), urgent: true } as const;
@@ -152,22 +194,21 @@ describe('fcm', () => {
       expect(await send('call')).toEqual({ kind: 'tokenDead', reason: 'UNREGISTERED' });
     });
 
-    it('that is none is dead', async () => {
-      expect(await send('call', { call: target('garbage') })).toMatchObject({ kind: 'tokenDead' });
-    });
-
-    it('that Google calls none without naming a field is dead only while others are reached, at the third time in 20 min', async () => {
-      const other = { call: target('other-phone') };
-      fcm.register('other-phone', 'example-phone');
-      const refused = () => fcm.next({ status: 400, reason: 'INVALID_ARGUMENT', complaint: NO_TOKEN });
-      const failed = { kind: 'failed', reason: TOKEN_DOUBTFUL };
-      for (const expected of [failed, failed, { kind: 'tokenDead', reason: TOKEN_DOUBTFUL }]) {
-        expect(await send('call', other)).toMatchObject({ kind: 'accepted' });
-        refused();
-        expect(await send('call')).toEqual(expected);
-        await clock.advance(10 * MINUTE);
-      }
-    });
+    it.each([{}, { field: 'message.token' }])(
+      'that Google calls none (%j) is dead only while others are reached, at the third time in 20 min',
+      async (where) => {
+        const other = { call: target('other-phone') };
+        fcm.register('other-phone', 'example-phone');
+        const refused = () => fcm.next({ status: 400, reason: 'INVALID_ARGUMENT', complaint: NO_TOKEN, ...where });
+        const failed = { kind: 'failed', reason: TOKEN_DOUBTFUL };
+        for (const expected of [failed, failed, { kind: 'tokenDead', reason: TOKEN_DOUBTFUL }]) {
+          expect(await send('call', other)).toMatchObject({ kind: 'accepted' });
+          refused();
+          expect(await send('call')).toEqual(expected);
+          await clock.advance(10 * MINUTE);
+        }
+      },
+    );
 
     it('… is our own mistake where Google says so of every token', async () => {
       const kinds: string[] = [];

@@ -7,9 +7,11 @@ import { SECOND } from '../../plugin/core/time.ts';
 import { Token } from '../../plugin/core/token.ts';
 import type { CancelPush, PushProvider, PushPurpose } from '../../plugin/ports/push-provider.ts';
 import { pushProviderContract, requestFor } from '../contract/push-provider.contract.ts';
-import { FakeClock } from '../support/fake-clock.ts';
+import { FakeClock, settle } from '../support/fake-clock.ts';
+import { untilLate } from '../support/http-stand-in.ts';
 import { type PnmStandIn, startPnmStandIn } from '../support/pnm-stand-in/index.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
+import { TcpProxy } from '../support/tcp-proxy.ts';
 import { selfSignedCertificate } from '../support/tls.ts';
 
 const CALLS = 'Y2FsbHMtdG9rZW4tb2YtdGhlLXBob25l';
@@ -62,7 +64,7 @@ describe.each([
           else if (reason === 'unreadable answer') pnm.next({ status: 200, body: CALLS.repeat(3_000) });
           else if (reason === 'no answer in time') {
             pnm.next('hang');
-            void pnm.received(1).then(() => clock.advance(5 * SECOND));
+            void pnm.received(1).then(() => untilLate(clock, pnm));
           } else return false;
           return true;
         },
@@ -224,10 +226,27 @@ describe('pnm', () => {
       pnm.next('hang');
       const hung = send('call', TARGETS, one);
       await pnm.received(1);
-      await clock.advance(5 * SECOND);
+      await untilLate(clock, pnm);
       expect(await hung).toEqual({ kind: 'retryLater', reason: 'no answer in time', unsure: true });
       expect(await send('call', TARGETS, one)).toMatchObject({ kind: 'accepted' });
       expect(pnm.connectionsEver).toBe(2);
+    });
+
+    it('whose network went away while it was idle: a PING finds out within 1.5 s, the next push goes on another', async () => {
+      const proxy = await TcpProxy.start(pnm.endpoint.port);
+      const one = make({ endpoint: { ...pnm.endpoint, port: proxy.port }, connections: 1 });
+      expect(await send('call', TARGETS, one)).toMatchObject({ kind: 'accepted' });
+      proxy.stall();
+      const swallowed = send('call', TARGETS, one);
+      await settle();
+      await clock.advance(500);
+      await clock.advance(999);
+      proxy.stallNew = false;
+      await clock.advance(1);
+      expect(await swallowed).toMatchObject({ kind: 'retryLater', reason: 'connection lost' });
+      expect(await send('call', TARGETS, one)).toMatchObject({ kind: 'accepted' });
+      await one.close();
+      await proxy.close();
     });
 
     it.each([

@@ -7,6 +7,7 @@ import { MINUTE, plus, SECOND } from '../../plugin/core/time.ts';
 import { Token } from '../../plugin/core/token.ts';
 import { pushProviderContract, requestFor } from '../contract/push-provider.contract.ts';
 import { FakeClock, NOON } from '../support/fake-clock.ts';
+import { untilLate } from '../support/http-stand-in.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
 import { selfSignedCertificate } from '../support/tls.ts';
 import { startWebhookStandIn, WEBHOOK_SECRET, type WebhookStandIn } from '../support/webhook-stand-in.ts';
@@ -45,7 +46,7 @@ describe.each([
           else if (reason === 'unreadable answer') receiver.next({ status: 200, body: 'x'.repeat(100_000) });
           else if (reason === 'no answer in time') {
             receiver.next('hang');
-            void receiver.received(1).then(() => clock.advance(5 * SECOND));
+            void receiver.received(1).then(() => untilLate(clock, receiver));
           } else return false;
           return true;
         },

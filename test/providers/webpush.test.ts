@@ -13,6 +13,7 @@ import { Token } from '../../plugin/core/token.ts';
 import type { PushProvider, PushPurpose } from '../../plugin/ports/push-provider.ts';
 import { pushProviderContract, requestFor } from '../contract/push-provider.contract.ts';
 import { FakeClock, NOON } from '../support/fake-clock.ts';
+import { untilLate } from '../support/http-stand-in.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
 import { selfSignedCertificate } from '../support/tls.ts';
 import { type Subscription, startWebPushStandIn, type WebPushStandIn } from '../support/webpush-stand-in/index.ts';
@@ -49,7 +50,7 @@ describe.each([
           else if (reason === 'unreadable answer') service.next({ status: 201, body: 'x'.repeat(100_000) });
           else if (reason === 'no answer in time') {
             service.next('hang');
-            void service.received(1).then(() => clock.advance(5 * SECOND));
+            void service.received(1).then(() => untilLate(clock, service));
           } else return false;
           return true;
         },

@@ -449,6 +449,36 @@ describe('a push service that is out', () => {
     expect(log.at('warn')).toEqual([]);
   });
 
+  it('a call sent into a service that hangs is sent anew once another is taken, and not before 2 s', async () => {
+    provider.next('hang');
+    const hung = delivery.send(call(4 * SECOND), provider.targets());
+    await clock.advance(500);
+    void delivery.send(refresh(), provider.targets());
+    await clock.advance(1_400);
+    expect(provider.requests, 'services take their time').toHaveLength(2);
+    expect(await outcomeAfter(200, hung)).toMatchObject({ kind: 'accepted' });
+    expect(provider.requests).toHaveLength(3);
+    expect(provider.requests.at(-1)?.pushId).toBe(provider.requests[0]?.pushId);
+    expect(log.at('error')).toEqual([]);
+  });
+
+  it('… also after many tries: what made them wait longer and longer is over', async () => {
+    provider.next(later, 6);
+    provider.next('hang');
+    const hung = delivery.send(call(), provider.targets());
+    await clock.advance(6 * SECOND);
+    expect(provider.requests).toHaveLength(7);
+    void delivery.send(refresh(), provider.targets());
+    expect(await outcomeAfter(2_100, hung)).toMatchObject({ kind: 'accepted' });
+  });
+
+  it('a call whose push takes long while nobody else is served is left alone', async () => {
+    provider.next('hang');
+    void delivery.send(call(10 * SECOND), provider.targets());
+    await clock.advance(9 * SECOND);
+    expect(provider.requests).toHaveLength(1);
+  });
+
   it('a single 429 in a call of 6 s: a second try, and a line that says so when that fails as well', async () => {
     const slowDown: PushOutcome = {
       kind: 'retryLater',

@@ -64,6 +64,8 @@ const RULES: readonly Rule[] = [
         'supervised-worker',
         'bad-tokens',
         'cut-to-fit',
+        'payload-profile',
+        'payload-template',
         'https-client',
         'verdicts',
         'http-provider',

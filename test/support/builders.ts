@@ -13,9 +13,10 @@ export const VOIP = 'a'.repeat(64);
 export const OTHER = 'b'.repeat(64);
 export const APP = 'TEAM123456.com.example.phone';
 
+/** Of an iOS Linphone. */
 export const apnsPair = (voip = VOIP, other = OTHER): Targets => ({
-  call: { provider: 'apns', app: APP, token: new Token(voip) },
-  other: { provider: 'apns', app: APP, token: new Token(other) },
+  call: { provider: 'apns', app: APP, token: new Token(voip), library: 'liblinphone' },
+  other: { provider: 'apns', app: APP, token: new Token(other), library: 'liblinphone' },
 });
 export const voipOnly = (): Targets => ({ call: { provider: 'apns', app: APP, token: new Token(VOIP) } });
 

@@ -3,11 +3,13 @@
  * treat the next requests, counters to wait for. For tests only.
  */
 
+import { EventEmitter } from 'node:events';
 import { createServer as createPlainServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { ServerHttp2Session } from 'node:http2';
 import { constants, createSecureServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
 import { createServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import type { FakeClock } from './fake-clock.ts';
 import { selfSignedCertificate } from './tls.ts';
 
 /** How the stand-in treats one request, in place of what it would do by itself. */
@@ -47,6 +49,8 @@ export interface HttpStandIn {
   next(behaviour: Behaviour, count?: number): void;
   /** Resolves when `count` requests have come, counted from the start. */
   received(count: number): Promise<void>;
+  /** Resolves when a client has asked by PING and has read the answer; at once where nobody speaks HTTP/2. */
+  pinged(): Promise<void>;
   /** A graceful GOAWAY on every connection: what is in flight is still answered. */
   goAway(): void;
   /** Cuts every connection. */
@@ -72,6 +76,7 @@ export async function startHttpStandIn(
   const sockets = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
   const timers = new Set<NodeJS.Timeout>();
+  const pings = new EventEmitter();
   let requests = 0;
   let connectionsEver = 0;
 
@@ -136,6 +141,8 @@ export async function startHttpStandIn(
     sessions.add(session);
     session.on('close', () => sessions.delete(session));
     session.on('error', () => session.destroy());
+    // The answer of our own PING comes behind what the client has read of its.
+    session.on('ping', () => session.ping(() => pings.emit('read')));
   });
   server.on('tlsClientError', () => {});
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
@@ -161,6 +168,7 @@ export async function startHttpStandIn(
         else waiting.push({ count, done });
       });
     },
+    pinged: () => (sessions.size === 0 ? Promise.resolve() : new Promise((done) => pings.once('read', () => done()))),
     goAway() {
       for (const session of sessions) {
         session.goaway(constants.NGHTTP2_NO_ERROR);
@@ -179,4 +187,15 @@ export async function startHttpStandIn(
       await stopped;
     },
   };
+}
+
+/** Lets the five seconds go by that a request has. On the way its client asks by PING whether the line is alive, and it is. */
+export async function untilLate(
+  clock: Pick<FakeClock, 'advance'>,
+  service: Pick<HttpStandIn, 'pinged'>,
+): Promise<void> {
+  const pinged = service.pinged();
+  await clock.advance(500);
+  await pinged;
+  await clock.advance(4_500);
 }

@@ -36,6 +36,10 @@ export interface PushwakeChanges {
   readonly storePath?: string;
   /** The .p8 text of the stand-in's app. */
   readonly key?: string;
+  /** Where the push service is, in place of the stand-in's own door. */
+  readonly endpoint?: { readonly address: string; readonly port: number; readonly ca: string };
+  /** Further YAML, at the left margin. */
+  readonly more?: string;
 }
 
 export interface ScenePbx {
@@ -89,12 +93,12 @@ ${office}push:
   apns:
     apps:
       - ${JSON.stringify({ ...app, key: changes.key ?? app.key })}
-    endpoint: ${JSON.stringify(endpoint)}
+    endpoint: ${JSON.stringify(changes.endpoint ?? endpoint)}
 policy:
   ringTime: 30s
 ${o.policy ?? ''}
 log: { level: ${o.debug === false ? 'info' : 'debug'} }
-`;
+${changes.more ?? ''}`;
   }
 
   /** A phone on this PBX. Closed with the scene. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Scene } from '../support/scene.ts';
 import type { IncomingCall, OutgoingCall, SipPhone } from '../support/sip-phone/index.ts';
-import { type Act, CASES, type Case } from './cases.ts';
+import { type Act, CASES, type Case, VARIANTS } from './cases.ts';
 import { cdrRows, headers, normal, sdp, unique } from './normal.ts';
 
 /** How the phone 1001 is rung. `visit`: the caller's own channel asks what to dial. */
@@ -15,10 +15,10 @@ export type Seen = Readonly<Record<string, string>>;
 
 const STRATEGIES = ['ringall', 'leastrecent', 'fewestcalls', 'random', 'rrmemory', 'linear', 'wrandom', 'rrordered'];
 
-const caseLines = ({ dial }: Case, i: number): string =>
+const caseLines = ({ dial, endpoint }: Case, i: number): string =>
   [
-    `exten => c${i},1,ExecIf($["\${WAY}" = "visit"]?Gosub(pushwake-dial,1001,1))`,
-    `Set(M=\${RING})`,
+    `exten => c${i},1,ExecIf($["\${WAY}" = "visit"]?Gosub(pushwake-dial,${endpoint ?? '1001'},1))`,
+    `Set(M=\${STRREPLACE(RING,1001,${endpoint ?? '1001'})})`,
     `ExecIf($["\${WAY}" = "visit"]?Set(M=\${PUSHWAKE_DIAL}))`,
     ...dial,
     `Log(NOTICE,NEXT \${EXTEN} \${DIALSTATUS})`,
@@ -38,6 +38,8 @@ exten => inner,1,Dial(\${RING},20)
  same => n,Hangup(\${HANGUPCAUSE})
 exten => freepbx,1,Dial(\${RING},20,b(func-apply-sipheaders^s^1))
  same => n,Hangup(\${HANGUPCAUSE})
+exten => 700,1,Park()
+exten => _70X,1,ParkedCall(default,\${EXTEN})
 exten => *8,1,Pickup()
  same => n,Hangup()
 ${CASES.map(caseLines).join('\n')}
@@ -64,6 +66,15 @@ exten => s,1,Set(CALLERVAR=set)
 [sub]
 exten => s,1,Log(NOTICE,SUB \${CHANNEL(name):0:10})
  same => n,Return()
+[groups]
+exten => s,1,Log(NOTICE,SUB \${GROUP_COUNT(limit@calls)})
+ same => n,Return()
+[states]
+exten => s,1,Log(NOTICE,SUB \${DEVICE_STATE(PJSIP/1001)} \${EXTENSION_STATE(1001@internal)})
+ same => n,Return()
+[colour]
+exten => s,1,Set(PJSIP_HEADER(add,X-Colour)=\${COLOUR} \${CHANNEL(accountcode)} \${CHANNEL(language)})
+ same => n,Return()
 [after]
 exten => s,1,Log(NOTICE,AFTER \${CHANNEL(name):0:10})
  same => n,Hangup()
@@ -82,21 +93,44 @@ ringinuse=no
 member => ${way === 'plain' ? 'PJSIP/1001,0,Anna,PJSIP/1001' : 'Local/1001@pushwake/n,0,Anna,hint:1001@internal'}
 `,
   ),
-).join('');
+)
+  .concat(
+    ['plain', 'local'].map(
+      (way) => `[autopause-${way}]
+strategy=ringall
+timeout=1
+autopause=yes
+member => ${way === 'plain' ? 'PJSIP/1001,0,Anna,PJSIP/1001' : 'Local/1001@pushwake/n,0,Anna,hint:1001@internal'}
+`,
+    ),
+  )
+  .join('');
 
 const CEL = 'cel.conf';
 
 export async function startBench(name: string): Promise<Scene> {
-  const lines = ['dtmf_mode=info', 'device_state_busy_at=1', 'allow_transfer=yes'];
+  const lines = ['dtmf_mode=info', 'device_state_busy_at=1', 'allow_transfer=yes', 'trust_id_inbound=yes'];
   return Scene.start({
     name,
     hep: true,
-    users: ['1001', '1002', '2000', '3000'].map((id) => ({
-      id,
-      callerId: `Name ${id} <${id}>`,
-      rewriteContact: true,
-      endpointLines: lines,
-    })),
+    users: [
+      ...['1001', '1002', '2000', '3000'].map((id) => ({
+        id,
+        callerId: `Name ${id} <${id}>`,
+        rewriteContact: true,
+        endpointLines: lines,
+      })),
+      ...Object.entries(VARIANTS).map(([id, variant]) => ({
+        id,
+        callerId: 'Name 1001 <1001>',
+        aors: ['1001'],
+        rewriteContact: true,
+        endpointLines: [
+          ...lines.filter((line) => !line.startsWith('dtmf_mode') || !variant.join().includes('dtmf_mode')),
+          ...variant,
+        ],
+      })),
+    ],
     extensions: DIALPLAN,
     queues: QUEUES,
     modules: ['app_page', 'app_confbridge', 'app_followme', 'res_parking', 'cel_custom'],
@@ -104,7 +138,7 @@ export async function startBench(name: string): Promise<Scene> {
       [CEL]: '[general]\nenable=yes\napps=dial,queue\nevents=ALL\n',
       'cel_custom.conf': `[mappings]\nMaster.csv => \${CSV_QUOTE(\${eventtype})},\${CSV_QUOTE(\${CHANNEL})}\n`,
       'confbridge.conf': '[general]\n',
-      'res_parking.conf': '[general]\nparkext => 700\nparkpos => 701-720\ncontext => parkedcalls\n',
+      'res_parking.conf': '[general]\n[default]\nparkext => 700\nparkpos => 701-720\ncontext => parkedcalls\n',
       'followme.conf': ['plain', 'local'].map((way) => `[${way}]\ncontext=internal\nnumber=>inner,10\n`).join(''),
       'queuerules.conf': '',
     },
@@ -145,7 +179,7 @@ const file = (scene: Scene, path: string): string => {
 
 /** Places one call and answers with what was seen of it everywhere. */
 export async function record(scene: Scene, people: People, index: number): Promise<Seen> {
-  const { act } = CASES[index] as Case;
+  const { act, headers: more = [], lateOffer = false } = CASES[index] as Case;
   const { asterisk } = scene;
   const from = {
     cdr: asterisk.cdrText().length,
@@ -165,9 +199,10 @@ export async function record(scene: Scene, people: People, index: number): Promi
         : { kind: 'ring' };
   third.answer = { kind: 'auto' };
   const seen: Record<string, string> = {};
-  const call = await caller.call(`c${index}`);
+  const call = await caller.call(`c${index}`, { headers: more, lateOffer });
   await play(scene, people, act, { call, rung, newAt, seen });
   await over(call);
+  for (const parked of third.outgoing) if (parked.state === 'answered') await parked.hangup();
   // The phone goes on by option F.
   if (act === 'goes-on') await delay(250);
   for (const p of [phone, desk, third]) for (const c of p.calls) if (c.state === 'answered') await c.hangup();
@@ -181,7 +216,9 @@ export async function record(scene: Scene, people: People, index: number): Promi
     ].map((m) => m[1] as string);
   const deadline = performance.now() + 1_500;
   while (vars().length === 0 && performance.now() < deadline) await delay(10);
-  await delay(30);
+  // Every channel writes its own rows and lines as it ends: all are there once nothing has come for a while.
+  const size = () => asterisk.logText().length + asterisk.cdrText().length;
+  for (let seen = -1; seen !== size(); await delay(40)) seen = size();
   const log = asterisk.logText().slice(from.log);
   for (const p of [phone, desk, third]) {
     newAt(p).forEach((c, n) => {
@@ -289,6 +326,25 @@ async function play(scene: Scene, people: People, act: Act, { call, rung, newAt,
       seen['picked up'] = `${(newAt(phone)[0] as IncomingCall).state}`;
       return;
     }
+    case 'early-media': {
+      const one = await rung(phone);
+      await one.progress();
+      await Promise.race([call.waitForRtp(3), delay(400)]).catch(() => undefined);
+      await one.answer();
+      await call.waitForState('answered');
+      await talk(scene, people, call, one, seen);
+      return;
+    }
+    case 'clicked': {
+      await call.waitForState('answered');
+      const one = await rung(phone);
+      await one.answer();
+      await delay(500);
+      seen['channels in the talk'] = await channels(scene);
+      seen['hint in the talk'] = await hint(scene);
+      seen.audio = `${one.rtp.received > 2}`;
+      return;
+    }
     default:
   }
   const one = await rung(phone);
@@ -313,6 +369,26 @@ async function play(scene: Scene, people: People, act: Act, { call, rung, newAt,
       await delay(600);
       seen['channels after the transfer'] = await channels(scene);
       await target.hangup();
+      return;
+    }
+    case 'holds': {
+      seen['hold is taken'] = `${(await one.hold(true)).status}`;
+      await delay(150);
+      seen['hint on hold'] = await hint(scene);
+      const before = call.rtp.received;
+      await delay(150);
+      seen['music at the caller'] = `${call.rtp.received > before}`;
+      seen['hold is taken back'] = `${(await one.hold(false)).status}`;
+      return;
+    }
+    case 'parks': {
+      await one.refer(`<sip:700@127.0.0.1:${scene.asterisk.ports.udp}>`);
+      await delay(700);
+      seen['channels while parked'] = await channels(scene);
+      const back = await third.call('701');
+      await back.waitForState('answered');
+      await delay(300);
+      seen['channels after the parking'] = await channels(scene);
       return;
     }
     case 'attended': {

@@ -22,14 +22,42 @@ export type Act =
   | 'caller-keys'
   | 'attended'
   | 'picked-up'
-  | 'goes-on';
+  | 'goes-on'
+  | 'holds'
+  | 'early-media'
+  | 'keys-rfc4733'
+  | 'parks'
+  | 'clicked';
 
 export interface Case {
   readonly what: string;
   /** Steps of the extension; the last thing each does is to log its variables. */
   readonly dial: readonly string[];
   readonly act: Act;
+  /** The endpoint that is dialled, with its settings in VARIANTS; the phone is the same. Default: 1001. */
+  readonly endpoint?: keyof typeof VARIANTS;
+  /** The caller's INVITE: further headers, and no SDP. */
+  readonly headers?: readonly (readonly [name: string, value: string])[];
+  readonly lateOffer?: true;
 }
+
+/** Endpoints that share the AOR of 1001: what the PBX offers to the phone depends on the endpoint that is dialled. */
+export const VARIANTS = {
+  sdes: ['media_encryption=sdes'],
+  'sdes-optional': ['media_encryption=sdes', 'media_encryption_optimistic=yes'],
+  dtls: ['media_encryption=dtls', 'dtls_auto_generate_cert=yes', 'dtls_setup=actpass'],
+  webrtc: ['webrtc=yes', 'dtls_auto_generate_cert=yes'],
+  ice: ['ice_support=yes'],
+  video: ['allow=!all,ulaw,h264,vp8', 'max_video_streams=1'],
+  codecs: ['allow=!all,g722,alaw,ulaw', 'codec_prefs_outgoing_offer=prefer: pending, operation: union, keep: all'],
+  t38: ['t38_udptl=yes', 't38_udptl_ec=redundancy', 'fax_detect=yes'],
+  rfc4733: ['dtmf_mode=rfc4733'],
+  inband: ['dtmf_mode=inband'],
+  auto: ['dtmf_mode=auto_info'],
+  private: ['trust_id_outbound=no'],
+  rpid: ['send_rpid=yes', 'send_pai=no', 'send_diversion=yes'],
+  coloured: ['set_var=COLOUR=red', 'accountcode=acc9', 'language=de', 'moh_suggest=other'],
+} as const;
 
 const one = (what: string, dial: string, act: Act = 'talk', before: readonly string[] = []): Case => ({
   what,
@@ -70,6 +98,20 @@ const OPTIONS: readonly (readonly [option: string, what: string])[] = [
   ['A(beep)', 'A: an announcement'],
   ['C', 'C: CDR reset'],
   ['Q(NO_ANSWER)', 'Q: the cause for losers'],
+];
+
+/** What is offered to the phone; the caller gives up then. Two of them answer what our phone cannot speak. */
+const OFFERED: readonly (readonly [endpoint: keyof typeof VARIANTS, what: string])[] = [
+  ['sdes', 'SRTP: sdes'],
+  ['sdes-optional', 'SRTP: sdes where the phone can'],
+  ['dtls', 'SRTP: dtls'],
+  ['webrtc', 'WebRTC'],
+  ['ice', 'ICE'],
+  ['video', 'video'],
+  ['codecs', 'codecs'],
+  ['t38', 'T.38'],
+  ['inband', 'DTMF inband'],
+  ['auto', 'DTMF by rfc4733 or INFO'],
 ];
 
 export const CASES: readonly Case[] = [
@@ -121,4 +163,55 @@ export const CASES: readonly Case[] = [
   one('a queue with ringing', `Queue(ringall-\${Q},r,,,15)`, 'talk'),
   one('a queue, nobody answers', `Queue(ringall-\${Q},,,,2)`, 'rings-out'),
   one('a queue, the phone declines', `Queue(ringall-\${Q},,,,3)`, 'busy'),
+  ...OFFERED.map(([endpoint, what]): Case => ({ what, dial: [`Dial(\${M},20)`], act: 'caller-cancels', endpoint })),
+  { what: 'DTMF by rfc4733', dial: [`Dial(\${M},20)`], act: 'caller-cancels', endpoint: 'rfc4733' },
+  { what: 'an endpoint that is not trusted', dial: [`Dial(\${M},20)`], act: 'caller-cancels', endpoint: 'private' },
+  {
+    what: 'an endpoint with Remote-Party-ID and Diversion',
+    dial: ['Set(REDIRECTING(from-num)=900)', `Dial(\${M},20)`],
+    act: 'caller-cancels',
+    endpoint: 'rpid',
+  },
+  {
+    what: 'an endpoint with variables, account code and language',
+    dial: [`Dial(\${M},20,b(colour^s^1))`],
+    act: 'caller-cancels',
+    endpoint: 'coloured',
+  },
+  {
+    what: 'the caller asserts an identity',
+    dial: [`Dial(\${M},20)`],
+    act: 'talk',
+    headers: [['P-Asserted-Identity', '"Boss" <sip:777@pbx.example>']],
+  },
+  {
+    what: 'the caller asserts an identity and wants privacy',
+    dial: [`Dial(\${M},20)`],
+    act: 'talk',
+    headers: [
+      ['P-Asserted-Identity', '"Boss" <sip:777@pbx.example>'],
+      ['Privacy', 'id'],
+    ],
+  },
+  { what: 'a late offer', dial: [`Dial(\${M},20)`], act: 'talk', lateOffer: true },
+  one('on hold, with music', `Dial(\${M},20)`, 'holds'),
+  one('early media of the phone', `Dial(\${M},20)`, 'early-media'),
+  one('early media in a ring group', `Dial(\${M}&PJSIP/1002,20)`, 'early-media'),
+  one('parked by the phone', `Dial(\${M},20)`, 'parks'),
+  one('a call limit by OUTBOUND_GROUP', `Dial(\${M},20,U(groups))`, 'talk', ['Set(OUTBOUND_GROUP=limit@calls)']),
+  one('the device’s state while it talks', `Dial(\${M},20,U(states))`),
+  one('originated: the phone, then another extension', `Originate(\${M},exten,internal,3000,1,10)`, 'clicked', [
+    'Answer()',
+  ]),
+  one('originated: the phone, then an application', `Originate(\${M},app,MusicOnHold,default,,10)`, 'clicked', [
+    'Answer()',
+  ]),
+  one('a queue with an announcement', `Queue(ringall-\${Q},,,beep,15)`),
+  one('a queue with autopause', `Queue(autopause-\${Q},,,,3)`, 'rings-out', [
+    `UnpauseQueueMember(autopause-\${Q},\${RING})`,
+  ]),
+  one('do not disturb by a device state', `Dial(\${M},20)`, 'talk', [
+    `Set(DEVICE_STATE(Custom:dnd1001)=BUSY)`,
+    `ExecIf($["\${DEVICE_STATE(Custom:dnd1001)}" = "BUSY"]?Log(NOTICE,SUB dnd))`,
+  ]),
 ];

@@ -22,10 +22,12 @@ const sameParties = (a: string, b: string): boolean => {
       .join('|');
   return of(a) === of(b);
 };
-const OUR_NUMBER = /^(?:1001@pushwake\/n|<ref>@pushwake-(?:device|stored)\/n|1001\/sip:.*|1001)$/;
+const OUR_NUMBER = /^(?:[\w-]+@pushwake\/n|<ref>@pushwake-(?:device|stored)\/n|[\w-]+\/sip:.*|[\w-]+)$/;
 /** A row of a leg of ours that the phone has taken the place of. */
 const isOurs = (row: string): boolean => /\|Local\/[^|]*@pushwake[^|]*;1\|/.test(row);
-const OUR_DIAL = /Local\/1001@pushwake\/n|Local\/<ref>@pushwake-(?:device|stored)\/n|PJSIP\/1001\/sip:[^,&|]*/g;
+const OUR_DIAL = /Local\/[\w-]+@pushwake\/n|Local\/<ref>@pushwake-(?:device|stored)\/n|PJSIP\/[\w-]+\/sip:[^,&|]*/g;
+/** The endpoint that the case dials. */
+const endpointIn = (plain: string): string => /PJSIP\/(?!1002|2000|3000)[\w-]+/.exec(plain)?.[0] ?? 'PJSIP/1001';
 
 export const EXPLAINED: readonly Explained[] = [
   {
@@ -33,7 +35,10 @@ export const EXPLAINED: readonly Explained[] = [
     why: 'they repeat what was dialled; the app pairs push and call by the id',
     mend: (place, text, plain) => {
       if (place === 'CDR rows')
-        return text.replace(OUR_DIAL, 'PJSIP/1001').replaceAll('-local', '-plain').replaceAll('|local,n|', '|plain,n|');
+        return text
+          .replace(OUR_DIAL, endpointIn(plain))
+          .replaceAll('-local', '-plain')
+          .replaceAll('|local,n|', '|plain,n|');
       if (place.endsWith(': X-Push-ID')) return '';
       if (place.startsWith('CEL'))
         return text
@@ -61,8 +66,8 @@ export const EXPLAINED: readonly Explained[] = [
     },
   },
   {
-    what: 'CDR: one row more for each phone that a Local leg has dialled (`dstchannel` is `Local/…@pushwake…`); a transfer’s `dst` stands in the one or the other of the two; a forward that option `i` forbids is BUSY for NO ANSWER',
-    why: 'Asterisk writes a row per leg of a Dial. The phone’s own row is the answered one; the times of both add up to that of the plain call’s row',
+    what: 'CDR: the row of an answered call is two that follow each other, `caller → Local/…@pushwake…` until the phone answers and `caller → phone` from then on; who is billed and the sum of the seconds are those of the plain row, but for what Asterisk cuts off each row to have whole seconds; a transfer’s `dst` stands in the one or the other; a forward that option `i` forbids is BUSY for NO ANSWER',
+    why: 'Asterisk writes a row per leg of a Dial, and what the caller is billed before the phone answers (by an IVR, a queue) is in that row ([ADR 0050](adr/0050-the-row-that-stays.md)). Count calls by the rows that name no `Local/…@pushwake…`',
     mend: (place, text, plain) => {
       if (place !== 'CDR rows') return text;
       const wanted = rowsOf(plain);
@@ -70,7 +75,7 @@ export const EXPLAINED: readonly Explained[] = [
       // A leg that no phone took the place of stands for the phone.
       const legs = rowsOf(text)
         .filter(isOurs)
-        .map((row) => row.replace(/Local\/[^|]*@pushwake[^|]*;1/, 'PJSIP/1001'))
+        .map((row) => row.replace(/Local\/[^|]*@pushwake[^|]*;1/, endpointIn(plain)))
         .slice(0, Math.max(0, wanted.length - phones.length));
       // What became of it is said by the row of who answered.
       const forbidden = (row: string) =>
@@ -83,7 +88,7 @@ export const EXPLAINED: readonly Explained[] = [
     },
   },
   {
-    what: 'warnings in Asterisk’s log: "This function requires a PJSIP channel" of a subroutine in `b()`; "Stasis app … not active" while pushwake is down',
+    what: 'warnings in Asterisk’s log: "This function requires a PJSIP channel" of a subroutine in `b()`; "Stasis app …" while pushwake is down',
     why: 'Dial runs the subroutine at the Local leg too, which has no headers; it is run again at the phone',
     mend: (place, text) =>
       place === 'warnings'
@@ -93,7 +98,9 @@ export const EXPLAINED: readonly Explained[] = [
               (w) =>
                 !w.includes('This function requires a PJSIP channel') &&
                 !w.includes('Invalid cause given to Hangup') &&
-                !w.includes("Stasis app 'pushwake' not active"),
+                !/Stasis app 'pushwake' (?:not active|not registered|doesn't exist)|per-call config for app 'pushwake'/.test(
+                  w,
+                ),
             )
             .join('; ')
         : text,
@@ -106,7 +113,7 @@ export const EXPLAINED: readonly Explained[] = [
   },
   {
     what: 'the caller hears ringing (180) while the phone still wakes; a CANCEL when the time is up says `Q.850;cause=16` for `cause=0`',
-    why: 'somebody who waits must hear something',
+    why: 'a caller who waits must hear something',
     mend: (place, text, plain) => {
       if (place.startsWith('end at')) return text.replace('Q.850;cause=16', 'Q.850;cause=0');
       if (place === 'caller gets') {

@@ -33,11 +33,16 @@ export function headers(prefix: string, all: Iterable<readonly [string, string]>
 }
 
 export function sdp(text: string): string {
-  return text
-    .trim()
-    .replace(/^o=.*$/m, 'o=')
-    .replace(/^(m=\w+) \d+/gm, '$1 <port>')
-    .replace(/\r?\n/g, ' ');
+  return (
+    text
+      .trim()
+      .replace(/^o=.*$/m, 'o=')
+      // Keys, fingerprints and candidates are drawn anew for every call.
+      .replace(/inline:\S+/g, 'inline:<key>')
+      .replace(/^a=(ice-ufrag|ice-pwd|ssrc|msid|fingerprint:\S+|candidate)\b.*$/gm, 'a=$1 …')
+      .replace(/^(m=\w+) \d+/gm, '$1 <port>')
+      .replace(/\r?\n/g, ' ')
+  );
 }
 
 /** A CSV line's fields: Asterisk quotes texts and doubles a quote inside. */

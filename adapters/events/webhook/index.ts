@@ -1,4 +1,4 @@
-/** Tells events to an HTTP server, signed as all our webhooks are. One attempt; queue and retry: `plugin/runtime/webhooks/queue.ts`. */
+/** Sends events to an HTTP server, signed as all our webhooks are. One attempt; queue and retry: `plugin/runtime/webhooks/queue.ts`. */
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
 import type { EventSink } from '../../../plugin/ports/event-sink.ts';
 import { HttpsClient } from '../../shared/https-client.ts';

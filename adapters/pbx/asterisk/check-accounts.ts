@@ -1,8 +1,8 @@
-/** Settings of the accounts that a sleeping phone suffers from. One finding per setting, with the accounts it is about. */
+/** Finds settings of accounts that harm a sleeping phone. Yields one finding per setting, with the accounts it concerns. */
 import type { Finding } from '../../../plugin/ports/finding.ts';
 import type { AriProbe } from './probe.ts';
 
-/** More are not looked at one by one: their settings come from the same template. */
+/** How many accounts are examined one by one at most; further ones come from the same templates. */
 const LOOKED_AT = 1_000;
 const AT_ONCE = 8;
 const NAMED = 5;
@@ -50,7 +50,7 @@ const RULES: readonly Rule[] = [
     remedy: 'set rewrite_contact=yes for the endpoints of mobiles (with TLS or TCP), unless an edge proxy does that',
   },
   {
-    // Off is right without a proxy, so that only a site that uses it is told where it is missing.
+    // Off is right without a proxy, so only a site that uses it elsewhere gets a finding where it is missing.
     what: 'support_path',
     level: 'warn',
     applies: (a, all) => !isOn(a, 'support_path') && all.some((other) => isOn(other, 'support_path')),

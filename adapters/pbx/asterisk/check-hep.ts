@@ -1,4 +1,4 @@
-/** Whether Asterisk's copies of REGISTER come to pushwake: what hep.conf says, and what the running pushwake has seen. */
+/** Checks whether Asterisk's copies of REGISTER reach pushwake, by hep.conf and by what the running pushwake has received. */
 import { createSocket } from 'node:dgram';
 import type { CheckDeps, Finding } from '../../../plugin/ports/finding.ts';
 import type { AsteriskOptions } from './options.ts';
@@ -74,7 +74,7 @@ async function portFree(listen: string): Promise<Finding[]> {
   return [{ level: 'warn', what, found: `${listen} cannot be had (${code})`, remedy }];
 }
 
-/** A wildcard listens on every address; the port must fit all the same. */
+/** A wildcard listens on every address, but the port must match too. */
 function pointsTo(address: string, listen: string): boolean {
   const [a, b] = [address, listen].map((text) => {
     const colon = text.lastIndexOf(':');

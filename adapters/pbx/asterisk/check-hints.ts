@@ -3,11 +3,12 @@
  * phone talks, and options of Dial that cannot reach a phone behind a Local leg.
  */
 import type { Finding } from '../../../plugin/ports/finding.ts';
+import { checkQueues } from './check-queues.ts';
 import type { AriProbe, ProbeChannel } from './probe.ts';
 
-/** Accounts whose hints are read; the others come from the same template. */
+/** How many accounts' hints are read at most; further ones come from the same template. */
 const LOOKED_AT = 500;
-/** Contexts of phones, and lines of each, that are read. */
+/** How many contexts of phones are read at most, and how many lines of each. */
 const CONTEXTS_READ = 4;
 const LINES_READ = 200;
 const NAMED = 5;
@@ -28,7 +29,8 @@ export async function checkHints(ari: AriProbe, channel: ProbeChannel): Promise<
     const hint = await channel.read(`HINT(${id}@${endpoint?.get('subscribe_context') || context})`);
     if (OUR_LEG.test(hint ?? '')) wrong.push(id);
   }
-  return [...hintFindings(wrong), ...(await optionFindings(channel, [...contexts].slice(0, CONTEXTS_READ)))];
+  const lines = await dialplanLines(channel, [...contexts].slice(0, CONTEXTS_READ));
+  return [...hintFindings(wrong), ...optionFindings(lines), ...(await checkQueues(channel, lines))];
 }
 
 function hintFindings(wrong: readonly string[]): Finding[] {
@@ -45,11 +47,15 @@ function hintFindings(wrong: readonly string[]): Finding[] {
   ];
 }
 
-async function optionFindings(channel: ProbeChannel, contexts: readonly string[]): Promise<Finding[]> {
+async function dialplanLines(channel: ProbeChannel, contexts: readonly string[]): Promise<string[]> {
   const lines: string[] = [];
   for (const context of contexts) {
     for (const kind of ['exten', 'same']) lines.push(...(await linesOf(channel, context, kind)));
   }
+  return lines;
+}
+
+function optionFindings(lines: readonly string[]): Finding[] {
   const losing = lines.find(losesOptions);
   if (losing === undefined) return [];
   return [

@@ -1,4 +1,4 @@
-/** Looks at one Asterisk for `pushwake check`: everything of docs/getting-started-asterisk.md that can be seen by ARI. */
+/** Examines one Asterisk for `pushwake check`: each step of docs/getting-started-asterisk.md that ARI can show. */
 import { instant } from '../../../plugin/core/time.ts';
 import type { CheckDeps, Finding } from '../../../plugin/ports/finding.ts';
 import { clockFinding, reasonOf } from '../../shared/findings.ts';
@@ -11,7 +11,7 @@ import { AriProbe, type ProbeChannel } from './probe.ts';
 const LEAST_VERSION = 16;
 const TRIED_VERSION = 22;
 
-/** What the program and its dialplan need, and for what. */
+/** The modules that the program and its dialplan need, and what each is needed for. */
 const MODULES: readonly (readonly [name: string, why: string])[] = [
   ['res_ari', 'ARI'],
   ['res_ari_events', 'the events of ARI'],
@@ -36,7 +36,6 @@ const MODULES: readonly (readonly [name: string, why: string])[] = [
   ['func_timeout', 'the guard of the dialplan'],
   ['func_strings', 'the dialplan'],
   ['app_directed_pickup', 'the dialplan: without it a call keeps six channels'],
-  ['app_userevent', 'the dialplan'],
   ['func_logic', 'the dialplan'],
   ['func_cut', 'the dialplan'],
   ['func_module', 'the dialplan'],
@@ -70,7 +69,7 @@ const CONTEXTS: readonly (readonly [context: string, extension: string])[] = [
 const INCLUDE =
   'copy config/asterisk/pushwake-extensions.conf to /etc/asterisk, write #include "pushwake-extensions.conf" at the end of extensions.conf, then `dialplan reload`';
 
-/** So many lines of the context name the application, with two nodes twice. */
+/** How many lines of the context are read to find the application's name; with two nodes it stands there twice. */
 const LINES_READ = 24;
 
 export async function* check(options: AsteriskOptions, deps: CheckDeps): AsyncIterable<Finding> {
@@ -175,7 +174,7 @@ async function checkClock(ari: AriProbe, { clock }: CheckDeps): Promise<Finding>
   const stamp = Date.parse(String((body as { timestamp?: unknown } | undefined)?.timestamp));
   if (Number.isNaN(stamp)) {
     const remedy = 'compare `date` on both machines';
-    return { level: 'warn', what, found: 'Asterisk does not tell its time', remedy };
+    return { level: 'warn', what, found: 'Asterisk does not answer with its time', remedy };
   }
   return clockFinding('Asterisk', instant(stamp), before, after);
 }
@@ -246,7 +245,7 @@ async function checkDialplan(channel: ProbeChannel, { app }: AsteriskOptions): P
   return [{ level: 'ok', what, found: `all ${CONTEXTS.length} contexts are loaded` }];
 }
 
-/** ARI's events count for PJSIP as well, unless it is told otherwise. */
+/** Asterisk counts the queue of ARI's events as a reason for PJSIP to refuse requests, unless it is configured otherwise. */
 async function checkOverload(ari: AriProbe, channel: ProbeChannel | undefined): Promise<Finding[]> {
   const key = 'taskprocessor_overload_trigger';
   const loaded = (await ari.pjsip('global', 'global'))?.get(key);

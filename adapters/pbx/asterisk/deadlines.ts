@@ -1,4 +1,4 @@
-/** How long an answer of Asterisk is waited for. */
+/** How long pushwake waits for an answer of Asterisk. */
 import { type DurationMs, SECOND } from '../../../plugin/core/time.ts';
 
 /** For what a call waits for, in ms: a PBX that takes longer is treated as one that does not answer. */

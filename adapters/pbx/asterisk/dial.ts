@@ -1,5 +1,5 @@
 /**
- * Asterisk's words for what shall be rung. Pure. Everything in a Contact was written by a stranger, so a URI reaches a
+ * Writes Asterisk's dial strings. Pure. Everything in a Contact was written by a stranger, so a URI reaches a
  * dial string only in the strict form of `core/contact-uri.ts`.
  */
 import { createHash } from 'node:crypto';
@@ -23,8 +23,8 @@ export function dialText(endpoint: string, contact: HeldContact): DialText {
 }
 
 /**
- * What Dial is given so that each INVITE to a contact carries the call's id in `X-Push-ID`; `others`: legs that see to that
- * themselves. In the URI (RFC 3261 §19.1.1: `?name=value` becomes a header of the request, and leaves the URI) it costs nothing.
+ * Makes each INVITE to a contact carry the call's id in `X-Push-ID`; `others`: legs that add it
+ * themselves. The id travels in the URI (RFC 3261 §19.1.1: `?name=value` becomes a header of the request, and leaves the URI), which costs nothing.
  * The other way, a subroutine of Dial before it dials, makes the call wait (ADR 0011).
  */
 export function withPushId(
@@ -75,7 +75,7 @@ export function compose(endpoint: string, callId: string, ring: readonly RingTar
 }
 
 /**
- * What a caller's own channel is told, for the context `pushwake-go` of the dialplan. Nothing in it can hold a `|` or `>`: refs and ids are
+ * The text that a caller's own channel gets for the context `pushwake-go` of the dialplan. Nothing in it can hold a `|` or `>`: refs and ids are
  * ours, and contacts have passed the strict form.
  */
 export function handOverText(

@@ -1,5 +1,5 @@
 /**
- * The endpoint by which an AOR was dialled. It is learnt from the calls, where Asterisk has named both: an AOR does not say whose it is.
+ * Remembers the endpoint by which an AOR was dialled. Calls name both; an AOR alone does not name its endpoint.
  */
 
 /** Far more than a PBX has AORs whose endpoint has another name; the oldest is forgotten. */
@@ -16,7 +16,7 @@ export class DialledBy {
     if (oldest !== undefined) this.#endpoints.delete(oldest);
   }
 
-  /** The endpoint of the AOR's own name where no call has shown another one. */
+  /** Returns the endpoint with the AOR's own name when no call has shown another one. */
   endpointOf(aorId: string): string {
     return this.#endpoints.get(aorId) ?? aorId;
   }

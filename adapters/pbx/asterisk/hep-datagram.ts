@@ -4,7 +4,7 @@
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-/** One HEPv3 datagram, as far as we look. The payload is not read yet. */
+/** The fields of a HEPv3 datagram that pushwake uses. The payload is not parsed yet. */
 export interface HepDatagram {
   readonly payload: Buffer;
   /** `ip:port` the SIP message came from. */
@@ -49,7 +49,7 @@ export function parseHep(datagram: Buffer): HepDatagram | undefined {
   return { payload, source: `${ip ? addressOf(ip) : ''}:${port}`, ...(password ? { password } : {}) };
 }
 
-/** Compares digests, so that neither content nor length shows in the time it takes. */
+/** Compares digests, so that the time it takes reveals neither content nor length. */
 export function passwordMatches(expected: string, given: Buffer | undefined): boolean {
   const digest = (data: string | Buffer) => createHash('sha256').update(data).digest();
   if (given !== undefined && given.length > LONGEST_PASSWORD) return false;

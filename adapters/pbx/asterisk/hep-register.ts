@@ -1,5 +1,5 @@
 /**
- * What HEP tells of registrations: a datagram to a SIP message, a REGISTER and its 200 to one fact. Pure; everything that is no
+ * Reads registrations from HEP: a datagram becomes a SIP message, a REGISTER and its 200 become one fact. Pure; everything that is no
  * REGISTER is dropped unread. A datagram is a hint (anybody on the network may send one): what follows from it is confirmed
  * by the PBX's contact store elsewhere.
  */
@@ -54,17 +54,17 @@ export interface WireRegister {
 
 const MAX_WAIT: DurationMs = 10 * SECOND;
 const MAX_WAITING = 10_000;
-/** Room for 5,000 REGISTERs of the usual size that nobody answers. */
+/** Bytes for pending REGISTERs: room for 5,000 of the usual size without an answer. */
 const MAX_WAITING_BYTES = 10 * 1024 * 1024;
-/** What the objects of one of them take beside its texts (measured). */
+/** Bytes that the objects of one pending REGISTER take beside its texts (measured). */
 const WAITING_HEAD_BYTES = 800;
-/** Contacts of one REGISTER that are looked at. A phone sends one, or two when it moved. */
+/** How many contacts of one REGISTER are read at most. A phone sends one, or two when it moved. */
 const MAX_ASKED = 4;
-/** Accounts whose stored forms are remembered, and forms of one account. */
+/** How many accounts' stored forms are remembered, and how many forms of one account. */
 const MAX_REMEMBERED = 20_000;
 const MAX_REMEMBERED_OF_ONE = 16;
 const MAX_REMEMBERED_BYTES = 16 * 1024 * 1024;
-/** Where the 200 does not say what was granted. */
+/** The lifetime that is assumed where the 200 does not show what was granted. */
 const REMEMBERED_FOR: DurationMs = 1 * HOUR;
 
 interface Waiting {

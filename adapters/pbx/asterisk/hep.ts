@@ -1,7 +1,7 @@
 /**
  * The HEP collector: takes the datagrams of `res_hep_pjsip`, passes each on as it came (so that Homer keeps working), and
  * reports registrations. It sees all SIP of the PBX and looks at REGISTER only; nothing of it is kept or logged.
- * A collector that cannot listen is a sensor less, not a PBX less: it tries again and says so.
+ * When the collector cannot listen, only this sensor is missing, not the PBX: it logs that and tries again.
  */
 import { createSocket, type Socket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
@@ -70,7 +70,7 @@ export class HepSensor {
     await this.#openIn(FIRST_RETRY);
   }
 
-  /** Afterwards nothing is reported any more. */
+  /** Stops the collector; nothing is reported afterwards. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancelIn?.();
@@ -83,7 +83,7 @@ export class HepSensor {
 
   #datagram(bytes: Buffer): void {
     this.counters.received++;
-    // First of all: the other collector gets what came, also what we cannot read.
+    // The other collector goes first: it gets every datagram, also those that we cannot read.
     this.#passOn(bytes);
     const datagram = parseHep(bytes);
     if (!datagram) {
@@ -93,7 +93,7 @@ export class HepSensor {
     if (!mayConcernUs(datagram.payload)) return;
     const { password } = this.#options;
     if (password !== undefined && !passwordMatches(password, datagram.password)) {
-      // Once: a wrong line in hep.conf would say it 500 times a second.
+      // Logged once: with a wrong line in hep.conf it would be logged 500 times a second.
       if (this.counters.wrongPassword++ === 0)
         this.#deps.log.warn({ pbx: this.#deps.name }, 'hep datagram with a wrong capture_password dropped');
       return;

@@ -1,11 +1,8 @@
 /**
- * Asterisk by ARI, with HEP beside it where the administrator turned it on. Main-thread side: translates what the worker
- * reads into the port's facts, keeps which channel is which leg, and asks the worker for what the core decided.
+ * Asterisk by ARI, with HEP beside it where the administrator turned it on. Main-thread side: starts the worker, and gives what it
+ * reads to `calls.ts` and `registrations.ts`, each with its part of the port.
  */
-import { randomUUID } from 'node:crypto';
 import type { Aor } from '../../../plugin/core/aor.ts';
-import { aorOf, aorUser } from '../../../plugin/core/aor.ts';
-import { type DurationMs, type Instant, SECOND } from '../../../plugin/core/time.ts';
 import type { ClosingWord, WakeStatus } from '../../../plugin/core/wake.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
 import {
@@ -19,19 +16,15 @@ import {
   type RingTarget,
 } from '../../../plugin/ports/pbx-link.ts';
 import { SupervisedWorker } from '../supervised-worker.ts';
-import { CALL_DEADLINE, CALM_DEADLINE } from './deadlines.ts';
-import { compose, dialText, dialVia, handOverText, withPushId } from './dial.ts';
-import { DialledBy } from './dialled-by.ts';
-import { type Leg, Legs } from './legs.ts';
+import { Calls } from './calls.ts';
+import { CALM_DEADLINE } from './deadlines.ts';
 import type { AsteriskOptions } from './options.ts';
 import { aorIdOf, Registrations } from './registrations.ts';
-import { type AriFact, LATE, translate, translateWaiting } from './translate.ts';
+import { type AriFact, translate } from './translate.ts';
 
 export { check } from './check.ts';
 export { optionsSchema } from './options.ts';
 
-/** A phone that hears nothing of the call within this hears no more of it. */
-const LATE_RINGS_AT_MOST: DurationMs = 3 * SECOND;
 export function create(options: AsteriskOptions, deps: AdapterDeps): PbxLink {
   return new AsteriskLink(options, deps);
 }
@@ -42,11 +35,7 @@ class AsteriskLink implements PbxLink {
   readonly #deps: AdapterDeps;
   readonly #worker: SupervisedWorker;
   readonly #registrations: Registrations;
-  readonly #legs = new Legs();
-  /** Calls that are shown to phones that came too late. */
-  readonly #late = new Map<string, { readonly cause: number; readonly cancel: () => void }>();
-  /** The endpoint by which an AOR was dialled last, where the two have different names. */
-  readonly #dialled = new DialledBy();
+  readonly #calls: Calls;
   #emit: (event: PbxEvent) => void = () => undefined;
   #stopped = false;
 
@@ -63,16 +52,17 @@ class AsteriskLink implements PbxLink {
       log: deps.log,
       onUp: () => void this.#linkUp(),
       onDown: (reason) => this.#say({ type: 'linkDown', pbx: this.name, reason }),
-      onEvent: (event) => this.#event(translate(event), false),
+      onEvent: (event) => this.#event(translate(event)),
     });
-    this.#registrations = new Registrations({
+    const io = {
       pbx: deps.name,
-      realm: options.realm,
-      hep: options.hep,
       deps,
-      call: (operation, args, deadlineMs) => this.#worker.call(operation, args, deadlineMs),
-      say: (event) => this.#say(event),
-    });
+      call: <T>(operation: string, args: object, deadlineMs: number) =>
+        this.#worker.call<T>(operation, args, deadlineMs),
+      say: (event: PbxEvent) => this.#say(event),
+    };
+    this.#calls = new Calls({ ...io, options });
+    this.#registrations = new Registrations({ ...io, realm: options.realm, hep: options.hep });
   }
 
   get ringsVia(): ReadonlySet<string> {
@@ -96,7 +86,7 @@ class AsteriskLink implements PbxLink {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#registrations.stopLooking();
-    for (const { cancel } of this.#late.values()) cancel();
+    this.#calls.stop();
     await this.#registrations.stop();
     await this.#worker.stop();
   }
@@ -105,43 +95,20 @@ class AsteriskLink implements PbxLink {
     if (!this.#stopped) this.#emit(event);
   }
 
-  // ── Facts ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── The link ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async #linkUp(): Promise<void> {
     this.#registrations.forget();
     this.#say({ type: 'linkUp', pbx: this.name });
-    // Those of now: legs of calls that come while we ask are in no list.
-    const known = this.#legs.channels();
     try {
-      // Calls first: they wait; the resync can.
-      const channels = await this.#worker.call<unknown[]>('waitingChannels', {}, CALL_DEADLINE);
-      const waiting = channels
-        .map((channel) => translateWaiting(channel, this.#o.app))
-        .filter((fact) => fact !== undefined);
-      this.#legsSince(known, channels, waiting);
-      for (const fact of waiting) this.#event(fact, true);
+      // Calls go first, because callers wait for them; the resync can wait.
+      await this.#calls.takeUp();
     } catch (error) {
       this.#deps.log.warn({ pbx: this.name, reason: String(error) }, 'could not look for calls that wait');
     }
   }
 
-  /** Legs we knew before the link went down: those that are gone have ended, those that ring are followed again. */
-  #legsSince(known: readonly string[], channels: readonly unknown[], waiting: readonly AriFact[]): void {
-    const there = new Set(channels.map((channel) => (channel as { id?: string }).id));
-    const held = new Set(waiting.map((fact) => ('channelId' in fact ? fact.channelId : undefined)));
-    for (const channelId of known) {
-      for (const leg of this.#legs.ofChannel(channelId)) {
-        if (!there.has(channelId)) this.#ended(leg, leg.cause);
-        else if (!held.has(channelId)) this.#follow(leg);
-      }
-    }
-  }
-
-  #aor(aorId: string): Aor | undefined {
-    return aorOf(aorId, this.#o.realm);
-  }
-
-  #event(fact: AriFact | undefined, takenUp: boolean): void {
+  #event(fact: AriFact | undefined): void {
     if (!fact || this.#stopped) return;
     switch (fact.fact) {
       case 'contactNew':
@@ -149,102 +116,9 @@ class AsteriskLink implements PbxLink {
         return this.#registrations.shown(fact);
       case 'contactRemoved':
         return this.#registrations.removed(fact);
-      case 'wakeLeg': {
-        const aor = this.#aor(fact.aorId);
-        if (!aor) return void this.#goOn(fact.channelId, {}).catch(() => undefined);
-        const { channelId, aorId, endpoint, own } = fact;
-        const added = this.#legs.add({ kind: 'wake', channelId, aorId, endpoint, own, callId: '' });
-        this.#dialled.set(aorId, endpoint);
-        const { linkedId, caller } = fact;
-        const leg = { legId: added.legId, aor, linkedId, ...(caller && { caller }) };
-        this.#say({ type: 'wakeLegArrived', pbx: this.name, leg, startedAt: this.#at(fact.startedEpochMs) });
-        return this.#follow(added);
-      }
-      case 'deviceLeg': {
-        const aor = this.#aor(fact.aorId);
-        if (!aor) return;
-        const { channelId, kind, aorId, endpoint, callId } = fact;
-        const added = this.#legs.add({ kind, channelId, aorId, endpoint, callId, own: false });
-        const leg: DeviceLeg = { legId: added.legId, kind, ref: fact.ref, aor, callId };
-        this.#follow(added);
-        return this.#say({
-          type: 'deviceLegArrived',
-          pbx: this.name,
-          leg,
-          startedAt: this.#at(fact.startedEpochMs),
-          takenUp,
-        });
-      }
-      case 'leftStasis': {
-        for (const leg of this.#legs.ofChannel(fact.channelId)) {
-          leg.left = true;
-          if (leg.kind === 'stored') this.#say({ type: 'legDials', pbx: this.name, legId: leg.legId });
-          if (leg.unfollowed) this.#ended(leg, leg.cause);
-        }
-        return;
-      }
-      case 'hangupRequested': {
-        for (const leg of this.#legs.ofChannel(fact.channelId)) {
-          // What its own dialplan says on the way out (16) must not hide why the call ended it (26, 127).
-          if (fact.fromOutside || !leg.hungUp) leg.cause = fact.cause;
-          leg.hungUp ||= fact.fromOutside;
-        }
-        return;
-      }
-      case 'ringing':
-        return this.#say({ type: 'legRinging', pbx: this.name, ref: fact.ref });
-      case 'lateRinging':
-        return this.#endLate(fact.channelId);
-      case 'answered':
-        return this.#answered(fact.channelId, false);
-      case 'dialAnswered':
-        return this.#answered(fact.channelId, true);
-      case 'ended':
-        for (const leg of this.#legs.ofChannel(fact.channelId)) this.#ended(leg, fact.cause);
-        return;
-      case 'replaced':
-        this.#deps.log.error(
-          { pbx: this.name, app: this.#o.app, hint: 'give each pushwake node its own `app`, here and in the dialplan' },
-          'another process took over our stasis application',
-        );
-        return;
       default:
-        fact satisfies never;
+        return this.#calls.seen(fact, false);
     }
-  }
-
-  /** A caller's own channel may be up long before its Dial is answered (a menu, voicemail), so that only its Dial counts. */
-  #answered(channelId: string, byItsDial: boolean): void {
-    for (const { legId, own } of this.#legs.ofChannel(channelId)) {
-      if ((own !== undefined) === byItsDial) this.#say({ type: 'legAnswered', pbx: this.name, legId });
-    }
-  }
-
-  #ended(leg: Leg, cause: number): void {
-    const over = this.#legs.remove(leg);
-    const { legId, hungUp } = leg;
-    this.#say({ type: 'legEnded', pbx: this.name, legId, cause, hungUp });
-    if (!over) return;
-    // The caller's channel goes on with its dialplan; what became of its Dial is what its last leg was told.
-    this.#legs.remove(over);
-    this.#say({ type: 'legEnded', pbx: this.name, legId: over.legId, cause, hungUp });
-  }
-
-  /** Keeps telling us about a leg after it left Stasis: how it ends is how the call ended. */
-  #follow(leg: Leg): void {
-    leg.followed = this.#worker.call<LegOutcome>('follow', { channelId: leg.channelId }, CALL_DEADLINE).then(
-      (outcome) => {
-        if (outcome !== 'gone' || !this.#legs.get(leg.legId)) return;
-        // Answered or cancelled within the first milliseconds. Whichever comes last, this or StasisEnd, tells the end.
-        leg.unfollowed = true;
-        if (leg.left) this.#ended(leg, leg.cause);
-      },
-      (error: unknown) => this.#deps.log.debug({ pbx: this.name, reason: String(error) }, 'cannot follow a leg'),
-    );
-  }
-
-  #at(epochMs: number): Instant {
-    return Number.isFinite(epochMs) ? this.#deps.clock.fromPbx(epochMs) : this.#deps.clock.now();
   }
 
   // ── Registrations ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -265,100 +139,26 @@ class AsteriskLink implements PbxLink {
     this.#registrations.watch(aor, on);
   }
 
-  // ── Orders ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── Calls ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async compose(legId: string, callId: string, ring: readonly RingTarget[]): Promise<LegOutcome> {
-    const leg = this.#legs.get(legId);
-    if (!leg) return this.#goOn(legId, {});
-    // Nobody wants to know how the plain path ends, so it does not wait to be followed.
-    if (ring.length === 0) {
-      this.#legs.remove(leg);
-      return leg.own ? this.#handOver(leg, handOverText('', leg.own.status, {})) : this.#goOn(leg.channelId, {});
-    }
-    const { variables, refused } = compose(leg.endpoint, callId, ring);
-    for (const reason of refused) this.#refused(leg.aorId, reason);
-    this.#legs.composed(leg, callId, ring.filter((target) => target.kind !== 'contact').length);
-    await leg.followed;
-    return leg.own
-      ? this.#handOver(leg, handOverText(callId, leg.own.status, variables))
-      : this.#goOn(leg.channelId, variables);
+  compose(legId: string, callId: string, ring: readonly RingTarget[]): Promise<LegOutcome> {
+    return this.#calls.compose(legId, callId, ring);
   }
 
-  #handOver({ channelId }: Leg, text: string): Promise<LegOutcome> {
-    return this.#worker.call<LegOutcome>('handOver', { channelId, text }, CALL_DEADLINE);
+  ring(leg: DeviceLeg, contact?: HeldContact): Promise<LegOutcome> {
+    return this.#calls.ring(leg, contact);
   }
 
-  async ring(leg: DeviceLeg, contact?: HeldContact): Promise<LegOutcome> {
-    // A phone may answer within milliseconds: what it answers must not be missed. Asked for at its arrival, so done by now.
-    await this.#legs.get(leg.legId)?.followed;
-    if (leg.kind === 'stored' || !contact) return this.#goOn(leg.legId, {});
-    const aorId = aorIdOf(leg.aor, this.#o.realm);
-    const isHere = contact.pbx === this.name;
-    const endpoint = this.#legs.get(leg.legId)?.endpoint ?? this.#dialled.endpointOf(aorId);
-    const dial = isHere ? dialText(endpoint, contact) : dialVia(this.#o.via[contact.pbx], aorUser(contact.aor));
-    if (!dial.ok) {
-      this.#refused(aorId, dial.reason);
-      return this.giveUp(leg.legId, 20);
-    }
-    return this.#goOn(leg.legId, { PUSHWAKE_CONTACT: withPushId([dial], leg.callId) });
+  giveUp(legId: string, cause: number): Promise<LegOutcome> {
+    return this.#calls.giveUp(legId, cause);
   }
 
-  #goOn(channelId: string, variables: Record<string, string>): Promise<LegOutcome> {
-    return this.#worker.call<LegOutcome>('goOn', { channelId, variables }, CALL_DEADLINE);
+  tellStatus(legId: string, status: WakeStatus): Promise<void> {
+    return this.#calls.tellStatus(legId, status);
   }
 
-  #refused(aorId: string, reason: string): void {
-    this.#deps.log.warn(
-      { pbx: this.name, aor: aorId, reason },
-      'a contact is not dialled: it could change the dial string',
-    );
-  }
-
-  async giveUp(legId: string, cause: number): Promise<LegOutcome> {
-    const own = this.#legs.get(legId)?.own;
-    if (own) {
-      // The call is not ours to end: what waits for phones ends, and the caller's Dial sees why.
-      const ended = await Promise.all([...own.open].map((waiting) => this.giveUp(waiting, cause)));
-      return ended.includes('done') ? 'done' : 'gone';
-    }
-    return this.#worker.call<LegOutcome>('hangup', { channelId: legId, cause }, CALL_DEADLINE);
-  }
-
-  async tellStatus(legId: string, status: WakeStatus): Promise<void> {
-    // ARI writes to channels of its own application only; a function of the dialplan reaches the caller's from there.
-    const variable = 'MASTER_CHANNEL(PUSHWAKE_STATUS)';
-    const leg = this.#legs.get(legId);
-    if (leg?.own) {
-      leg.own.status = status;
-      return;
-    }
-    const channelId = leg?.channelId ?? legId;
-    await this.#worker.call('setVariable', { channelId, variable, value: status }, CALL_DEADLINE);
-  }
-
-  async showEnded(contact: HeldContact, callId: string, word: ClosingWord): Promise<void> {
-    const aorId = aorIdOf(contact.aor, this.#o.realm);
-    const dial = dialText(this.#dialled.endpointOf(aorId), contact);
-    if (!dial.ok) return this.#refused(aorId, dial.reason);
-    const channelId = `${LATE}${randomUUID()}`;
-    const variables = { PUSHWAKE_ID: callId, PUSHWAKE_CONTACT: dial.text };
-    await this.#worker.call(
-      'originate',
-      { channelId, endpoint: `Local/${channelId}@pushwake-late/n`, variables },
-      CALL_DEADLINE,
-    );
-    // A phone that says nothing shall not ring for ever either.
-    const cancel = this.#deps.clock.after(LATE_RINGS_AT_MOST, () => this.#endLate(channelId));
-    this.#late.set(channelId, { cause: word === 'elsewhere' ? 26 : word === 'cancelled' ? 127 : 16, cancel });
-  }
-
-  /** The phone has heard of the call: now it may hear that it is over. */
-  #endLate(channelId: string): void {
-    const late = this.#late.get(channelId);
-    if (!late) return;
-    this.#late.delete(channelId);
-    late.cancel();
-    this.giveUp(channelId, late.cause).catch(() => undefined);
+  showEnded(contact: HeldContact, callId: string, word: ClosingWord): Promise<void> {
+    return this.#calls.showEnded(contact, callId, word);
   }
 
   async setReachable(aor: Aor, reachable: boolean): Promise<void> {

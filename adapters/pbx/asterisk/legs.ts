@@ -12,7 +12,7 @@ export interface Leg {
   readonly endpoint: string;
   /** The call that it is a part of; empty for a wake leg that has not been composed yet. */
   callId: string;
-  /** Of the caller's own channel: the waiting legs of its Dial. Undefined for every other leg. */
+  /** For the caller's own channel: the waiting legs of its Dial. Undefined for every other leg. */
   readonly own: undefined | { expected: number; readonly open: Set<string>; status: WakeStatus | undefined };
   left: boolean;
   /** It ended before we could follow it: its end comes without a ChannelDestroyed. */

@@ -7,6 +7,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import ari from 'ari-client';
 import { DEAD_AFTER_MS, type FromWorker, HEARTBEAT_MS, safe, type ToWorker } from '../supervised-worker.ts';
+import { contactsAppOf, hearAndTakeTexts, hearContacts } from './contact-events.ts';
 import { contactObjectId } from './dial.ts';
 import type { AsteriskOptions } from './options.ts';
 import { parametersOf, reasonOf } from './reasons.ts';
@@ -24,11 +25,13 @@ const EVENTS = [
   'ChannelStateChange',
   'ChannelHangupRequest',
   'ChannelDestroyed',
-  'ChannelUserevent',
   'Dial',
   'ApplicationReplaced',
   'RESTResponse',
 ] as const;
+
+const TEXTS_TAKEN =
+  'while pushwake is connected, Asterisk answers 202 to a SIP MESSAGE that nobody takes; a dialplan that takes MESSAGE goes first';
 
 const WS_PING_EVERY_MS = 10_000;
 const WS_PONG_WITHIN_MS = 5_000;
@@ -77,14 +80,14 @@ function closeSocket(): void {
 // ── Operations ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const base = new URL(options.url.endsWith('/') ? options.url : `${options.url}/`);
-/** For what nobody waits for: few at once, by a way of its own, so that a call never stands behind it. */
+/** Requests that no call waits for: few at once and over connections of their own, so that no call queues behind them. */
 const calmRest = httpRest(base, options.username, options.password, CALM_AT_ONCE);
 let rest: Rest = httpRest(base, options.username, options.password);
 let socketRest: SocketRest | undefined;
 /** Asterisk 16 takes a word for the cause of a hang-up, newer ones any Q.850 code. An unknown parameter would be ignored: cause 16. */
 let takesCodes = true;
 
-/** An answer that is neither success nor one of those the operation knows what to do with. */
+/** An answer that is neither a success nor one that the operation handles. */
 class RefusedError extends Error {
   constructor(r: RestRequest, { status, body }: RestAnswer) {
     const said = (body as { message?: unknown } | undefined)?.message;
@@ -143,6 +146,10 @@ const operations: Record<string, (args: never) => Promise<unknown>> = {
     if (!ok) return undefined;
     const aors = attributes(body).find(([k]) => k === 'aors')?.[1] ?? '';
     return aors.split(',').flatMap((name) => name.trim() || []);
+  },
+  /** Asterisk has said nothing of contacts that came: it is asked as versions before did. */
+  async hearAndTakeTexts() {
+    await hearAndTakeTexts({ ask, keepsOrder: rest.keepsOrder }, options.app);
   },
   async onlineEndpoints() {
     const { body } = await ask({ method: 'GET', path: 'endpoints/PJSIP' });
@@ -227,7 +234,7 @@ port.on('message', (m: ToWorker) => {
 
 // ── The link ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Asks once by plain HTTP first: ari-client turns a wrong password into an exception nobody can read. */
+/** Asks once by plain HTTP first, because ari-client turns a wrong password into an unreadable exception. */
 async function lookFirst(): Promise<{ version: string } | undefined> {
   const authorization = `Basic ${Buffer.from(`${options.username}:${options.password}`).toString('base64')}`;
   const url = new URL('ari/asterisk/info', base);
@@ -285,7 +292,7 @@ async function main(): Promise<void> {
   // ari-client would reconnect but never subscribe again: a new worker does both.
   events.on('WebSocketReconnecting', () => end('the websocket closed'));
   events.on('WebSocketMaxRetries', () => end('the websocket closed'));
-  await client.start(options.app);
+  await client.start([options.app, contactsAppOf(options.app)]);
   const socket = (client as unknown as Inner)._ws;
   // ari-client's own reader makes an object with forty methods of each channel, and throws on a type it does not know.
   socket.removeAllListeners('message');
@@ -296,7 +303,14 @@ async function main(): Promise<void> {
   await ask({ method: 'PUT', path: `${application}/eventFilter`, body: filter });
   await restBySocket(client);
   takesCodes = await hangsUpByCode();
-  await ask({ method: 'POST', path: `${application}/subscription`, query: { eventSource: 'endpoint:PJSIP' } });
+  const { texts, ...why } = await hearContacts({ ask, keepsOrder: rest.keepsOrder }, options.app);
+  if (texts === 'taken')
+    say({
+      t: 'log',
+      level: 'warn',
+      fields: { ...why, hint: TEXTS_TAKEN },
+      message: 'texts that nobody takes are not refused',
+    });
   let pongAt = performance.now();
   events.on('pong', () => {
     pongAt = performance.now();
@@ -318,7 +332,7 @@ async function hangsUpByCode(): Promise<boolean> {
   return parametersOf(body, '/channels/{channelId}', 'DELETE').includes('reason_code');
 }
 
-/** Nothing where this Asterisk takes no requests by websocket: it describes their answers, and answers one, or it does not. */
+/** Sends requests by websocket where this Asterisk takes them: its description and one trial request show that. */
 async function restBySocket(client: ari.Client): Promise<void> {
   const { _swagger: described, _ws: ws } = client as unknown as Inner;
   if (!described.apis.events.models.RESTResponse) return;
@@ -328,7 +342,7 @@ async function restBySocket(client: ari.Client): Promise<void> {
   if (answer?.status === 200) rest = socketRest;
 }
 
-/** One message of the websocket. What cannot be read is dropped: nobody could say what it was. */
+/** Parses one message of the websocket. An unreadable one is dropped, because nothing can be known of it. */
 async function heard(text: unknown): Promise<void> {
   let event: Record<string, unknown>;
   try {
@@ -340,7 +354,7 @@ async function heard(text: unknown): Promise<void> {
   if (!(EVENTS as readonly unknown[]).includes(event.type)) return;
   const fields = eventFields(event);
   const contact = event.contact_info as { aor?: unknown; uri?: unknown; contact_status?: unknown } | undefined;
-  // A phone that has just come is read at once: a waiting call needs to know where it is and until when.
+  // A contact that has just been added is read at once: a waiting call needs its address and its expiry.
   if (contact && contact.contact_status !== 'Removed') {
     const id = contactObjectId(String(contact.aor), String(contact.uri));
     fields.contact = await readContact(id).catch(() => undefined);
@@ -348,7 +362,10 @@ async function heard(text: unknown): Promise<void> {
   say({ t: 'event', event: fields });
 }
 
-const idOf = (channel: unknown) => ({ id: (channel as AriChannel | undefined)?.id });
+const idOf = (channel: unknown) => {
+  const { id, dialplan } = (channel as AriChannel | undefined) ?? {};
+  return { id, exten: dialplan?.exten };
+};
 
 /** Plain data only: ari-client hangs live objects into its events, which cannot leave the thread. */
 function eventFields(event: Record<string, unknown>): Record<string, unknown> {
@@ -359,10 +376,11 @@ function eventFields(event: Record<string, unknown>): Record<string, unknown> {
     ...(event.args ? { args: event.args } : {}),
     ...(event.cause === undefined ? {} : { cause: event.cause }),
     ...(event.soft === undefined ? {} : { soft: event.soft }),
-    ...(event.eventname === undefined ? {} : { eventname: event.eventname, userevent: event.userevent }),
     ...(event.contact_info ? { contact_info: event.contact_info } : {}),
     ...(channel ? { channel: channelFields(channel) } : {}),
-    ...(event.dialstatus === undefined ? {} : { dialstatus: event.dialstatus, caller: idOf(event.caller) }),
+    ...(event.dialstatus === undefined
+      ? {}
+      : { dialstatus: event.dialstatus, caller: idOf(event.caller), peer: idOf(event.peer) }),
   };
 }
 

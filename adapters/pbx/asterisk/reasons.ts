@@ -1,4 +1,4 @@
-/** Why a leg is hung up, in the words of Asterisk versions that take no Q.850 code. Pure. */
+/** The reason of a hang-up, in the words of Asterisk versions that take no Q.850 code. Pure. */
 
 /** ARI's words (16 to 18). What is not here has none: `normal`, cause 16. */
 const REASONS: Readonly<Record<number, string>> = {

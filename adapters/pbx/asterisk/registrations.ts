@@ -1,6 +1,6 @@
 /**
- * What Asterisk holds of registrations: its events, its answers, and each REGISTER on the wire where HEP shows it. Makes the
- * port's facts of them; knows nothing of calls but which accounts one waits for.
+ * Reads Asterisk's registrations from its events, its answers, and each REGISTER on the wire where HEP shows it. Makes the
+ * port's facts of them; of calls it knows only for which accounts one waits.
  */
 import { type Aor, aorOf, aorUser } from '../../../plugin/core/aor.ts';
 import { LONGEST_USER_AGENT, shortened } from '../../../plugin/core/detached.ts';
@@ -10,6 +10,7 @@ import type { Clock } from '../../../plugin/ports/clock.ts';
 import type { AskAnswer, HeldContact, PbxEvent } from '../../../plugin/ports/pbx-link.ts';
 import { CALL_DEADLINE, CALM_DEADLINE } from './deadlines.ts';
 import { contactObjectId } from './dial.ts';
+import { Hearing } from './hearing.ts';
 import { HepSensor } from './hep.ts';
 import type { WireRegister } from './hep-register.ts';
 import type { AsteriskOptions } from './options.ts';
@@ -45,6 +46,7 @@ export class Registrations {
   readonly #clock: Clock;
   readonly #hep: HepSensor | undefined;
   readonly #watch: ContactWatch;
+  readonly #hearing: Hearing;
   readonly #removals: Removals;
   readonly #shown: ShownContacts;
   readonly #wire: WireFacts;
@@ -70,9 +72,13 @@ export class Registrations {
       contact: (user, uri) => this.#contact(user, uri),
       say: (event) => options.say(event),
     });
+    this.#hearing = new Hearing(clock, () => void this.#hearsNothing());
     this.#watch = new ContactWatch(clock, {
       read: (aor) => this.#contacts(aorIdOf(aor, options.realm), CALL_DEADLINE),
-      seen: (contact, since) => this.#seen(contact, 'watch', since),
+      seen: (contact, since, isNew) => {
+        if (isNew) this.#hearing.found();
+        this.#seen(contact, 'watch', since);
+      },
     });
   }
 
@@ -84,10 +90,11 @@ export class Registrations {
     await this.#hep?.start();
   }
 
-  /** No timer rings any more and no datagram becomes a fact. */
+  /** Ends all timers; no datagram becomes a fact afterwards. */
   stopLooking(): void {
     this.#stopped = true;
     this.#watch.stop();
+    this.#hearing.stop();
     this.#removals.stop();
   }
 
@@ -95,9 +102,18 @@ export class Registrations {
     await this.#hep?.stop();
   }
 
-  /** The link was away: what was shown before says nothing any more. */
+  /** Forgets what the PBX has shown: the link was away, and contacts may have changed meanwhile. */
   forget(): void {
     this.#shown.clear();
+    this.#hearing.begin();
+  }
+
+  async #hearsNothing(): Promise<void> {
+    const { deps, pbx, call } = this.#o;
+    const hint =
+      'this Asterisk is newer than those that pushwake was tried on: tell us its version. From now on it answers 202 to a SIP MESSAGE that nobody takes';
+    deps.log.warn({ pbx, hint }, 'Asterisk does not say which contacts are new, it is asked in another way');
+    await call('hearAndTakeTexts', {}, CALM_DEADLINE).catch(() => undefined);
   }
 
   #aor(aorId: string): Aor | undefined {
@@ -123,6 +139,7 @@ export class Registrations {
     const aor = this.#aor(fact.aorId);
     if (!aor) return;
     this.#removals.forget(aor, fact.uri);
+    if (fact.fact === 'contactNew') this.#hearing.told();
     const at = this.#at(fact.atEpochMs);
     // Could not be read: the event alone is enough to bind; what was granted stays unknown.
     const contact = this.#held(aor, { ...fact.stored, uri: fact.uri });
@@ -218,7 +235,7 @@ export class Registrations {
     const calls = (this.#waiting.get(aor) ?? 0) + (on ? 1 : -1);
     if (calls > 0) this.#waiting.set(aor, calls);
     else this.#waiting.delete(aor);
-    // HEP tells each REGISTER within a tenth of a millisecond; without it a waiting AOR is looked at closely.
+    // With HEP each REGISTER is known within a tenth of a millisecond; without it the contacts of a waiting AOR are asked for often.
     if (this.#hep) return;
     if (on) this.#watch.add(aor);
     else this.#watch.remove(aor);

@@ -1,6 +1,6 @@
 /**
- * With HEP, a log-out is told twice: as `Removed` by ARI, which looks like an expiry or a closed socket, and as the REGISTER
- * itself. The one that says why must be heard first, because afterwards nobody knows the contact any more. So `Removed` is
+ * With HEP, a log-out arrives twice: as `Removed` from ARI, which looks like an expiry or a closed socket, and as the REGISTER
+ * itself. The REGISTER, which gives the reason, must be processed first, because afterwards the contact is unknown. So `Removed` is
  * held back for longer than the other way takes; nobody waits for it.
  */
 import type { Aor } from '../../../plugin/core/aor.ts';
@@ -40,7 +40,7 @@ export class Removals {
     return [...this.#held.keys()].filter((r) => r.aor === aor).map((r) => r.uri);
   }
 
-  /** The contact is back: it was never away. */
+  /** Cancels the removal of a contact that is registered again. */
   forget(aor: Aor, uri: string): void {
     for (const [removal, cancel] of this.#held) {
       if (removal.aor !== aor || removal.uri !== uri) continue;

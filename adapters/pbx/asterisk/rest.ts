@@ -32,9 +32,9 @@ const uriOf = ({ path, query }: RestRequest): string =>
     ? `${path}?${new URLSearchParams(query).toString().replaceAll('+', '%20')}`
     : path;
 
-/** Nobody waits longer than this for one answer; the connection is then taken for dead. */
+/** How long one answer is awaited at most, in ms; after that the connection counts as dead. */
 const HTTP_TIMEOUT_MS = 5_000;
-/** At most so many requests at once: Asterisk's own HTTP server has a limit of 100 sessions, and it is not ours alone. */
+/** How many requests are open at once at most: Asterisk's HTTP server has a limit of 100 sessions, and others use it too. */
 const HTTP_AT_ONCE = 16;
 
 export function httpRest(base: URL, user: string, password: string, atOnce = HTTP_AT_ONCE): Rest {

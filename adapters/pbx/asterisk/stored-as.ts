@@ -4,9 +4,9 @@
  */
 import { type ContactForm, contactForm, sameForm } from '../../../plugin/core/contact-uri.ts';
 
-/** A URI with more parameters than this is nobody's contact: the apps we know send up to 14. */
+/** A URI with more parameters than this is not compared: the apps we know send up to 14. */
 const MOST_PARAMS = 24;
-/** Contacts of one account that are looked at. */
+/** How many contacts of one account are compared at most. */
 const MOST_HELD = 32;
 
 interface Candidate<C> {

@@ -5,8 +5,11 @@
 import { LONGEST_CALLER, shortened } from '../../../plugin/core/detached.ts';
 import { parseRef } from '../../../plugin/core/wake.ts';
 
-/** What an ARI event says, before the AOR is mapped to a realm and the contact is read. */
-export type AriFact =
+/** The content of an ARI event, before the AOR is mapped to a realm and the contact is parsed. */
+export type AriFact = ContactFact | CallFact;
+
+/** A fact about a contact, for `registrations.ts`. */
+export type ContactFact =
   /** `contactHeld`: a qualified contact answers again: it exists, but no REGISTER is proved. */
   | {
       readonly fact: 'contactNew' | 'contactHeld';
@@ -16,12 +19,15 @@ export type AriFact =
       /** res_pjsip's own words for it, where it could be read. */
       readonly stored?: Readonly<Record<string, string>>;
     }
-  | { readonly fact: 'contactRemoved'; readonly aorId: string; readonly uri: string; readonly atEpochMs: number }
+  | { readonly fact: 'contactRemoved'; readonly aorId: string; readonly uri: string; readonly atEpochMs: number };
+
+/** A fact about a channel, for `calls.ts`. */
+export type CallFact =
   | {
       readonly fact: 'wakeLeg';
       readonly channelId: string;
       readonly aorId: string;
-      /** Whose settings its contacts are dialled with; several endpoints may share an AOR. */
+      /** The endpoint whose settings apply when its contacts are dialled; several endpoints may share an AOR. */
       readonly endpoint: string;
       /** The caller's own channel, which dials by itself: its end and its answer are not those of the Dial. */
       readonly own: boolean;
@@ -41,11 +47,11 @@ export type AriFact =
     }
   | { readonly fact: 'leftStasis'; readonly channelId: string }
   | { readonly fact: 'ringing'; readonly ref: string }
-  /** A phone that came too late has heard of the call that is over. */
+  /** A phone that came too late now shows the call that is over. */
   | { readonly fact: 'lateRinging'; readonly channelId: string }
   | { readonly fact: 'answered'; readonly channelId: string }
-  /** One of the legs that this channel dials was answered. */
-  | { readonly fact: 'dialAnswered'; readonly channelId: string }
+  /** A phone that this channel dials has answered. `leaves`: it is sent away from this Dial at once, for whatever reason. */
+  | { readonly fact: 'dialAnswered'; readonly channelId: string; readonly leaves: boolean }
   /** The leg will end; why, if it ends now. `fromOutside`: because of its call; otherwise its dialplan is through, or we asked for it. */
   | {
       readonly fact: 'hangupRequested';
@@ -54,13 +60,13 @@ export type AriFact =
       readonly fromOutside: boolean;
     }
   | { readonly fact: 'ended'; readonly channelId: string; readonly cause: number }
-  /** Another process connected with our application's name: we hear nothing any more. */
+  /** Another process connected with our application's name: no event reaches us any more. */
   | { readonly fact: 'replaced' };
 
-/** Begins the name of a channel, and of its extension, that shows a late phone that its call is over. */
+/** The prefix of the name of a channel, and of its extension, that shows a late phone that its call is over. */
 export const LATE = 'late-';
 
-/** Any name that a dial string takes as it is. */
+/** A name that a dial string takes unescaped. */
 const ENDPOINT = /^[0-9A-Za-z._~+*#-]{1,128}$/;
 
 type Json = Record<string, unknown>;
@@ -85,33 +91,37 @@ export function translate(event: unknown): AriFact | undefined {
         : undefined;
     case 'StasisEnd':
       return channelId ? { fact: 'leftStasis', channelId } : undefined;
-    case 'ChannelStateChange': {
-      if (channel.state === 'Up' && channelId) return { fact: 'answered', channelId };
-      const ref = text(object(channel.dialplan).exten);
-      if (channel.state === 'Ringing' && ref?.startsWith(LATE)) return { fact: 'lateRinging', channelId: ref };
-      // The PJSIP channel that a leg dialled carries the leg's extension: this is the 180 of that very leg.
-      return channel.state === 'Ringing' && ref && parseRef(ref) ? { fact: 'ringing', ref } : undefined;
-    }
+    case 'ChannelStateChange':
+      return channel.state === 'Up' && channelId ? { fact: 'answered', channelId } : undefined;
     case 'ChannelHangupRequest':
       return channelId
         ? { fact: 'hangupRequested', channelId, cause: Number(e.cause) || 0, fromOutside: e.soft !== true }
         : undefined;
     case 'ChannelDestroyed':
       return channelId ? { fact: 'ended', channelId, cause: Number(e.cause) || 0 } : undefined;
-    case 'Dial': {
-      const caller = text(object(e.caller).id);
-      return e.dialstatus === 'ANSWER' && caller ? { fact: 'dialAnswered', channelId: caller } : undefined;
-    }
-    case 'ChannelUserevent': {
-      // The phone that answers leaves its leg for the caller at once: the leg itself never comes up.
-      const leg = e.eventname === 'PushwakeAnswered' ? text(object(e.userevent).Leg) : undefined;
-      return leg ? { fact: 'answered', channelId: leg } : undefined;
-    }
+    case 'Dial':
+      return dial(String(e.dialstatus), object(e.caller), text(object(e.peer).id));
     case 'ApplicationReplaced':
       return { fact: 'replaced' };
     default:
       return undefined;
   }
+}
+
+/**
+ * What a Dial says of the leg that dials: the phones' own channels are none of ours, and nobody tells us of them (`contact-events.ts`).
+ * `CONTINUE`: the phone has answered and leaves its leg for the caller, as the shipped dialplan wants it; the leg never comes up.
+ */
+function dial(status: string, caller: Json, peerId: string | undefined): AriFact | undefined {
+  const channelId = text(caller.id);
+  if (status === 'ANSWER' || status === 'CONTINUE') {
+    return channelId ? { fact: 'dialAnswered', channelId, leaves: status === 'CONTINUE' } : undefined;
+  }
+  if (status !== 'RINGING') return undefined;
+  // A leg is named by its extension: this is the 180 that came for it.
+  const ref = text(caller.exten);
+  if (ref && parseRef(ref)) return { fact: 'ringing', ref };
+  return peerId?.startsWith(LATE) ? { fact: 'lateRinging', channelId: peerId } : undefined;
 }
 
 function contact(info: Json, atEpochMs: number, read: Record<string, string> | undefined): AriFact | undefined {
@@ -133,11 +143,11 @@ function contact(info: Json, atEpochMs: number, read: Record<string, string> | u
 }
 
 /** Our legs by the arguments the shipped dialplan gives Stasis. */
-function leg(args: readonly string[], channel: Json, channelId: string, seenEpochMs: number): AriFact | undefined {
+function leg(args: readonly string[], channel: Json, channelId: string, seenEpochMs: number): CallFact | undefined {
   const created = epoch(channel.creationtime);
   const startedEpochMs = Number.isFinite(created) ? created : seenEpochMs;
   const [kind, first, second, third, fourth] = args;
-  // It answered, by itself: it has heard of the call all the same.
+  // The phone answered by itself, so it shows the call as well.
   if (kind === 'late') return { fact: 'lateRinging', channelId };
   if ((kind === 'compose' || kind === 'visit') && first) {
     // ARI shows who calls also where the caller withholds it; only the dialplan says whether that is so.
@@ -172,7 +182,7 @@ function leg(args: readonly string[], channel: Json, channelId: string, seenEpoc
   return undefined;
 }
 
-/** It stands in a dial string. A dialplan from before it was said means the endpoint of the AOR's name. */
+/** The endpoint stands in a dial string. An older dialplan does not pass it; then it is the endpoint with the AOR's name. */
 function endpointOf(said: string | undefined, aorId: string): string {
   return said !== undefined && ENDPOINT.test(said) ? said : aorId;
 }
@@ -182,8 +192,8 @@ function callerOf({ name, number }: Json): { name?: string; number?: string } | 
   return shown || dialled ? { ...(shown && { name: shown }), ...(dialled && { number: dialled }) } : undefined;
 }
 
-/** Channels that waited in our application while we were away: the same facts as their StasisStart would have told. */
-export function translateWaiting(channel: unknown, app: string): AriFact | undefined {
+/** Channels that waited in our application while we were away: the same facts as their StasisStart would have given. */
+export function translateWaiting(channel: unknown, app: string): CallFact | undefined {
   const c = object(channel);
   const plan = object(c.dialplan);
   const data = text(plan.app_data);

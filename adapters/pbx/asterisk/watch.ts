@@ -11,7 +11,7 @@ import type { DurationMs, Instant } from '../../../plugin/core/time.ts';
 import type { Clock } from '../../../plugin/ports/clock.ts';
 import type { HeldContact } from '../../../plugin/ports/pbx-link.ts';
 
-/** Long enough to cost nothing, short enough that a woken phone does not notice. */
+/** How long to wait between two looks: long enough to cost nothing, short enough that a woken phone is not delayed noticeably. */
 export const LOOK_EVERY_MS: DurationMs = 100;
 
 interface Watched {
@@ -26,8 +26,8 @@ interface Watched {
 
 export interface WatchIo {
   readonly read: (aor: Aor) => Promise<readonly HeldContact[]>;
-  /** `since`: it registered after this instant, which is all that is proved. */
-  readonly seen: (contact: HeldContact, since: Instant) => void;
+  /** `since`: it registered after this instant, which is all that is proved. `isNew`: it was not there at the look before. */
+  readonly seen: (contact: HeldContact, since: Instant, isNew: boolean) => void;
 }
 
 export class ContactWatch {
@@ -82,7 +82,7 @@ export class ContactWatch {
       for (const contact of known ? contacts : []) {
         const before = known?.expiries.get(contact.uri);
         if (known && (before === undefined || (contact.expiresAt ?? 0) > before))
-          this.#io.seen(contact, known.lookedAt);
+          this.#io.seen(contact, known.lookedAt, before === undefined);
       }
     } catch {
       // The link is down or slow; the next look may do better, and the wake has its own end.

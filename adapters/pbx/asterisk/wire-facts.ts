@@ -1,5 +1,5 @@
 /**
- * What HEP tells becomes a fact here. A datagram is a hint: it counts once the contact store agrees. Contacts the store has
+ * Turns what was read from HEP into facts. A datagram is a hint: it counts once the contact store agrees. Contacts that the store has
  * shown lately need not be shown again; the rest is asked for out of the way of calls.
  */
 import type { Aor } from '../../../plugin/core/aor.ts';
@@ -12,17 +12,17 @@ import type { WireContact, WireRegister } from './hep-register.ts';
 import type { Removals } from './removals.ts';
 import { storedAmong } from './stored-as.ts';
 
-/** What the wire says of a new contact is looked up so much later than the PBX's own word for it takes. */
+/** A new contact on the wire is looked up after this delay, because the PBX's own event about it comes within that time. */
 const AFTER_THE_EVENT: DurationMs = 25;
-/** After this the store is asked again, so that a forger could not keep a contact alive that is long gone. */
+/** After this the store is asked again, so that a forger cannot keep a contact alive that has gone. */
 const SHOWN_LATELY: DurationMs = 10 * MINUTE;
 const SHOWN_AT_MOST = 20_000;
 /** A contact weighs 1 kB and more, nearly all of it URI and User-Agent. */
 const SHOWN_BYTES_AT_MOST = 24 * 1024 * 1024;
-/** REGISTERs that are looked up at the PBX at the same time. Who floods the port does not flood the PBX behind it. */
+/** How many REGISTERs are looked up at the PBX at the same time, so that a flood of datagrams does not flood the PBX. */
 const LOOKED_UP_AT_MOST = 500;
 
-/** Contacts the PBX itself has shown lately. */
+/** Contacts that the PBX itself has shown lately. */
 export class ShownContacts {
   readonly #clock: Clock;
   readonly #shown = new BoundedMap<string, { readonly contact: HeldContact; readonly atMs: number }>({
@@ -51,7 +51,7 @@ export class ShownContacts {
     return shown.contact.expiresAt !== undefined && shown.contact.expiresAt < now ? undefined : shown.contact;
   }
 
-  /** The link was away: who went meanwhile was not told. */
+  /** Forgets what was shown: while the link was away, contacts may have been removed without an event. */
   clear(): void {
     this.#shown.clear();
   }
@@ -97,7 +97,7 @@ export class WireFacts {
   }
 
   async #lookUp(aor: Aor, r: WireRegister): Promise<void> {
-    // While a call waits for it the PBX tells a new contact itself, at this very moment: that comes first.
+    // While a call waits for the AOR, Asterisk sends an event about a new contact at this very moment: let that come first.
     if (this.#io.isWaiting(aor)) await new Promise<void>((done) => void this.#io.clock.after(AFTER_THE_EVENT, done));
     try {
       await (r.contacts.some((c) => c.unregister) ? this.#confirmAll(aor, r) : this.#confirmEach(r));
@@ -153,7 +153,7 @@ export class WireFacts {
       return;
     }
     if (storedAmong(held)(c.wireUri, r.source)) return;
-    // RFC 8599 §4.1.2 leaves pn-prid out of it: what Asterisk has just removed tells how it was stored.
+    // RFC 8599 §4.1.2 leaves pn-prid out of it: the contact that Asterisk has just removed shows how it was stored.
     const removed = this.#io.removals.of(aor).map((uri) => ({ uri }));
     const uri = storedAmong(removed)(c.wireUri, r.source)?.uri ?? c.storedUri;
     if (uri !== undefined && !held.some((h) => h.uri === uri)) this.#io.say({ ...said, uri });

@@ -17,7 +17,7 @@ export class Instants {
   }
 
   /**
-   * When a REGISTER happened that is told now. FreeSWITCH stamps events with a clock that stands still for up to 20 ms, which
+   * The instant of a REGISTER whose event arrives now. FreeSWITCH stamps events with a clock that stands still for up to 20 ms, which
    * would put a phone's REGISTER before the call that woke it. What comes after the call in the stream came after it.
    */
   heard(epochMs: number): Instant {

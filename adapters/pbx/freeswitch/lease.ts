@@ -56,7 +56,7 @@ export class Lease implements Presence {
     }
     this.#held = true;
     this.#renewedMs = askedMs;
-    // The name first: a call must never be told to a node that does not hold the lease.
+    // The name first: the event of a call must never go to a node that does not hold the lease.
     await Promise.all([
       this.#api(`hash insert/pushwake/node/${this.#node}`),
       this.#api(`hash insert/pushwake/until/${nowSeconds + LEASE_SECONDS}`),
@@ -69,13 +69,13 @@ export class Lease implements Presence {
     this.#dropped = true;
     if (!this.#held) return;
     this.#held = false;
-    // It hung for so long that its lease has run out, or will within a second: what stands there may be another node's.
+    // It hung until its lease ran out, or will within a second: the value may be another node's.
     if (this.#monotonicMs() - this.#renewedMs > (LEASE_SECONDS - 1) * 1_000) return;
     await this.#api('hash delete/pushwake/until');
   }
 }
 
-/** In place of the lease while pushwake only observes: the dialplan tells of each call and goes on as if nobody were there. */
+/** In place of the lease while pushwake only observes: the dialplan raises an event for each call and goes on as if pushwake were not there. */
 export class Observing implements Presence {
   readonly #api: Api;
   #dropped = false;
@@ -104,5 +104,5 @@ const NO_HASH = 'FreeSWITCH knows no marks: is mod_hash loaded?';
 function secondsOf(strepoch: string): number {
   const seconds = Number(strepoch.trim());
   if (Number.isInteger(seconds)) return seconds;
-  throw new Error('FreeSWITCH does not tell its time: is mod_commands loaded?');
+  throw new Error('FreeSWITCH does not answer with its time: is mod_commands loaded?');
 }

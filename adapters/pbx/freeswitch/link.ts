@@ -16,7 +16,7 @@ export interface LinkData {
   readonly address: Address;
   readonly node: string;
   readonly profiles: readonly string[];
-  /** Calls are told, and never wait for us. */
+  /** Only observe: calls raise events and never wait for us. */
   readonly observing: boolean;
 }
 

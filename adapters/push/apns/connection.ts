@@ -6,9 +6,10 @@
  */
 import { type ClientHttp2Session, type ClientHttp2Stream, constants } from 'node:http2';
 import { MultiProvider } from '@parse/node-apn';
-import { type DurationMs, SECOND } from '../../../plugin/core/time.ts';
+import type { DurationMs } from '../../../plugin/core/time.ts';
 import type { Clock } from '../../../plugin/ports/clock.ts';
 import type { GiveUp } from '../../../plugin/ports/push-provider.ts';
+import { ASKED_AFTER, Liveness } from '../../shared/alive.ts';
 import { TimeLimit } from '../../shared/time-limit.ts';
 import type { Credential, Endpoint } from './options.ts';
 import { type ApnsAnswer, readAnswer, reasonOfError } from './outcome.ts';
@@ -53,10 +54,6 @@ interface InnerClient {
 
 /** Apple takes a signature for an hour (and no new one within 20 minutes). */
 const SIGNED_ANEW_AFTER_S = 3_300;
-/** An answer takes Apple 20 to 200 ms; after this long without one the connection is asked whether it is alive. */
-const ASKED_AFTER: DurationMs = 500;
-/** Five times the longest way to Apple and back. */
-const ALIVE_WITHIN: DurationMs = SECOND;
 /** Apple's answers are below 200 bytes; a page of a proxy is not read to its end. */
 const MOST_BODY_CHARACTERS = 4_096;
 
@@ -76,7 +73,7 @@ export function connect(options: ConnectionOptions): ApnsConnection {
   for (const client of clients) finishStreamsOnGoaway(client);
   const limit = new TimeLimit(clock, requestTimeoutMs);
   const slow = new TimeLimit(clock, ASKED_AFTER);
-  const asking = new Set<ClientHttp2Session>();
+  const liveness = new Liveness(clock);
   let turn = 0;
 
   return {
@@ -93,7 +90,7 @@ export function connect(options: ConnectionOptions): ApnsConnection {
     warm() {
       for (const client of clients) {
         if (isUsable(client.session)) {
-          askWhetherAlive(client.session);
+          liveness.ask(client.session);
           continue;
         }
         // A service that cannot be reached now is reported by the next push that needs it.
@@ -107,34 +104,6 @@ export function connect(options: ConnectionOptions): ApnsConnection {
       for (const { session } of clients) session?.destroy();
     },
   };
-
-  /**
-   * A firewall that forgot an idle connection, or a line that went away, says nothing: the first calls after a quiet hour
-   * would wait on it until their own end. What does not answer a PING is cut off, and its pushes are tried on another.
-   */
-  function askWhetherAlive(session: ClientHttp2Session): void {
-    if (asking.has(session) || session.destroyed) return;
-    asking.add(session);
-    const done = () => {
-      cancel();
-      asking.delete(session);
-      session.off('close', done);
-    };
-    const cancel = clock.after(ALIVE_WITHIN, () => {
-      done();
-      session.destroy();
-    });
-    session.once('close', done);
-    try {
-      // A PING that is cancelled with its session is no answer, and `close` follows.
-      session.ping((error) => {
-        if (!error) done();
-      });
-    } catch {
-      // Not connected, or destroyed in between.
-      done();
-    }
-  }
 
   function ask(
     client: InnerClient,
@@ -195,7 +164,7 @@ export function connect(options: ConnectionOptions): ApnsConnection {
         // of an hour later. The next push opens another; those in flight may still finish.
         if (!session.closed) session.close();
       };
-      const onSlow = () => askWhetherAlive(session);
+      const onSlow = () => liveness.ask(session);
       limit.begin(onLate);
       slow.begin(onSlow);
       signal.addEventListener('abort', onAbort);

@@ -14,6 +14,7 @@ import type {
   PushRequest,
 } from '../../../plugin/ports/push-provider.ts';
 import { BadTokens } from '../bad-tokens.ts';
+import { type Carrier, type PayloadProfile, readProfile } from '../payload-profile.ts';
 import { printable } from '../verdicts.ts';
 import { WatchedFile } from '../watched-file.ts';
 import { type ApnsConnection, connect } from './connection.ts';
@@ -27,7 +28,7 @@ import {
   readCredential,
 } from './options.ts';
 import { type ApnsAnswer, outcomeOf } from './outcome.ts';
-import { buildMessage } from './payload.ts';
+import { buildMessage, LIMIT_BYTES } from './payload.ts';
 
 export { check } from './check.ts';
 export { ConfigError, optionsSchema } from './options.ts';
@@ -54,6 +55,7 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
   const options = optionsSchema.parse(input);
   const keys = readKeys(options, name, clock);
   const keyOfApp = new Map(options.apps.map((app) => [app, keys.get(keyOf(app))]));
+  const textsOfApp = new Map(readProfiles(options, name).map(({ app, profile }) => [app, { ...app, profile }]));
   const foundOut = new Map<string, Environment>();
   const badTokens = new BadTokens();
   const mismatches = new Map<ApnsApp, number>();
@@ -77,11 +79,12 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
     // Not `tokenDead`: what is no token at all was garbled on its way to us, and says nothing about the app.
     const token = target.token.reveal();
     if (!DEVICE_TOKEN.test(token)) return { kind: 'failed', reason: 'token is not hex' };
-    const message = buildMessage(request, app);
+    const texts = textsOfApp.get(app);
+    const key = keyOfApp.get(app);
+    if (!texts || !key) return { kind: 'failed', reason: 'closed' };
+    const message = buildMessage(request, texts);
     if (!message) return { kind: 'failed', reason: 'payload too large' };
 
-    const key = keyOfApp.get(app);
-    if (!key) return { kind: 'failed', reason: 'closed' };
     refresh(key);
     const { first, other } = environments(app, target);
     const { fingerprint } = target.token;
@@ -255,6 +258,19 @@ function readKeys(options: ApnsOptions, name: string, clock: Clock): Map<string,
   }
   if (mistakes.length > 0) throw new ConfigError(mistakes.join('\n'));
   return keys;
+}
+
+/** A call may go by a visible push, which holds less than a VoIP one. */
+const CARRIER: Carrier = {
+  form: 'nested',
+  limitBytes: (purpose) => LIMIT_BYTES[purpose === 'call' ? 'alert' : 'background'],
+};
+
+function readProfiles(options: ApnsOptions, name: string): { app: ApnsApp; profile: PayloadProfile }[] {
+  return options.apps.map((app, index) => ({
+    app,
+    profile: readProfile(app.payload, `push.${name}.apps[${index}].payload`, CARRIER),
+  }));
 }
 
 function sameCredential(a: Credential, b: Credential): boolean {

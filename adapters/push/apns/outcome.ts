@@ -248,7 +248,7 @@ export function readAnswer(status: number, id: string | undefined, body: string)
 
 /** By the error codes of Node; the tests provoke each. */
 export function reasonOfError(thrown: unknown): string {
-  // A stream that waited for its connection tells why there was none as its cause.
+  // For a stream that waited for its connection, the error's cause says why there was none.
   const error = isObject(thrown) && isObject(thrown.cause) ? thrown.cause : thrown;
   const code = isObject(error) ? String(error.code ?? '') : '';
   const message = isObject(error) ? String(error.message ?? '') : '';

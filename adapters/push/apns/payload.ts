@@ -6,6 +6,8 @@ import { createHash } from 'node:crypto';
 import { type Instant, MINUTE, plus } from '../../../plugin/core/time.ts';
 import type { CallPush, PushRequest } from '../../../plugin/ports/push-provider.ts';
 import { cutToFit } from '../cut-to-fit.ts';
+import { isForLinphone, linphoneKeys, type PayloadProfile, templateOf } from '../payload-profile.ts';
+import { type JsonObject, render, valuesOf } from '../payload-template.ts';
 
 export interface ApnsMessage {
   readonly pushType: 'voip' | 'background' | 'alert';
@@ -30,6 +32,7 @@ const CANCEL_USEFUL_FOR = MINUTE;
 export interface AppTexts {
   readonly bundleId: string;
   readonly incomingCallText: string;
+  readonly profile: PayloadProfile;
 }
 
 /** Undefined when it cannot be brought under Apple's limit, even with every text cut that may be cut. */
@@ -45,22 +48,21 @@ export function buildMessage(request: PushRequest, app: AppTexts): ApnsMessage |
     }
     case 'cancel': {
       const { callId, aor, word } = request;
-      const payload = textOf({ aps: SILENT, pushwake: body(request, { callId, aor, ended: word }) });
+      const payload = silent(request, app, { callId, aor, ended: word });
       const expiration = seconds(earlier(request.expiresAt, plus(request.sentAt, CANCEL_USEFUL_FOR)));
       return fits(payload, 'background') ? { ...background(request, app, payload), expiration } : undefined;
     }
     case 'refresh': {
-      const payload = textOf({ aps: SILENT, pushwake: body(request, { aor: request.aor }) });
+      const payload = silent(request, app, { aor: request.aor });
       return fits(payload, 'background') ? background(request, app, payload) : undefined;
     }
     case 'notice': {
       const { aor, notice } = request;
       const payload = cutToFit<string>(
-        (text, title) =>
-          textOf({
-            aps: { alert: { ...(title && { title }), body: text }, sound: 'default' },
-            pushwake: body(request, { aor, notice }),
-          }),
+        (text, title) => {
+          const aps = { alert: { ...(title && { title }), body: text }, sound: 'default' };
+          return textOf(written(request, app, aps, [text, title]) ?? { aps, pushwake: body(request, { aor, notice }) });
+        },
         (built) => fits(built, 'alert'),
         request.body,
         request.title,
@@ -79,19 +81,42 @@ function callPayload(request: CallPush, app: AppTexts, type: 'voip' | 'alert'): 
   const { callId, aor, callKey } = request;
   return cutToFit<string>(
     (name, number) => {
-      const caller = name || number ? { caller: { ...(name && { name }), ...(number && { number }) } } : {};
-      const ours = { pushwake: body(request, { callId, aor, ...(callKey && { callKey }), ...caller }) };
-      if (type === 'voip') return textOf(ours);
       // Without a VoIP token a visible push is the only one iOS delivers at once, also to an app that was swiped away.
       // `mutable-content` lets the app's extension reword or drop it, `content-available` wakes an app that still runs.
       const shown = name || number;
       const alert = { title: app.incomingCallText, ...(shown && { body: shown }) };
-      return textOf({ aps: { alert, sound: 'default', 'mutable-content': 1, 'content-available': 1 }, ...ours });
+      const visible = { alert, sound: 'default', 'mutable-content': 1, 'content-available': 1 };
+      const theirs = written(request, app, type === 'voip' ? undefined : visible, [name, number]);
+      if (theirs) return textOf(theirs);
+      const caller = name || number ? { caller: { ...(name && { name }), ...(number && { number }) } } : {};
+      const ours = { pushwake: body(request, { callId, aor, ...(callKey && { callKey }), ...caller }) };
+      const keys = isForLinphone(app.profile, request.target) ? linphoneKeys(request) : undefined;
+      const aps = { ...keys, ...(type === 'alert' && visible) };
+      const shownName = keys && name ? { 'display-name': name } : {};
+      return textOf({ ...(Object.keys(aps).length > 0 && { aps }), ...shownName, ...ours });
     },
     (built) => fits(built, type),
     request.caller?.name,
     request.caller?.number,
   );
+}
+
+/** A silent push: in the app's own form where it has one. */
+function silent(request: PushRequest, app: AppTexts, what: Payload): string {
+  return textOf(written(request, app, SILENT, []) ?? { aps: SILENT, pushwake: body(request, what) });
+}
+
+/** In the app's own form; undefined where it has none. `aps` is what iOS needs to show, or not to show, the push; theirs goes over it. */
+function written(
+  request: PushRequest,
+  { profile }: AppTexts,
+  aps: Payload | undefined,
+  [first, second]: readonly (string | undefined)[],
+): Payload | undefined {
+  const template = templateOf(profile, request.purpose);
+  if (!template) return undefined;
+  const theirs = render(template, valuesOf(request, first, second));
+  return aps === undefined ? theirs : { ...theirs, aps: { ...aps, ...(theirs.aps as JsonObject | undefined) } };
 }
 
 /** Ours, the same for every service. Instants are epoch milliseconds. */

@@ -10,7 +10,8 @@ import { Agent } from 'node:https';
 import { deleteApp, initializeApp } from 'firebase-admin/app';
 import { getMessaging, type Messaging } from 'firebase-admin/messaging';
 import { JWT } from 'google-auth-library';
-import { MINUTE } from '../../../plugin/core/time.ts';
+import { type DurationMs, MINUTE, SECOND } from '../../../plugin/core/time.ts';
+import type { Token } from '../../../plugin/core/token.ts';
 import type { Clock } from '../../../plugin/ports/clock.ts';
 import type { GiveUp } from '../../../plugin/ports/push-provider.ts';
 import type { Endpoint, ServiceAccount } from './options.ts';
@@ -18,8 +19,11 @@ import { type FcmAnswer, readFailure } from './outcome.ts';
 import type { FcmMessage } from './payload.ts';
 
 export interface FcmSession {
-  /** One request, no retry. Never rejects. Aborted, it answers at once and cuts the request off. */
-  exchange(message: FcmMessage, token: string, signal: GiveUp): Promise<FcmAnswer>;
+  /**
+   * One request, no retry. Never rejects. Aborted, it answers at once and cuts the request off. `isCall`: somebody waits for it, so that a
+   * kept connection that is silent for a second counts as lost.
+   */
+  exchange(message: FcmMessage, token: Token, signal: GiveUp, isCall: boolean): Promise<FcmAnswer>;
   /** Fetches an access token, so that a call's push need not wait for one. */
   warm(): void;
   /** Takes no more pushes, lets those in flight finish. */
@@ -43,6 +47,19 @@ const CREATED = 'http.client.request.created';
 function onCreated(event: unknown): void {
   const request = typeof event === 'object' && event !== null && 'request' in event ? event.request : undefined;
   if (request instanceof ClientRequest) opened.getStore()?.add(request);
+}
+
+/**
+ * HTTP/1.1 has no PING: a kept connection whose other end went away without a word is as silent as a service that takes its time. Google
+ * answers in 0.1 to 0.5 s; a call has some seconds, and the second push of one call is told by its `callId`.
+ */
+const DOUBTED_AFTER: DurationMs = SECOND;
+
+/** A push on a kept connection has no answer: it goes again on a new one, and so does whatever comes next. */
+function doubt(requests: readonly ClientRequest[], agent: Agent, end: (reason: string) => void): void {
+  if (!requests.some((request) => request.reusedSocket)) return;
+  for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+  end('connection lost');
 }
 
 let watchers = 0;
@@ -85,7 +102,7 @@ export function openSession(options: SessionOptions): FcmSession {
     email: account.clientEmail,
     key: account.privateKey,
     scopes: [SCOPE],
-    // Without its own retries: a push would hear after 2 s only that there is no token.
+    // Its own retries are off: they would delay the error "no token" to a push by 2 s.
     transporterOptions: { agent, timeout: requestTimeoutMs, retryConfig: { retry: 0, noResponseRetries: 0 } },
   });
   let fetching: Promise<string> | undefined;
@@ -109,9 +126,11 @@ export function openSession(options: SessionOptions): FcmSession {
   const messaging = getMessaging(app);
   doNotRetry(messaging);
 
-  async function ask(message: FcmMessage, token: string): Promise<FcmAnswer> {
+  async function ask(message: FcmMessage, token: Token): Promise<FcmAnswer> {
+    const text = token.reveal();
+    const to = token.isInstallationId ? { fid: text } : { token: text };
     try {
-      const id: unknown = await messaging.send({ ...message, token });
+      const id: unknown = await messaging.send({ ...message, ...to });
       return typeof id === 'string' ? { status: 200, id } : { reasons: ['unreadable answer'] };
     } catch (error) {
       return readFailure(error, clock.now());
@@ -119,7 +138,7 @@ export function openSession(options: SessionOptions): FcmSession {
   }
 
   return {
-    async exchange(message, token, signal) {
+    async exchange(message, token, signal, isCall) {
       if (signal.aborted) return { reasons: ['aborted'] };
       const requests = new Set<ClientRequest>();
       const over = Promise.withResolvers<FcmAnswer>();
@@ -130,11 +149,13 @@ export function openSession(options: SessionOptions): FcmSession {
       };
       const onAbort = () => end('aborted');
       const cancelTimer = clock.after(requestTimeoutMs, () => end('no answer in time'));
+      const cancelDoubt = isCall ? clock.after(DOUBTED_AFTER, () => doubt([...requests], agent, end)) : undefined;
       signal.addEventListener('abort', onAbort, { once: true });
       try {
         return await Promise.race([opened.run(requests, () => ask(message, token)), over.promise]);
       } finally {
         cancelTimer();
+        cancelDoubt?.();
         signal.removeEventListener('abort', onAbort);
       }
     },
@@ -149,8 +170,8 @@ export function openSession(options: SessionOptions): FcmSession {
 }
 
 /**
- * firebase-admin repeats a push up to 4 times on 503, reset and timeout, within 7 s or as long as Retry-After says, before we
- * hear of it, and has no setting for that (its pull request 1739). Retry lies in `plugin/runtime/push/delivery.ts`.
+ * firebase-admin repeats a push up to 4 times on 503, reset and timeout, within 7 s or as long as Retry-After says, before it
+ * returns, and has no setting for that (its pull request 1739). Retry lies in `plugin/runtime/push/delivery.ts`.
  */
 function doNotRetry(messaging: Messaging): void {
   const { messagingRequestHandler } = messaging as unknown as {

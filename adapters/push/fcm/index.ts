@@ -14,6 +14,7 @@ import type {
   PushRequest,
 } from '../../../plugin/ports/push-provider.ts';
 import { BadTokens } from '../bad-tokens.ts';
+import { type Carrier, readProfile } from '../payload-profile.ts';
 import { printable } from '../verdicts.ts';
 import { WatchedFile } from '../watched-file.ts';
 import { createAgent, type FcmSession, openSession, watchRequests } from './connection.ts';
@@ -27,7 +28,7 @@ import {
   type ServiceAccount,
 } from './options.ts';
 import { outcomeOf, TOKEN_DOUBTFUL } from './outcome.ts';
-import { buildMessage } from './payload.ts';
+import { type AppTexts, buildMessage, LIMIT_BYTES } from './payload.ts';
 
 export { check } from './check.ts';
 export { ConfigError, optionsSchema } from './options.ts';
@@ -73,12 +74,12 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
       const hint = `no app of push.${name}.apps has the senderId or projectId "${printable(target.app)}"`;
       return { kind: 'misconfigured', reason: 'unknown app', hint, scope: 'device' };
     }
-    const message = buildMessage(request, project.app, clock.now());
+    const message = buildMessage(request, project.texts, clock.now());
     if (!message) return { kind: 'failed', reason: 'payload too large' };
 
     refresh(project);
     const session = sessionOf(project);
-    const answer = await session.exchange(message, target.token.reveal(), signal);
+    const answer = await session.exchange(message, target.token, signal, request.purpose === 'call');
     const outcome = outcomeOf(answer);
     if (answer.status !== undefined && answer.status !== 401) project.refusedSinceMs = undefined;
     if (outcome.kind === 'accepted')
@@ -179,8 +180,11 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
   };
 }
 
+const CARRIER: Carrier = { form: 'flat', limitBytes: () => LIMIT_BYTES };
+
 interface Project {
   readonly app: FcmApp;
+  readonly texts: AppTexts;
   readonly setting: string;
   readonly file: WatchedFile | undefined;
   account: ServiceAccount;
@@ -197,7 +201,9 @@ function readProjects(options: FcmOptions, name: string, clock: Clock): Project[
     try {
       const file = isAccountText(app.serviceAccount) ? undefined : new WatchedFile(app.serviceAccount, clock);
       const account = readAccount(app, setting);
-      projects.push({ app, setting, file, account, session: undefined, refusedSinceMs: undefined });
+      const profile = readProfile(app.payload, `push.${name}.apps[${index}].payload`, CARRIER);
+      const texts = { channelId: app.channelId, profile };
+      projects.push({ app, texts, setting, file, account, session: undefined, refusedSinceMs: undefined });
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       mistakes.push(error.message);

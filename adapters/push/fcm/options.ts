@@ -3,6 +3,7 @@ import { createPrivateKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { ConfigError } from '../../../plugin/ports/config-error.ts';
+import { payloadOption } from '../payload-profile.ts';
 
 const app = z.strictObject({
   projectId: z
@@ -24,6 +25,7 @@ const app = z.strictObject({
     .max(200)
     .optional()
     .describe('Notification channel of the app for notices. Default: the one its manifest names.'),
+  payload: payloadOption,
 });
 
 const endpoint = z.strictObject({

@@ -16,11 +16,18 @@ const ENABLE =
   'enable the Firebase Cloud Messaging API (v1) of this project and give the service account the role Firebase Cloud Messaging API Admin';
 const NEXT_MINUTE = 60 * SECOND;
 
-/** Ours: what the field violations of an INVALID_ARGUMENT say. */
-const TOKEN_INVALID = 'INVALID_ARGUMENT message.token';
-/** Ours: no field is named, and Google's sentence says that the token is none. */
+/** Ours: Google says that the token, or the installation id, is none. */
 export const TOKEN_DOUBTFUL = 'INVALID_ARGUMENT registration token';
-const NO_TOKEN_OF_GOOGLES = /registration token is not a valid FCM registration token/i;
+/** Ours: not what stands in the field is refused, but the field. */
+const FIELD_REFUSED = 'INVALID_ARGUMENT target field';
+/** Where a push says whom it is for. */
+const TARGET_FIELDS = ['message.token', 'message.fid'];
+/** A text of Google's that names one of them. */
+const TARGET_NAMED = /["'](?:token|fid)["']|message\.(?:token|fid)/;
+const NO_TOKEN_OF_GOOGLES =
+  /registration token is not a valid FCM registration token|invalid (?:registration token|installation id|fid)/i;
+/** What Google's JSON parser says of a field that it does not have, and what an API says of one that it no longer takes. */
+const NO_SUCH_FIELD = /unknown name|cannot find field|no longer supported|deprecated|removed/i;
 
 export const VERDICTS: readonly Verdict[] = [
   {
@@ -37,12 +44,6 @@ export const VERDICTS: readonly Verdict[] = [
     outcome: 'tokenDead',
     why: 'The app is gone from the device, or the token was not used for 270 days.',
   },
-  {
-    status: 400,
-    reason: TOKEN_INVALID,
-    outcome: 'tokenDead',
-    why: 'A field violation names `message.token`: what the phone reported is no token of FCM.',
-  },
 
   // The configuration. Every binding is kept.
   {
@@ -53,6 +54,13 @@ export const VERDICTS: readonly Verdict[] = [
     why: 'Without the word UNREGISTERED it is the project that is not found. firebase-admin calls both an unregistered token.',
   },
   { status: 404, reason: '*', outcome: 'misconfigured', hint: CHECK_APP, why: 'As NOT_FOUND, or a proxy in between.' },
+  {
+    status: 400,
+    reason: FIELD_REFUSED,
+    outcome: 'misconfigured',
+    hint: 'Google no longer takes the kind of address that this app reports: build the app with Firebase installation ids, and update pushwake',
+    why: 'The field that names the device is refused (`token`, or `fid`), not what stands in it. It is so for every device of the app, so none is dead.',
+  },
   {
     status: 403,
     reason: 'SENDER_ID_MISMATCH',
@@ -141,7 +149,7 @@ export const VERDICTS: readonly Verdict[] = [
     status: 400,
     reason: TOKEN_DOUBTFUL,
     outcome: 'failed',
-    why: 'Google says that the token is none, and names no field: a message of ours that it does not understand may be answered so as well. Three times the same token, 10 min apart, while others of the project are accepted: `tokenDead`. Five different tokens in a row, none accepted between: `misconfigured`.',
+    why: 'Google says that the token or installation id is none: a message of ours that it does not understand may be answered so as well, and all tokens of an app on the day Google gives them up. Three times the same token, 10 min apart, while others of the project are accepted: `tokenDead`. Five different tokens in a row, none accepted between: `misconfigured`.',
   },
   {
     status: 400,
@@ -207,16 +215,28 @@ function wordsOf({ status, details, message }: Record<string, unknown>): string[
   const fcm = ofType('google.firebase.fcm.v1.FcmError').map(({ errorCode }) => errorCode);
   const info = ofType('google.rpc.ErrorInfo').map(({ reason }) => reason);
   const words = [...fcm, ...info, status].filter((word) => typeof word === 'string');
-  const fields = ofType('google.rpc.BadRequest')
-    .flatMap(({ fieldViolations }) => (Array.isArray(fieldViolations) ? fieldViolations.filter(isObject) : []))
-    .map(({ field }) => field);
-  // Only the token may be at fault: with another field named beside it, the push is ours to mend.
-  const tokenOnly = fields.length > 0 && fields.every((field) => field === 'message.token');
+  const violations = ofType('google.rpc.BadRequest').flatMap(({ fieldViolations }) =>
+    Array.isArray(fieldViolations) ? fieldViolations.filter(isObject) : [],
+  );
   if (!words.includes('INVALID_ARGUMENT')) return words;
-  if (tokenOnly) return [TOKEN_INVALID, ...words];
-  const isDoubtful =
-    fields.length === 0 && typeof message === 'string' && NO_TOKEN_OF_GOOGLES.test(message.slice(0, 500));
-  return isDoubtful ? [TOKEN_DOUBTFUL, ...words] : words;
+  const word = wordOfTarget(violations, typeof message === 'string' ? message.slice(0, 500) : '');
+  return word === undefined ? words : [word, ...words];
+}
+
+/** Whether an INVALID_ARGUMENT is about whom the push is for: about the address, or about the field that it stands in. */
+function wordOfTarget(violations: readonly Record<string, unknown>[], message: string): string | undefined {
+  const texts = [message, ...violations.map(({ description }) => String(description ?? '').slice(0, 500))];
+  // With another field named beside it, the push is ours to mend.
+  const isOfTarget = violations.every(isTargetField);
+  const isOfMessage = violations.every(({ field }) => field === 'message' || field === '');
+  const names = violations.some(isTargetField) || texts.some((text) => TARGET_NAMED.test(text));
+  if (names && (isOfTarget || isOfMessage) && texts.some((text) => NO_SUCH_FIELD.test(text))) return FIELD_REFUSED;
+  if (violations.length > 0) return isOfTarget ? TOKEN_DOUBTFUL : undefined;
+  return NO_TOKEN_OF_GOOGLES.test(message) ? TOKEN_DOUBTFUL : undefined;
+}
+
+function isTargetField({ field }: Record<string, unknown>): boolean {
+  return TARGET_FIELDS.includes(String(field));
 }
 
 /** Why google-auth-library got no access token. */

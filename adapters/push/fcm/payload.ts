@@ -6,6 +6,8 @@ import { createHash } from 'node:crypto';
 import { between, type DurationMs, type Instant, MINUTE, SECOND } from '../../../plugin/core/time.ts';
 import type { PushRequest } from '../../../plugin/ports/push-provider.ts';
 import { cutToFit } from '../cut-to-fit.ts';
+import { isForLinphone, linphoneKeys, type PayloadProfile, templateOf } from '../payload-profile.ts';
+import { render, valuesOf } from '../payload-template.ts';
 
 /** FCM knows strings and nothing else. */
 export type Data = { readonly [field: string]: string };
@@ -36,6 +38,7 @@ const CANCEL_USEFUL_FOR = MINUTE;
 
 export interface AppTexts {
   readonly channelId?: string | undefined;
+  readonly profile: PayloadProfile;
 }
 
 /** Undefined when it cannot be brought under the limit, even with every text cut that may be cut. */
@@ -51,7 +54,14 @@ export function buildMessage(request: PushRequest, app: AppTexts, now: Instant):
       return cutToFit<FcmMessage>(
         (name, number) => {
           const caller = { ...(name && { 'caller.name': name }), ...(number && { 'caller.number': number }) };
-          return { data: body(request, { callId, aor, ...(callKey && { callKey }), ...caller }), android };
+          const theirs = written(request, app, [name, number]);
+          if (theirs) return { data: theirs, android };
+          const from = name || number;
+          const linphone = isForLinphone(app.profile, request.target)
+            ? { ...linphoneKeys(request), ...(from && { 'sip-from': from }), ...(name && { 'display-name': name }) }
+            : {};
+          const data = body(request, { callId, aor, ...(callKey && { callKey }), ...caller, ...linphone });
+          return { data, android };
         },
         fits,
         request.caller?.name,
@@ -62,14 +72,14 @@ export function buildMessage(request: PushRequest, app: AppTexts, now: Instant):
       const { callId, word } = request;
       const usefulMs = Math.min(leftMs, between(now, request.sentAt) + CANCEL_USEFUL_FOR);
       const android = { priority: 'high' as const, ttl: ttl(usefulMs) };
-      return onlyIfItFits({ data: body(request, { callId, aor, ended: word }), android });
+      return onlyIfItFits({ data: written(request, app, []) ?? body(request, { callId, aor, ended: word }), android });
     }
     case 'refresh': {
       // "High priority messages … should result in user-facing notifications"; what shows nothing is demoted, with the calls
       // after it. So a refresh is normal, though it may sleep through Doze, until it is one of the last.
       const priority = request.urgent ? ('high' as const) : ('normal' as const);
       const android = { priority, ttl: ttl(leftMs), collapseKey: keyOf(request.collapseId ?? 'pushwake-refresh') };
-      return onlyIfItFits({ data: body(request, { aor }), android });
+      return onlyIfItFits({ data: written(request, app, []) ?? body(request, { aor }), android });
     }
     case 'notice': {
       const { notice, collapseId } = request;
@@ -87,7 +97,7 @@ export function buildMessage(request: PushRequest, app: AppTexts, now: Instant):
       };
       return cutToFit<FcmMessage>(
         (text, title) => ({
-          data: body(request, { aor, notice }),
+          data: written(request, app, [text, title]) ?? body(request, { aor, notice }),
           notification: { ...(title && { title }), ...(text && { body: text }) },
           android,
         }),
@@ -97,6 +107,16 @@ export function buildMessage(request: PushRequest, app: AppTexts, now: Instant):
       );
     }
   }
+}
+
+/** In the app's own form; undefined where it has none. */
+function written(
+  request: PushRequest,
+  { profile }: AppTexts,
+  [first, second]: readonly (string | undefined)[],
+): Data | undefined {
+  const template = templateOf(profile, request.purpose);
+  return template && (render(template, valuesOf(request, first, second)) as Data);
 }
 
 /** The same fields as for every service, side by side: `caller.name` is a name with a dot in it. */

@@ -1,4 +1,4 @@
-/** What the log shows of a push: enough to follow it, nothing that could wake the phone or tell who calls. Pure. */
+/** The part of a push that the log shows: enough to follow it, nothing that could wake the phone or reveal the caller. Pure. */
 import type { PushRequest } from '../../../plugin/ports/push-provider.ts';
 
 export function fieldsOf(request: PushRequest): Record<string, unknown> {

@@ -42,7 +42,7 @@ export function systemd(options: SystemdOptions, clock: Clock, log: Logger): Sys
     execFile(program, words, { timeout: NOTIFIED_WITHIN_MS }, (error) => {
       if (!error || complained) return;
       complained = true;
-      log.warn({ program, reason: error.message.split('\n')[0] }, 'cannot tell systemd how the service does');
+      log.warn({ program, reason: error.message.split('\n')[0] }, 'cannot send the state of the service to systemd');
     });
   }
 

@@ -39,7 +39,7 @@ export function* checkRunning(answer: AdminAnswer, noAdmin: string | undefined):
     };
   }
   const wrong = whatIsWrong(health);
-  const remedy = '`pushwake status` tells what it is doing, its log says since when';
+  const remedy = '`pushwake status` shows what it is doing, its log shows since when';
   for (const found of wrong) yield { level: 'fail', what, found, remedy };
   if (wrong.length === 0) yield { level: 'ok', what, found: 'answers, its links are up, nothing is wrong' };
 }

@@ -51,7 +51,7 @@ export function unregistered(draft: Draft, event: Extract<LifecycleEvent, { type
   for (const b of [...draft.bindings]) {
     const here = b.contacts.filter((c) => c.pbx === pbx);
     const named = here.filter((c) => uri === undefined || c.uri === uri || sameContact(c.uri, uri));
-    // Asleep for so long that its contact expired, and then logged out: its token names it. With another contact here it
+    // The device slept until its contact expired, and then logged out: its token names it. With another contact here it
     // has only moved, and some apps log their old contact out, token and all.
     const byToken = here.length === 0 && params?.kind === 'push' && shareToken(b.targets, params.targets);
     if ((named.length === 0 && !byToken) || isOutdated(b, event.at, draft.now)) continue;

@@ -1,7 +1,7 @@
 /** A REGISTER, or a contact that a PBX holds: which device it is, and what it proves. */
 import { appChosen, type Binding, type Choice, choiceOf, type KnownContact, type Targets } from '../binding.ts';
 import type { LifecycleEvent, SeenContact } from '../events.ts';
-import { formerTokens, isSameDevice, sameTargets, shareToken, targetList } from '../identity.ts';
+import { formerTokens, isSameDevice, sameLibrary, sameTargets, shareToken, targetList } from '../identity.ts';
 import { pushParamsOf } from '../push-params.ts';
 import { isNotifiable, lifetimeOf } from '../schedule.ts';
 import { between, capped, type DurationMs, type Instant, isFromFuture, latest, plus, SECOND } from '../time.ts';
@@ -168,6 +168,7 @@ function renew(
   const significant =
     before !== binding.renewedAt ||
     !tokensSame ||
+    !sameLibrary(binding.targets, targets) ||
     !sameChoice(binding.choice, choice) ||
     instanceLearned ||
     grantedLearned ||

@@ -4,7 +4,7 @@
  */
 import { type Binding, type Claim, choiceOf } from '../binding.ts';
 import type { LifecycleEvent } from '../events.ts';
-import { formerTokens, sameTargets, shareToken, targetList } from '../identity.ts';
+import { formerTokens, sameTargets, shareToken, targetList, withLibraryOf } from '../identity.ts';
 import { lifetimeOf } from '../schedule.ts';
 import { between, capped, type DurationMs, type Instant, isFromFuture, latest, MINUTE, plus } from '../time.ts';
 import { type Draft, worthWriting } from './draft.ts';
@@ -129,7 +129,7 @@ function take(draft: Draft, binding: Binding, claim: Claim): void {
       ...(installId === undefined ? {} : { installId }),
       ...(changed && !isNew ? { formerTokens: formerTokens([b], claim.targets) } : {}),
     },
-    targets: claim.targets,
+    targets: withLibraryOf(b.targets, claim.targets),
     reportedAt: claim.at,
   };
   const learned =

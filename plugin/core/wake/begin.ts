@@ -1,4 +1,4 @@
-/** How a wake begins: by a call that arrives, or by one that waited while we were away. */
+/** Begins a wake: for a call that arrives, or for one that waited while we were away. */
 import type { AorRecord, Binding, Target } from '../binding.ts';
 import type { Policy } from '../policy.ts';
 import { type DurationMs, plus } from '../time.ts';
@@ -40,7 +40,7 @@ export function beginWake(
   };
   const draft = new CallDraft(wake, arrival.startedAt, policyFor);
   if (devices.length === 0) {
-    // Nothing of ours in this call: the plain path, as if we were not there.
+    // This call has nothing for us to do: it takes the plain path, as if we were not there.
     draft.step({ step: 'plainPath', why: arrival.observed ? 'observed' : 'noBinding' });
     draft.status('NOBINDING', wake.wakeLeg);
     draft.do({ type: 'compose', ring: [] }, { type: 'over' });

@@ -32,7 +32,7 @@ export interface WakeStep {
 }
 
 export class CallDraft {
-  /** What never changes. For the rest see the draft itself. */
+  /** The fields that never change. For the others see the draft itself. */
   readonly call: Pick<Wake, 'wakeLeg' | 'startedAt' | 'endsAt'>;
   readonly pbx: string;
   readonly now: Instant;
@@ -117,7 +117,7 @@ export class CallDraft {
     };
   }
 
-  /** Said once by way of a leg that waits: the dialplan is not written to for what it knows. */
+  /** Writes a status once, through a waiting leg; a status that the dialplan has already is not written again. */
   #statusSaid(word: ClosingWord | undefined): { status: WakeStatus; legId?: string } | undefined {
     const last = this.#status?.status ?? this.#before.status;
     const ours = this.devices.some((d) => d.legs.fresh.state === 'answered' || d.legs.stored.state === 'answered');
@@ -129,12 +129,12 @@ export class CallDraft {
     return { status, ...(legId === undefined ? {} : { legId }) };
   }
 
-  /** Each pushed device that did not get the call and did not ring hears one closing word; one that rang heard it by SIP. */
+  /** Each pushed device that neither got the call nor rang gets one closing push; a device that rang learned the end by SIP. */
   #closingWords(word: ClosingWord): WakeEffect[] {
     const effects: WakeEffect[] = [];
     for (const device of this.devices) {
       const { state } = device.legs.fresh;
-      // An INVITE under way to a contact that has just registered: the CANCEL tells it. A stored contact may be dead.
+      // An INVITE is under way to a contact that has just registered, so the CANCEL reaches the phone. A stored contact may be dead.
       const hearsBySip = device.rang || isDialling(state) || state === 'answered';
       if (device.told || hearsBySip || device.push === 'dead') continue;
       device.told = true;

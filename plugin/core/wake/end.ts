@@ -1,4 +1,4 @@
-/** How a call ends, and the phones that come too late for it. */
+/** Ends a call, and handles the phones that come too late for it. */
 import type { Binding } from '../binding.ts';
 import type { Policy } from '../policy.ts';
 import { type Instant, plus } from '../time.ts';
@@ -13,7 +13,7 @@ export function wordOf(cause: number, hungUp: boolean): ClosingWord {
   return cause === Cause.interworking && hungUp ? 'cancelled' : 'gave-up';
 }
 
-/** The person said no at one device. Where the policy says so that holds for all of them; the others ring on otherwise. */
+/** The person declined at one device. If the policy says so, that ends the call at all devices; otherwise the others ring on. */
 export function declinedEverywhere(draft: CallDraft, d: DeviceDraft, cause: number): void {
   if (cause !== Cause.rejected || !draft.policy(d).declineEverywhere) return;
   d.told = true;
@@ -42,10 +42,10 @@ export function registeredLate(draft: CallDraft, wake: Wake, contact: StoredCont
   }
 }
 
-/** It was pushed, has not come, and nobody said no at it. */
+/** True for a device that was pushed, has not registered, and was not used to decline. */
 const isAwaitedLate = (d: WakeDevice): boolean => !hasCome(d) && d.declined === undefined && d.pushes > 0;
 
-/** Until when somebody may come too late; undefined when nobody is expected. */
+/** The instant until which a late phone is awaited; undefined when none is. */
 export function lateUntil(wake: Wake, policyFor: (b: Binding) => Policy): Instant | undefined {
   if (wake.endedAt === undefined) return undefined;
   const expected = wake.devices.filter(isAwaitedLate);

@@ -1,19 +1,19 @@
-/** What may be said of a leg, and of a device by its legs. */
+/** Predicates over a leg, and over a device by its legs. */
 import type { LegState, WakeDevice } from './types.ts';
 
 export const isDialling = (s: LegState) => s === 'dialling' || s === 'ringing';
 export const isOpen = (s: LegState) => s === 'held' || s === 'dialling' || s === 'ringing';
 
-/** No push will wake it. */
+/** True when no push will wake the device. */
 export const isLost = ({ push }: Pick<WakeDevice, 'push'>): boolean => push === 'dead' || push === 'failed';
 
-/** A REGISTER of it was seen since the call began. */
+/** True when a REGISTER of the device was seen since the call began. */
 export const hasRegistered = ({ legs }: Pick<WakeDevice, 'legs'>): boolean => legs.fresh.contact !== undefined;
 
-/** It was reached: it registered, or its phone rang at the contact that was stored. */
+/** True when the device was reached: it registered, or its phone rang at the stored contact. */
 export const hasCome = (d: Pick<WakeDevice, 'legs' | 'rang'>): boolean => hasRegistered(d) || d.rang;
 
-/** It was pushed by a VoIP push: iOS demands that each becomes a call on the screen, at once and whatever has happened since. */
+/** True when the device got a VoIP push: iOS demands that each becomes a call on the screen, at once and whatever has happened since. */
 export const isForCallsOnly = ({ binding: { targets }, target }: WakeDevice): boolean =>
   targets.call !== undefined &&
   target.token.fingerprint === targets.call.token.fingerprint &&

@@ -1,4 +1,4 @@
-/** What the legs of a call do: they arrive, dial, ring, are answered, end. */
+/** Applies what the legs of a call do: they arrive, dial, ring, are answered, end. */
 import { between, type DurationMs, SECOND } from '../time.ts';
 import type { CallDraft, DeviceDraft } from './call-draft.ts';
 import { declinedEverywhere, wordOf } from './end.ts';
@@ -15,7 +15,7 @@ export function legArrived(draft: CallDraft, event: { readonly legId: string; re
   if (!device) return draft.do({ type: 'giveUp', legId, cause: Cause.subscriberAbsent });
   device.legs.fresh.legId = legId;
   device.legs.fresh.state = 'held';
-  // Its other leg was faster: the person has said no already, or the phone rings.
+  // The device's other leg was faster: the person has declined already, or the phone rings.
   if (device.declined !== undefined) return draft.giveUp(device, 'fresh', device.declined);
   if (device.legs.stored.state === 'ringing') return draft.giveUp(device, 'fresh', Cause.subscriberAbsent);
   if (hasRegistered(device)) goOn(draft, device);
@@ -86,21 +86,22 @@ export function legEnded(draft: CallDraft, event: Ended): void {
 function storedLegEnded(draft: CallDraft, d: DeviceDraft, { cause, hungUp }: Ended): void {
   const { stored, fresh } = d.legs;
   const rang = stored.state === 'ringing';
-  // An edge proxy (Path) says 480 for a phone that sleeps behind it: nobody said no.
+  const givenUp = stored.state === 'ended';
+  // An edge proxy (Path) answers 480 for a phone that sleeps behind it: no person declined.
   const mayBeProxy = cause === Cause.noAnswer && !rang && stored.contact?.path !== undefined;
   stored.state = 'ended';
   if (hungUp) return;
-  if (saidNo(cause, rang) && !mayBeProxy) {
+  if (!givenUp && saidNo(cause, rang) && !mayBeProxy) {
     d.told = true;
     d.declined = cause;
     draft.step({ step: 'declined', device: d.bindingId, cause });
-    // The person said no: the leg that still waits for this phone must not keep the caller waiting.
+    // The person declined: the leg that still waits for this phone must not keep the caller waiting.
     if (fresh.state === 'held') draft.giveUp(d, 'fresh', cause);
     declinedEverywhere(draft, d, cause);
   } else if (d.push === 'awake' && !hasRegistered(d)) {
     pushAfterAll(draft, d);
   } else if (fresh.state === 'held' && hasRegistered(d)) {
-    // What it waited for will not come any more.
+    // The REGISTER that the leg waits for will not come any more.
     goOn(draft, d);
   }
 }
@@ -108,23 +109,24 @@ function storedLegEnded(draft: CallDraft, d: DeviceDraft, { cause, hungUp }: End
 function freshLegEnded(draft: CallDraft, d: DeviceDraft, { cause, hungUp }: Ended): void {
   const was = d.legs.fresh.state;
   d.legs.fresh.state = 'ended';
-  // Whatever its phone answered, it has had the INVITE, and that call is over for it; the CANCEL tells it as well.
+  // Whatever its phone answered, it got the INVITE, and that call is over for it; the CANCEL ends it there as well.
   if (isDialling(was) && (hungUp || !NO_ANSWER_CAME.has(cause))) d.told = true;
-  // Causes that end the whole call, told by any of its legs.
+  // Causes that end the whole call, whichever leg reports them.
   const word = wordOf(cause, hungUp);
   if (word !== 'gave-up') return draft.end(word);
-  if (!hungUp && saidNo(cause, was === 'ringing')) {
+  // A leg that we gave up ends with the cause we gave it, and Asterisk 16 has 19 for our 20: that is no answer of the phone.
+  if (!hungUp && was !== 'ended' && saidNo(cause, was === 'ringing')) {
     d.declined = cause;
     draft.step({ step: 'declined', device: d.bindingId, cause });
     if (isOpen(d.legs.stored.state)) draft.giveUp(d, 'stored', cause);
     declinedEverywhere(draft, d, cause);
   }
-  // Without a wake leg (taken up after we were away) the last device leg tells how the call ended.
+  // Without a wake leg (taken up after we were away) the end of the last device leg is the end of the call.
   const isOpenStill = draft.devices.some((x) => isOpen(x.legs.fresh.state) || x.legs.fresh.state === 'none');
   if (draft.call.wakeLeg === undefined && !isOpenStill && !draft.isOver) draft.end(word);
 }
 
-/** No ring time is this short. */
+/** A wake leg that ends within this time was hung up with its caller: no configured ring time is this short. */
 const COMPOSING: DurationMs = 1 * SECOND;
 
 /**
@@ -137,7 +139,7 @@ function wordOfWakeLeg({ call, devices, now }: CallDraft, { cause, hungUp }: End
   return word === 'gave-up' && !composed && between(call.startedAt, now) < COMPOSING ? 'cancelled' : word;
 }
 
-/** What Asterisk makes of a contact that cannot be reached: no route, 408, 502, 503. */
+/** The causes that Asterisk gives for an unreachable contact: no route, 408, 502, 503. */
 const NO_ANSWER_CAME: ReadonlySet<number> = new Set([Cause.noRoute, 18, Cause.subscriberAbsent, 27, 34]);
 
 function saidNo(cause: number, rang: boolean): boolean {

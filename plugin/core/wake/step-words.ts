@@ -6,7 +6,7 @@ import type { BindingId } from '../binding.ts';
 import type { CallTrace, TraceStep } from '../trace.ts';
 import type { CallStep, LegOrder } from './steps.ts';
 
-/** `detail`: what stands behind the step in brackets. */
+/** `detail`: the text in brackets behind the step. */
 export interface StepWords {
   readonly step: string;
   readonly detail?: string;
@@ -51,9 +51,9 @@ const WORDS: { readonly [S in CallStep['step']]: (of: Extract<CallStep, { step: 
   declined: ({ cause }) => ['declined', `cause ${cause}`],
   ordered: ({ order, legGone }) => [ORDERS[order], legGone ? 'the leg had ended' : undefined],
   orderFailed: ({ order, error }) => [`${ORDERS[order]}: failed`, error],
-  statusNotSet: ({ status }) => ['status not told', status],
-  told: ({ word }) => `told: ${word}`,
-  endUnknown: () => 'its end was never told',
+  statusNotSet: ({ status }) => ['status not set', status],
+  told: ({ word }) => `closing push: ${word}`,
+  endUnknown: () => 'its end was never reported',
   over: ({ outcome }) => ['over', outcome ?? 'plain path'],
   registeredLate: () => 'registered after the end',
   shownEnded: ({ word }) => `shown that it is over: ${word}`,

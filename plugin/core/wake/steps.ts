@@ -11,7 +11,7 @@ export type RegisterSensor = 'event' | 'hep' | 'watch';
 /** What the push service made of a push in the end; the same words as the outcome of the push port. */
 export type PushVerdict = 'accepted' | 'tokenDead' | 'misconfigured' | 'failed' | 'retryLater';
 
-/** What a link is told to do with the legs of a call. */
+/** The orders that a link gets for the legs of a call. */
 export type LegOrder = 'compose' | 'dial' | 'dialStored' | 'giveUp';
 
 /** A step of the whole call. */

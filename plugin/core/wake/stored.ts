@@ -1,4 +1,4 @@
-/** What the PBX holds for the account, and which of it is rung at once. */
+/** Takes the contacts that the PBX holds for the account, and decides which are rung at once. */
 import { dialableUri, parseSipUri } from '../contact-uri.ts';
 import type { Policy } from '../policy.ts';
 import { between, type Instant, isFromFuture, plus, SECOND } from '../time.ts';
@@ -11,7 +11,7 @@ export function asked(draft: CallDraft, contacts: readonly StoredContact[] | 'un
   if (draft.phase !== 'asking') return;
   draft.phase = 'waiting';
   if (contacts === 'unknown') {
-    // The PBX cannot say what it holds: it shall ring whatever it has, and the phones we pushed are told.
+    // The PBX cannot say what it holds: it rings whatever it has, and the phones that we pushed get a closing push.
     draft.step({ step: 'plainPath', why: 'pbxSilent' });
     draft.do({ type: 'compose', ring: [] });
     draft.status('UNAVAILABLE', draft.call.wakeLeg);
@@ -25,7 +25,7 @@ export function asked(draft: CallDraft, contacts: readonly StoredContact[] | 'un
       ring.push({ kind: 'contact', contact });
       continue;
     }
-    // One that cannot be dialled would never ring, and nobody must wait for it.
+    // A contact that cannot be dialled would never ring, and no caller must wait for it.
     if (contact.path === undefined && !dialableUri(contact.uri).ok) continue;
     // Several contacts of one device: the one that lives longest is the one it registered last; the others are remains.
     const { stored } = device.legs;
@@ -48,7 +48,7 @@ export function asked(draft: CallDraft, contacts: readonly StoredContact[] | 'un
   }
   draft.do({ type: 'compose', ring });
   for (const device of draft.devices) {
-    // It came for an earlier round and has gone again: nothing rings it but a push.
+    // The device came for an earlier round and has gone again: only a push makes it ring.
     const isGone = device.push === 'awake' && !device.legs.stored.contact && !hasRegistered(device);
     if (isGone) pushAfterAll(draft, device);
   }
@@ -67,7 +67,7 @@ export function ringsAtOnce(device: WakeDevice, now: Instant, policy: Policy): b
   const grantedMs = known?.grantedMs;
   const registeredAt =
     contact.expiresAt !== undefined && grantedMs !== undefined ? plus(contact.expiresAt, -grantedMs) : known?.seenAt;
-  // PBXs tell expiry in whole seconds: one more counts as fresh, so that a REGISTER just before the call is never missed.
+  // PBXs report expiry in whole seconds: one more counts as fresh, so that a REGISTER just before the call is never missed.
   if (registeredAt === undefined || isFromFuture(registeredAt, now)) return false;
   return between(registeredAt, now) <= policy.freshContactMs + SECOND;
 }
@@ -76,7 +76,7 @@ export function isDatagram(contact: StoredContact): boolean {
   return (parseSipUri(contact.uri)?.transport ?? 'udp') === 'udp';
 }
 
-/** It was taken for awake and is not. */
+/** Corrects a device that was taken for awake and is not. */
 export function pushAfterAll(draft: CallDraft, device: DeviceDraft): void {
   device.push = 'sent';
   device.pushes++;

@@ -1,4 +1,4 @@
-/** What a waiting call is made of: its devices and their legs, the facts that reach it, what it asks for. Shapes only. */
+/** The types of a waiting call: its devices and their legs, the facts that reach it, its effects. Shapes only. */
 import type { Aor } from '../aor.ts';
 import type { Binding, BindingId, Target } from '../binding.ts';
 import type { Instant } from '../time.ts';
@@ -41,7 +41,7 @@ interface Leg {
   readonly state: LegState;
 }
 
-/** Rings the contact that the PBX still holds, of which nobody knows whether it is dead. */
+/** The leg that rings the contact which the PBX still holds and which may be dead. */
 export interface StoredLeg extends Leg {
   readonly contact?: StoredContact;
   readonly dialledAt?: Instant;
@@ -49,13 +49,13 @@ export interface StoredLeg extends Leg {
   readonly atOnce: boolean;
 }
 
-/** Waits for a REGISTER and rings what registered. */
+/** The leg that waits for a REGISTER and rings the contact that registered. */
 export interface FreshLeg extends Leg {
   /** The REGISTER of this device since the call began. */
   readonly contact?: StoredContact;
   /** Its contact named nothing of this device: a new contact of the account, which no other device has. */
   readonly isUnproved?: boolean;
-  /** It registered at the address its stored leg already rings: that leg has until then to be heard. */
+  /** It registered at the address its stored leg already rings: until this instant that leg may still answer with 180. */
   readonly graceUntil?: Instant | undefined;
 }
 
@@ -91,12 +91,12 @@ export interface Wake {
   readonly devices: readonly WakeDevice[];
   /** Contacts without push parameters that were rung at once: no phone that had to be woken. */
   readonly rungAtOnce: readonly string[];
-  /** Contacts that registered before the PBX had said what it holds, of devices nobody could tell yet. */
+  /** Contacts that registered before the PBX had said what it holds, when their devices could not be identified yet. */
   readonly early: readonly StoredContact[];
   readonly phase: 'asking' | 'waiting' | 'over';
   readonly outcome?: CallOutcome;
   readonly endedAt?: Instant;
-  /** What was said last for the dialplan, and whether a leg took it there. */
+  /** The last status for the dialplan, and whether a leg has written it there. */
   readonly status?: WakeStatus;
   readonly isStatusTold?: boolean;
 }
@@ -110,7 +110,7 @@ export type ClosingWord = 'elsewhere' | 'cancelled' | 'gave-up' | 'declined';
 /** How a call ended. */
 export type CallOutcome = 'answered' | ClosingWord;
 
-/** What the administrator's own dialplan can go by (`PUSHWAKE_STATUS`). */
+/** The status for the administrator's own dialplan (`PUSHWAKE_STATUS`). */
 export type WakeStatus =
   /** Phones were pushed, none has come (yet). */
   | 'NOBODY'
@@ -160,7 +160,7 @@ export type WakeEffect =
   | { readonly type: 'tell'; readonly device: PushedDevice; readonly word: ClosingWord }
   /** INVITE and CANCEL at a phone that came too late and shows the call already, so that it knows how it ended. */
   | { readonly type: 'showEnded'; readonly contact: StoredContact; readonly word: ClosingWord }
-  /** `legId`: a leg that waits, by which it can be told; absent: for the trace only, the dialplan finds it out by itself. */
+  /** `legId`: a waiting leg through which the status is written; absent: for the trace only, the dialplan finds it out by itself. */
   | { readonly type: 'status'; readonly status: WakeStatus; readonly legId?: string }
   | { readonly type: 'watch'; readonly on: boolean }
   | { readonly type: 'step'; readonly step: CallStep }

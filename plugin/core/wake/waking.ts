@@ -1,4 +1,4 @@
-/** The phone wakes: its REGISTER, what became of its push, and when its waiting leg goes on. */
+/** Handles a waking phone: its REGISTER, the result of its push, and when its waiting leg goes on. */
 
 import { dialableUri } from '../contact-uri.ts';
 import type { Policy } from '../policy.ts';
@@ -15,7 +15,7 @@ const INVITE_RETRANSMITTED_AT: readonly DurationMs[] = [500, 1_500, 3_500, 7_500
 const STREAM_GRACE: DurationMs = 400;
 /** Longer than this the phone shall not wait for a retransmission; a second INVITE is the smaller evil. */
 const RETRANSMISSION_GRACE: DurationMs = 1_200;
-/** A phone that is woken with less than this left would ring for nobody. */
+/** A phone is not pushed again when less ring time than this is left: nobody could answer in time. */
 const TIME_TO_ANSWER: DurationMs = 5 * SECOND;
 
 export function registered(draft: CallDraft, contact: StoredContact): void {
@@ -50,11 +50,11 @@ export function goOn(draft: CallDraft, d: DeviceDraft): void {
   fresh.state = 'dialling';
   draft.do({ type: 'ring', legId, ref, kind: 'device', contact });
   draft.step({ step: 'dialled', device: d.bindingId });
-  // For the trace: the link that rings it tells the dialplan, without an order of its own in the way of the INVITE.
+  // For the trace only: the order to ring also sets the status in the dialplan, so that no second order delays the INVITE.
   draft.status('WOKEN', undefined);
 }
 
-/** One behind an edge proxy, or of another PBX, is dialled by a name. */
+/** A contact behind an edge proxy, or of another PBX, is dialled by a name. */
 function whyNotDialled(pbx: string, contact: StoredContact): string | undefined {
   if (contact.path !== undefined || (contact.pbx !== undefined && contact.pbx !== pbx)) return undefined;
   const dialable = dialableUri(contact.uri);
@@ -111,7 +111,7 @@ function planRetry({ call, now }: CallDraft, d: DeviceDraft, policy: Policy): vo
   d.retryAt = at;
 }
 
-/** When it is pushed again, while that could still help. */
+/** The instant of the next push, as long as one could still help. */
 export const retryAt = (d: WakeDevice): Instant | undefined =>
   d.push === 'accepted' && !hasRegistered(d) && !d.rang && d.legs.fresh.state !== 'ended' ? d.retryAt : undefined;
 

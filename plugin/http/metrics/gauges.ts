@@ -131,7 +131,7 @@ export function measure(registry: Registry, measured: Measured, about: About): v
   counted('pushwake_accounts', 'Accounts with a device, when they were last counted', (c) => c.accounts);
   counted(
     'pushwake_bindings_unnotifiable',
-    'Bindings whose user cannot be told before they end: the app gave only a token for calls',
+    'Bindings whose user cannot be notified before they end: the app gave only a token for calls',
     (c) => c.unnotifiable,
   );
   counted(
@@ -144,7 +144,7 @@ export function measure(registry: Registry, measured: Measured, about: About): v
   gauge('pushwake_events_waiting', 'Events that wait for this receiver', ['receiver'], (set) => {
     for (const r of measured.receivers()) set({ receiver: r.name }, r.waiting);
   });
-  counter('pushwake_events_lost_total', 'Events this receiver was never told', ['receiver'], (add) => {
+  counter('pushwake_events_lost_total', 'Events that were never delivered to this receiver', ['receiver'], (add) => {
     for (const r of measured.receivers()) add({ receiver: r.name }, r.lost);
   });
 }

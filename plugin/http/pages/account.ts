@@ -1,4 +1,4 @@
-/** One account: its devices with their lifetimes, what the PBXs hold of it now, its last calls. */
+/** The page of one account: its devices with their lifetimes, its contacts on the PBXs now, its last calls. */
 import type { Aor } from '../../core/aor.ts';
 import type { AorRecord, Binding } from '../../core/binding.ts';
 import { IN_WORDS } from '../../core/explain.ts';
@@ -72,7 +72,7 @@ ${fact('App', app && `${app.app} (${app.provider})`)}
 ${fact('Calls', targetInWords('push', b.targets.call))}
 ${fact('All else', targetInWords('push', b.targets.other))}
 ${fact('Reported', b.claim && html`${targetInWords('calls', b.claim.targets.call)} ${targetInWords('other', b.claim.targets.other)}, ${times.distance(b.claim.at)}; used once the account registers`)}
-${fact('Last heard', html`${times.at(b.renewedAt)}, ${times.distance(b.renewedAt)}`)}
+${fact('Last heard from', html`${times.at(b.renewedAt)}, ${times.distance(b.renewedAt)}`)}
 ${fact(b.ending ? 'Ending' : 'Ends', b.ending ? html`since ${times.at(b.ending.since)}: ${IN_WORDS[b.ending.reason]}` : html`${times.at(b.endsAt)}, ${times.distance(b.endsAt)}`)}
 ${fact('Wakes', html`${dots(b)}${recordInWords(b.wakes)}`)}
 ${fact('Last contact', contact && html`<code>${contactInWords(contact.uri)}</code> on ${contact.pbx}`)}
@@ -86,7 +86,7 @@ ${command(`pushwake bindings drop ${aor} ${b.id}`)}
 `;
 }
 
-/** One mark per call push, oldest first: full where the phone came. The sentence beside it says the same. */
+/** Draws one mark per call push, oldest first, filled where the phone came. The sentence beside it says the same. */
 function dots({ wakes }: Binding): Html | undefined {
   if (!wakes || wakes.length === 0) return undefined;
   return html`<svg class="dots" aria-hidden="true" width="${wakes.length * 14}" height="12">${wakes.map((ms, i) =>
@@ -109,8 +109,8 @@ ${
         contacts.map((c) => [
           html`<code>${contactInWords(c.uri)}</code>`,
           c.pbx,
-          c.expiresAt === undefined ? 'not told' : times.distance(c.expiresAt),
-          c.userAgent === undefined ? 'not told' : html`<span class="long">${c.userAgent.slice(0, 120)}</span>`,
+          c.expiresAt === undefined ? 'unknown' : times.distance(c.expiresAt),
+          c.userAgent === undefined ? 'unknown' : html`<span class="long">${c.userAgent.slice(0, 120)}</span>`,
         ]),
       )
     : silent.length < held.length && html`<p>Nothing: its phones sleep, or are off.</p>`

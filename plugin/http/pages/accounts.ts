@@ -1,4 +1,4 @@
-/** The accounts: searched and paged in what was counted; no request scans the store. */
+/** The list of accounts. Search and pages work on the last count; no request scans the store. */
 import type { Aor } from '../../core/aor.ts';
 import type { Count, CountedAccount } from '../../ports/status.ts';
 import { type Html, html } from './html.ts';
@@ -18,7 +18,7 @@ export interface AccountsPage {
 
 export const PAGE_SIZE = 50;
 
-/** Accounts whose name holds the words. A page beyond the last is the last. */
+/** Finds the accounts whose name contains the words. A page number beyond the last one gives the last page. */
 export function accountsPage(count: Count | undefined, query: string, page: number): AccountsPage {
   const words = query.toLowerCase();
   const all = (count?.list ?? []).filter((a) => a.aor.toLowerCase().includes(words));

@@ -1,4 +1,4 @@
-/** One call: how it ended, why, and its steps. */
+/** The page of one call: how it ended, why, and its steps. */
 import type { AorRecord } from '../../core/binding.ts';
 import { explainCall } from '../../core/explain.ts';
 import type { CallTrace } from '../../core/trace.ts';

@@ -1,4 +1,4 @@
-/** The last calls, as far as they are kept in memory. */
+/** The page of the latest calls that are kept in memory. */
 import type { AorRecord } from '../../core/binding.ts';
 import type { CallTrace } from '../../core/trace.ts';
 import { accountLink } from './accounts.ts';

@@ -1,11 +1,11 @@
 /**
- * HTML by tagged template: whatever is put in is text, unless it was made here. Names, Contacts and User-Agents on these pages are
+ * Makes HTML by a tagged template: each value is escaped, unless this module made it. Names, Contacts and User-Agents on these pages are
  * written by strangers.
  */
 
 import { visible } from '../../core/visible.ts';
 
-/** Text that is HTML already. Only `html` makes one. */
+/** Text that is HTML already. Only `html` creates it. */
 export class Html {
   readonly #text: string;
 

@@ -1,4 +1,4 @@
-/** What every page has around it, and the parts that several pages are made of. */
+/** The frame of every page, and the parts that several pages share. */
 import { type Html, html, type Part } from './html.ts';
 import { ICON_PATH, STYLE_PATH } from './style.ts';
 import type { Times } from './times.ts';
@@ -67,7 +67,7 @@ export function table(caption: Part, columns: readonly Column[], rows: readonly 
     i === 0
       ? html`<th role="rowheader" scope="row"${kind(columns[i])}>${part}</th>`
       : html`<td role="cell" data-label="${columns[i]?.label}"${kind(columns[i])}><span>${part}</span></td>`;
-  // Two columns fit everywhere.
+  // A table of two columns fits on every screen.
   return html`<table role="table" class="${columns.length > 2 ? 'cards' : 'pairs'}">
 <caption>${caption}</caption>
 <thead role="rowgroup"><tr role="row">${columns.map(
@@ -82,9 +82,9 @@ export const command = (text: string): Html => html`<pre class="command"><code>$
 
 export type Mood = 'good' | 'warn' | 'bad' | 'idle';
 
-/** A state in a word; its colour says nothing that the word does not. */
+/** Shows a state as a word; its colour adds nothing to the word. */
 export const badge = (mood: Mood, word: Part): Html => html`<span class="badge ${mood}">${word}</span>`;
 
-/** A figure and what it is. */
+/** Shows a figure with its name. */
 export const figures = (pairs: readonly (readonly [name: string, value: Part])[]): Html =>
   html`<dl class="figures-row">${pairs.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;

@@ -1,4 +1,4 @@
-/** The lifetime of one device: what was sent in it and what is planned, as a line and as a list that says the same. */
+/** Shows the lifetime of one device: what was sent in it and what is planned, as a line and as a list with the same content. */
 import type { Binding, NoticeId } from '../../core/binding.ts';
 import type { Policy } from '../../core/policy.ts';
 import { isNotifiable, nextRefresh, pendingNotices } from '../../core/schedule.ts';
@@ -23,14 +23,14 @@ export function lifeOf(b: Binding, policy: Policy, now: Instant): readonly Momen
       ? []
       : [{ at: b.lastRefreshAt, kind: 'refresh', what: 'the last silent push: asked the app to register' }];
   const moments: Moment[] = [
-    { at: b.renewedAt, kind: 'renewed', what: 'last heard: a REGISTER, the lifetime begins' },
+    { at: b.renewedAt, kind: 'renewed', what: 'last heard from: a REGISTER, the lifetime begins' },
     ...refreshed,
     ...notices,
     ...(b.ending ? [] : planned(b, policy, now)),
     { at: now, kind: 'now', what: 'now' },
     { at: b.endsAt, kind: 'end', what: endInWords(b, now) },
   ];
-  // What falls together stays in the order of a life.
+  // Events of the same instant stay in the order of the lifecycle.
   return moments
     .map((m, i) => ({ m, i }))
     .sort((a, z) => a.m.at - z.m.at || a.i - z.i)
@@ -59,7 +59,7 @@ function noticeInWords(which: NoticeId): string {
 
 function endInWords(b: Binding, now: Instant): string {
   if (b.ending) return 'end of the lifetime';
-  const silent = isNotifiable(b) ? '' : '; its user cannot be told, the app gave only a token for calls';
+  const silent = isNotifiable(b) ? '' : '; its user cannot be notified, the app gave only a token for calls';
   return `${b.endsAt > now ? 'ends' : 'should have ended'}, unless it registers before${silent}`;
 }
 

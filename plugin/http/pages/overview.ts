@@ -1,4 +1,4 @@
-/** The first page: what is wrong now, and what to do; then how the site does. */
+/** The first page: what is wrong now and what to do, then the state of the site. */
 import { STAGES } from '../../core/stage.ts';
 import type { Count } from '../../ports/status.ts';
 import { type Html, html } from './html.ts';
@@ -120,7 +120,7 @@ ${table(
   [{ label: 'Stage' }, { label: 'Devices', figures: true }],
   [
     ...STAGES.map((s) => [stageWord(s), number(count.byStage[s])]),
-    ['of these, cannot be told before they end', number(count.unnotifiable)],
+    ['of these, users who cannot be notified before they end', number(count.unnotifiable)],
   ],
 )}
 </div>

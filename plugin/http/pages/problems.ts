@@ -1,6 +1,6 @@
 /**
- * What is wrong now, and what to do about it. Pure: from what the running pushwake knows of itself. Only what somebody should act
- * on is here; what rights itself within seconds is not.
+ * Finds what is wrong now, and what to do about it. Pure: it reads the state of the running pushwake. It lists only problems that need a
+ * person; what recovers within seconds is left out.
  */
 import { remedyOfTrouble } from '../../core/push-remedies.ts';
 import { between, DAY, type DurationMs, type Instant } from '../../core/time.ts';
@@ -11,7 +11,7 @@ export interface Problem {
   /** `bad`: calls or notices are lost now, or will be within days. */
   readonly level: 'bad' | 'warn';
   readonly what: string;
-  /** What it means, and what is known of why. */
+  /** The consequence, and the reason as far as it is known. */
   readonly why: string;
   readonly remedy: string;
   /** A command that helps, as it is typed. */
@@ -37,7 +37,7 @@ export interface State {
 /** How long before a certificate ends the page warns, in ms. */
 export const CREDENTIAL_WARNED: DurationMs = 30 * DAY;
 const CREDENTIAL_BAD: DurationMs = 7 * DAY;
-/** A receiver of events may be slow for a moment. */
+/** How many events may wait for a receiver before it is a problem: a receiver may be slow for a moment. */
 const EVENTS_WAIT = 100;
 
 /** The worst first. */
@@ -78,7 +78,7 @@ function linkProblems({ links }: State): Problem[] {
     .map((l) => ({
       level: 'bad',
       what: `The link to the PBX "${l.name}" is down`,
-      why: `Its calls ring only the phones that are awake, as without pushwake.${l.reason === undefined ? '' : ` Last heard: ${l.reason}.`}`,
+      why: `Its calls ring only the phones that are awake, as without pushwake.${l.reason === undefined ? '' : ` The last reason: ${l.reason}.`}`,
       remedy: l.remote
         ? 'Another node runs this link: is that node running?'
         : 'Is the PBX running? Do address, user and password under pbx in the configuration fit those of the PBX?',

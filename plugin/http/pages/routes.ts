@@ -88,7 +88,7 @@ export function pageRoutes(o: PageRoutesOptions): Routes {
       const [record, held] = await Promise.all([site.record(aor), site.held(aor)]);
       const unknown = record === undefined && site.store().trouble !== undefined;
       const view = { aor, record, unknown, policyOf: site.policyFor(aor), held, calls: site.calls(aor) };
-      // An unknown account is shown as well: that nothing is known of it may be what the reader wants to find out.
+      // An unknown account gets a page as well: "nothing is known" may be the answer that the reader looks for.
       const known = record !== undefined || view.calls.length > 0;
       return send(reply.code(unknown ? 503 : known ? 200 : 404), '/accounts', aor, accountBody(view, at), at);
     });

@@ -87,7 +87,7 @@ function credentials(providers: PushState['providers'], listeners: State['listen
 }
 
 function receivers(all: State['receivers']): Html {
-  if (all.length === 0) return html`<p>Nobody is told events.</p>`;
+  if (all.length === 0) return html`<p>No receiver of events is configured.</p>`;
   return table(
     'Event webhooks',
     [{ label: 'Receiver' }, { label: 'Waiting', figures: true }, { label: 'Lost since the start', figures: true }],

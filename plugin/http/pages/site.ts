@@ -1,4 +1,4 @@
-/** What the pages are shown of a running pushwake. */
+/** The view of a running pushwake that the pages get. */
 import type { RunningStatus } from '../../ports/status.ts';
 
 export type Site = RunningStatus;

@@ -18,7 +18,7 @@ const FOOT = 26;
 export function daysOf(endsByHour: ReadonlyMap<number, number>, times: Times): readonly Day[] {
   const counts = new Map<string, number>();
   for (const [hour, count] of endsByHour) {
-    // What should have ended already ends today.
+    // A binding whose end has passed is counted under today.
     const at = instant(Math.max(hour, times.now));
     counts.set(times.dayKey(at), (counts.get(times.dayKey(at)) ?? 0) + count);
   }

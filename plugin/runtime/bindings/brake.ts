@@ -1,6 +1,6 @@
 /**
  * Stops notices and drops when the world looks wrong: far more due than was forecast an hour ago, clocks that disagree, or
- * too large a share of an app's tokens called dead. Better a day late than a thousand people told that their phone is dead.
+ * too large a share of an app's tokens called dead. Better a day late than a thousand wrong notices to people whose phone is alive.
  *
  * The share goes by app, because what is a normal day for a carrier is a catastrophe for a company of 80 phones. While the
  * brake holds an app, calls still push its tokens: a doubtful token may be a living phone. All durations are measured by the
@@ -40,7 +40,7 @@ const COUNT_WITHIN: DurationMs = 2 * SECOND;
 /** Apps whose verdicts are remembered. App names come from REGISTERs, so strangers can make them up: the oldest goes. */
 const APPS_MAX = 1_000;
 
-/** At how many dead tokens within an hour the brake takes hold of an app with so many live bindings: 10: 3, 80: 6, 100,000: 5,002. */
+/** How many dead tokens within an hour trip the brake of an app with this many live bindings: 10: 3, 80: 6, 100,000: 5,002. */
 export function tripsAt(live: number): number {
   return Math.ceil(DEAD_AT_LEAST + DEAD_SHARE * live);
 }

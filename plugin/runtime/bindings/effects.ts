@@ -30,7 +30,7 @@ export interface EffectRunnerOptions {
   readonly intake: Pick<Intake, 'apply' | 'beforeRemoval' | 'fromPushOutcome'>;
   readonly read: (aor: Aor) => Promise<AorRecord | undefined>;
   readonly noticeText: (aor: Aor, notice: NoticeName) => NoticeText;
-  /** Tells the PBXs whether the AOR is reachable, after its bindings changed. */
+  /** Sends the PBXs whether the AOR is reachable, after its bindings changed. */
   readonly onNotBound: (aor: Aor, pbx: string, reason: string) => void;
   readonly onReport?: (aor: Aor, record: AorRecord, effect: Extract<Effect, { type: 'report' }>) => void;
 }

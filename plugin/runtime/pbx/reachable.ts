@@ -29,7 +29,7 @@ export class Reachable {
     this.#tell(record.aor, reachable, this.#links.owners(record.aor));
   }
 
-  /** Tells one PBX what it may not know. */
+  /** Sends one PBX the states that it may not have. */
   tell(link: PbxLink, record: AorRecord): void {
     this.#tell(record.aor, isReachable(record), [link]);
   }

@@ -30,7 +30,7 @@ export class Breaker {
     return nowMs < this.#openUntilMs ? 'open' : 'half-open';
   }
 
-  /** 0: go ahead, and tell with `report` what came of it. Else how long to wait before asking again. */
+  /** 0: go ahead, and give the result to `report`. Otherwise the time to wait before asking again. */
   waitMs(nowMs: number, isCall = false): DurationMs {
     if (this.#openUntilMs === undefined) return 0;
     if (isCall) {

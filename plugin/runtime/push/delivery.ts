@@ -32,7 +32,7 @@ export interface DeliveryOptions {
 }
 
 export interface Delivery {
-  /** Where a push of this purpose would go; undefined: the binding cannot be told this. */
+  /** Where a push of this purpose would go; undefined: the binding has no target for it. */
   targetFor(purpose: PushPurpose, targets: Targets): Target | undefined;
   /**
    * Never rejects. Resolves with the last outcome: `retryLater` means the time was up, or `signal` was aborted.

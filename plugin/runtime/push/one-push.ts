@@ -20,6 +20,8 @@ const SLOW: DurationMs = 2 * SECOND;
 
 const ABORTED: PushOutcome = { kind: 'retryLater', reason: 'aborted' };
 const NO_ANSWER_SO_FAR: PushOutcome = { kind: 'retryLater', reason: 'no answer before the call was over' };
+/** The service takes others meanwhile: the next attempt follows at once. */
+const PASSED_OVER: PushOutcome = { kind: 'retryLater', reason: 'no answer in time' };
 const TOO_LATE: PushOutcome = { kind: 'retryLater', reason: 'too late' };
 const NO_ANSWER: PushOutcome = { kind: 'retryLater', reason: 'no answer in time' };
 /** The error's text is left out: it was written by code that holds the token. */
@@ -109,10 +111,20 @@ export class Sending {
     };
     const lastsAtMost = Math.min(ATTEMPT_LASTS_AT_MOST, this.#deadlineMs - nowMs);
     const cancelTimer = clock.after(lastsAtMost, () => cutOff(NO_ANSWER, true));
+    // Sent into a service that hung, it would be waited for until its own limit, which a call does not have.
+    let cancelOvertaken: () => void = () => undefined;
+    const overtaken = () => {
+      lane.openCalls.delete(overtaken);
+      const ageMs = clock.monotonicMs() - nowMs;
+      cancelOvertaken = clock.after(Math.max(0, SLOW - ageMs), () => cutOff(PASSED_OVER, false));
+    };
+    if (this.#request.purpose === 'call') lane.openCalls.add(overtaken);
     const end = (outcome: PushOutcome, saysSomething: boolean) => {
       if (attempt.isOver) return;
       attempt.isOver = true;
       cancelTimer();
+      cancelOvertaken();
+      lane.openCalls.delete(overtaken);
       this.#end = undefined;
       this.#learn(lane, outcome, saysSomething ? seenByBreaker(outcome) : 'unknown');
       this.#leave(lane, outcome, true);
@@ -141,9 +153,9 @@ export class Sending {
     if (changed === 'opened') lane.openedAtMs = nowMs;
     if (changed !== undefined) this.#around.onBreaker(lane, changed);
     if (changed === 'closed') lane.openedAtMs = undefined;
-    if (outcome.kind === 'accepted' && lane.waitingCalls.size > 0) {
-      for (const wake of [...lane.waitingCalls]) wake();
-    }
+    if (outcome.kind !== 'accepted') return;
+    for (const wake of [...lane.waitingCalls]) wake();
+    for (const overtaken of [...lane.openCalls]) overtaken();
   }
 
   /** Why a push whose turn it is must not be sent now. */
@@ -177,7 +189,9 @@ export class Sending {
     }
     const { clock, random, onRetry } = this.#around;
     const leftMs = this.#deadlineMs - clock.monotonicMs();
-    const waitMs = retryInMs({ purpose, attempts: this.#attempts, outcome, leftMs, random: random() });
+    // The service answers others now: what made the tries before wait longer and longer is over.
+    const waitMs =
+      outcome === PASSED_OVER ? 0 : retryInMs({ purpose, attempts: this.#attempts, outcome, leftMs, random: random() });
     if (waitMs === undefined) return this.#ended(outcome, this.#attempts);
     onRetry();
     if (this.#attempts === 1) this.#onDelay?.();

@@ -19,6 +19,8 @@ export interface Lane {
   openedAtMs?: number | undefined;
   /** Calls between two attempts: the first success of anybody's wakes them all. */
   readonly waitingCalls: Set<() => void>;
+  /** Calls whose attempt has no answer yet: the success of another says that theirs may have been sent into nothing. */
+  readonly openCalls: Set<() => void>;
   /** Attempts that wait or are made. */
   users: number;
   /** Called when the last of them has ended, once the provider is to go. */
@@ -31,6 +33,7 @@ export function laneOf(provider: PushProvider): Lane {
     provider,
     breaker: new Breaker(),
     waitingCalls: new Set(),
+    openCalls: new Set(),
     users: 0,
     places: new Places(most, Math.min(MOST_OTHERS, most * SHARE_OF_OTHERS)),
   };

@@ -88,7 +88,7 @@ export class Events {
       lane.cancelPause?.();
       lane.stop.abort();
       const left = lane.waiting.length + lane.underWay;
-      if (left > 0) this.#o.log.warn({ receiver: lane.sink.name, lost: left }, 'events not told before the end');
+      if (left > 0) this.#o.log.warn({ receiver: lane.sink.name, lost: left }, 'events not delivered before the stop');
       await lane.sink.close();
     }
   }

@@ -47,7 +47,7 @@ export function tellingsOfCall(wake: Wake, now: Instant): readonly Telling[] {
     const data = { callId, pbx, bindingId: d.bindingId, answered: outcome === 'answered' };
     return { type: 'woken', at: now, data };
   });
-  // Rung without us: how that ends nobody tells us.
+  // The call was rung without us, and no event reports how it ends.
   if (wake.devices.length === 0 || wake.status === 'UNAVAILABLE') return woken;
   if (outcome === 'answered' || outcome === 'elsewhere') return woken;
   const pushed = wake.devices.map((d) => ({ bindingId: d.bindingId, push: d.push, woken: hasRegistered(d) }));
@@ -59,7 +59,7 @@ export function tellingsOfCall(wake: Wake, now: Instant): readonly Telling[] {
   return [...woken, missed];
 }
 
-/** A phone that was busy or was told no is why, where nothing else ended the call. */
+/** A busy or declining phone is the reason only where nothing else ended the call. */
 function whyMissed({ outcome, devices }: Wake): string {
   const isDeclined = outcome === 'gave-up' && devices.some((d) => d.declined !== undefined);
   return isDeclined ? 'declined' : (outcome ?? 'unknown');

@@ -255,7 +255,7 @@ async function play(
       return;
     case 'early-media': {
       const one = await rung(phone);
-      await one.early();
+      await one.progress();
       await delay(400);
       seen['hears early media'] = String(call.rtp.received > 5);
       await one.answer();

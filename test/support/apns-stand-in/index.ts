@@ -92,6 +92,10 @@ export interface ApnsStandIn {
   onPush(token: string, heard: (push: ReceivedPush) => void): () => void;
   /** Treats the next `count` pushes so, whoever they are for. Scripts queue up. */
   next(behaviour: Behaviour, count?: number): void;
+  /** Treats the pushes of one token so, the first of them or each; goes before every other script. */
+  treat(token: string, behaviour: Behaviour, how?: 'once' | 'always'): void;
+  /** Treats every push so that no script is for, until it is called with nothing. */
+  always(behaviour?: Behaviour): void;
   /** Resolves when `count` requests have come, counted from the start. */
   received(count: number): Promise<void>;
   /** Resolves when a client has asked by PING and has read the answer. */
@@ -125,6 +129,8 @@ export async function startApnsStandIn(options: StandInOptions = {}): Promise<Ap
   const listeners = new Map<string, Set<(push: ReceivedPush) => void>>();
   const waiting: { count: number; done: () => void }[] = [];
   const script: Behaviour[] = [];
+  let always: Behaviour | undefined;
+  const byToken = new Map<string, { readonly behaviour: Behaviour; readonly once: boolean }>();
   const sessions = new Set<ServerHttp2Session>();
   const pings = new EventEmitter();
   const timers = new Set<NodeJS.Timeout>();
@@ -170,7 +176,10 @@ export async function startApnsStandIn(options: StandInOptions = {}): Promise<Ap
   ): void {
     const atMs = performance.now();
     requests++;
-    const behaviour = script.shift();
+    const token = String(headers[':path']).split('/').at(-1)?.toLowerCase() ?? '';
+    const ofToken = byToken.get(token);
+    if (ofToken?.once) byToken.delete(token);
+    const behaviour = ofToken?.behaviour ?? script.shift() ?? always;
     const respond = (answer: Answer, extra?: { body?: string; headers?: Record<string, string> }) => {
       if (stream.destroyed || stream.closed) return;
       const { status, reason, timestamp } = answer;
@@ -267,6 +276,12 @@ export async function startApnsStandIn(options: StandInOptions = {}): Promise<Ap
     },
     next(behaviour, count = 1) {
       for (let i = 0; i < count; i++) script.push(behaviour);
+    },
+    treat(token, behaviour, how = 'always') {
+      byToken.set(token.toLowerCase(), { behaviour, once: how === 'once' });
+    },
+    always(behaviour) {
+      always = behaviour;
     },
     received(count) {
       return new Promise((done) => {

@@ -55,12 +55,12 @@ export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
 }
 
 /** Builds the chroot, or finds it built. Several processes may call this at once: one builds, the others wait. */
-export async function bringAsterisk(progress: Progress = () => undefined): Promise<AsteriskHome> {
+export async function bringAsterisk(progress: Progress = () => undefined, version = WANTED): Promise<AsteriskHome> {
   const cache = cacheFolder();
-  const suite = SUITES[WANTED];
+  const suite = SUITES[version];
   if (suite === undefined)
-    throw new CannotBringAsterisk(`PUSHWAKE_ASTERISK=${WANTED}: there is ${Object.keys(SUITES).join(', ')}`);
-  const root = join(cache, `asterisk-${WANTED}`);
+    throw new CannotBringAsterisk(`PUSHWAKE_ASTERISK=${version}: there is ${Object.keys(SUITES).join(', ')}`);
+  const root = join(cache, `asterisk-${version}`);
   if (process.platform !== 'linux' || process.getuid?.() !== 0) {
     throw new CannotBringAsterisk(
       'a real Asterisk for the tests needs Linux and root (chroot): run as root, or in a container',
@@ -70,14 +70,14 @@ export async function bringAsterisk(progress: Progress = () => undefined): Promi
   if (ready) return { ...ready, root, built: false };
 
   makeFolder(cache);
-  const lockFile = await lock(join(cache, `asterisk-${WANTED}.lock`), () =>
+  const lockFile = await lock(join(cache, `asterisk-${version}.lock`), () =>
     progress('waiting: another process builds Asterisk'),
   );
   try {
     // Whoever held the lock may have done the work meanwhile.
     const done = readMarker(root);
     if (done) return { ...done, root, built: false };
-    return await build(root, suite, join(cache, `asterisk-${WANTED}.build.log`), lockFile, progress);
+    return await build(root, suite, join(cache, `asterisk-${version}.build.log`), lockFile, progress);
   } finally {
     closeSync(lockFile);
   }

@@ -14,7 +14,10 @@ export interface Refusal {
 }
 
 export interface ReadMessage {
+  /** A registration token, or the id of a Firebase installation. */
   readonly token: string;
+  /** The field that it stood in. */
+  readonly by: 'token' | 'fid';
   readonly data: Readonly<Record<string, string>>;
   readonly notification: Readonly<Record<string, unknown>> | undefined;
   readonly priority: 'HIGH' | 'NORMAL' | undefined;
@@ -28,6 +31,7 @@ export interface ReadMessage {
 
 export const LIMIT_BYTES = 4_096;
 const MOST_SECONDS = 2_419_200;
+const INSTALLATION_ID = /^[c-f][A-Za-z0-9_-]{21}$/;
 
 const FIELDS: Readonly<Record<string, readonly string[]>> = {
   '': ['message', 'validate_only'],
@@ -106,8 +110,13 @@ export function checkMessage(body: Buffer): { refusal: Refusal } | { message: Re
   const { message } = parsed;
   const unknown = unknownField(parsed, '');
   if (unknown !== undefined) return refuse(unknown, 'cannot find field');
-  const { token, data = {}, notification, android = {} } = message;
-  if (typeof token !== 'string' || token === '') return refuse('message.token', 'missing');
+  const { fid, data = {}, notification, android = {} } = message;
+  if ((message.token === undefined) === (fid === undefined))
+    return refuse('message', 'not exactly one of token and fid');
+  const token = fid ?? message.token;
+  if (typeof token !== 'string' || token === '')
+    return refuse(fid === undefined ? 'message.token' : 'message.fid', 'missing');
+  if (fid !== undefined && !INSTALLATION_ID.test(token)) return refuse('message.fid', 'Invalid FID');
   if (!isObject(data)) return refuse('message.data', 'not an object');
   for (const [key, value] of Object.entries(data)) {
     if (typeof value !== 'string') return refuse(`message.data[${key}]`, 'not a string');
@@ -131,6 +140,7 @@ export function checkMessage(body: Buffer): { refusal: Refusal } | { message: Re
   return {
     message: {
       token,
+      by: fid === undefined ? 'token' : 'fid',
       data: data as Record<string, string>,
       notification,
       priority: priority === undefined ? undefined : (String(priority).toUpperCase() as 'HIGH' | 'NORMAL'),

@@ -239,8 +239,9 @@ export async function startFcmStandIn(
     const { message } = read;
     const known = tokens.get(message.token);
     if (!known) {
-      const complaint = 'The registration token is not a valid FCM registration token';
-      return refused({ status: 400, reason: 'INVALID_ARGUMENT', field: 'message.token', complaint });
+      const complaint =
+        message.by === 'fid' ? 'Invalid FID' : 'The registration token is not a valid FCM registration token';
+      return refused({ status: 400, reason: 'INVALID_ARGUMENT', field: `message.${message.by}`, complaint });
     }
     if (known.projectId !== projectId) {
       return refused({ status: 403, reason: 'SENDER_ID_MISMATCH', complaint: 'the token is of another project' });

@@ -1,6 +1,6 @@
 /** What calls of both directions share: state, audio, requests inside the dialog, the end. */
 import type { Dialog, DialogId } from './dialog.ts';
-import type { HeaderLine, SipRequest, SipResponse } from './message.ts';
+import { cseqOf, type HeaderLine, type SipRequest, type SipResponse } from './message.ts';
 import { type RtpStats, RtpStream } from './rtp.ts';
 import { readSdp, writeSdp } from './sdp.ts';
 import type { Wire } from './wire.ts';
@@ -22,7 +22,7 @@ export interface CallContext {
 
 const NO_AUDIO: RtpStats = { sent: 0, received: 0, firstReceivedAt: undefined, lastReceivedAt: undefined };
 export const ALLOW: HeaderLine = ['Allow', 'INVITE, ACK, CANCEL, BYE, OPTIONS, NOTIFY, INFO, UPDATE, REFER'];
-const SDP_TYPE: HeaderLine = ['Content-Type', 'application/sdp'];
+export const SDP_TYPE: HeaderLine = ['Content-Type', 'application/sdp'];
 
 export abstract class Call {
   abstract readonly callId: string;
@@ -70,6 +70,14 @@ export abstract class Call {
   /** Blind transfer. For an attended one give a Refer-To with `Replaces`. */
   refer(referTo: string): Promise<SipResponse> {
     return this.request('REFER', [['Refer-To', referTo], this.context.contact()]);
+  }
+
+  /** A re-INVITE that puts the other side on hold (RFC 3264 §8.4), or takes it back. */
+  async hold(on: boolean): Promise<SipResponse> {
+    const sdp = on ? this.ourSdp().replace('a=sendrecv', 'a=sendonly') : this.ourSdp();
+    const response = await this.request('INVITE', [this.context.contact(), ALLOW, SDP_TYPE], sdp);
+    if (response.status < 300 && this.dialog) this.context.wire.acknowledge(this.dialog.ack(cseqOf(response).number));
+    return response;
   }
 
   /** Any request inside the dialog. */

@@ -65,8 +65,9 @@ export class Dialog {
     return this.#draft(method, ++this.#cseq, headers, body);
   }
 
-  ack(inviteNumber: number): RequestDraft {
-    return this.#draft('ACK', inviteNumber, [], '');
+  /** With a body where the INVITE had none: the answer to the offer of its 200 (RFC 3261 §13.2.2.4). */
+  ack(inviteNumber: number, headers: readonly HeaderLine[] = [], body = ''): RequestDraft {
+    return this.#draft('ACK', inviteNumber, headers, body);
   }
 
   #draft(method: string, number: number, headers: readonly HeaderLine[], body: string): RequestDraft {

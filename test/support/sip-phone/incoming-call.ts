@@ -57,12 +57,13 @@ export class IncomingCall extends Call {
     this.enter('ringing');
   }
 
-  /** 183 with audio, before the answer. */
-  async early(): Promise<void> {
+  /** 183 with audio: early media. */
+  async progress(): Promise<void> {
     if (this.isOver) return;
     await this.openAudio();
     this.context.wire.respond(this.#invite, { status: 183, tag: this.#tag, ...this.answerWithSdp() });
     this.listenTo(this.#invite.body);
+    this.enter('ringing');
   }
 
   /** 200 with audio. */

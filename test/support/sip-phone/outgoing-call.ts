@@ -1,6 +1,6 @@
 /** A call this phone places: INVITE with digest, its answers, CANCEL. */
 import { type AuthenticatedRequest, sendAuthenticated } from './authenticated.ts';
-import { ALLOW, Call, type CallContext } from './call.ts';
+import { ALLOW, Call, type CallContext, SDP_TYPE } from './call.ts';
 import { Dialog } from './dialog.ts';
 import type { Credentials } from './digest.ts';
 import { cseqOf, type HeaderLine, type SipResponse } from './message.ts';
@@ -20,6 +20,8 @@ export interface OutgoingCallOptions {
   readonly from: string;
   readonly credentials: Credentials;
   readonly headers: readonly HeaderLine[];
+  /** The INVITE has no SDP: the PBX offers, and our ACK answers. */
+  readonly lateOffer: boolean;
 }
 
 export class OutgoingCall extends Call {
@@ -90,7 +92,7 @@ export class OutgoingCall extends Call {
   }
 
   #draft(credentials: readonly HeaderLine[]) {
-    const { uri, from, headers } = this.#options;
+    const { uri, from, headers, lateOffer } = this.#options;
     const lines: HeaderLine[] = [
       ['From', `${from};tag=${this.#tag}`],
       ['To', `<${uri}>`],
@@ -101,9 +103,9 @@ export class OutgoingCall extends Call {
       ['Supported', 'replaces'],
       ...headers,
       ...credentials,
-      ['Content-Type', 'application/sdp'],
+      ...(lateOffer ? [] : [SDP_TYPE]),
     ];
-    return { method: 'INVITE', uri, headers: lines, body: this.ourSdp() };
+    return { method: 'INVITE', uri, headers: lines, body: lateOffer ? '' : this.ourSdp() };
   }
 
   #answered(response: SipResponse, at: number): void {
@@ -137,7 +139,11 @@ export class OutgoingCall extends Call {
     const invite = this.#invite?.latest.request;
     if (!invite) return;
     this.dialog ??= Dialog.ofCaller(invite, ok, this.#cseq);
-    this.context.wire.acknowledge(this.dialog.ack(cseqOf(ok).number));
+    const { number } = cseqOf(ok);
+    const { dialog } = this;
+    this.context.wire.acknowledge(
+      this.#options.lateOffer ? dialog.ack(number, [SDP_TYPE], this.ourSdp()) : dialog.ack(number),
+    );
   }
 }
 

@@ -191,18 +191,52 @@ export class SipPhone {
     await this.#wire.open(port);
   }
 
+  /** Sends a text (RFC 3428) and answers with the status that the PBX gives it. */
+  async text(target: string, body: string): Promise<number> {
+    const tag = this.#wire.newTag();
+    const callId = randomBytes(10).toString('hex');
+    const uri = `sip:${target}@${this.#serverAddress()}`;
+    let number = 0;
+    let status: number | undefined;
+    sendAuthenticated(
+      this.#wire,
+      this.#credentials,
+      (auth) => ({
+        method: 'MESSAGE',
+        uri,
+        headers: [
+          ['From', `${this.#addressOfRecord()};tag=${tag}`],
+          ['To', `<${uri}>`],
+          ['Call-ID', callId],
+          ['CSeq', `${++number} MESSAGE`],
+          ['Content-Type', 'text/plain'],
+          ...auth,
+        ],
+        body,
+      }),
+      (response) => {
+        if (response.status >= 200) status ??= response.status;
+      },
+    );
+    return this.waitFor(() => status, 5000, 'an answer to MESSAGE');
+  }
+
   /** For the end of a test. */
   async close(): Promise<void> {
     await this.sleep();
   }
 
   /** Places a call to an extension or a whole `sip:` URI. The INVITE is out when this resolves. */
-  async call(target: string, options: { readonly headers?: readonly HeaderLine[] } = {}): Promise<OutgoingCall> {
+  async call(
+    target: string,
+    options: { readonly headers?: readonly HeaderLine[]; readonly lateOffer?: boolean } = {},
+  ): Promise<OutgoingCall> {
     const call = new OutgoingCall(this.#context(), {
       uri: target.startsWith('sip:') ? target : `sip:${target}@${this.#serverAddress()}`,
       from: this.#addressOfRecord(),
       credentials: this.#credentials,
       headers: options.headers ?? [],
+      lateOffer: options.lateOffer ?? false,
     });
     this.outgoing.push(call);
     return call.start();

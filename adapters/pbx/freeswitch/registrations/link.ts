@@ -1,5 +1,5 @@
 /**
- * What FreeSWITCH holds: registrations as they are told, asked for, listed, and removed. Keeps how each contact it handed out
+ * The registrations of FreeSWITCH: its events about them, questions, the list, and removals. Keeps how each contact it handed out
  * was read, for the code that dials it.
  */
 import { type Aor, parseAor, servesAor } from '../../../../plugin/core/aor.ts';
@@ -17,7 +17,7 @@ import { LastSeen } from './last-seen.ts';
 import { readStored } from './parse.ts';
 import { contactOf, flushable, type Held, heldOf, type Row } from './rows.ts';
 
-/** A removal is told 20 to 100 ms later. */
+/** The event about a removal comes 20 to 100 ms later. */
 const GONE_WITHIN: DurationMs = 1 * SECOND;
 
 export interface ContactsOptions {
@@ -38,7 +38,7 @@ export class Contacts {
   /** How the contacts handed to the runtime were read. */
   readonly #held = new WeakMap<HeldContact, Held>();
   readonly #lastSeen = new LastSeen();
-  /** Who waits for a removal to be told, by Call-ID. */
+  /** Removals whose event is awaited, by Call-ID. */
   readonly #removals = new Map<string, Set<() => void>>();
 
   constructor(options: ContactsOptions) {
@@ -99,7 +99,7 @@ export class Contacts {
   async unregistered(fact: Extract<FsFact, { fact: 'unregistered' }>): Promise<void> {
     const aor = this.#aor(fact.user, fact.profile);
     if (!aor) return;
-    // As told, like the REGISTER before it: by its stamp a log-out right after that would be the older of the two.
+    // By its arrival, like the REGISTER before it: by its stamp a log-out right after that would be the older of the two.
     const at = this.#time.heard(fact.atEpochMs);
     const said = { type: 'unregistered', pbx: this.#o.pbx, aor, at } as const;
     if (fact.contact !== undefined) {
@@ -107,7 +107,7 @@ export class Contacts {
       if (stored) this.#o.say({ ...said, uri: stored.uri });
       return;
     }
-    // `Contact: *`, whose Call-ID is all that is told. In contact mode FreeSWITCH keeps the rows.
+    // `Contact: *`, whose Call-ID is all that the event has. In contact mode FreeSWITCH keeps the rows.
     const uris = new Set<string>();
     const last = this.#lastSeen.get(fact.callId);
     if (last?.aor === aor) uris.add(last.uri);
@@ -136,7 +136,7 @@ export class Contacts {
     const aor = this.#aor(fact.user, fact.profile);
     const stored = readStored(fact.contact);
     if (!aor || !stored) return;
-    // It was told late: FreeSWITCH keeps a contact after its time, and looks only twice a minute.
+    // The event came late: FreeSWITCH keeps a contact after its time, and looks only twice a minute.
     const itsTime = fact.expiresEpochMs - this.#lateMarginMs;
     const atEpochMs = Number.isFinite(itsTime) ? Math.min(fact.atEpochMs, itsTime) : fact.atEpochMs;
     this.#o.say({ type: 'contactRemoved', pbx: this.#o.pbx, aor, uri: stored.uri, at: this.#time.at(atEpochMs) });
@@ -146,7 +146,7 @@ export class Contacts {
 
   async ask(aor: Aor): Promise<AskAnswer> {
     const held = await this.#heldBy(aor, CALL_DEADLINE);
-    // A directory behind a web server that is down knows nobody: FreeSWITCH cannot tell for certain that an account is gone.
+    // A directory behind a web server that is down knows nobody: FreeSWITCH cannot know for certain that an account is gone.
     return { aorExists: true, contacts: held.map((h) => h.contact) };
   }
 
@@ -207,7 +207,7 @@ export class Contacts {
     return all.flat().filter((row) => parseAor(row.user) !== aor);
   }
 
-  /** Resolves when FreeSWITCH tells that it is gone, or when it should have. */
+  /** Resolves when FreeSWITCH's event says that it is gone, or when it should have come. */
   #removalTold(callId: string): Promise<void> {
     return new Promise((resolve) => {
       const waiting = this.#removals.get(callId) ?? new Set();

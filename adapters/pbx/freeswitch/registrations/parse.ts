@@ -1,5 +1,5 @@
 /**
- * A Contact as FreeSWITCH stores and tells it: `"<display>" <sip:…>`, cut at 1023 characters (then without its `>`), and behind
+ * A Contact as FreeSWITCH stores and shows it: `"<display>" <sip:…>`, cut at 1023 characters (then without its `>`), and behind
  * NAT with the way back appended as `;fs_nat=yes;fs_path=<escaped URI>`, which repeats every push parameter. Pure. Written by
  * a stranger from end to end: read tolerantly, dialled strictly, never repaired.
  */

@@ -1,0 +1,282 @@
+/**
+ * The calls of one Asterisk: which channel is which leg, what its channels do as facts of the port, and the core's orders to the
+ * worker. Knows nothing of registrations.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Aor } from '../../../plugin/core/aor.ts';
+import { aorOf, aorUser } from '../../../plugin/core/aor.ts';
+import { type DurationMs, type Instant, SECOND } from '../../../plugin/core/time.ts';
+import type { ClosingWord, WakeStatus } from '../../../plugin/core/wake.ts';
+import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
+import type { DeviceLeg, HeldContact, LegOutcome, PbxEvent, RingTarget } from '../../../plugin/ports/pbx-link.ts';
+import { CALL_DEADLINE } from './deadlines.ts';
+import { compose, dialText, dialVia, handOverText, withPushId } from './dial.ts';
+import { DialledBy } from './dialled-by.ts';
+import { type Leg, Legs } from './legs.ts';
+import type { AsteriskOptions } from './options.ts';
+import { aorIdOf } from './registrations.ts';
+import { type CallFact, LATE, translateWaiting } from './translate.ts';
+
+/** The INVITE that shows a late phone its ended call is given up when the phone has not answered with 180 within this time. */
+const LATE_RINGS_AT_MOST: DurationMs = 3 * SECOND;
+
+export interface CallsIo {
+  readonly pbx: string;
+  readonly options: AsteriskOptions;
+  readonly deps: AdapterDeps;
+  /** Asks the worker. Rejects with `LinkError`. */
+  readonly call: <T>(operation: string, args: object, deadlineMs: number) => Promise<T>;
+  readonly say: (event: PbxEvent) => void;
+}
+
+export class Calls {
+  readonly #io: CallsIo;
+  readonly #legs = new Legs();
+  /** Calls that are shown to phones that came too late. */
+  readonly #late = new Map<string, { readonly cause: number; readonly cancel: () => void }>();
+  /** The endpoint by which an AOR was dialled last, where the two have different names. */
+  readonly #dialled = new DialledBy();
+
+  constructor(io: CallsIo) {
+    this.#io = io;
+  }
+
+  /** Ends all timers. */
+  stop(): void {
+    for (const { cancel } of this.#late.values()) cancel();
+  }
+
+  /** The link is up: finds the calls that wait, and learns what became of the legs that it knew before. */
+  async takeUp(): Promise<void> {
+    // Take the legs of this moment: legs of calls that come while we ask are in no list.
+    const known = this.#legs.channels();
+    const channels = await this.#io.call<unknown[]>('waitingChannels', {}, CALL_DEADLINE);
+    const waiting = channels
+      .map((channel) => translateWaiting(channel, this.#io.options.app))
+      .filter((fact) => fact !== undefined);
+    this.#legsSince(known, channels, waiting);
+    for (const fact of waiting) this.seen(fact, true);
+  }
+
+  /** Legs we knew before the link went down: those that are gone have ended, those that ring are followed again. */
+  #legsSince(known: readonly string[], channels: readonly unknown[], waiting: readonly CallFact[]): void {
+    const there = new Set(channels.map((channel) => (channel as { id?: string }).id));
+    const held = new Set(waiting.map((fact) => ('channelId' in fact ? fact.channelId : undefined)));
+    for (const channelId of known) {
+      for (const leg of this.#legs.ofChannel(channelId)) {
+        if (!there.has(channelId)) this.#ended(leg, leg.cause);
+        else if (!held.has(channelId)) this.#follow(leg);
+      }
+    }
+  }
+
+  #aor(aorId: string): Aor | undefined {
+    return aorOf(aorId, this.#io.options.realm);
+  }
+
+  /** `takenUp`: the call waited already when the link came up. */
+  seen(fact: CallFact, takenUp: boolean): void {
+    switch (fact.fact) {
+      case 'wakeLeg': {
+        const aor = this.#aor(fact.aorId);
+        if (!aor) return void this.#goOn(fact.channelId, {}).catch(() => undefined);
+        const { channelId, aorId, endpoint, own } = fact;
+        const added = this.#legs.add({ kind: 'wake', channelId, aorId, endpoint, own, callId: '' });
+        this.#dialled.set(aorId, endpoint);
+        const { linkedId, caller } = fact;
+        const leg = { legId: added.legId, aor, linkedId, ...(caller && { caller }) };
+        this.#io.say({ type: 'wakeLegArrived', pbx: this.#io.pbx, leg, startedAt: this.#at(fact.startedEpochMs) });
+        return this.#follow(added);
+      }
+      case 'deviceLeg': {
+        const aor = this.#aor(fact.aorId);
+        if (!aor) return;
+        const { channelId, kind, aorId, endpoint, callId } = fact;
+        const added = this.#legs.add({ kind, channelId, aorId, endpoint, callId, own: false });
+        const leg: DeviceLeg = { legId: added.legId, kind, ref: fact.ref, aor, callId };
+        this.#follow(added);
+        return this.#io.say({
+          type: 'deviceLegArrived',
+          pbx: this.#io.pbx,
+          leg,
+          startedAt: this.#at(fact.startedEpochMs),
+          takenUp,
+        });
+      }
+      case 'leftStasis': {
+        for (const leg of this.#legs.ofChannel(fact.channelId)) {
+          leg.left = true;
+          if (leg.kind === 'stored') this.#io.say({ type: 'legDials', pbx: this.#io.pbx, legId: leg.legId });
+          if (leg.unfollowed) this.#ended(leg, leg.cause);
+        }
+        return;
+      }
+      case 'hangupRequested': {
+        for (const leg of this.#legs.ofChannel(fact.channelId)) {
+          // The cause of its own dialplan's end (16) must not replace the cause with which the call ended it (26, 127).
+          if (fact.fromOutside || !leg.hungUp) leg.cause = fact.cause;
+          leg.hungUp ||= fact.fromOutside;
+        }
+        return;
+      }
+      case 'ringing':
+        return this.#io.say({ type: 'legRinging', pbx: this.#io.pbx, ref: fact.ref });
+      case 'lateRinging':
+        return this.#endLate(fact.channelId);
+      case 'answered':
+        return this.#answered(fact.channelId, 'state');
+      case 'dialAnswered':
+        return this.#answered(fact.channelId, fact.leaves ? 'leaves' : 'dial');
+      case 'ended':
+        for (const leg of this.#legs.ofChannel(fact.channelId)) this.#ended(leg, fact.cause);
+        return;
+      case 'replaced':
+        this.#io.deps.log.error(
+          {
+            pbx: this.#io.pbx,
+            app: this.#io.options.app,
+            hint: 'give each pushwake node its own `app`, here and in the dialplan',
+          },
+          'another process took over our stasis application',
+        );
+        return;
+      default:
+        fact satisfies never;
+    }
+  }
+
+  /**
+   * A caller's own channel may be up long before its Dial is answered (a menu, voicemail), so that only its Dial counts; a phone that
+   * leaves it was sent away by the administrator's own subroutine. A Local leg is left for the caller by the phone that answers.
+   */
+  #answered(channelId: string, how: 'state' | 'dial' | 'leaves'): void {
+    for (const { legId, own } of this.#legs.ofChannel(channelId)) {
+      if (how === 'dial' || own === undefined) this.#io.say({ type: 'legAnswered', pbx: this.#io.pbx, legId });
+    }
+  }
+
+  #ended(leg: Leg, cause: number): void {
+    const over = this.#legs.remove(leg);
+    const { legId, hungUp } = leg;
+    this.#io.say({ type: 'legEnded', pbx: this.#io.pbx, legId, cause, hungUp });
+    if (!over) return;
+    // The caller's channel goes on with its dialplan; its Dial ended with the cause that its last leg got.
+    this.#legs.remove(over);
+    this.#io.say({ type: 'legEnded', pbx: this.#io.pbx, legId: over.legId, cause, hungUp });
+  }
+
+  /** Subscribes to a leg's events after it left Stasis, because its end is the end of the call. */
+  #follow(leg: Leg): void {
+    leg.followed = this.#io.call<LegOutcome>('follow', { channelId: leg.channelId }, CALL_DEADLINE).then(
+      (outcome) => {
+        if (outcome !== 'gone' || !this.#legs.get(leg.legId)) return;
+        // Answered or cancelled within the first milliseconds. The later of the two, this answer or StasisEnd, reports the end.
+        leg.unfollowed = true;
+        if (leg.left) this.#ended(leg, leg.cause);
+      },
+      (error: unknown) => this.#io.deps.log.debug({ pbx: this.#io.pbx, reason: String(error) }, 'cannot follow a leg'),
+    );
+  }
+
+  #at(epochMs: number): Instant {
+    return Number.isFinite(epochMs) ? this.#io.deps.clock.fromPbx(epochMs) : this.#io.deps.clock.now();
+  }
+
+  // ── Orders ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async compose(legId: string, callId: string, ring: readonly RingTarget[]): Promise<LegOutcome> {
+    const leg = this.#legs.get(legId);
+    if (!leg) return this.#goOn(legId, {});
+    // The end of the plain path decides nothing, so the order does not wait for the subscription.
+    if (ring.length === 0) {
+      this.#legs.remove(leg);
+      return leg.own ? this.#handOver(leg, handOverText('', leg.own.status, {})) : this.#goOn(leg.channelId, {});
+    }
+    const { variables, refused } = compose(leg.endpoint, callId, ring);
+    for (const reason of refused) this.#refused(leg.aorId, reason);
+    this.#legs.composed(leg, callId, ring.filter((target) => target.kind !== 'contact').length);
+    await leg.followed;
+    return leg.own
+      ? this.#handOver(leg, handOverText(callId, leg.own.status, variables))
+      : this.#goOn(leg.channelId, variables);
+  }
+
+  #handOver({ channelId }: Leg, text: string): Promise<LegOutcome> {
+    return this.#io.call<LegOutcome>('handOver', { channelId, text }, CALL_DEADLINE);
+  }
+
+  async ring(leg: DeviceLeg, contact?: HeldContact): Promise<LegOutcome> {
+    // A phone may answer within milliseconds: what it answers must not be missed. Asked for at its arrival, so done by now.
+    await this.#legs.get(leg.legId)?.followed;
+    if (leg.kind === 'stored' || !contact) return this.#goOn(leg.legId, {});
+    const aorId = aorIdOf(leg.aor, this.#io.options.realm);
+    const isHere = contact.pbx === this.#io.pbx;
+    const endpoint = this.#legs.get(leg.legId)?.endpoint ?? this.#dialled.endpointOf(aorId);
+    const dial = isHere
+      ? dialText(endpoint, contact)
+      : dialVia(this.#io.options.via[contact.pbx], aorUser(contact.aor));
+    if (!dial.ok) {
+      this.#refused(aorId, dial.reason);
+      return this.giveUp(leg.legId, 20);
+    }
+    return this.#goOn(leg.legId, { PUSHWAKE_CONTACT: withPushId([dial], leg.callId) });
+  }
+
+  #goOn(channelId: string, variables: Record<string, string>): Promise<LegOutcome> {
+    return this.#io.call<LegOutcome>('goOn', { channelId, variables }, CALL_DEADLINE);
+  }
+
+  #refused(aorId: string, reason: string): void {
+    this.#io.deps.log.warn(
+      { pbx: this.#io.pbx, aor: aorId, reason },
+      'a contact is not dialled: it could change the dial string',
+    );
+  }
+
+  async giveUp(legId: string, cause: number): Promise<LegOutcome> {
+    const own = this.#legs.get(legId)?.own;
+    if (own) {
+      // The call is not ours to end: what waits for phones ends, and the caller's Dial sees why.
+      const ended = await Promise.all([...own.open].map((waiting) => this.giveUp(waiting, cause)));
+      return ended.includes('done') ? 'done' : 'gone';
+    }
+    return this.#io.call<LegOutcome>('hangup', { channelId: legId, cause }, CALL_DEADLINE);
+  }
+
+  async tellStatus(legId: string, status: WakeStatus): Promise<void> {
+    // ARI writes to channels of its own application only; a function of the dialplan reaches the caller's from there.
+    const variable = 'MASTER_CHANNEL(PUSHWAKE_STATUS)';
+    const leg = this.#legs.get(legId);
+    if (leg?.own) {
+      leg.own.status = status;
+      return;
+    }
+    const channelId = leg?.channelId ?? legId;
+    await this.#io.call('setVariable', { channelId, variable, value: status }, CALL_DEADLINE);
+  }
+
+  async showEnded(contact: HeldContact, callId: string, word: ClosingWord): Promise<void> {
+    const aorId = aorIdOf(contact.aor, this.#io.options.realm);
+    const dial = dialText(this.#dialled.endpointOf(aorId), contact);
+    if (!dial.ok) return this.#refused(aorId, dial.reason);
+    const channelId = `${LATE}${randomUUID()}`;
+    const variables = { PUSHWAKE_ID: callId, PUSHWAKE_CONTACT: dial.text };
+    await this.#io.call(
+      'originate',
+      { channelId, endpoint: `Local/${channelId}@pushwake-late/n`, variables },
+      CALL_DEADLINE,
+    );
+    // A phone that sends no 180 must not ring for ever either.
+    const cancel = this.#io.deps.clock.after(LATE_RINGS_AT_MOST, () => this.#endLate(channelId));
+    this.#late.set(channelId, { cause: word === 'elsewhere' ? 26 : word === 'cancelled' ? 127 : 16, cancel });
+  }
+
+  /** The phone shows the call now, so its INVITE is ended with the word that explains why. */
+  #endLate(channelId: string): void {
+    const late = this.#late.get(channelId);
+    if (!late) return;
+    this.#late.delete(channelId);
+    late.cancel();
+    this.giveUp(channelId, late.cause).catch(() => undefined);
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * Whether an HTTP/2 connection that gives no answer is alive. A firewall that forgot an idle connection, or a line that went away,
+ * says nothing: the first calls after a quiet hour would wait on it until their own end.
+ */
+import type { ClientHttp2Session } from 'node:http2';
+import { type DurationMs, SECOND } from '../../plugin/core/time.ts';
+import type { Clock } from '../../plugin/ports/clock.ts';
+
+/** An answer takes a push service 20 to 200 ms; after this long without one the connection is asked whether it is alive. */
+export const ASKED_AFTER: DurationMs = 500;
+/** Five times the longest way to a service and back. */
+const ALIVE_WITHIN: DurationMs = SECOND;
+
+export class Liveness {
+  readonly #clock: Clock;
+  readonly #asking = new Set<ClientHttp2Session>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Sends a PING. A connection that does not answer it within a second is cut off, and its requests end as lost. */
+  ask(session: ClientHttp2Session): void {
+    if (this.#asking.has(session) || session.destroyed) return;
+    this.#asking.add(session);
+    const done = () => {
+      cancel();
+      this.#asking.delete(session);
+      session.off('close', done);
+    };
+    const cancel = this.#clock.after(ALIVE_WITHIN, () => {
+      done();
+      session.destroy();
+    });
+    session.once('close', done);
+    try {
+      // A PING that is cancelled with its session is no answer, and `close` follows.
+      session.ping((error) => {
+        if (!error) done();
+      });
+    } catch {
+      // Not connected, or destroyed in between.
+      done();
+    }
+  }
+}
