@@ -298,6 +298,7 @@ async function play(
     case 'attended': {
       const second = await phone.call('3000');
       await second.waitForState('answered');
+      await delay(200);
       const id = second.dialogId as { callId: string; localTag: string; remoteTag: string };
       const replaces = encodeURIComponent(`${id.callId};to-tag=${id.remoteTag};from-tag=${id.localTag}`);
       await one.refer(`<sip:3000@127.0.0.1:${freeswitch.ports.udp}?Replaces=${replaces}>`);

@@ -14,7 +14,7 @@ export interface Explained {
 
 /** Variables of ours, and those that say which legs were dialled. */
 const OUR_VARIABLES =
-  /: (?:pushwake_\w+|sip_h_X-Push-ID|sip_exclude_contact|null_no_pre_answer|originated_legs|ignore_early_media|execute_on_\w+|dialed_\w+|last_bridge_\w+|user_name|domain_name|number_alias|originator|instant_ringback|fail_on_single_reject|export_vars)$/;
+  /: (?:pushwake_\w+|sip_h_X-Push-ID|sip_exclude_contact|null_no_pre_answer|originated_legs|ignore_early_media|execute_on_\w+|api_on_originate_pushwake|dialed_\w+|last_bridge_\w+|user_name|domain_name|number_alias|originator|instant_ringback|fail_on_single_reject|export_vars)$/;
 
 export const EXPLAINED: readonly Explained[] = [
   {

@@ -2,6 +2,7 @@
  * The call through us is the call without us, on FreeSWITCH: each case once by a plain `bridge`, then through pushwake, compared by
  * machine. A difference fails, unless docs/limits.md has a row for it (compare.ts).
  */
+import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FreeswitchScene } from '../../support/freeswitch-scene.ts';
@@ -9,7 +10,7 @@ import { Mobile } from '../../support/mobile.ts';
 import { REALM, type WokenPhone } from '../../support/pbx-scene.ts';
 import { Ends, type People, PHONES, record, type Seen, startBench } from './bench.ts';
 import { CASES, type Case } from './cases.ts';
-import { differences } from './compare.ts';
+import { differences, EXPLAINED } from './compare.ts';
 
 const only = process.env.PUSHWAKE_CASE;
 const EVERY = CASES.map((c, i) => [c.what, i, c] as const).filter(([what]) => !only || new RegExp(only).test(what));
@@ -86,4 +87,14 @@ describe('pushwake is dead', () => {
     while ((await until()) > Number(await scene.freeswitch.cli('strepoch'))) await delay(200);
   }, 60_000);
   it.each(EVERY)('%s', async (_what, i) => expect(await compared(i)).toEqual([]));
+});
+
+describe('the documentation', () => {
+  const limits = readFileSync(new URL('../../../docs/limits.md', import.meta.url), 'utf8');
+
+  it('has a row for each difference, as it is here', () => {
+    expect(limits).toContain(EXPLAINED.map(({ what, why }) => `| ${what} | ${why} |`).join('\n'));
+    expect(EXPLAINED.length).toBeLessThanOrEqual(5);
+  });
+  it('names how many calls are compared', () => expect(limits).toContain(`${CASES.length} calls`));
 });

@@ -175,8 +175,6 @@ export function composeText(o: {
 /** Keeps who calls whom right on both channels and in their records, though the phone takes the caller over. */
 const TAKES_OVER: Variables = {
   execute_on_answer_pushwake_swap: "'execute_extension:pushwake_swap XML pushwake'",
-  execute_on_post_bridge_pushwake_name: `'set_profile_var:caller_id_name=\${pushwake_name}'`,
-  execute_on_post_bridge_pushwake_number: `'set_profile_var:caller_id_number=\${pushwake_number}'`,
 };
 
 /** `{…}` and `[…]` that the dialplan's own dial string has for a leg of this account. */
