@@ -43,6 +43,9 @@ export interface Carrier {
 const EXPECTED =
   'expected a JSON object with one object for each of call, cancel, refresh, notice that the app wants otherwise';
 
+/** FCM refuses a message with such a key in `data`, so that no call would be pushed. */
+const RESERVED_BY_FCM = /^(?:from|message_type|google.*|gcm.*)$/;
+
 /** What a silent push of Apple's must not hold. */
 const SEEN = ['alert', 'badge', 'sound'];
 
@@ -87,6 +90,14 @@ function checkPart(where: string, name: string, part: unknown, carrier: Carrier)
         `${where}: ${purpose}.${other} is no text; expected texts only, for FCM carries nothing else`,
       );
     }
+    const reserved = Object.keys(part).find((key) => RESERVED_BY_FCM.test(key));
+    if (reserved !== undefined) {
+      throw new ConfigError(
+        `${where}: ${purpose}.${reserved} is a name that FCM keeps for itself; expected another name`,
+      );
+    }
+  } else if (part.aps !== undefined && !isObject(part.aps)) {
+    throw new ConfigError(`${where}: ${purpose}.aps is no object; expected an object, as Apple does`);
   } else if (purpose === 'cancel' || purpose === 'refresh') {
     const seen = isObject(part.aps) ? SEEN.find((key) => Object.hasOwn(part.aps as JsonObject, key)) : undefined;
     if (seen !== undefined) {

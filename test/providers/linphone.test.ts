@@ -188,6 +188,8 @@ describe('a template', () => {
       'call.aps.id: {callid} is not known there; expected {callId}',
     ],
     ['one of another purpose', { refresh: { id: ['{callId}'] } }, NESTED, 'refresh.id.0: {callId} is not known there'],
+    ['a name that FCM keeps', { call: { from: 'x' } }, FLAT, 'call.from is a name that FCM keeps for itself'],
+    ['an aps that is none', { call: { aps: 'x' } }, NESTED, 'call.aps is no object'],
     ['a number for Android', { call: { n: 1 } }, FLAT, 'call.n is no text'],
     [
       'a silent push that shows something',
