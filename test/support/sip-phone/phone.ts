@@ -92,7 +92,10 @@ export class SipPhone {
   readonly #wire: Wire;
   #registerCallId = randomBytes(10).toString('hex');
   #registerNumber = 0;
-  #lastRegister: RegisterOptions = {};
+  #lastRegister: RegisterOptions | undefined;
+  /** Sends the REGISTER that is under way once more. */
+  #registerAgain: (() => void) | undefined;
+  #comingBack: Promise<void> = Promise.resolve();
 
   constructor(options: SipPhoneOptions) {
     this.#options = options;
@@ -106,6 +109,9 @@ export class SipPhone {
       {
         onRequest: (request, at) => this.#takeRequest(request, at),
         onRepeated: (request, at) => this.#takeRepeated(request, at),
+        onClosed: () => {
+          this.#comingBack = this.#comeBack();
+        },
       },
     );
   }
@@ -151,16 +157,24 @@ export class SipPhone {
     const { credentials, wire } = { credentials: this.#credentials, wire: this.#wire };
     const tag = wire.newTag();
     let answer: { response: SipResponse; at: number } | undefined;
-    const request = sendAuthenticated(
-      wire,
-      credentials,
-      (auth) => this.#registerDraft(options, tag, auth),
-      (response, at) => {
-        if (response.status >= 200) answer ??= { response, at };
-      },
-    );
+    const send = () =>
+      sendAuthenticated(
+        wire,
+        credentials,
+        (auth) => this.#registerDraft(options, tag, auth),
+        (response, at) => {
+          if (response.status >= 200) answer ??= { response, at };
+        },
+      );
+    let request = send();
+    const again = () => {
+      request = send();
+    };
+    this.#registerAgain = again;
     const timeoutMs = options.timeoutMs ?? 5000;
-    const { response, at } = await this.waitFor(() => answer, timeoutMs, 'an answer to REGISTER');
+    const { response, at } = await this.waitFor(() => answer, timeoutMs, 'an answer to REGISTER').finally(() => {
+      if (this.#registerAgain === again) this.#registerAgain = undefined;
+    });
     const contacts = response.headers.all('Contact').flatMap(splitList);
     return {
       status: response.status,
@@ -180,6 +194,7 @@ export class SipPhone {
 
   /** The app is put to sleep: no word to the PBX, calls are forgotten. */
   async sleep({ how = 'reset' }: SleepOptions = {}): Promise<void> {
+    await this.#comingBack;
     for (const call of this.calls) call.drop();
     if (how === 'deaf') this.#wire.goDeaf();
     else await this.#wire.close(how);
@@ -187,6 +202,7 @@ export class SipPhone {
 
   /** Opens a socket again, by default on another port, as most systems give it. */
   async wake({ samePort = false } = {}): Promise<void> {
+    await this.#comingBack;
     const port = samePort ? this.localPort : 0;
     await this.#wire.open(port);
   }
@@ -259,6 +275,22 @@ export class SipPhone {
   /** Log entries of calls only: what must not hold a token. */
   inviteEntries(): LogEntry[] {
     return this.log.find(/^INVITE /);
+  }
+
+  /**
+   * As every softphone does when its connection breaks: it connects anew and registers. Asterisk shuts one new connection of some 1,400
+   * right after its REGISTER (docs/limits.md). A PBX that is down is left alone: the test says when the phone tries again.
+   */
+  async #comeBack(): Promise<void> {
+    const last = this.#lastRegister;
+    if (!last || last.contact !== undefined || last.expires === 0) return;
+    try {
+      await this.#wire.open(0);
+      if (this.#registerAgain) this.#registerAgain();
+      else await this.register(last);
+    } catch {
+      this.log.add('note', 'the server is away');
+    }
   }
 
   #context(): CallContext {

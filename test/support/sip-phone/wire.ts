@@ -52,6 +52,8 @@ export interface WireEvents {
   onRequest(request: SipRequest, at: number): void;
   /** A request that came before; it has been answered as before. */
   onRepeated(request: SipRequest, at: number): void;
+  /** The server closed the connection, or it broke. */
+  onClosed(): void;
 }
 
 export interface WireOptions {
@@ -121,6 +123,7 @@ export class Wire {
         if (this.#transport === transport) this.#transport = undefined;
         this.log.add('note', 'connection closed by the server');
         this.waiters.notify();
+        this.#events.onClosed();
       },
     });
     this.#transport = transport;
