@@ -7,20 +7,25 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import type { Aor } from '../plugin/core/aor.ts';
+import { type Aor, aorRealm } from '../plugin/core/aor.ts';
 import type { NoticeName } from '../plugin/core/events.ts';
 import { ConfigError } from '../plugin/ports/config-error.ts';
 import { matches } from './policies.ts';
 import type { Config } from './schema.ts';
 
-/** APNs and FCM cut at 4 kB; a notice longer than this does not fit a lock screen either. */
-const LONGEST = 300;
+/** APNs and FCM cut at 4 kB; a notice longer than this does not fit a lock screen either. In characters. */
+export const LONGEST = 300;
 
 const text = z.strictObject({ title: z.string().max(60).optional(), body: z.string().min(1).max(LONGEST) });
-const messagesSchema = z.strictObject({ soon: text, expired: text });
+const messagesSchema = z.strictObject({ soon: text, expired: text, open: text });
+
+/** Old and other names of languages, as phones still report them. */
+const ALIASES: Readonly<Record<string, string>> = { iw: 'he', no: 'nb', nn: 'nb' };
 
 export interface Messages {
   readonly locales: readonly string[];
+  /** The locale of ours for a BCP 47 tag of a device; undefined where there are no texts in its language. */
+  localeFor(tag: string): string | undefined;
   text(locale: string, notice: NoticeName): { title?: string; body: string };
 }
 
@@ -38,6 +43,12 @@ export function loadMessages(folder = messagesFolder()): Messages {
   }
   return {
     locales: [...all.keys()],
+    localeFor(tag) {
+      const [said = '', ...more] = tag.toLowerCase().split(/[-_]/);
+      const language = Object.hasOwn(ALIASES, said) ? (ALIASES[said] ?? said) : said;
+      const region = more.find((part) => /^[a-z]{2}$/.test(part));
+      return [`${language}-${region?.toUpperCase()}`, language].find((locale) => all.has(locale));
+    },
     text(locale, notice) {
       const found = (all.get(locale) ?? all.get(locale.slice(0, 2)) ?? all.get('en'))?.[notice];
       if (!found) throw new Error('messages/en.yaml is missing');
@@ -54,8 +65,14 @@ function messagesFolder(): string {
     : join(here, 'messages');
 }
 
-/** The locale of an AOR: the first pattern that fits, else the file's `locale`. Unknown locales are a mistake of the file. */
-export function localeChooser(config: Pick<Config, 'locale' | 'locales'>, messages: Messages): (aor: Aor) => string {
+/** `reported`: the language of the device as a BCP 47 tag, where its app reported it. */
+export type LocaleChooser = (aor: Aor, reported: string | undefined) => string;
+
+/**
+ * The language of a notice: that of the device, where there are texts in it; else by the account, its realm, and the file's
+ * `locale`. Unknown locales are a mistake of the file.
+ */
+export function localeChooser(config: Pick<Config, 'locale' | 'locales'>, messages: Messages): LocaleChooser {
   const named = [{ path: 'locale', locale: config.locale }].concat(
     config.locales.map(({ locale }, i) => ({ path: `locales[${i}].locale`, locale })),
   );
@@ -66,5 +83,11 @@ export function localeChooser(config: Pick<Config, 'locale' | 'locales'>, messag
       );
     }
   }
-  return (aor) => config.locales.find((l) => matches(l.aor, aor))?.locale ?? config.locale;
+  const byAccount = config.locales.filter((l) => l.aor !== undefined);
+  const byRealm = config.locales.filter((l) => l.realm !== undefined);
+  return (aor, reported) =>
+    (reported === undefined ? undefined : messages.localeFor(reported)) ??
+    byAccount.find((l) => matches(l.aor ?? '', aor))?.locale ??
+    byRealm.find((l) => l.realm?.toLowerCase() === aorRealm(aor).toLowerCase())?.locale ??
+    config.locale;
 }

@@ -47,6 +47,10 @@ const policy = z.strictObject({
     .describe(
       'A phone pushed by a VoIP push that comes within this after the end gets INVITE and CANCEL; 0s for never. Default 10s',
     ),
+  askToOpen: z
+    .boolean()
+    .optional()
+    .describe('Ask the user once to open the app when pushes do not wake it as they should. Default true'),
   declineEverywhere: z
     .boolean()
     .optional()
@@ -94,9 +98,19 @@ export const configSchema = z.strictObject({
     .regex(/^[a-z]{2}(-[A-Z]{2})?$/, 'expected a locale such as en or de')
     .default('en'),
   locales: z
-    .array(z.strictObject({ aor: z.string(), locale: z.string() }))
+    .array(
+      z
+        .strictObject({
+          aor: z.string().optional().describe('Pattern with *, for example 3*@example.com'),
+          realm: z.string().optional().describe('A whole realm, for example example.com'),
+          locale: z.string(),
+        })
+        .refine((l) => (l.aor === undefined) !== (l.realm === undefined), 'expected either aor or realm'),
+    )
     .default([])
-    .describe('Locale per AOR pattern; the first that fits counts'),
+    .describe(
+      'Locale per AOR pattern or realm, where the app of a device did not report its language; the first that fits counts, patterns before realms',
+    ),
   forgetAfter: duration
     .default(24 * 3_600_000)
     .describe('A PBX unseen for this long no longer holds up the end of bindings'),

@@ -5,7 +5,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { type AdapterConfig, ConfigError, type LoadedConfig } from '../../config/load.ts';
-import { loadMessages, localeChooser } from '../../config/messages.ts';
+import { type LocaleChooser, loadMessages, localeChooser } from '../../config/messages.ts';
 import { policyChooser } from '../../config/policies.ts';
 import { realmsOf } from '../../config/realms.ts';
 import type { Aor } from '../core/aor.ts';
@@ -35,7 +35,7 @@ type MadeMap<T> = ReadonlyMap<string, Made<T>>;
 /** The parts that are read whenever they are needed. */
 interface Parts {
   readonly policyFor: ReturnType<typeof policyChooser>;
-  readonly localeOf: (aor: Aor) => string;
+  readonly localeOf: LocaleChooser;
   readonly messages: ReturnType<typeof loadMessages>;
   readonly realms: ReadonlyMap<string, string>;
   readonly push: MadeMap<PushProvider>;
@@ -90,7 +90,8 @@ export class LiveConfig {
   }
 
   readonly policyFor = (aor: Aor) => this.#parts.policyFor(aor);
-  readonly noticeText = (aor: Aor, notice: NoticeName) => this.#parts.messages.text(this.#parts.localeOf(aor), notice);
+  readonly noticeText = (aor: Aor, notice: NoticeName, reported: string | undefined) =>
+    this.#parts.messages.text(this.#parts.localeOf(aor, reported), notice);
   readonly realmOf = (link: string) => this.#parts.realms.get(link) ?? '';
 
   depsFor(name: string): AdapterDeps {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { systemClock } from '../../adapters/clock/system/index.ts';
 import { parseAor } from '../core/aor.ts';
-import { type Explanation, explainDevices, seldomIn } from '../core/explain.ts';
+import { type Explanation, explainDevices, troubledIn } from '../core/explain.ts';
 import { askAdmin, refusal } from './admin-client.ts';
 import { type Loaded, load, openStore, wholeAor, withConfig } from './setup.ts';
 import { say, tell } from './terminal.ts';
@@ -16,7 +16,10 @@ const CALL_ID = /^[0-9a-f-]{36}$/;
 export function addExplain(program: Command): void {
   withConfig(program.command('explain'))
     .description('Why a phone rang or did not: sentences, likely cause, remedy, and how well each device wakes.')
-    .argument('[of]', 'an account (1001 or 1001@example.com) or a call id; without it: devices that seldom wake')
+    .argument(
+      '[of]',
+      'an account (1001 or 1001@example.com) or a call id; without it: devices that do not come as they should',
+    )
     .option('--json', 'one JSON object, with the trace of each call')
     .addHelpText(
       'after',
@@ -55,7 +58,7 @@ async function fromStore(loaded: Loaded, of: string | undefined): Promise<Explai
     const devices: string[] = [];
     const aor = of === undefined ? undefined : parseAor(of);
     if (of !== undefined) devices.push(...explainDevices(aor && (await store.get(aor)), systemClock().now()));
-    else for await (const record of store.scan()) devices.push(...seldomIn(record.aor, record.bindings));
+    else for await (const record of store.scan()) devices.push(...troubledIn(record.aor, record.bindings));
     return { calls: [], devices };
   } finally {
     await store.close();

@@ -4,8 +4,10 @@
  */
 import type { Aor } from './aor.ts';
 import { mistakeIn } from './record-form.ts';
+import type { Signs } from './signs.ts';
 import { type DurationMs, type Instant, instant } from './time.ts';
 import { Token } from './token.ts';
+import type { Trouble } from './trouble.ts';
 import type { WakeRecord } from './wake-record.ts';
 
 /** Random, given once. Never derived from evidence: evidence may later merge two bindings into one. */
@@ -47,10 +49,15 @@ export interface KnownContact {
 }
 
 /** One notice of a lifetime: *expires soon*, by how long before the end it is due, or *expired*. */
-export type NoticeId = { readonly notice: 'soon'; readonly offsetMs: DurationMs } | { readonly notice: 'expired' };
+export type LifetimeNotice =
+  | { readonly notice: 'soon'; readonly offsetMs: DurationMs }
+  | { readonly notice: 'expired' };
+
+/** A notice. `open` asks the user to open the app, because calls do not wake it. */
+export type NoticeId = LifetimeNotice | { readonly notice: 'open' };
 
 /** A notice that was sent in this lifetime. */
-export type SentNotice = NoticeId & {
+export type SentNotice = LifetimeNotice & {
   readonly at: Instant;
   /** The service took it, or the push is lost for good. Not done: saved before sending, the outcome is not known yet. */
   readonly done: boolean;
@@ -81,6 +88,8 @@ export interface Ending {
 export interface Claim {
   readonly at: Instant;
   readonly installId?: string;
+  /** The language of the device, as a BCP 47 tag. */
+  readonly locale?: string;
   readonly targets: Targets;
 }
 
@@ -104,6 +113,8 @@ export interface Binding {
     /** Fingerprints of tokens that it gave up for its present ones, oldest first. What is merely held with one proves nothing. */
     readonly formerTokens?: readonly string[];
   };
+  /** The language of the device, as a BCP 47 tag, where its app reported it over HTTP. */
+  readonly locale?: string;
   /** When the app last reported over HTTP what was then borne out by a REGISTER. Absent: it never reported. */
   readonly reportedAt?: Instant;
   /** With empty `targets`: nothing but this is known of the device. */
@@ -124,6 +135,10 @@ export interface Binding {
   readonly unansweredWakes: number;
   /** How its last call pushes went; absent before the first. */
   readonly wakes?: WakeRecord;
+  /** What its last pushes left that is not as it should be. Absent: nothing. */
+  readonly signs?: Signs;
+  /** What is wrong with it now, by these signs. Absent: nothing, or it is not known what. */
+  readonly trouble?: Trouble;
   /** Due work is put off until then (the PBX could not be asked). */
   readonly notBefore?: Instant;
   /** How often in a row it was put off. */

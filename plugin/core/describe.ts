@@ -1,10 +1,11 @@
 /** One account's record in sentences, for the administrator: everything that is kept, tokens as fingerprints only. Pure. */
-import type { AorRecord, Binding, EndReason, NoticeId, Target, Targets } from './binding.ts';
+import type { AorRecord, Binding, EndReason, LifetimeNotice, Target, Targets } from './binding.ts';
 import { sourceOf } from './contact-uri.ts';
 import { explainDevices } from './explain.ts';
 import { noticeKind } from './schedule.ts';
 import { type Stage, stageOf } from './stage.ts';
 import { between, DAY, HOUR, type Instant, MINUTE } from './time.ts';
+import type { TroubleCause } from './trouble.ts';
 
 /** What may be shown of a binding, for programs. */
 export interface ShownBinding {
@@ -21,6 +22,10 @@ export interface ShownBinding {
   /** The last silent refresh push of this lifetime. */
   readonly lastRefreshAt?: string;
   readonly wakes: readonly (number | null)[];
+  /** The language that its app reported. */
+  readonly locale?: string;
+  /** Why it does not come for calls as it should, where that is known. */
+  readonly trouble?: { readonly cause: TroubleCause; readonly since: string };
 }
 
 export interface ShownTarget {
@@ -67,6 +72,8 @@ export function shownBinding(b: Binding): ShownBinding {
     sent: b.sent.map((s) => ({ kind: noticeKind(s), at: iso(s.at), done: s.done })),
     ...(b.lastRefreshAt === undefined ? {} : { lastRefreshAt: iso(b.lastRefreshAt) }),
     wakes: b.wakes ?? [],
+    ...(b.locale === undefined ? {} : { locale: b.locale }),
+    ...(b.trouble ? { trouble: { cause: b.trouble.cause, since: iso(b.trouble.since) } } : {}),
   };
 }
 
@@ -95,6 +102,8 @@ function detailsOf(b: Binding, now: Instant): string[] {
     ...(b.targets.call && !b.targets.other ? ['It has a VoIP token only: its user cannot be sent a notice.'] : []),
     contacts.length > 0 ? `Seen at ${contacts.join(', ')}.` : 'No contact of it is known.',
     sent.length > 0 ? `Sent in this lifetime: ${sent.join(', ')}.` : 'Nothing was sent in this lifetime.',
+    ...(b.signs?.askedAt === undefined ? [] : [`Its user was asked to open the app ${ago(b.signs.askedAt, now)}.`]),
+    ...(b.locale === undefined ? [] : [`Its language is ${b.locale}.`]),
     ...(b.unansweredWakes > 0 ? [`The last ${b.unansweredWakes} calls in a row did not wake it.`] : []),
     ...(b.claim ? [`Its app reported ${ago(b.claim.at, now)} what no REGISTER has borne out yet.`] : []),
     ...(b.notBefore !== undefined && b.notBefore > now ? [`What is due is put off: ${inTime(b.notBefore, now)}.`] : []),
@@ -106,7 +115,7 @@ function detailsOf(b: Binding, now: Instant): string[] {
   ];
 }
 
-function inWords(which: NoticeId): string {
+function inWords(which: LifetimeNotice): string {
   return which.notice === 'soon' ? `"expires soon" (${Math.round(which.offsetMs / HOUR)} h)` : '"expired"';
 }
 

@@ -1,5 +1,6 @@
 /** What reaches the lifecycle (facts, past tense) and what it asks for (effects, imperative). */
 import type { AppKey, BindingId, Choice, EndReason, NoticeId, Target, Targets } from './binding.ts';
+import type { CallSign, Receipt } from './signs.ts';
 import type { DurationMs, Instant } from './time.ts';
 
 /** A contact as a sensor saw it, reduced to what the lifecycle decides on. */
@@ -66,6 +67,7 @@ export type LifecycleEvent =
   | {
       readonly type: 'Reported';
       readonly installId?: string;
+      readonly locale?: string;
       readonly targets: Targets;
       readonly at: Instant;
       readonly registeredAt?: Instant;
@@ -80,18 +82,24 @@ export type LifecycleEvent =
     }
   /** A device that reports over HTTP proved that it lives: its receipt for a push, or a REGISTER right after one. */
   | { readonly type: 'ReportedDeviceAnswered'; readonly bindingId: BindingId; readonly at: Instant }
-  /** A call push was accepted and the call is over; `registered`: the phone came. */
+  /** A call push was accepted and the call is over. `sign`: what came of it. */
   | {
       readonly type: 'WakeSettled';
       readonly bindingId: BindingId;
-      readonly registered: boolean;
+      readonly sign: CallSign | 'rang';
+      /** When the call began. */
+      readonly startedAt: Instant;
       /** From the call to its REGISTER, where that was seen. */
       readonly afterMs?: DurationMs;
     }
+  /** The app of a device confirmed a push. */
+  | { readonly type: 'PushReceived'; readonly bindingId: BindingId; readonly receipt: Receipt }
+  /** A refresh push did not reach its service: that the phone does not answer says nothing. */
+  | { readonly type: 'RefreshLost'; readonly bindingId: BindingId }
   | { readonly type: 'DropRequested'; readonly bindingId: BindingId };
 
 /** Which notice a user gets; the texts are data. */
-export type NoticeName = 'soon' | 'expired';
+export type NoticeName = NoticeId['notice'];
 
 export type Effect =
   | {
@@ -145,6 +153,9 @@ export type Report =
   | 'ended'
   | 'revived'
   /** Of its last call pushes fewer than half woke it. */
-  | 'wakes-seldom';
+  | 'wakes-seldom'
+  /** It does not come for calls as it should; the reason is the cause. */
+  | 'troubled'
+  | 'recovered';
 
 export type { EndReason };

@@ -7,6 +7,7 @@ import type { Binding, BindingId } from './binding.ts';
 import { remedyOfTrouble } from './push-remedies.ts';
 import { type DurationMs, SECOND } from './time.ts';
 import type { CallTrace, TraceStep } from './trace.ts';
+import { TROUBLES } from './trouble.ts';
 import type { CallStep } from './wake/steps.ts';
 import { Cause } from './wake/types.ts';
 import { wakesSeldom } from './wake-record.ts';
@@ -190,6 +191,10 @@ function neverCame(trace: CallTrace, b: Binding | undefined): Reason {
       remedy: 'If the dialplan or a queue ended it, let it ring for 20 s at least.',
     };
   }
+  const known = b?.trouble && TROUBLES[b.trouble.cause];
+  // What is wrong with silent pushes is no reason for a call that it missed; how seldom it comes is looked at below, as of now.
+  const saysNothing = b?.trouble?.cause === 'silent-unanswered' || b?.trouble?.cause === 'wakes-seldom';
+  if (known && !saysNothing) return { cause: known.cause, remedy: known.remedy };
   const wakes = b?.wakes ?? [];
   const came = wakes.filter((ms) => ms !== null).length;
   if (wakes.length >= 3 && came === 0) {

@@ -7,6 +7,7 @@ import type { AorRecord, Binding, BindingId, EndReason } from './binding.ts';
 import { endedAt, type Of, PBX_SILENT, type Reason, reasonOf, seconds, stepsOf, verdictOf } from './explain-cause.ts';
 import { between, DAY, HOUR, type Instant, MINUTE, SECOND } from './time.ts';
 import type { CallTrace, TraceStep } from './trace.ts';
+import { TROUBLES, type Trouble } from './trouble.ts';
 import type { PushVerdict } from './wake/steps.ts';
 import { type CallOutcome, Cause } from './wake/types.ts';
 import { recordInWords, wakesSeldom } from './wake-record.ts';
@@ -41,7 +42,8 @@ export function explainDevices(record: AorRecord | undefined, now: Instant): rea
       ? '. It wakes seldom: see battery saving and notification settings of that phone'
       : '';
     const state = b.ending ? `is ending (${IN_WORDS[b.ending.reason]})` : `can be woken until ${day(b.endsAt)}`;
-    return `${nameOf(b)} ${state}, last heard from ${ago(b.renewedAt, now)}; ${recordInWords(b.wakes)}${seldom}.`;
+    const known = `${nameOf(b)} ${state}, last heard from ${ago(b.renewedAt, now)}; ${recordInWords(b.wakes)}`;
+    return b.trouble ? `${known}. ${troubleInWords(b.trouble, now)}` : `${known}${seldom}.`;
   });
   const gone = (record?.tombstones ?? []).map(
     (t) => `Device ${short(t.id)} ended ${ago(t.endedAt, now)}: ${IN_WORDS[t.reason]}.`,
@@ -49,9 +51,17 @@ export function explainDevices(record: AorRecord | undefined, now: Instant): rea
   return [...living, ...gone];
 }
 
-/** Those of an account that fewer than half of their last call pushes woke, one sentence each. */
-export const seldomIn = (aor: Aor, bindings: readonly Binding[]): string[] =>
-  bindings.filter(wakesSeldom).map((b) => `${aor} ${nameOf(b)}: ${recordInWords(b.wakes)}`);
+/** Those of an account that do not come for calls as they should, one line each. */
+export const troubledIn = (aor: Aor, bindings: readonly Binding[]): string[] =>
+  bindings
+    .filter((b) => b.trouble !== undefined || wakesSeldom(b))
+    .map(
+      (b) => `${aor} ${nameOf(b)}: ${recordInWords(b.wakes)}${b.trouble ? `. ${TROUBLES[b.trouble.cause].cause}` : ''}`,
+    );
+
+function troubleInWords({ cause, since }: Trouble, now: Instant): string {
+  return `${TROUBLES[cause].cause} Known for: ${ago(since, now)}. What to do: ${TROUBLES[cause].remedy}`;
+}
 
 // ── One device in one call ───────────────────────────────────────────────────────────────────────────────────────────
 

@@ -18,6 +18,7 @@ import { contactSeen } from './lifecycle/registered.ts';
 import { answered, reported, withdrawn } from './lifecycle/reported.ts';
 import { noticeSettled, tokenDied, wakeSettled } from './lifecycle/settled.ts';
 import { ticked } from './lifecycle/time.ts';
+import { received, refreshLost } from './lifecycle/trouble.ts';
 import type { Instant } from './time.ts';
 
 export type { PolicyFor, Transition };
@@ -58,6 +59,12 @@ export function transition(record: AorRecord, event: LifecycleEvent, now: Instan
       break;
     case 'ReportedDeviceAnswered':
       answered(draft, event);
+      break;
+    case 'PushReceived':
+      received(draft, event);
+      break;
+    case 'RefreshLost':
+      refreshLost(draft, event);
       break;
     case 'DropRequested': {
       const b = draft.find(event.bindingId);

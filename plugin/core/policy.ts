@@ -47,6 +47,8 @@ export interface Policy {
   readonly retryVoipAfterMs: DurationMs;
   /** A phone that registers within this after the end is shown the call that is over: INVITE and CANCEL. 0 for never. */
   readonly showEndedMs: DurationMs;
+  /** Ask the user once to open the app when pushes do not wake it as they should. */
+  readonly askToOpen: boolean;
   /** A 603 at one device ends the call for all devices of the account. */
   readonly declineEverywhere: boolean;
 }
@@ -73,6 +75,7 @@ export const DEFAULT_POLICY: Policy = {
   retryWakeAfterMs: 6 * SECOND,
   retryVoipAfterMs: 0,
   showEndedMs: 10 * SECOND,
+  askToOpen: true,
   declineEverywhere: false,
 };
 

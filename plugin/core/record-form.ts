@@ -4,6 +4,7 @@
  * field it does not know is none of its business.
  */
 import { parseAor } from './aor.ts';
+import { TROUBLES } from './trouble.ts';
 
 type Raw = Readonly<Record<string, unknown>>;
 /** What is wrong with a value, or undefined. The answer names the place and the expected form, never the value. */
@@ -67,6 +68,21 @@ const target = optional(
 );
 const targets = fields({ call: target, other: target });
 
+const signs = fields({
+  calls: list(
+    fields({
+      at: time,
+      sign: one('refused', 'not-rung', 'late', 'received', 'received-late', 'nothing'),
+      on: optional(flag),
+    }),
+  ),
+  otherAt: optional(time),
+  silent: count,
+  silentSpells: count,
+  lowered: list(flag),
+  askedAt: optional(time),
+});
+
 const binding = fields({
   id: named,
   createdAt: time,
@@ -74,7 +90,8 @@ const binding = fields({
   endsAt: time,
   evidence: fields({ instanceId: optional(text), installId: optional(text), formerTokens: optional(list(text)) }),
   reportedAt: optional(time),
-  claim: optional(fields({ at: time, installId: optional(text), targets })),
+  claim: optional(fields({ at: time, installId: optional(text), locale: optional(text), targets })),
+  locale: optional(text),
   targets,
   contacts: list(fields({ pbx: named, uri: named, seenAt: time, grantedMs: optional(duration) })),
   choice: optional(fields({ policy: optional(text), app: optional(text) })),
@@ -82,6 +99,8 @@ const binding = fields({
   lastRefreshAt: optional(time),
   unansweredWakes: count,
   wakes: optional(list(is('a number or null', (v) => v === null || typeof v === 'number'))),
+  signs: optional(signs),
+  trouble: optional(fields({ cause: one(...Object.keys(TROUBLES)), since: time, askAgainAt: optional(time) })),
   notBefore: optional(time),
   putOff: optional(count),
   ending: optional(

@@ -70,6 +70,8 @@ export function nextRefresh(binding: Binding, policy: Policy): Instant | undefin
 /** The earliest instant at which anything must happen for this binding. Always defined: every binding ends one day. */
 export function bindingDueAt(binding: Binding, policy: Policy): Instant {
   if (binding.ending) return binding.notBefore ?? binding.ending.since;
-  const due = earliest(nextRefresh(binding, policy), nextNotice(binding, policy)?.at, binding.endsAt) ?? binding.endsAt;
+  const asks = binding.trouble?.askAgainAt;
+  const due =
+    earliest(nextRefresh(binding, policy), nextNotice(binding, policy)?.at, asks, binding.endsAt) ?? binding.endsAt;
   return binding.notBefore === undefined ? due : latest(due, binding.notBefore);
 }

@@ -1,18 +1,21 @@
 /** Who asks on the devices listener: an account, proved by its key. Wrong key, wrong realm and no account look the same. */
 import { type Aor, parseAor } from '../core/aor.ts';
 import type { Targets } from '../core/binding.ts';
+import type { ReceiptSaid } from '../core/signs.ts';
 import { isAccountKey } from './account-key.ts';
 
 /** What the devices listener hands on; the runtime keeps it in its bounds. */
 export interface DeviceReports {
   report(aor: Aor, device: NamedDevice, targets: Targets): Promise<Taken>;
   withdraw(aor: Aor, device: NamedDevice, targets: Targets): Promise<Taken>;
-  receipt(aor: Aor, device: NamedDevice): Promise<Taken>;
+  receipt(aor: Aor, device: NamedDevice, said: ReceiptSaid): Promise<Taken>;
 }
 
 export interface NamedDevice {
   readonly installId?: string;
   readonly selector?: string;
+  /** The language of the device, as a BCP 47 tag. */
+  readonly locale?: string;
 }
 
 export type Taken = 'taken' | 'too many';

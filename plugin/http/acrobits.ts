@@ -5,6 +5,7 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Target, Targets } from '../core/binding.ts';
+import type { ReceiptSaid } from '../core/signs.ts';
 import { Token } from '../core/token.ts';
 import { accountOf, type DeviceOptions, type NamedDevice, REFUSED, type Taken, TOO_MANY } from './account.ts';
 import type { Routes } from './listener.ts';
@@ -33,6 +34,9 @@ const LIMIT: Readonly<Partial<Record<Field, number>>> = { callToken: 2_048, othe
 const PRINTABLE = /^[\x21-\x7e]+$/;
 /** `%pushTokenOther%`: a variable the app does not know stays as it is. */
 const UNKNOWN_VARIABLE = /^%[\w[\]]+%$/;
+
+/** Acrobits' apps say that a push came, and no more. */
+const NOTHING_SAID: ReceiptSaid = { pushId: undefined, priority: undefined, originalPriority: undefined };
 
 export function acrobitsRoutes(o: DeviceOptions): Routes {
   type Act = (fields: Fields, device: NamedDevice, reply: FastifyReply) => Promise<FastifyReply | undefined>;
@@ -70,7 +74,7 @@ export function acrobitsRoutes(o: DeviceOptions): Routes {
     return taken(reply, await o.reports.withdraw(aor, device, targets));
   });
   const received = handler((aor) => async (_fields, device, reply) => {
-    return taken(reply, await o.reports.receipt(aor, device));
+    return taken(reply, await o.reports.receipt(aor, device, NOTHING_SAID));
   });
 
   return (server) => {

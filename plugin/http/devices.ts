@@ -4,6 +4,7 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Target } from '../core/binding.ts';
+import type { Priority } from '../core/signs.ts';
 import { Token } from '../core/token.ts';
 import { accountOf, type DeviceOptions, REFUSED, type Taken, TOO_MANY } from './account.ts';
 import type { Routes } from './listener.ts';
@@ -11,6 +12,12 @@ import type { Routes } from './listener.ts';
 interface Params {
   readonly aor: string;
   readonly installId: string;
+}
+
+interface GivenReceipt {
+  readonly pushId?: string;
+  readonly priority?: Priority;
+  readonly originalPriority?: Priority;
 }
 
 interface GivenTarget {
@@ -24,6 +31,10 @@ interface GivenTarget {
 interface GivenTargets {
   readonly call?: GivenTarget;
   readonly other?: GivenTarget;
+}
+
+interface GivenReport extends GivenTargets {
+  readonly locale?: string;
 }
 
 const printable = (maxLength: number, description: string) => ({
@@ -59,6 +70,30 @@ const params = {
   },
 };
 
+const priority = (description: string) => ({ enum: ['high', 'normal', 'unknown'], description });
+
+/** May be absent: an app need not say more than that a push came. */
+const receipt = {
+  type: ['object', 'null'],
+  additionalProperties: false,
+  properties: {
+    pushId: {
+      type: 'string',
+      pattern: '^[0-9a-f-]{36}$',
+      description: '`pushId` of the push. Without it: the last one that is not confirmed yet',
+    },
+    priority: priority('With which priority it arrived: `RemoteMessage.getPriority()` of Android'),
+    originalPriority: priority('With which one it was sent: `getOriginalPriority()`'),
+  },
+};
+
+const locale = {
+  type: 'string',
+  pattern: '^[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8}){0,5}$',
+  maxLength: 35,
+  description: 'The language of the device as BCP 47 writes it: de, pt-BR, zh-Hant-TW. Notices come in it',
+};
+
 const empty = { type: 'null', description: 'Taken' };
 const error = { type: 'object', properties: { error: { type: 'string' } } };
 const answers = { 204: empty, 400: error, 403: error, 429: error };
@@ -86,6 +121,7 @@ export function deviceRoutes(o: DeviceOptions): Routes {
             properties: {
               call: { ...target, description: 'For calls; on iOS the VoIP token' },
               other: { ...target, description: 'For everything else. Without it the user cannot be warned' },
+              locale,
             },
           },
           response: answers,
@@ -94,7 +130,8 @@ export function deviceRoutes(o: DeviceOptions): Routes {
       async (request, reply) => {
         const aor = account(request);
         if (!aor) return reply.code(403).send(REFUSED);
-        const { call, other } = request.body as GivenTargets;
+        const { call, other, locale } = request.body as GivenReport;
+        if (!call && !other) return reply.code(400).send({ error: 'body: expected call, other or both' });
         for (const [name, t] of Object.entries({ call, other })) {
           if (!t || o.services.has(t.provider)) continue;
           const expected = [...o.services].join(', ') || 'none is configured';
@@ -102,7 +139,8 @@ export function deviceRoutes(o: DeviceOptions): Routes {
         }
         const { installId } = request.params as Params;
         const targets = { ...(call ? { call: read(call) } : {}), ...(other ? { other: read(other) } : {}) };
-        return answer(reply, await o.reports.report(aor, { installId }, targets));
+        const device = { installId, ...(locale === undefined ? {} : { locale }) };
+        return answer(reply, await o.reports.report(aor, device, targets));
       },
     );
     server.delete(
@@ -119,12 +157,20 @@ export function deviceRoutes(o: DeviceOptions): Routes {
     server.post(
       '/v1/devices/:aor/:installId/received',
       {
-        schema: { summary: 'A push has arrived at this install', tags: ['Devices'], params, response: answers },
+        schema: {
+          summary: 'A push has arrived at this install, and how',
+          tags: ['Devices'],
+          params,
+          body: receipt,
+          response: answers,
+        },
       },
       async (request, reply) => {
         const aor = account(request);
         if (!aor) return reply.code(403).send(REFUSED);
-        return answer(reply, await o.reports.receipt(aor, { installId: (request.params as Params).installId }));
+        const { installId } = request.params as Params;
+        const { pushId, priority, originalPriority } = (request.body ?? {}) as GivenReceipt;
+        return answer(reply, await o.reports.receipt(aor, { installId }, { pushId, priority, originalPriority }));
       },
     );
   };

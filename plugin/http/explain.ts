@@ -17,7 +17,7 @@ export interface Explained {
 export interface Explainer {
   /** `of`: an AOR or a call id. Undefined: nothing is known of either. */
   explain(of: string): Promise<Explained | undefined>;
-  /** Devices that fewer than half of their last call pushes woke, one sentence each; at most 1,000. */
+  /** Devices that do not come for calls as they should, one sentence each; at most 1,000. */
   seldomWoken(): Promise<readonly string[]>;
 }
 
@@ -49,7 +49,7 @@ export function explainRoutes(explainer: Explainer): Routes {
     );
     server.get(
       '/v1/seldom-woken',
-      { config: { role: 'read' }, schema: { summary: 'Devices that fewer than half of their last call pushes woke' } },
+      { config: { role: 'read' }, schema: { summary: 'Devices that do not come for calls as they should' } },
       async () => ({ devices: await explainer.seldomWoken() }),
     );
   };

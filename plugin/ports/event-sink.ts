@@ -1,7 +1,10 @@
 /** A receiver of events: a CRM, a mail gateway. Makes one attempt; queue and retry lie outside. */
 
-/** `missed`: a call for which phones were pushed ended unanswered. `woken`: a phone registered for a call. */
-export type EventName = 'bound' | 'renewed' | 'warned' | 'ended' | 'woken' | 'missed';
+/**
+ * `missed`: a call for which phones were pushed ended unanswered. `woken`: a phone registered for a call. `troubled`: a device does
+ * not come for calls as it should. `recovered`: it does again.
+ */
+export type EventName = 'bound' | 'renewed' | 'warned' | 'ended' | 'woken' | 'missed' | 'troubled' | 'recovered';
 
 /** Tokens only as fingerprints; never who calls. */
 export interface OutEvent {

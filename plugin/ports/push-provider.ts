@@ -1,5 +1,6 @@
 /** A push service. Providers turn a request into one HTTP exchange and its answer into an outcome; retry lies outside. */
 import type { Target, Targets } from '../core/binding.ts';
+import type { NoticeName } from '../core/events.ts';
 import type { DurationMs, Instant } from '../core/time.ts';
 
 /**
@@ -53,8 +54,8 @@ export interface RefreshPush extends Common {
 export interface NoticePush extends Common {
   readonly purpose: 'notice';
   readonly aor: string;
-  /** `soon` or `expired`. */
-  readonly notice: 'soon' | 'expired';
+  /** `soon`, `expired` or `open`. */
+  readonly notice: NoticeName;
   readonly title?: string;
   readonly body: string;
 }

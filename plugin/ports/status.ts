@@ -9,6 +9,7 @@ import type { Mode } from '../core/policy.ts';
 import type { Stage } from '../core/stage.ts';
 import type { DurationMs, Instant } from '../core/time.ts';
 import type { CallTrace } from '../core/trace.ts';
+import type { TroubleCause } from '../core/trouble.ts';
 import type { HeldContact } from './pbx-link.ts';
 import type { Credential, PushOutcome, PushPurpose } from './push-provider.ts';
 
@@ -155,6 +156,12 @@ export interface SeldomWoken {
   readonly record: string;
 }
 
+export interface TroubledDevice {
+  readonly aor: Aor;
+  readonly device: BindingId;
+  readonly cause: TroubleCause;
+}
+
 /** What the store held when it was last counted. */
 export interface Count {
   readonly at: Instant;
@@ -173,6 +180,10 @@ export interface Count {
   readonly seldom: number;
   /** The first of them. */
   readonly seldomWoken: readonly SeldomWoken[];
+  /** Live bindings that do not come as they should, by the cause. */
+  readonly troubles: Readonly<Partial<Record<TroubleCause, number>>>;
+  /** The first of them. */
+  readonly troubled: readonly TroubledDevice[];
   /** Sorted by account; the first of them where there are more than are listed. */
   readonly list: readonly CountedAccount[];
   /** Why it does not hold everything: a damaged record. */

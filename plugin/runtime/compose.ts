@@ -3,7 +3,6 @@
  * change) is `runtime.ts`.
  */
 import type { Aor } from '../core/aor.ts';
-import type { NoticeName } from '../core/events.ts';
 import type { PolicyFor } from '../core/lifecycle.ts';
 import type { Mode } from '../core/policy.ts';
 import type { DurationMs, Instant } from '../core/time.ts';
@@ -14,8 +13,9 @@ import type { EventSink } from '../ports/event-sink.ts';
 import type { Observer } from '../ports/observer.ts';
 import type { PbxEvent, PbxLink } from '../ports/pbx-link.ts';
 import { Reports } from './bindings/app-reports.ts';
+import { AskBudget } from './bindings/ask-budget.ts';
 import { Brake } from './bindings/brake.ts';
-import { EffectRunner, type NoticeText } from './bindings/effects.ts';
+import { EffectRunner, type NoticeTexts } from './bindings/effects.ts';
 import { NotBound } from './bindings/not-bound.ts';
 import { Bindings } from './bindings/records.ts';
 import { Resync } from './bindings/resync.ts';
@@ -48,7 +48,7 @@ export interface RuntimeOptions {
   readonly links: readonly PbxLink[];
   readonly delivery: Delivery;
   readonly policyFor: (aor: Aor) => PolicyFor;
-  readonly noticeText: (aor: Aor, notice: NoticeName) => NoticeText;
+  readonly noticeText: NoticeTexts;
   /** Receivers of webhooks; in `observe` mode nothing is sent to them. */
   readonly sinks?: readonly EventSink[];
   /** The realms each link serves: one, several with blanks between, or `*` for every one. */
@@ -123,9 +123,11 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
     records,
     brake,
     newId,
+    receiptOf: (...which) => reports.receiptOf(...which),
     maximumExpires: async (pbx, aor) => (await links.get(pbx)?.ask(aor))?.maximumExpiresMs,
   });
   const notBound = new NotBound(clock, log);
+  const asks = new AskBudget({ clock: wire, log, liveOf: (app) => census.last?.byApp.get(app) ?? 0 });
   const effects = new EffectRunner({
     get mode() {
       return mode();
@@ -136,6 +138,7 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
     intake,
     read: (aor) => records.read(aor),
     noticeText: o.noticeText,
+    mayAsk: (app) => asks.mayAsk(app),
     onNotBound: (aor, pbx, reason) => notBound.note(aor, pbx, reason),
     onReport: (aor, record, effect) => {
       if (effect.what === 'bound') notBound.bound(aor);
@@ -144,7 +147,7 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
       emit(aor, tellingOfReport(record, effect));
     },
   });
-  const reports = new Reports({ clock, intake, read: (aor) => records.read(aor), newId });
+  const reports: Reports = new Reports({ clock, intake, read: (aor) => records.read(aor), newId });
   delivery.onAccepted((request) => reports.pushed(request));
   const wakes: Wakes = new Wakes({
     get mode() {

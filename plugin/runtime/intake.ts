@@ -7,6 +7,7 @@ import type { Aor } from '../core/aor.ts';
 import { type AorRecord, type AppKey, appKey, type BindingId, type NoticeId, type Target } from '../core/binding.ts';
 import type { Braked, LifecycleEvent } from '../core/events.ts';
 import { targetList } from '../core/identity.ts';
+import { confirmedSign } from '../core/signs.ts';
 import { type DurationMs, type Instant, MINUTE } from '../core/time.ts';
 import type { Logger } from '../ports/adapter.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -19,11 +20,17 @@ const DEFAULT_MAXIMUM_EXPIRES: DurationMs = 120 * MINUTE;
 /** Events of a PBX that say something about a registration. */
 export type RegistrationEvent = Extract<PbxEvent, { type: 'contactSeen' | 'contactRemoved' | 'unregistered' }>;
 
-/** A push whose answer came: which binding it was for, which of its tokens it went to, and which notice it was, if any. */
+/** A push whose answer came: which binding it was for, which of its tokens it went to, and what was pushed. */
 export interface AnsweredPush {
   readonly bindingId: BindingId;
   readonly target: Target;
-  readonly which?: NoticeId;
+  readonly of: 'call' | 'cancel' | 'refresh' | NoticeId;
+}
+
+/** A push that its app confirmed. */
+export interface Confirmed {
+  /** Undefined: the app did not say which push it means. */
+  readonly tookMs: DurationMs | undefined;
 }
 
 export interface IntakeOptions {
@@ -42,6 +49,8 @@ export interface IntakeOptions {
     believes(app: AppKey, device: BindingId): Promise<boolean>;
   };
   readonly newId: () => string;
+  /** Whether the app confirmed a call push that was sent to this token at that time or later. */
+  readonly receiptOf: (aor: Aor, target: Target, since: Instant) => Confirmed | 'none';
   /** Asks the PBX for the longest `Expires` it grants this AOR. May reject: unknown. */
   readonly maximumExpires: (pbx: string, aor: Aor) => Promise<DurationMs | undefined>;
 }
@@ -103,7 +112,7 @@ export class Intake {
    * dead while the brake holds its app is doubtful, and nothing follows from it. Never rejects.
    */
   async fromPushOutcome(aor: Aor, push: AnsweredPush, outcome: PushOutcome): Promise<void> {
-    const { bindingId, target, which } = push;
+    const { bindingId, target, of } = push;
     const facts: LifecycleEvent[] = [];
     const isDead = outcome.kind === 'tokenDead' && (await this.#o.brake.believes(appKey(target), bindingId));
     if (isDead) {
@@ -113,23 +122,35 @@ export class Intake {
     } else if (outcome.kind === 'tokenDead') {
       this.#o.log.debug({ aor, bindingId, provider: target.provider, app: target.app }, 'brake: verdict not applied');
     }
-    if (which) facts.push({ type: 'NoticeSettled', bindingId, which, outcome: noticeOutcome(outcome, isDead) });
+    if (typeof of === 'object') {
+      facts.push({ type: 'NoticeSettled', bindingId, which: of, outcome: noticeOutcome(outcome, isDead) });
+    }
+    if (of === 'refresh' && outcome.kind !== 'accepted') facts.push({ type: 'RefreshLost', bindingId });
     if (facts.length > 0) await this.apply(aor, ...facts);
   }
 
   /** A call is over whose push to this device was accepted. Never rejects. */
   async fromWake(
     aor: Aor,
-    woken: { readonly bindingId: BindingId; readonly target: Target; readonly registered: boolean },
+    woken: {
+      readonly bindingId: BindingId;
+      readonly target: Target;
+      /** What the PBX showed of it; whether the app confirmed the push is asked here. */
+      readonly sign: 'rang' | 'refused' | 'not-rung' | 'nothing';
+      readonly startedAt: Instant;
+    },
     afterMs: DurationMs | undefined,
   ): Promise<void> {
-    const { bindingId, registered } = woken;
+    const { bindingId, target, startedAt } = woken;
     // Where an app's tokens are in doubt, so is its silence.
-    if (!registered && this.#o.brake.holds(appKey(woken.target))) return;
+    if (woken.sign === 'nothing' && this.#o.brake.holds(appKey(target))) return;
+    const receipt = woken.sign === 'nothing' ? this.#o.receiptOf(aor, target, startedAt) : 'none';
+    const sign = receipt === 'none' ? woken.sign : confirmedSign(receipt.tookMs);
     await this.apply(aor, {
       type: 'WakeSettled',
       bindingId,
-      registered,
+      sign,
+      startedAt,
       ...(afterMs === undefined ? {} : { afterMs }),
     });
   }

@@ -2,7 +2,7 @@
 import { parseAor } from '../core/aor.ts';
 import { appKey } from '../core/binding.ts';
 import { describeRecord, type ShownRecord } from '../core/describe.ts';
-import { explainCall, explainDevices, seldomIn } from '../core/explain.ts';
+import { explainCall, explainDevices, troubledIn } from '../core/explain.ts';
 import { targetList } from '../core/identity.ts';
 import type { Logger } from '../ports/adapter.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -14,7 +14,7 @@ import { type PushTest, type TestPurpose, testPush } from './push/push-test.ts';
 
 /** How many recent calls of one account `explain` describes. */
 const CALLS_EXPLAINED = 10;
-/** How many devices that seldom wake are listed at the most: the list is for people. */
+/** How many devices that do not come as they should are listed at the most: the list is for people. */
 const SELDOM_LISTED = 1_000;
 
 export interface OperatorParts extends Pick<Parts, 'brake' | 'intake' | 'notBound' | 'records' | 'store' | 'traces'> {
@@ -54,11 +54,11 @@ export class Operator {
     };
   }
 
-  /** Devices that seldom wake, one sentence each. Reads the whole store: for people, not for monitoring. */
+  /** Devices that do not come for calls as they should, one sentence each. Reads the whole store: for people, not for monitoring. */
   async seldomWoken(): Promise<readonly string[]> {
     const found: string[] = [];
     for await (const { aor, bindings } of this.#p.store.scan()) {
-      found.push(...seldomIn(aor, bindings));
+      found.push(...troubledIn(aor, bindings));
       if (found.length >= SELDOM_LISTED) break;
     }
     return found;

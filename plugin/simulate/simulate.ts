@@ -4,7 +4,7 @@
  */
 import { type Aor, parseAor } from '../core/aor.ts';
 import { type AorRecord, type BindingId, emptyRecord } from '../core/binding.ts';
-import type { Effect, LifecycleEvent } from '../core/events.ts';
+import type { Effect, LifecycleEvent, NoticeName } from '../core/events.ts';
 import type { PolicyFor } from '../core/lifecycle.ts';
 import { transition } from '../core/lifecycle.ts';
 import { between, DAY, HOUR, type Instant, MINUTE, plus, SECOND } from '../core/time.ts';
@@ -167,8 +167,8 @@ class World {
       case 'sendNotice':
         this.#say(
           'pushwake',
-          effect.which.notice === 'soon' ? 'notice to the user: expires soon' : 'notice to the user: expired',
-          `${effect.which.notice === 'soon' ? `${inDays(between(this.#now, effect.endsAt))} left` : 'the end has come'}${pushDown ? '; the push service is down' : ''}`,
+          NOTICES[effect.which.notice],
+          `${effect.which.notice === 'expired' ? 'the end has come' : `${inDays(between(this.#now, effect.endsAt))} left`}${pushDown ? '; the push service is down' : ''}`,
         );
         return this.#apply({
           type: 'NoticeSettled',
@@ -189,6 +189,8 @@ class World {
         else if (effect.what === 'renewed' && binding && !this.#quiet)
           this.#say('pushwake', 'binding renewed', `it lives for ${left}`);
         else if (effect.what === 'revived' && binding) this.#say('pushwake', 'binding lives on', `for ${left}`);
+        else if (effect.what === 'troubled' || effect.what === 'recovered')
+          this.#say('pushwake', effect.what === 'troubled' ? 'device troubled' : 'device well again', effect.reason);
         else if (effect.what === 'put-off') this.#say('pushwake', 'put off', effect.reason);
         else if (effect.what === 'ended') this.#say('pushwake', 'binding gone', effect.reason);
         return;
@@ -215,6 +217,12 @@ class World {
     return `sip:1001@192.0.2.1:${40_000 + this.#starts};transport=tls;${params}`;
   }
 }
+
+const NOTICES: Readonly<Record<NoticeName, string>> = {
+  soon: 'notice to the user: expires soon',
+  expired: 'notice to the user: expired',
+  open: 'notice to the user: open the app',
+};
 
 const isIn = (span: Span, at: Instant): boolean => at >= span.from && (span.to === undefined || at < span.to);
 const latestOf = (a: Instant, b: Instant): Instant => (a > b ? a : b);

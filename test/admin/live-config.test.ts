@@ -195,7 +195,7 @@ describe('what is read whenever it is needed', () => {
     const running = live();
     const { observing } = born[0]?.deps ?? {};
     expect(observing).toBe(false);
-    expect(running.noticeText('1001@example.com' as never, 'soon').body).toMatch(/^Your account/);
+    expect(running.noticeText('1001@example.com' as never, 'soon', undefined).body).toMatch(/^Your account/);
     const services = running.services;
     running
       .prepare(
@@ -205,7 +205,7 @@ describe('what is read whenever it is needed', () => {
       )
       .commit();
     expect(born[0]?.deps.observing).toBe(true);
-    expect(running.noticeText('1001@example.com' as never, 'soon').body).not.toMatch(/^Your account/);
+    expect(running.noticeText('1001@example.com' as never, 'soon', undefined).body).not.toMatch(/^Your account/);
     expect(running.realmOf('office')).toBe('new.example.com');
     expect([...services]).toEqual(['hook']);
   });

@@ -54,6 +54,7 @@ const quiet: State = {
   receivers: [{ name: 'crm', waiting: 3, lost: 0 }],
   listeners: [{ name: 'admin', endsAt: plus(MONDAY, 60 * DAY) }],
   seldom: 0,
+  troubles: {},
 };
 const certificate = (left: number): Partial<State> => ({
   services: [
@@ -295,7 +296,9 @@ describe('parts', () => {
     endsByHour: new Map(),
     endsLater: 0,
     seldom: 0,
+    troubles: {},
     seldomWoken: [],
+    troubled: [],
     list: Array.from({ length: names }, (_, i) => ({
       aor: `${1_000 + i}@example.com` as Aor,
       devices: 1,

@@ -242,7 +242,8 @@ class World {
         return;
       case 'wake': {
         const b = this.record.bindings[0];
-        if (b) this.apply({ type: 'WakeSettled', bindingId: b.id, registered: s.came });
+        if (b)
+          this.apply({ type: 'WakeSettled', bindingId: b.id, sign: s.came ? 'rang' : 'nothing', startedAt: this.now });
         return;
       }
       default:

@@ -54,6 +54,15 @@ export function afterUpgrade(open: () => BindingStore): void {
     expect((await read('1006')).tombstones).toHaveLength(1);
   });
 
+  it('knows nothing of signs, troubles and languages, and learns them', async () => {
+    const [before] = (await read('1005')).bindings;
+    for (const field of ['signs', 'trouble', 'locale']) expect(before).not.toHaveProperty(field);
+    const bindingId = before?.id as BindingId;
+    const missed: LifecycleEvent = { type: 'WakeSettled', bindingId, sign: 'nothing', startedAt: MONDAY };
+    const { record } = await after('1005', MONDAY, missed);
+    expect(record.bindings[0]?.signs?.calls).toEqual([expect.objectContaining({ at: MONDAY, sign: 'nothing' })]);
+  });
+
   it('a notice that a wrong key held up is no notice that was sent, and is still held', async () => {
     const [b] = (await read('1004')).bindings;
     expect(b?.sent.map((s) => s.notice)).toEqual(['soon', 'soon']);

@@ -2,9 +2,10 @@
 import type { FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Aor, parseAor } from '../../plugin/core/aor.ts';
-import { type AorRecord, type BindingId, isLive } from '../../plugin/core/binding.ts';
+import { type AorRecord, type Binding, type BindingId, isLive, type Target } from '../../plugin/core/binding.ts';
 import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
-import { MINUTE, SECOND } from '../../plugin/core/time.ts';
+import { MINUTE, plus, SECOND } from '../../plugin/core/time.ts';
+import { Token } from '../../plugin/core/token.ts';
 import type { DeviceOptions } from '../../plugin/http/account.ts';
 import { accountKey } from '../../plugin/http/account-key.ts';
 import { acrobitsRoutes } from '../../plugin/http/acrobits.ts';
@@ -293,7 +294,12 @@ describe('the removal reporter of Acrobits', () => {
 
 describe('the receipt of a push', () => {
   const push = (token = TOKENS.pushTokenIncomingCall) =>
-    ({ aor: AOR, target: (tokens.get(token) as NonNullable<unknown>) ?? undefined }) as unknown as PushRequest;
+    ({
+      aor: AOR,
+      purpose: 'call',
+      pushId: '7a1d1f3e-5a3c-4f0e-9a55-0d6f1c2b3a49',
+      target: (tokens.get(token) as NonNullable<unknown>) ?? undefined,
+    }) as unknown as PushRequest;
   const tokens = new Map<string, unknown>();
   const received = (change: object = {}) =>
     json('received', { account: AOR, key: KEY, installid: 'install-1', ...change });
@@ -390,6 +396,109 @@ describe('the device API', () => {
     expect((await record())?.bindings).toEqual([]);
   });
 
+  describe('a receipt', () => {
+    const confirm = (payload?: object) =>
+      server.inject({
+        method: 'POST',
+        url: `${url()}/received`,
+        headers: bearer,
+        ...(payload === undefined ? {} : { payload }),
+      });
+    const ids = ['1', '2', '3', '4'].map((n) => `${n.repeat(8)}-5a3c-4f0e-9a55-0d6f1c2b3a49`);
+    const pushed = (pushId: string, more: Partial<PushRequest> = {}) =>
+      reports.pushed({ aor: AOR, purpose: 'call', pushId, target: target(), ...more } as unknown as PushRequest);
+    let binding: Binding;
+    const target = () => binding.targets.call;
+    const look = async () => (await record())?.bindings[0]?.signs;
+
+    beforeEach(async () => {
+      await register();
+      await put({ call: voip });
+      binding = (await record())?.bindings[0] as Binding;
+    });
+
+    it('says with which priority the push arrived: three times lower than it was sent, and the device is troubled', async () => {
+      for (const [i, id] of ids.slice(0, 3).entries()) {
+        pushed(id);
+        expect((await confirm({ pushId: id, priority: 'normal', originalPriority: 'high' })).statusCode).toBe(204);
+        expect((await look())?.lowered).toHaveLength(i + 1);
+      }
+      expect((await record())?.bindings[0]?.trouble?.cause).toBe('demoted');
+    });
+
+    it.each([
+      ['high, as it was sent', { priority: 'high', originalPriority: 'high' }, 'call', undefined],
+      ['normal, and was sent so', { priority: 'normal', originalPriority: 'normal' }, 'call', undefined],
+      ['normal; how it was sent is remembered here', { priority: 'normal' }, 'call', [true]],
+      ['normal, a refresh: that was sent so', { priority: 'normal' }, 'refresh', undefined],
+      ['unknown to the phone', { priority: 'unknown', originalPriority: 'high' }, 'call', undefined],
+      ['not said', {}, 'call', undefined],
+    ] as const)('%s', async (_, said, purpose, lowered) => {
+      pushed(ids[0] as string, { purpose } as Partial<PushRequest>);
+      expect((await confirm(said)).statusCode).toBe(204);
+      expect((await look())?.lowered).toEqual(lowered);
+    });
+
+    it('of a push that was never sent, or was confirmed before, changes nothing', async () => {
+      await confirm({ pushId: ids[0], priority: 'normal', originalPriority: 'high' });
+      pushed(ids[0] as string);
+      await confirm({ pushId: ids[1], priority: 'normal', originalPriority: 'high' });
+      expect(await look()).toBeUndefined();
+      for (let i = 0; i < 3; i++) await confirm({ pushId: ids[0], priority: 'normal', originalPriority: 'high' });
+      expect((await look())?.lowered).toEqual([true]);
+    });
+
+    it('says how long the push took, where it names it', async () => {
+      const since = clock.now();
+      for (const id of ids.slice(0, 2)) pushed(id);
+      await clock.advance(12 * SECOND);
+      await confirm({ pushId: ids[0] });
+      const to = binding.targets.call as Target;
+      expect(reports.receiptOf(AOR, to, since)).toEqual({ tookMs: 12 * SECOND });
+      expect(reports.receiptOf(AOR, to, plus(since, 2 * SECOND))).toBe('none');
+      expect(reports.receiptOf(AOR, { ...to, token: new Token('another') }, since)).toBe('none');
+    });
+
+    it('is refused, with the place and the expected form', async () => {
+      const bad: [object, string][] = [
+        [{ priority: 1 }, 'body.priority: must be equal to one of the allowed values'],
+        [{ originalPriority: 'HIGH' }, 'body.originalPriority: must be equal to one of the allowed values'],
+        [{ pushId: '../1' }, 'body.pushId: must match pattern'],
+        [{ token: 'x' }, 'body: must NOT have additional properties'],
+      ];
+      for (const [body, expected] of bad) {
+        const answer = await confirm(body);
+        expect([answer.statusCode, answer.json().error]).toEqual([400, expect.stringContaining(expected)]);
+      }
+      expect((await confirm([])).statusCode).toBe(400);
+      expect((await confirm()).statusCode).toBe(204);
+    });
+  });
+
+  describe('the language of a device', () => {
+    const language = async () => (await record())?.bindings[0]?.locale;
+
+    it('is kept with the device, once the account has registered, and changes with the next report', async () => {
+      await register();
+      await put({ call: voip, locale: 'pt-BR' });
+      expect(await language()).toBe('pt-BR');
+      await put({ call: voip, locale: 'he_IL' });
+      expect(await language()).toBe('he_IL');
+      await put({ call: voip });
+      expect(await language(), 'a report without one').toBe('he_IL');
+      await register('sip:1001@192.0.2.9:5061');
+      expect(await language(), 'a REGISTER').toBe('he_IL');
+    });
+
+    it('that is none is refused', async () => {
+      for (const locale of ['', 'x', 'de;DROP', 'd'.repeat(36), 'ž', 5, `de-${'a'.repeat(9)}`, '../en', '%locale%']) {
+        expect([locale, (await put({ call: voip, locale })).statusCode]).toEqual([locale, 400]);
+      }
+      expect((await put({ locale: 'de' })).json().error).toBe('body: expected call, other or both');
+      expect(await record()).toBeUndefined();
+    });
+  });
+
   it('refuses what it does not know, with the place and the expected form', async () => {
     const bad: [object, string][] = [
       [{}, 'body: must NOT have fewer than 1 properties'],
@@ -415,6 +524,10 @@ describe('the device API', () => {
     expect(Object.keys(paths)).toEqual(
       expect.arrayContaining(['/v1/devices/{aor}/{installId}', '/v1/acrobits/token', '/v1/acrobits/received']),
     );
+    const body = (path: string, method: string) =>
+      Object.keys(paths[path][method].requestBody.content['application/json'].schema.properties);
+    expect(body('/v1/devices/{aor}/{installId}', 'put')).toEqual(['call', 'other', 'locale']);
+    expect(body('/v1/devices/{aor}/{installId}/received', 'post')).toEqual(['pushId', 'priority', 'originalPriority']);
   });
 
   it('logs no token, whatever came', async () => {

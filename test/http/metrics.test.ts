@@ -150,6 +150,8 @@ describe('/metrics', () => {
         endsByHour: new Map(),
         endsLater: 0,
         seldomWoken: [],
+        troubles: {},
+        troubled: [],
         list: [],
         byStage: { fresh: 1, refreshing: 2, warned: 3, ending: 4, claimed: 0 },
         unnotifiable: 6,

@@ -63,7 +63,8 @@ export function randomEvent(random: () => number, record: AorRecord, at: Instant
   }
   if (dice < 0.8) return { type: 'Ticked', asked: random() < 0.9 ? 'held' : 'unknown', braked: 'nothing' };
   if (dice < 0.85) return { type: 'ContactRemoved', pbx: 'office', uri, at, maximumMs: HOUR };
-  if (dice < 0.9) return { type: 'WakeSettled', bindingId: binding.id, registered: random() < 0.5 };
+  if (dice < 0.9)
+    return { type: 'WakeSettled', bindingId: binding.id, sign: random() < 0.5 ? 'rang' : 'nothing', startedAt: at };
   if (dice < 0.95) return { type: 'Unregistered', pbx: 'office', uri, at };
   const token = pick(targetList(binding.targets))?.token.fingerprint ?? '';
   return { type: 'TokenDied', bindingId: binding.id, token };

@@ -76,7 +76,9 @@ export function inWords(effect: Effect, now: Instant): string {
     case 'sendNotice':
       return effect.which.notice === 'expired'
         ? 'notice *expired*'
-        : `notice *expires soon*, ${ago(between(now, effect.endsAt))} before the end`;
+        : effect.which.notice === 'open'
+          ? 'notice *open the app*'
+          : `notice *expires soon*, ${ago(between(now, effect.endsAt))} before the end`;
     case 'removeContact':
       return effect.why === 'ended'
         ? 'contact removed from the PBX'

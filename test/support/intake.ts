@@ -3,7 +3,7 @@ import type { Logger } from '../../plugin/ports/adapter.ts';
 import type { Clock } from '../../plugin/ports/clock.ts';
 import { Brake } from '../../plugin/runtime/bindings/brake.ts';
 import type { Bindings } from '../../plugin/runtime/bindings/records.ts';
-import { Intake } from '../../plugin/runtime/intake.ts';
+import { Intake, type IntakeOptions } from '../../plugin/runtime/intake.ts';
 
 export function intakeOver(o: {
   readonly records: Bindings;
@@ -11,9 +11,10 @@ export function intakeOver(o: {
   readonly log: Logger;
   readonly newId: () => string;
   readonly brake?: Brake;
+  readonly receiptOf?: IntakeOptions['receiptOf'];
 }): Intake {
   const { clock, log } = o;
   const off = () =>
     new Brake({ clock, log, store: { countDue: async () => 0 }, liveOf: async () => undefined, enabled: false });
-  return new Intake({ ...o, brake: o.brake ?? off(), maximumExpires: async () => undefined });
+  return new Intake({ receiptOf: () => 'none', ...o, brake: o.brake ?? off(), maximumExpires: async () => undefined });
 }

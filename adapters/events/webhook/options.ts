@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { secretSchema, urlSchema } from '../../shared/signature.ts';
 
-const names = ['bound', 'renewed', 'warned', 'ended', 'woken', 'missed'] as const;
+const names = ['bound', 'renewed', 'warned', 'ended', 'woken', 'missed', 'troubled', 'recovered'] as const;
 
 export const optionsSchema = z.strictObject({
   url: urlSchema.describe('Gets each event as a POST.'),

@@ -4,11 +4,13 @@ import type { LifecycleEvent, SeenContact } from '../events.ts';
 import { formerTokens, isSameDevice, sameLibrary, sameTargets, shareToken, targetList } from '../identity.ts';
 import { pushParamsOf } from '../push-params.ts';
 import { isNotifiable, lifetimeOf } from '../schedule.ts';
+import { afterNewTokens, afterRegister } from '../signs.ts';
 import { between, capped, type DurationMs, type Instant, isFromFuture, latest, plus, SECOND } from '../time.ts';
 import { type Draft, worthWriting } from './draft.ts';
 import { makeRoom, removeContact } from './ending.ts';
 import { endsByUnregister, isOutdated } from './gone.ts';
 import { confirmClaims } from './reported.ts';
+import { judge } from './trouble.ts';
 
 /** PBXs state an expiry in whole seconds: what it proves may be wrong by this much (ms), and must not pass for a renewal. */
 const ROUNDING: DurationMs = 5 * SECOND;
@@ -166,8 +168,12 @@ function renew(
   const grantedLearned =
     contact.grantedMs !== undefined && Math.abs((same?.grantedMs ?? 0) - contact.grantedMs) >= 2 * SECOND;
   const advance = between(before, renewedAt);
+  const signs = tokensSame
+    ? afterRegister(binding.signs, at, binding.lastRefreshAt, policy.ringTimeMs)
+    : afterNewTokens(binding.signs);
   const significant =
     before !== binding.renewedAt ||
+    signs !== binding.signs ||
     !tokensSame ||
     !sameLibrary(binding.targets, targets) ||
     !sameChoice(binding.choice, choice) ||
@@ -195,7 +201,10 @@ function renew(
       ...(given.length === 0 ? {} : { formerTokens: given }),
     },
     ...(binding.reportedAt === undefined ? {} : { reportedAt: binding.reportedAt }),
+    ...(binding.locale === undefined ? {} : { locale: binding.locale }),
     ...(binding.wakes === undefined ? {} : { wakes: binding.wakes }),
+    ...(signs && { signs }),
+    ...(binding.trouble && { trouble: binding.trouble }),
     targets,
     contacts: [...elsewhere, knownContact(contact, at, draft.now, same)],
     choice: orNothing(choice),
@@ -210,6 +219,7 @@ function renew(
   if (revived) draft.report('revived', binding.id);
   else if (!tokensSame) draft.report('token-changed', binding.id);
   else draft.report('renewed', binding.id);
+  judge(draft, binding.id);
   // Each start of a killed app leaves its contact behind, and at max_contacts the phone is locked out with 403.
   for (const old of others)
     removeContact(draft, binding, old.uri, old.pbx, 'replaced', [...former.map((b) => b.targets), targets]);

@@ -6,8 +6,10 @@ import { type Binding, type Claim, choiceOf } from '../binding.ts';
 import type { LifecycleEvent } from '../events.ts';
 import { formerTokens, sameTargets, shareToken, targetList, withLibraryOf } from '../identity.ts';
 import { lifetimeOf } from '../schedule.ts';
+import { afterAnswer, afterNewTokens } from '../signs.ts';
 import { between, capped, type DurationMs, type Instant, isFromFuture, latest, MINUTE, plus } from '../time.ts';
 import { type Draft, worthWriting } from './draft.ts';
+import { judge } from './trouble.ts';
 
 type Event<T extends LifecycleEvent['type']> = Extract<LifecycleEvent, { type: T }>;
 
@@ -15,8 +17,13 @@ type Event<T extends LifecycleEvent['type']> = Extract<LifecycleEvent, { type: T
 const STARTS_WITHIN: DurationMs = 1 * MINUTE;
 
 export function reported(draft: Draft, event: Event<'Reported'>): void {
-  const { at, installId, targets, registeredAt } = event;
-  const claim: Claim = { at, targets, ...(installId === undefined ? {} : { installId }) };
+  const { at, installId, locale, targets, registeredAt } = event;
+  const claim: Claim = {
+    at,
+    targets,
+    ...(installId === undefined ? {} : { installId }),
+    ...(locale === undefined ? {} : { locale }),
+  };
   const known = draft.bindings.filter((b) => isOf(b, claim));
   if (known.some((b) => isOutdated(b, claim))) return;
   if (isBorneOut(claim, registeredAt)) {
@@ -39,7 +46,7 @@ export function reported(draft: Draft, event: Event<'Reported'>): void {
     return draft.report('claimed', event.newId);
   }
   const before = binding.claim;
-  const isSame = before !== undefined && sameTargets(before.targets, targets);
+  const isSame = before !== undefined && before.locale === locale && sameTargets(before.targets, targets);
   if (
     isSame &&
     !isFromFuture(before.at, at) &&
@@ -129,11 +136,16 @@ function take(draft: Draft, binding: Binding, claim: Claim): void {
       ...(installId === undefined ? {} : { installId }),
       ...(changed && !isNew ? { formerTokens: formerTokens([b], claim.targets) } : {}),
     },
+    ...(claim.locale === undefined ? {} : { locale: claim.locale }),
     targets: withLibraryOf(b.targets, claim.targets),
     reportedAt: claim.at,
   };
   const learned =
-    changed || b.evidence.installId !== installId || b.reportedAt === undefined || binding.claim !== undefined;
+    changed ||
+    b.locale !== next.locale ||
+    b.evidence.installId !== installId ||
+    b.reportedAt === undefined ||
+    binding.claim !== undefined;
   if (isNew) {
     const endsAt = plus(claim.at, lifetimeOf(next, draft.policy(next)));
     draft.replace({ ...next, renewedAt: claim.at, endsAt });
@@ -148,12 +160,14 @@ function renewFrom(draft: Draft, b: Binding, at: Instant, tokensChanged = false)
   const lifetime = lifetimeOf(b, draft.policy(b));
   const before = capped(b.renewedAt, draft.now);
   const advance = between(before, at);
-  const { ending, notBefore, putOff: _, lastRefreshAt: __, ...rest } = b;
+  const { ending, notBefore, putOff: _, lastRefreshAt: __, signs: ___, ...rest } = b;
+  const signs = tokensChanged ? afterNewTokens(b.signs) : afterAnswer(b.signs);
   const isPlanned =
     b.sent.length > 0 ||
     b.lastRefreshAt !== undefined ||
     ending !== undefined ||
     b.unansweredWakes > 0 ||
+    signs !== b.signs ||
     notBefore !== undefined;
   if (!tokensChanged && !isPlanned && advance < worthWriting(lifetime)) return;
   const renewedAt = latest(before, at);
@@ -164,6 +178,8 @@ function renewFrom(draft: Draft, b: Binding, at: Instant, tokensChanged = false)
     endsAt: latest(plus(renewedAt, lifetime), ending || tokensChanged ? undefined : b.endsAt),
     sent: [],
     unansweredWakes: 0,
+    ...(signs && { signs }),
   });
   draft.report(ending ? 'revived' : tokensChanged ? 'token-changed' : 'renewed', b.id);
+  judge(draft, b.id);
 }

@@ -3,16 +3,19 @@ import type { Target } from '../binding.ts';
 import type { LifecycleEvent } from '../events.ts';
 import { targetList } from '../identity.ts';
 import { isSameNotice, lifetimeOf } from '../schedule.ts';
-import { latest, plus } from '../time.ts';
+import { afterCall, type CallSign, ON_WITHIN } from '../signs.ts';
+import { between, latest, plus } from '../time.ts';
 import { isWorthKeeping, recordInWords, wakesSeldom, withWake } from '../wake-record.ts';
 import type { Draft } from './draft.ts';
 import { beginEnding, finishEnding } from './ending.ts';
+import { askSettled, judge } from './trouble.ts';
 
 export function noticeSettled(draft: Draft, event: Extract<LifecycleEvent, { type: 'NoticeSettled' }>): void {
   const b = draft.find(event.bindingId);
   if (!b) return;
   const policy = draft.policy(b);
   const delivered = event.outcome === 'sent' || event.outcome === 'lost';
+  if (event.which.notice === 'open') return askSettled(draft, b, delivered);
   const mark = b.sent.find((s) => isSameNotice(s, event.which));
   if (event.which.notice === 'expired') {
     if (!b.ending || b.ending.notice === 'done') return;
@@ -59,17 +62,26 @@ export function tokenDied(draft: Draft, event: Extract<LifecycleEvent, { type: '
   beginEnding(draft, next, 'token-dead', { silent: other === undefined });
 }
 
+/** Signs of a phone that did not register for its call. */
+const DID_NOT_COME: readonly (CallSign | 'rang')[] = ['nothing', 'received', 'received-late', 'late'];
+
 export function wakeSettled(draft: Draft, event: Extract<LifecycleEvent, { type: 'WakeSettled' }>): void {
   const b = draft.find(event.bindingId);
   if (!b || b.ending) return;
-  const wakes = withWake(b.wakes, event.registered, event.afterMs);
-  if (event.registered) {
-    if (b.unansweredWakes > 0 || isWorthKeeping(b.wakes, true)) draft.replace({ ...b, wakes, unansweredWakes: 0 });
-    return;
+  const { signs: _, ...rest } = b;
+  const came = !DID_NOT_COME.includes(event.sign);
+  const wakes = withWake(b.wakes, came, event.afterMs);
+  const isOn = Math.abs(between(b.renewedAt, event.startedAt)) <= ON_WITHIN;
+  const signs = afterCall(b.signs, event.startedAt, event.sign, isOn);
+  if (came) {
+    if (b.unansweredWakes === 0 && !isWorthKeeping(b.wakes, true) && signs === b.signs) return;
+    draft.replace({ ...rest, wakes, ...(signs && { signs }), unansweredWakes: 0 });
+    return judge(draft, b.id);
   }
   const unansweredWakes = b.unansweredWakes + 1;
   const max = draft.policy(b).maxUnansweredWakes;
-  const next = draft.replace({ ...b, wakes, unansweredWakes });
+  const next = draft.replace({ ...rest, wakes, ...(signs && { signs }), unansweredWakes });
   if (wakesSeldom(next) && !wakesSeldom(b)) draft.report('wakes-seldom', b.id, recordInWords(wakes));
   if (max > 0 && unansweredWakes >= max) beginEnding(draft, next, 'unreachable', { silent: false });
+  else judge(draft, b.id);
 }

@@ -4,10 +4,12 @@ import type { Braked, LifecycleEvent } from '../events.ts';
 import { targetList } from '../identity.ts';
 import type { Policy } from '../policy.ts';
 import { bindingDueAt, isSameNotice, nextNotice, nextRefresh, noticeKind } from '../schedule.ts';
+import { afterRefresh } from '../signs.ts';
 import { between, type DurationMs, HOUR, type Instant, isFromFuture, latest, MINUTE, plus } from '../time.ts';
 import { collapseId } from './collapse-id.ts';
 import type { Draft } from './draft.ts';
 import { beginEnding, continueEnding } from './ending.ts';
+import { ask } from './trouble.ts';
 
 export function ticked(draft: Draft, event: Extract<LifecycleEvent, { type: 'Ticked' }>): void {
   if (event.asked === 'missing') return aorMissing(draft);
@@ -41,6 +43,7 @@ function putOff(draft: Draft, b: Binding, reason: string): void {
 function actOnTime(draft: Draft, before: Binding): void {
   const policy = draft.policy(before);
   const { notBefore: _, putOff: __, ...b } = before;
+  if (b.trouble?.askAgainAt !== undefined && b.trouble.askAgainAt <= draft.now) return ask(draft, b);
   const notice = nextNotice(b, policy);
   if (notice && notice.at <= draft.now) return warn(draft, b, notice.offset);
   if (b.endsAt <= draft.now && !notice) {
@@ -52,6 +55,7 @@ function actOnTime(draft: Draft, before: Binding): void {
     draft.replace({
       ...b,
       lastRefreshAt: draft.now,
+      signs: afterRefresh(b.signs),
     });
     draft.effects.push({
       type: 'sendRefresh',

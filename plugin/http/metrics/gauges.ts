@@ -2,6 +2,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { STAGES } from '../../core/stage.ts';
 import type { Instant } from '../../core/time.ts';
+import { TROUBLES, type TroubleCause } from '../../core/trouble.ts';
 import type { Count, RunningStatus, ServiceState } from '../../ports/status.ts';
 
 /** What is asked for at each scrape. */
@@ -138,6 +139,16 @@ export function measure(registry: Registry, measured: Measured, about: About): v
     'pushwake_bindings_seldom_woken',
     'Bindings that fewer than half of their last call pushes woke; the first status page lists them',
     (c) => c.seldom,
+  );
+  gauge(
+    'pushwake_bindings_troubled',
+    'Bindings that do not come for calls as they should, by the cause; the first status page says what to do',
+    ['cause'],
+    (set) => {
+      const count = measured.count();
+      if (!count) return;
+      for (const cause of Object.keys(TROUBLES) as TroubleCause[]) set({ cause }, count.troubles[cause] ?? 0);
+    },
   );
   counted('pushwake_counted_timestamp_seconds', 'When bindings were last counted', (c) => c.at / 1_000);
 

@@ -6,11 +6,13 @@ import type { PolicyFor } from '../../core/lifecycle.ts';
 import type { Policy } from '../../core/policy.ts';
 import { stageOf } from '../../core/stage.ts';
 import type { CallTrace } from '../../core/trace.ts';
+import { TROUBLES } from '../../core/trouble.ts';
 import { recordInWords, wakesSeldom } from '../../core/wake-record.ts';
 import { callPart } from './call.ts';
 import { type Html, html } from './html.ts';
 import { badge, command, table } from './layout.ts';
 import { lifeLine, lifeList, lifeOf } from './life.ts';
+import { TROUBLES_IN_SHORT } from './problems.ts';
 import type { Site } from './site.ts';
 import type { Times } from './times.ts';
 import { appOf, contactInWords, stageBadge, targetInWords } from './words.ts';
@@ -66,7 +68,7 @@ function device(aor: Aor, b: Binding, policy: Policy, times: Times): Html {
   const fact = (name: string, value: Html | string | undefined | false) =>
     value !== undefined && value !== false && html`<dt>${name}</dt><dd>${value}</dd>\n`;
   return html`<section class="device" aria-labelledby="d-${b.id}">
-<h3 id="d-${b.id}">Device ${b.id.slice(0, 8)} ${stageBadge(stageOf(b))}${wakesSeldom(b) && badge('warn', 'seldom wakes')}</h3>
+<h3 id="d-${b.id}">Device ${b.id.slice(0, 8)} ${stageBadge(stageOf(b))}${b.trouble ? badge('warn', TROUBLES_IN_SHORT[b.trouble.cause]) : wakesSeldom(b) && badge('warn', 'seldom wakes')}</h3>
 <dl class="facts">
 ${fact('App', app && `${app.app} (${app.provider})`)}
 ${fact('Calls', targetInWords('push', b.targets.call))}
@@ -75,6 +77,9 @@ ${fact('Reported', b.claim && html`${targetInWords('calls', b.claim.targets.call
 ${fact('Last heard from', html`${times.at(b.renewedAt)}, ${times.distance(b.renewedAt)}`)}
 ${fact(b.ending ? 'Ending' : 'Ends', b.ending ? html`since ${times.at(b.ending.since)}: ${IN_WORDS[b.ending.reason]}` : html`${times.at(b.endsAt)}, ${times.distance(b.endsAt)}`)}
 ${fact('Wakes', html`${dots(b)}${recordInWords(b.wakes)}`)}
+${fact('What is wrong', b.trouble && html`${TROUBLES[b.trouble.cause].cause} Known for ${times.distance(b.trouble.since)}. <strong>What to do:</strong> ${TROUBLES[b.trouble.cause].remedy}`)}
+${fact('User asked to open the app', b.signs?.askedAt !== undefined && html`${times.at(b.signs.askedAt)}, ${times.distance(b.signs.askedAt)}`)}
+${fact('Language', b.locale)}
 ${fact('Last contact', contact && html`<code>${contactInWords(contact.uri)}</code> on ${contact.pbx}`)}
 ${fact('Instance', b.evidence.instanceId !== undefined && html`<code>${b.evidence.instanceId.slice(0, 100)}</code>`)}
 ${fact('Install', b.evidence.installId !== undefined && html`<code>${b.evidence.installId.slice(0, 100)}</code>`)}

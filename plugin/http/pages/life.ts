@@ -1,5 +1,5 @@
 /** Shows the lifetime of one device: what was sent in it and what is planned, as a line and as a list with the same content. */
-import type { Binding, NoticeId } from '../../core/binding.ts';
+import type { Binding, LifetimeNotice } from '../../core/binding.ts';
 import type { Policy } from '../../core/policy.ts';
 import { isNotifiable, nextRefresh, pendingNotices } from '../../core/schedule.ts';
 import { between, type Instant, latest, plus } from '../../core/time.ts';
@@ -51,7 +51,7 @@ function planned(b: Binding, policy: Policy, now: Instant): Moment[] {
   return [{ at: latest(now, refresh), kind: 'planned', what: 'planned: the next silent push' }, ...notices];
 }
 
-function noticeInWords(which: NoticeId): string {
+function noticeInWords(which: LifetimeNotice): string {
   return which.notice === 'soon'
     ? `notice "expires soon", ${length(which.offsetMs)} before the end`
     : 'notice "expired"';

@@ -4,7 +4,7 @@ import type { Count } from '../../ports/status.ts';
 import { type Html, html } from './html.ts';
 import { badge, command, figures, table } from './layout.ts';
 import type { State } from './problems.ts';
-import { type Problem, problemsOf } from './problems.ts';
+import { type Problem, problemsOf, TROUBLES_IN_SHORT } from './problems.ts';
 import type { Site } from './site.ts';
 import { number, several, type Times } from './times.ts';
 import { daysOf, weekChart, weekTable } from './week.ts';
@@ -38,6 +38,7 @@ export function overviewOf(site: Site, listeners: State['listeners']): Overview 
     receivers: site.receivers(),
     listeners,
     seldom: count?.seldom ?? 0,
+    troubles: count?.troubles ?? {},
     ...(count?.incomplete === undefined ? {} : { incomplete: count.incomplete }),
   };
   const pushed = site.calls().filter((c) => c.over && devicesOf(c) > 0 && firstTaken(c) !== undefined);
@@ -125,6 +126,19 @@ ${table(
 )}
 </div>
 </div>
+${
+  count.troubled.length > 0 &&
+  html`<h2>Devices that do not come as they should</h2>
+${table(
+  `The first ${number(count.troubled.length)}, each with what is wrong`,
+  [{ label: 'Account' }, { label: 'Device' }, { label: 'What is wrong' }],
+  count.troubled.map((t) => [
+    html`<a href="/accounts/${encodeURIComponent(t.aor)}">${t.aor}</a>`,
+    html`<code>${t.device.slice(0, 8)}</code>`,
+    TROUBLES_IN_SHORT[t.cause],
+  ]),
+)}`
+}
 ${
   count.seldom > 0 &&
   html`<h2>Devices that seldom wake</h2>

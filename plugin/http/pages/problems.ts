@@ -4,6 +4,7 @@
  */
 import { remedyOfTrouble } from '../../core/push-remedies.ts';
 import { between, DAY, type DurationMs, type Instant } from '../../core/time.ts';
+import { TROUBLES, type TroubleCause } from '../../core/trouble.ts';
 import type { Alarm, BrakeState, LinkState, ReceiverState, ServiceState, StoreState } from '../../ports/status.ts';
 import { length, several } from './times.ts';
 
@@ -31,6 +32,7 @@ export interface State {
   /** Certificates of our own listeners. */
   readonly listeners: readonly { readonly name: string; readonly endsAt?: Instant }[];
   readonly seldom: number;
+  readonly troubles: Readonly<Partial<Record<TroubleCause, number>>>;
   readonly incomplete?: string;
 }
 
@@ -177,7 +179,36 @@ function receiverProblems({ receivers }: State): Problem[] {
     }));
 }
 
-function countProblems({ seldom, incomplete }: State): Problem[] {
+/** One for each cause; those that merely wake seldom have a line of their own. */
+function troubleProblems(troubles: State['troubles']): Problem[] {
+  return (Object.entries(troubles) as [TroubleCause, number][])
+    .filter(([cause, count]) => cause !== 'wakes-seldom' && count > 0)
+    .map(([cause, count]) => ({
+      level: 'warn',
+      what: `${several(count, 'device')} ${TROUBLES_IN_SHORT[cause]}`,
+      why: TROUBLES[cause].cause,
+      remedy: TROUBLES[cause].remedy,
+      command: 'pushwake explain',
+    }));
+}
+
+/** Said of one or several devices. */
+export const TROUBLES_IN_SHORT: Readonly<Record<TroubleCause, string>> = {
+  'voip-withheld': 'no longer woken by VoIP pushes',
+  'voip-never': 'never woken by VoIP pushes',
+  demoted: 'demoted by Google',
+  'received-only': 'pushed, but not registering',
+  'no-push-wakes': 'not woken by any push',
+  'silent-unanswered': 'silent to refreshes',
+  'arrives-late': 'reached late by pushes',
+  'comes-late': 'registering too late',
+  'not-rung': 'registering, but not rung',
+  refuses: 'refusing each call at once',
+  'nothing-heard': 'not heard of',
+  'wakes-seldom': 'waking seldom',
+};
+
+function countProblems({ seldom, troubles, incomplete }: State): Problem[] {
   const damaged: Problem[] =
     incomplete === undefined
       ? []
@@ -203,5 +234,5 @@ function countProblems({ seldom, incomplete }: State): Problem[] {
             command: 'pushwake explain',
           },
         ];
-  return [...damaged, ...slow];
+  return [...damaged, ...troubleProblems(troubles), ...slow];
 }

@@ -3,13 +3,14 @@
  * registered a moment ago, and whether a receipt answers a push that was sent. In memory and bounded; knows nothing of HTTP.
  */
 import type { Aor } from '../../core/aor.ts';
-import type { AorRecord, Binding, BindingId, Targets } from '../../core/binding.ts';
+import type { AorRecord, Binding, BindingId, Target, Targets } from '../../core/binding.ts';
 import { targetList } from '../../core/identity.ts';
 import { pushParamsOf } from '../../core/push-params.ts';
+import type { Receipt, ReceiptSaid } from '../../core/signs.ts';
 import { between, DAY, type DurationMs, type Instant, MINUTE, SECOND } from '../../core/time.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { PushRequest } from '../../ports/push-provider.ts';
-import type { Intake } from '../intake.ts';
+import type { Confirmed, Intake } from '../intake.ts';
 
 export interface ReportsOptions {
   readonly clock: Clock;
@@ -23,6 +24,8 @@ export interface ReportedDevice {
   readonly installId?: string;
   /** Acrobits: the account on the device. */
   readonly selector?: string;
+  /** The language of the device, as a BCP 47 tag. */
+  readonly locale?: string;
 }
 
 /** `too many`: this account has sent its share of this minute, nothing was done. */
@@ -34,15 +37,23 @@ const MOST_A_MINUTE = 30;
 const WOKEN_WITHIN: DurationMs = 15 * SECOND;
 /** How long a receipt counts, in ms. A phone that was off gets a notice when it is on again, and confirms it then. */
 const RECEIPT_WITHIN: DurationMs = 1 * DAY;
-/** Accounts remembered; the oldest go first. About 100 bytes each. */
+/** Accounts remembered; the oldest go first. About 200 bytes for each push. */
 const MOST_ACCOUNTS = 50_000;
 const MOST_PUSHES = 8;
 
+/** The beginning of a push id: enough to tell the few pushes of one account apart. */
+const ID_KEPT = 8;
+
 interface SentPush {
+  readonly id: string;
+  readonly purpose: PushRequest['purpose'];
+  readonly isHigh: boolean;
   readonly token: string;
   readonly at: Instant;
-  /** A receipt for it came. One push, one receipt: what is sent again proves nothing. */
-  receipt: boolean;
+  /** When its receipt came. One push, one receipt: what is sent again proves nothing. */
+  receivedAt: Instant | undefined;
+  /** The app said that it means this very push. */
+  isNamed: boolean;
 }
 
 export class Reports {
@@ -62,7 +73,16 @@ export class Reports {
     const before = this.#pushes.get(aor) ?? [];
     this.#pushes.set(aor, [
       ...before.slice(1 - MOST_PUSHES),
-      { token: request.target.token.fingerprint, at, receipt: false },
+      {
+        id: request.pushId.slice(0, ID_KEPT),
+        purpose: request.purpose,
+        // A refresh is quiet until it is one of the last.
+        isHigh: request.purpose !== 'refresh' || request.urgent === true,
+        token: request.target.token.fingerprint,
+        at,
+        receivedAt: undefined,
+        isNamed: false,
+      },
     ]);
   }
 
@@ -87,6 +107,7 @@ export class Reports {
       at: this.#o.clock.now(),
       newId: this.#o.newId() as BindingId,
       ...(device.installId === undefined ? {} : { installId: device.installId }),
+      ...(device.locale === undefined ? {} : { locale: device.locale }),
       ...(registeredAt === undefined ? {} : { registeredAt }),
     });
     return 'taken';
@@ -105,20 +126,51 @@ export class Reports {
   }
 
   /** An app confirmed that a push has arrived. A receipt that names no device means the account's only one. */
-  async receipt(aor: Aor, device: ReportedDevice): Promise<Taken> {
+  async receipt(aor: Aor, device: ReportedDevice, said: ReceiptSaid): Promise<Taken> {
     if (this.#isTooMuch(aor)) return 'too many';
     const at = this.#o.clock.now();
-    const open = (this.#pushes.get(aor) ?? []).filter((p) => !p.receipt && isWithin(between(p.at, at), RECEIPT_WITHIN));
+    const open = (this.#pushes.get(aor) ?? []).filter(
+      (p) =>
+        p.receivedAt === undefined &&
+        isWithin(between(p.at, at), RECEIPT_WITHIN) &&
+        (said.pushId === undefined || said.pushId.startsWith(p.id)),
+    );
     if (open.length === 0) return 'taken';
     const reported = await this.#reported(aor);
     const named = reported.filter((b) => isNamed(b, device));
     const meant = named.length > 0 ? named : reported;
     const binding = meant.length === 1 ? meant[0] : undefined;
-    const push = binding && open.find((p) => hasToken(binding, p.token));
+    const push = binding && open.findLast((p) => hasToken(binding, p.token));
     if (!push) return 'taken';
-    push.receipt = true;
-    await this.#o.intake.apply(aor, { type: 'ReportedDeviceAnswered', bindingId: binding.id, at });
+    push.receivedAt = at;
+    push.isNamed = said.pushId !== undefined;
+    const { targets, id: bindingId } = binding;
+    const receipt: Receipt = {
+      purpose: push.purpose === 'call' ? 'call' : 'other',
+      toOther: targets.call !== undefined && targets.call.token.fingerprint !== push.token,
+      pushedAt: push.at,
+      at,
+      tookMs: tookMs(push),
+      priority: priorityOf(push, said),
+    };
+    await this.#o.intake.apply(
+      aor,
+      { type: 'ReportedDeviceAnswered', bindingId, at },
+      { type: 'PushReceived', bindingId, receipt },
+    );
     return 'taken';
+  }
+
+  /** Whether the app confirmed a call push to this token that was sent at that time or later. */
+  receiptOf(aor: Aor, { token }: Target, since: Instant): Confirmed | 'none' {
+    const push = (this.#pushes.get(aor) ?? []).find(
+      (p) =>
+        p.purpose === 'call' &&
+        p.receivedAt !== undefined &&
+        p.token === token.fingerprint &&
+        between(since, p.at) >= -SECOND,
+    );
+    return push ? { tookMs: tookMs(push) } : 'none';
   }
 
   async #reported(aor: Aor): Promise<readonly Binding[]> {
@@ -133,6 +185,19 @@ export class Reports {
     this.#told.set(aor, window);
     return window.count > MOST_A_MINUTE;
   }
+}
+
+/** How long a push was on its way. Undefined where the app did not say which push it means. */
+function tookMs({ at, receivedAt, isNamed }: SentPush): DurationMs | undefined {
+  return receivedAt === undefined || !isNamed ? undefined : Math.max(0, between(at, receivedAt));
+}
+
+/** What the phone was told of the push counts before what we remember of it. */
+function priorityOf({ isHigh }: SentPush, { priority, originalPriority }: ReceiptSaid): Receipt['priority'] {
+  const wasHigh =
+    originalPriority === undefined || originalPriority === 'unknown' ? isHigh : originalPriority === 'high';
+  if (!wasHigh || priority === undefined || priority === 'unknown') return 'unknown';
+  return priority === 'high' ? 'kept' : 'lowered';
 }
 
 function hasToken(b: Binding, token: string): boolean {

@@ -3,7 +3,7 @@
  * it would have done and answers as if it had worked, so that a week of observing shows a week of the product.
  */
 import type { Aor } from '../../core/aor.ts';
-import { type AorRecord, appChosen, type Binding } from '../../core/binding.ts';
+import { type AorRecord, type AppKey, appChosen, appKey, type Binding } from '../../core/binding.ts';
 import type { Effect, NoticeName } from '../../core/events.ts';
 import { targetList } from '../../core/identity.ts';
 import type { Mode } from '../../core/policy.ts';
@@ -22,6 +22,9 @@ export interface NoticeText {
   readonly body: string;
 }
 
+/** `locale`: the language of the device, where its app reported it. */
+export type NoticeTexts = (aor: Aor, notice: NoticeName, locale: string | undefined) => NoticeText;
+
 export interface EffectRunnerOptions {
   readonly mode: Mode;
   readonly log: Logger;
@@ -29,7 +32,9 @@ export interface EffectRunnerOptions {
   readonly links: ReadonlyMap<string, PbxLink>;
   readonly intake: Pick<Intake, 'apply' | 'beforeRemoval' | 'fromPushOutcome'>;
   readonly read: (aor: Aor) => Promise<AorRecord | undefined>;
-  readonly noticeText: (aor: Aor, notice: NoticeName) => NoticeText;
+  readonly noticeText: NoticeTexts;
+  /** Whether one more user of this app may be asked now to open it; counts it. */
+  readonly mayAsk: (app: AppKey) => boolean;
   /** Sends the PBXs whether the AOR is reachable, after its bindings changed. */
   readonly onNotBound: (aor: Aor, pbx: string, reason: string) => void;
   readonly onReport?: (aor: Aor, record: AorRecord, effect: Extract<Effect, { type: 'report' }>) => void;
@@ -100,10 +105,13 @@ export class EffectRunner {
             { aor, bindingId: effect.bindingId, purpose, token: effect.target.token.fingerprint },
             'observe: would push',
           );
-          return effect.type === 'sendNotice' ? this.#answered(aor, effect, { kind: 'accepted' }) : undefined;
+          // What was not sent cannot be answered.
+          const outcome: PushOutcome =
+            effect.type === 'sendNotice' ? { kind: 'accepted' } : { kind: 'failed', reason: 'observed' };
+          return this.#answered(aor, effect, outcome);
         }
         atBoundary('push to be sent');
-        const outcome = await this.#push(aor, effect);
+        const outcome = await this.#push(aor, effect, binding?.locale);
         atBoundary('push answered');
         await this.#answered(aor, effect, outcome);
         atBoundary('answer saved');
@@ -114,7 +122,11 @@ export class EffectRunner {
     }
   }
 
-  #push(aor: Aor, effect: Extract<Effect, { type: 'sendRefresh' | 'sendNotice' }>): Promise<PushOutcome> {
+  #push(
+    aor: Aor,
+    effect: Extract<Effect, { type: 'sendRefresh' | 'sendNotice' }>,
+    locale: string | undefined,
+  ): Promise<PushOutcome> {
     const { collapseId, expiresAt, target } = effect;
     const common = { aor, collapseId, expiresAt };
     const draft =
@@ -124,8 +136,12 @@ export class EffectRunner {
             purpose: 'notice' as const,
             ...common,
             notice: effect.which.notice,
-            ...this.#o.noticeText(aor, effect.which.notice),
+            ...this.#o.noticeText(aor, effect.which.notice, locale),
           };
+    // One fault of the PBX or of a service must not ask a whole site to open its apps.
+    if (draft.purpose === 'notice' && draft.notice === 'open' && !this.#o.mayAsk(appKey(target))) {
+      return Promise.resolve({ kind: 'failed', reason: 'many users of the app were asked this hour' });
+    }
     return this.#o.delivery.send(draft, { other: target });
   }
 
@@ -135,8 +151,8 @@ export class EffectRunner {
     outcome: PushOutcome,
   ): Promise<void> {
     const { bindingId, target } = effect;
-    const which = effect.type === 'sendNotice' ? { which: effect.which } : {};
-    return this.#o.intake.fromPushOutcome(aor, { bindingId, target, ...which }, outcome);
+    const of = effect.type === 'sendNotice' ? effect.which : 'refresh';
+    return this.#o.intake.fromPushOutcome(aor, { bindingId, target, of }, outcome);
   }
 
   /**

@@ -79,7 +79,8 @@ export class CallPushes {
     // The call first: it does not wait until the verdict is written.
     const settled = outcome.kind === 'accepted' ? 'accepted' : outcome.kind === 'tokenDead' ? 'dead' : 'failed';
     step({ type: 'PushSettled', bindingId, outcome: settled });
-    await this.#o.intake.fromPushOutcome(aor, device, outcome);
+    const { target } = device;
+    await this.#o.intake.fromPushOutcome(aor, { bindingId, target, of: 'call' }, outcome);
   }
 
   /** Sends a device the word how the call ended. Never rejects. */
@@ -95,6 +96,6 @@ export class CallPushes {
       { purpose: 'cancel', aor, callId, word, collapseId: callId, expiresAt },
       targets,
     );
-    await this.#o.intake.fromPushOutcome(aor, { bindingId: device.bindingId, target }, outcome);
+    await this.#o.intake.fromPushOutcome(aor, { bindingId: device.bindingId, target, of: 'cancel' }, outcome);
   }
 }

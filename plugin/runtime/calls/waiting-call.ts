@@ -6,6 +6,7 @@ import type { Aor } from '../../core/aor.ts';
 import type { Binding } from '../../core/binding.ts';
 import type { Policy } from '../../core/policy.ts';
 import { between, type DurationMs, type Instant, MINUTE, plus, SECOND } from '../../core/time.ts';
+import { cameAfterMs, signOfCall } from '../../core/wake/sign.ts';
 import { stepInWords } from '../../core/wake/step-words.ts';
 import type { CallStep, LegOrder } from '../../core/wake/steps.ts';
 import {
@@ -331,18 +332,16 @@ export class LiveWake {
   #settleDevices(): void {
     const { wake } = this;
     const now = this.#now();
+    const startedAt = plus(this.#o.clock.now(), -between(wake.startedAt, now));
     for (const d of wake.devices) {
       const came = hasCome(d);
       // Whether it was this device that came is not known.
       if (d.legs.fresh.isUnproved) continue;
       if (d.push !== 'accepted' || (!came && between(wake.startedAt, now) < FAIR_CHANCE)) continue;
-      const afterMs = this.#steps.find((s) => s.device === d.bindingId && saysItCame(s))?.ms;
       const { bindingId, target } = d;
-      const roundedMs = came && afterMs !== undefined ? Math.round(afterMs) : undefined;
-      void this.#o.intake.fromWake(wake.aor, { bindingId, target, registered: came }, roundedMs);
+      const sign = came ? signOfCall(this.#trace, bindingId) : 'nothing';
+      const afterMs = came ? cameAfterMs(this.#trace, bindingId) : undefined;
+      void this.#o.intake.fromWake(wake.aor, { bindingId, target, sign, startedAt }, afterMs);
     }
   }
 }
-
-/** A push that brought the phone shows first in one of these. */
-const saysItCame = ({ step }: CallStep): boolean => step === 'registered' || step === 'ringing';

@@ -8,11 +8,12 @@ import { targetList } from '../../core/identity.ts';
 import { isNotifiable } from '../../core/schedule.ts';
 import { STAGES, type Stage, stageOf } from '../../core/stage.ts';
 import { DAY, type DurationMs, earliest, HOUR, type Instant, MINUTE, SECOND } from '../../core/time.ts';
+import type { TroubleCause } from '../../core/trouble.ts';
 import { recordInWords, wakesSeldom } from '../../core/wake-record.ts';
 import type { Logger } from '../../ports/adapter.ts';
 import type { BindingStore } from '../../ports/binding-store.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { Count, CountedAccount, SeldomWoken } from '../../ports/status.ts';
+import type { Count, CountedAccount, SeldomWoken, TroubledDevice } from '../../ports/status.ts';
 
 /** Accounts listed by name. About 200 bytes each; any other account is found by its whole name. */
 const LISTED = 20_000;
@@ -149,6 +150,8 @@ class Tally {
   #unnotifiable = 0;
   #endsLater = 0;
   #seldom = 0;
+  readonly #troubles: Partial<Record<TroubleCause, number>> = {};
+  readonly #troubled: TroubledDevice[] = [];
 
   constructor(at: Instant) {
     this.#at = at;
@@ -181,6 +184,11 @@ class Tally {
       const hour = Math.floor(b.endsAt / HOUR) * HOUR;
       this.#endsByHour.set(hour, (this.#endsByHour.get(hour) ?? 0) + 1);
     } else this.#endsLater++;
+    if (b.trouble) {
+      const { cause } = b.trouble;
+      this.#troubles[cause] = (this.#troubles[cause] ?? 0) + 1;
+      if (this.#troubled.length < SELDOM_LISTED) this.#troubled.push({ aor, device: b.id, cause });
+    }
     if (!wakesSeldom(b)) return;
     this.#seldom++;
     if (this.#seldomWoken.length < SELDOM_LISTED) {
@@ -201,6 +209,8 @@ class Tally {
       endsLater: this.#endsLater,
       seldom: this.#seldom,
       seldomWoken: this.#seldomWoken,
+      troubles: this.#troubles,
+      troubled: this.#troubled,
       list: this.#list.sort((a, b) => (a.aor < b.aor ? -1 : 1)),
       ...(trouble === undefined ? {} : { incomplete: trouble }),
     };

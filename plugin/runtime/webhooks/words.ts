@@ -3,6 +3,7 @@ import type { AorRecord, Binding } from '../../core/binding.ts';
 import type { Effect, Report } from '../../core/events.ts';
 import { targetList } from '../../core/identity.ts';
 import type { Instant } from '../../core/time.ts';
+import { TROUBLES, type TroubleCause } from '../../core/trouble.ts';
 import { hasRegistered, type Wake } from '../../core/wake.ts';
 import type { EventName } from '../../ports/event-sink.ts';
 
@@ -19,6 +20,8 @@ const TOLD: Readonly<Partial<Record<Report, EventName>>> = {
   revived: 'renewed',
   warned: 'warned',
   ended: 'ended',
+  troubled: 'troubled',
+  recovered: 'recovered',
 };
 
 export function tellingOfReport(record: AorRecord, effect: Extract<Effect, { type: 'report' }>): Telling | undefined {
@@ -34,6 +37,7 @@ export function tellingOfReport(record: AorRecord, effect: Extract<Effect, { typ
     data: {
       bindingId,
       ...(reason === undefined ? {} : { reason }),
+      ...(type === 'troubled' && binding?.trouble ? wordsOf(binding.trouble.cause) : {}),
       ...(binding ? factsOf(binding) : {}),
       ...(!binding && buried ? { lastSeenAt: iso(buried.renewedAt), tokens: buried.tokens } : {}),
     },
@@ -63,6 +67,11 @@ export function tellingsOfCall(wake: Wake, now: Instant): readonly Telling[] {
 function whyMissed({ outcome, devices }: Wake): string {
   const isDeclined = outcome === 'gave-up' && devices.some((d) => d.declined !== undefined);
   return isDeclined ? 'declined' : (outcome ?? 'unknown');
+}
+
+function wordsOf(of: TroubleCause): Record<string, unknown> {
+  const { cause, remedy } = TROUBLES[of];
+  return { cause, remedy };
 }
 
 function factsOf(b: Binding): Record<string, unknown> {

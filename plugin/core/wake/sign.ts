@@ -1,0 +1,31 @@
+/** What a call showed of a phone that came for it. Pure: from the steps of the call. */
+import type { BindingId } from '../binding.ts';
+import { type DurationMs, SECOND } from '../time.ts';
+import type { CallTrace } from '../trace.ts';
+
+/** No person refuses a call so soon (ms) after it began to ring. */
+const BY_ITSELF: DurationMs = 1 * SECOND;
+/** A phone answers an INVITE with 180 within a fraction of this (ms); a call that was over sooner says nothing. */
+const TIME_TO_RING: DurationMs = 4 * SECOND;
+
+export function signOfCall({ steps }: Pick<CallTrace, 'steps'>, device: BindingId): 'rang' | 'refused' | 'not-rung' {
+  const mine = steps.filter((s) => s.device === device);
+  const first = (step: (typeof mine)[number]['step']) => mine.find((s) => s.step === step)?.ms;
+  const dialled = first('dialled');
+  const ringing = first('ringing');
+  const declined = first('declined');
+  const answered = first('answered');
+  if (declined !== undefined && dialled !== undefined) {
+    return declined - (ringing ?? dialled) <= BY_ITSELF ? 'refused' : 'rang';
+  }
+  if (ringing !== undefined || answered !== undefined || dialled === undefined) return 'rang';
+  if (steps.some((s) => s.step === 'orderFailed')) return 'rang';
+  const over = steps.find((s) => s.step === 'over')?.ms ?? steps.at(-1)?.ms ?? dialled;
+  return over - dialled >= TIME_TO_RING ? 'not-rung' : 'rang';
+}
+
+/** From the call to the first step that shows the phone, in whole ms. Undefined: there is none. */
+export function cameAfterMs({ steps }: Pick<CallTrace, 'steps'>, device: BindingId): DurationMs | undefined {
+  const first = steps.find((s) => s.device === device && (s.step === 'registered' || s.step === 'ringing'));
+  return first && Math.round(first.ms);
+}
