@@ -20,6 +20,9 @@ import { type CallFact, LATE, translateWaiting } from './translate.ts';
 /** The INVITE that shows a late phone its ended call is given up when the phone has not answered with 180 within this time. */
 const LATE_RINGS_AT_MOST: DurationMs = 3 * SECOND;
 
+/** The legs that a wake leg dials end with it; their events come behind its own by a few milliseconds. */
+const LAST_LEGS_WITHIN: DurationMs = SECOND / 2;
+
 export interface CallsIo {
   readonly pbx: string;
   readonly options: AsteriskOptions;
@@ -44,6 +47,7 @@ export class Calls {
   /** Ends all timers. */
   stop(): void {
     for (const { cancel } of this.#late.values()) cancel();
+    this.#legs.stop();
   }
 
   /** The link is up: finds the calls that wait, and learns what became of the legs that it knew before. */
@@ -155,14 +159,34 @@ export class Calls {
     }
   }
 
+  /**
+   * What a phone answered is told by the end of its own leg, and must be known before its call is over: Asterisk may report the wake leg
+   * first, because each channel ends in a thread of its own.
+   */
   #ended(leg: Leg, cause: number): void {
+    const dialled = leg.kind === 'wake' && !leg.own ? this.#legs.waitingOf(leg.callId) : [];
+    if (dialled.length === 0) return this.#over(leg, cause);
+    leg.cause = cause;
+    leg.cancelEnd ??= this.#io.deps.clock.after(LAST_LEGS_WITHIN, () => this.#over(leg, leg.cause));
+  }
+
+  #over(leg: Leg, cause: number): void {
+    if (this.#legs.get(leg.legId) !== leg) return;
+    leg.cancelEnd?.();
     const over = this.#legs.remove(leg);
     const { legId, hungUp } = leg;
     this.#io.say({ type: 'legEnded', pbx: this.#io.pbx, legId, cause, hungUp });
+    if (leg.kind !== 'wake' && this.#legs.waitingOf(leg.callId).length === 0) this.#wakeLegToo(leg.callId);
     if (!over) return;
     // The caller's channel goes on with its dialplan; its Dial ended with the cause that its last leg got.
     this.#legs.remove(over);
     this.#io.say({ type: 'legEnded', pbx: this.#io.pbx, legId: over.legId, cause, hungUp });
+  }
+
+  /** The last leg of a call has ended: its wake leg may have done so before. */
+  #wakeLegToo(callId: string): void {
+    const wake = this.#legs.wakeLegOf(callId);
+    if (wake?.cancelEnd) this.#over(wake, wake.cause);
   }
 
   /** Subscribes to a leg's events after it left Stasis, because its end is the end of the call. */

@@ -23,13 +23,19 @@ export interface Leg {
   hungUp: boolean;
   /** Cause of the last request to hang it up. */
   cause: number;
+  /** The channel is gone, and the end is reported once the legs that it dials have reported theirs. Ends that wait. */
+  cancelEnd: (() => void) | undefined;
 }
 
 export class Legs {
   readonly #byId = new Map<string, Leg>();
   readonly #ofChannel = new Map<string, Set<Leg>>();
+  /** Wake legs that have been composed, by call. */
+  readonly #wake = new Map<string, Leg>();
   /** Callers' own legs, by call. */
   readonly #owners = new Map<string, Leg>();
+  /** Legs that wait for phones, by call. */
+  readonly #waiting = new Map<string, Set<Leg>>();
   #visits = 0;
 
   add(leg: Pick<Leg, 'channelId' | 'kind' | 'aorId' | 'endpoint' | 'callId'> & { readonly own: boolean }): Leg {
@@ -43,10 +49,15 @@ export class Legs {
       unfollowed: false,
       hungUp: false,
       cause: 0,
+      cancelEnd: undefined,
     };
     this.#byId.set(added.legId, added);
     const all = this.#ofChannel.get(leg.channelId) ?? new Set();
     this.#ofChannel.set(leg.channelId, all.add(added));
+    if (leg.kind !== 'wake') {
+      const waiting = this.#waiting.get(leg.callId) ?? new Set();
+      this.#waiting.set(leg.callId, waiting.add(added));
+    }
     const owner = this.#owners.get(leg.callId)?.own;
     if (owner && leg.kind !== 'wake') {
       owner.expected--;
@@ -58,6 +69,7 @@ export class Legs {
   /** The wake leg may dial `waiting` legs of this call now. */
   composed(leg: Leg, callId: string, waiting: number): void {
     leg.callId = callId;
+    this.#wake.set(callId, leg);
     if (!leg.own) return;
     leg.own.expected = waiting;
     this.#owners.set(callId, leg);
@@ -71,6 +83,20 @@ export class Legs {
     return [...(this.#ofChannel.get(channelId) ?? [])];
   }
 
+  /** The legs of a call that wait for phones and have not ended. */
+  waitingOf(callId: string): readonly Leg[] {
+    return [...(this.#waiting.get(callId) ?? [])];
+  }
+
+  wakeLegOf(callId: string): Leg | undefined {
+    return this.#wake.get(callId);
+  }
+
+  /** Ends all timers. */
+  stop(): void {
+    for (const leg of this.#byId.values()) leg.cancelEnd?.();
+  }
+
   channels(): readonly string[] {
     return [...this.#ofChannel.keys()];
   }
@@ -81,6 +107,10 @@ export class Legs {
     const all = this.#ofChannel.get(leg.channelId);
     all?.delete(leg);
     if (all?.size === 0) this.#ofChannel.delete(leg.channelId);
+    const waiting = this.#waiting.get(leg.callId);
+    waiting?.delete(leg);
+    if (waiting?.size === 0) this.#waiting.delete(leg.callId);
+    if (this.#wake.get(leg.callId) === leg) this.#wake.delete(leg.callId);
     if (leg.own) {
       this.#owners.delete(leg.callId);
       return undefined;

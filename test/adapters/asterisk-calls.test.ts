@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { Calls, type CallsIo } from '../../adapters/pbx/asterisk/calls.ts';
+import type { PbxEvent } from '../../plugin/ports/pbx-link.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+
+const said = { linkedId: 'x', startedEpochMs: Number.NaN, aorId: '1001', endpoint: '1001' };
+
+/** A call whose wake leg `w` dials the legs named. */
+async function dialling(...devices: string[]) {
+  const clock = new FakeClock();
+  const events: string[] = [];
+  const io = {
+    pbx: 'office',
+    options: { realm: 'example.com', app: 'pushwake', via: {} },
+    deps: { clock, log: { debug() {}, warn() {}, error() {} } },
+    call: async () => 'done',
+    say: (event: PbxEvent) => {
+      if (event.type === 'legEnded') events.push(`${event.legId} ${event.cause}`);
+    },
+  } as unknown as CallsIo;
+  const calls = new Calls(io);
+  calls.seen({ fact: 'wakeLeg', channelId: 'w', own: false, ...said }, false);
+  await calls.compose(
+    'w',
+    'call',
+    devices.map((_, i) => ({ kind: 'device', ref: `ref${i}` }) as never),
+  );
+  for (const channelId of devices)
+    calls.seen({ fact: 'deviceLeg', kind: 'device', channelId, ref: channelId, callId: 'call', ...said }, false);
+  const ended = (channelId: string, cause: number) => calls.seen({ fact: 'ended', channelId, cause }, false);
+  return { calls, clock, events, ended };
+}
+
+describe('the end of a wake leg', () => {
+  it('is reported behind those of the legs it dials, though Asterisk reports it first', async () => {
+    const { clock, events, ended } = await dialling('a', 'b');
+    ended('w', 17);
+    expect(events).toEqual([]);
+    ended('a', 17);
+    ended('b', 16);
+    expect(events).toEqual(['a 17', 'b 16', 'w 17']);
+    expect(clock.pending()).toBe(0);
+  });
+
+  it('is reported at once when they have ended before', async () => {
+    const { events, ended } = await dialling('a');
+    ended('a', 21);
+    ended('w', 21);
+    expect(events).toEqual(['a 21', 'w 21']);
+  });
+
+  it('does not wait for a leg whose end is never told', async () => {
+    const { clock, events, ended } = await dialling('a');
+    ended('w', 19);
+    await clock.advance(499);
+    expect(events).toEqual([]);
+    await clock.advance(1);
+    expect(events).toEqual(['w 19']);
+    ended('a', 16);
+    expect(events).toEqual(['w 19', 'a 16']);
+  });
+
+  it('leaves no timer behind when the link stops', async () => {
+    const { calls, clock, ended } = await dialling('a');
+    ended('w', 19);
+    calls.stop();
+    expect(clock.pending()).toBe(0);
+  });
+});
