@@ -310,6 +310,31 @@ describe('a REGISTER and its 200', () => {
   });
 });
 
+describe('when a REGISTER was answered', () => {
+  const dated = (epochMs: number) =>
+    hep(
+      chunk(9, uint(Math.floor(epochMs / 1_000), 4)),
+      chunk(10, uint((epochMs % 1_000) * 1_000, 4)),
+      chunk(15, Buffer.from(`${OK.join('\r\n')}\r\n\r\n`)),
+    );
+
+  it.each([
+    ['a busy PBX sends its copy late: when it was sent', NOON - 800, NOON - 800],
+    ['4.999 s late', NOON - 4_999, NOON - 4_999],
+    ['later than that: the clock of a stranger, so when it came', NOON - 5_001, NOON],
+    ['from the future', NOON + 1, NOON],
+    ['as it comes', NOON, NOON],
+  ])('%s', (_what, sentAt, at) => {
+    const pairs = new RegisterPairs(new FakeClock());
+    pairs.take(parseHep(sip(...REQUEST))!);
+    expect(pairs.take(parseHep(dated(sentAt))!)?.at).toBe(at);
+  });
+
+  it('is when it came where the sender does not say', () => {
+    expect(reports(sip(...REQUEST), sip(...OK))[0]?.at).toBe(NOON + SECOND);
+  });
+});
+
 describe('hostile datagrams', () => {
   const good = datagramOf(recorded('q1f udp REGISTER'));
 

@@ -100,6 +100,18 @@ describe('a call', () => {
     expect(site.orders('ring')).toEqual([]);
   });
 
+  // The PBX dates the call and the REGISTER by its clock.
+  it.each([
+    ['2 s behind ours', -2 * SECOND],
+    ['2 s ahead of ours', 2 * SECOND],
+  ])('a REGISTER rings the phone where the clock of the PBX is %s', async (_what, skew) => {
+    await site.tell({ ...arrival, startedAt: plus(MONDAY, skew) });
+    await site.tell(leg('device'));
+    const contact = { pbx: 'office', aor: AOR, uri: contactUri({ port: 40002 }) };
+    await site.tell({ type: 'contactSeen', contact, how: 'event', at: plus(MONDAY, skew + 500) });
+    expect(site.orders('ring')).toHaveLength(1);
+  });
+
   it('a REGISTER from before the call does not ring a phone', async () => {
     await site.call();
     await site.tell(leg('device'));

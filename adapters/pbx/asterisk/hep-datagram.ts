@@ -9,12 +9,14 @@ export interface HepDatagram {
   readonly payload: Buffer;
   /** `ip:port` the SIP message came from. */
   readonly source: string;
+  /** When the PBX sent it, by the PBX's clock; absent when it does not say. */
+  readonly sentEpochMs?: number;
   /** `capture_password`, when the sender gave one. */
   readonly password?: Buffer;
 }
 
 /** Chunk types of HEPv3, vendor 0. */
-const CHUNK = { ip4Source: 3, ip6Source: 5, sourcePort: 7, password: 14, payload: 15 };
+const CHUNK = { ip4Source: 3, ip6Source: 5, sourcePort: 7, seconds: 9, microseconds: 10, password: 14, payload: 15 };
 
 /** res_hep writes 13. */
 const MOST_CHUNKS = 64;
@@ -28,6 +30,8 @@ export function parseHep(datagram: Buffer): HepDatagram | undefined {
   if (end > datagram.length) return undefined;
   let ip: Buffer | undefined;
   let port = 0;
+  let seconds: number | undefined;
+  let microseconds = 0;
   let chunks = 0;
   let payload: Buffer | undefined;
   let password: Buffer | undefined;
@@ -42,11 +46,18 @@ export function parseHep(datagram: Buffer): HepDatagram | undefined {
     if (type === CHUNK.ip4Source && value.length === 4) ip = value;
     else if (type === CHUNK.ip6Source && value.length === 16) ip = value;
     else if (type === CHUNK.sourcePort && value.length === 2) port = value.readUInt16BE(0);
+    else if (type === CHUNK.seconds && value.length === 4) seconds = value.readUInt32BE(0);
+    else if (type === CHUNK.microseconds && value.length === 4) microseconds = value.readUInt32BE(0);
     else if (type === CHUNK.password) password = value;
     else if (type === CHUNK.payload) payload = value;
   }
   if (!payload) return undefined;
-  return { payload, source: `${ip ? addressOf(ip) : ''}:${port}`, ...(password ? { password } : {}) };
+  return {
+    payload,
+    source: `${ip ? addressOf(ip) : ''}:${port}`,
+    ...(seconds === undefined ? {} : { sentEpochMs: seconds * 1_000 + microseconds / 1_000 }),
+    ...(password ? { password } : {}),
+  };
 }
 
 /** Compares digests, so that the time it takes reveals neither content nor length. */

@@ -7,7 +7,7 @@ import { BoundedMap } from '../../../plugin/core/bounded-map.ts';
 import { parseContacts, parseSipUri, type SipContact } from '../../../plugin/core/contact-uri.ts';
 import { bytesOfText, detached } from '../../../plugin/core/detached.ts';
 import { splitUri, unescapeUri } from '../../../plugin/core/sip-contact.ts';
-import { type DurationMs, HOUR, type Instant, SECOND } from '../../../plugin/core/time.ts';
+import { between, type DurationMs, HOUR, type Instant, SECOND } from '../../../plugin/core/time.ts';
 import type { Clock } from '../../../plugin/ports/clock.ts';
 import { type HepDatagram, mayConcernUs } from './hep-datagram.ts';
 import { type SipHeaders, sipHeaders } from './sip-headers.ts';
@@ -36,6 +36,7 @@ export interface WireContact {
 
 /** One REGISTER that the registrar accepted. */
 export interface WireRegister {
+  /** When the PBX answered it. */
   readonly at: Instant;
   /** User part of To, unescaped. */
   readonly aorUser: string;
@@ -51,6 +52,12 @@ export interface WireRegister {
   readonly transport: string;
   readonly userAgent?: string;
 }
+
+/**
+ * A datagram that is older than this by its own word has a stranger's clock, or none. Within it the PBX's word counts: a busy PBX sends
+ * its copies late, and what registered before a call must not look like the answer to its push.
+ */
+const LATE_AT_MOST: DurationMs = 5 * SECOND;
 
 const MAX_WAIT: DurationMs = 10 * SECOND;
 const MAX_WAITING = 10_000;
@@ -85,7 +92,7 @@ interface Stored {
  * forgotten, the oldest first; a stored form is forgotten with the contact's expiry.
  */
 export class RegisterPairs {
-  readonly #clock: Pick<Clock, 'now' | 'monotonicMs'>;
+  readonly #clock: Pick<Clock, 'now' | 'monotonicMs' | 'fromPbx'>;
   /** By Call-ID. */
   readonly #waiting = new BoundedMap<string, Waiting>({
     most: MAX_WAITING,
@@ -103,7 +110,7 @@ export class RegisterPairs {
       [...forms].reduce((sum, [wire, { uri }]) => sum + bytesOfText(wire) + bytesOfText(uri), bytesOfText(aorUser)),
   });
 
-  constructor(clock: Pick<Clock, 'now' | 'monotonicMs'>) {
+  constructor(clock: Pick<Clock, 'now' | 'monotonicMs' | 'fromPbx'>) {
     this.#clock = clock;
   }
 
@@ -135,10 +142,24 @@ export class RegisterPairs {
     if (!request || request.cseq !== Number(cseq[1])) return undefined;
     this.#waiting.delete(callId);
     if (nowMs - request.sinceMs > MAX_WAIT) return undefined;
-    return this.#register(request, headers, callId, nowMs);
+    return this.#register(request, headers, callId, nowMs, this.#at(datagram.sentEpochMs));
   }
 
-  #register(request: Waiting, answer: SipHeaders, callId: string, nowMs: number): WireRegister | undefined {
+  #at(sentEpochMs: number | undefined): Instant {
+    const now = this.#clock.now();
+    if (sentEpochMs === undefined) return now;
+    const at = this.#clock.fromPbx(sentEpochMs);
+    const lateMs = between(at, now);
+    return lateMs > 0 && lateMs <= LATE_AT_MOST ? at : now;
+  }
+
+  #register(
+    request: Waiting,
+    answer: SipHeaders,
+    callId: string,
+    nowMs: number,
+    at: Instant,
+  ): WireRegister | undefined {
     const to = parseSipUri(parseContacts(request.headers.get('to')?.[0] ?? '').contacts[0]?.uri ?? '');
     if (!to?.user) return undefined;
     const aorUser = detached(unescapeUri(to.user));
@@ -155,7 +176,7 @@ export class RegisterPairs {
     const via = /^SIP\/2\.0\/([A-Za-z]{1,8})/.exec(request.headers.get('via')?.[0] ?? '')?.[1];
     const userAgent = request.headers.get('user-agent')?.[0];
     return {
-      at: this.#clock.now(),
+      at,
       aorUser,
       realm: detached(to.host.toLowerCase()),
       contacts,

@@ -162,7 +162,8 @@ function leg(args: readonly string[], channel: Json, channelId: string, seenEpoc
       endpoint,
       own,
       linkedId,
-      startedEpochMs,
+      // The caller's own channel may have been there for minutes before it asks (a menu).
+      startedEpochMs: own ? seenEpochMs : startedEpochMs,
       ...(caller && { caller }),
     };
   }

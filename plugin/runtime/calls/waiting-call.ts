@@ -54,11 +54,15 @@ export interface LiveWakeDeps {
   readonly ringsElsewhere: (live: LiveWake, contact: HeldContact) => boolean;
 }
 
-/** What is known of the whole call; nothing of one that was taken up after we were away. */
-export interface CallFacts {
-  readonly linkedId?: string;
+/** How the call came. Of one that was taken up after we were away, nothing is known of the whole call. */
+export interface CallArrival {
+  /** Monotonic, ms. */
+  readonly seenMs: number;
+  /** A REGISTER from then on may answer the push. The PBX dates both by its own clock, which may be behind ours. */
+  readonly registersFrom: Instant;
+  readonly linkedId: string | undefined;
   /** Only where the pushes may say it. */
-  readonly caller?: Caller | undefined;
+  readonly caller: Caller | undefined;
 }
 
 export class LiveWake {
@@ -71,8 +75,7 @@ export class LiveWake {
   readonly #legs = new Map<string, DeviceLeg>();
   readonly #steps: TraceStep[] = [];
   readonly #trace: CallTrace;
-  readonly linkedId: string | undefined;
-  readonly #seenMs: number;
+  readonly arrived: CallArrival;
   /** A call lasts as long as it lasts, also when the wall clock is set meanwhile. */
   readonly #begun: { readonly at: Instant; readonly ms: number };
   readonly #pushes: CallPushes;
@@ -81,13 +84,12 @@ export class LiveWake {
   #cancelForget: () => void;
   #isClosed = false;
 
-  constructor(wake: Wake, stem: string, link: PbxLink, seenMs: number, deps: LiveWakeDeps, of: CallFacts = {}) {
+  constructor(wake: Wake, stem: string, link: PbxLink, arrived: CallArrival, deps: LiveWakeDeps) {
     this.#wake = wake;
     this.stem = stem;
     this.#link = link;
     this.#o = deps;
-    this.#seenMs = seenMs;
-    this.linkedId = of.linkedId;
+    this.arrived = arrived;
     const { callId, aor, pbx, startedAt: at } = wake;
     this.#trace = { callId, aor, pbx, at, steps: this.#steps, over: false };
     deps.traces.add(this.#trace);
@@ -98,7 +100,7 @@ export class LiveWake {
       delivery: deps.delivery,
       intake: deps.intake,
       callKey: deps.callKey,
-      caller: of.caller,
+      caller: arrived.caller,
       ringTimeOf: (binding) => deps.policyOf(aor, binding).ringTimeMs,
       wake: () => this.#wake,
       now: () => this.#now(),
@@ -190,7 +192,7 @@ export class LiveWake {
   }
 
   trace(of: CallStep): void {
-    const ms = Math.round((this.#o.clock.monotonicMs() - this.#seenMs) * 10) / 10;
+    const ms = Math.round((this.#o.clock.monotonicMs() - this.arrived.seenMs) * 10) / 10;
     this.#steps.push({ ...of, ms });
     const { callId, aor } = this.wake;
     const { step, detail } = stepInWords(of);
@@ -267,7 +269,7 @@ export class LiveWake {
   #tellStatus(said: WakeStatus, legId: string | undefined): void {
     this.#trace.status = said;
     if (legId === undefined) return;
-    const status = this.linkedId === undefined ? said : this.#o.statusOfCall(this.linkedId, said);
+    const status = this.arrived.linkedId === undefined ? said : this.#o.statusOfCall(this.arrived.linkedId, said);
     this.link.tellStatus?.(legId, status).catch(() => this.trace({ step: 'statusNotSet', status }));
   }
 
@@ -308,7 +310,7 @@ export class LiveWake {
           registered: hasRegistered(d),
           rang: d.rang,
         })),
-        ms: Math.round(this.#o.clock.monotonicMs() - this.#seenMs),
+        ms: Math.round(this.#o.clock.monotonicMs() - this.arrived.seenMs),
       },
       'call over',
     );

@@ -6,7 +6,7 @@ import type { Aor } from '../../core/aor.ts';
 import type { Binding } from '../../core/binding.ts';
 import type { PolicyFor } from '../../core/lifecycle.ts';
 import type { Mode, Policy } from '../../core/policy.ts';
-import { between, plus, SECOND } from '../../core/time.ts';
+import { between, earliest, plus, SECOND } from '../../core/time.ts';
 import {
   beginWake,
   callIdOf,
@@ -24,7 +24,7 @@ import type { Intake } from '../intake.ts';
 import type { Delivery } from '../push/delivery.ts';
 import { Rounds } from './queue-rounds.ts';
 import type { TraceBook } from './trace-book.ts';
-import { type CallFacts, LiveWake, type LiveWakeDeps } from './waiting-call.ts';
+import { type CallArrival, LiveWake, type LiveWakeDeps } from './waiting-call.ts';
 
 export interface WakesOptions {
   readonly mode: Mode;
@@ -139,7 +139,7 @@ export class Wakes {
         for (const live of [...(this.#byAor.get(aor) ?? []), ...(this.#late.get(aor) ?? [])]) {
           const { pbx } = event.contact;
           if (pbx !== live.wake.pbx && !live.link.ringsVia?.has(pbx)) continue;
-          if (event.at < live.wake.startedAt) continue;
+          if (event.at < live.arrived.registersFrom) continue;
           if (live.wake.phase !== 'over') live.trace({ step: 'registerSeen', sensor: event.how });
           live.registered(event.contact);
         }
@@ -193,7 +193,8 @@ export class Wakes {
       (b) => this.#rounds.isAwake(callId, b.id, seenMs, this.#policy(leg.aor, b).freshContactMs),
     );
     const caller = this.#o.showCaller ? leg.caller : undefined;
-    const live = this.#open(begun.wake, stem, link, seenMs, { linkedId: leg.linkedId, caller });
+    const registersFrom = earliest(event.startedAt, startedAt) ?? startedAt;
+    const live = this.#open(begun.wake, stem, link, { seenMs, registersFrom, linkedId: leg.linkedId, caller });
     this.#byLeg.set(key, live);
     live.trace({ step: 'seen', toWake: begun.wake.devices.length });
     live.carryOut(begun.effects);
@@ -241,12 +242,14 @@ export class Wakes {
 
   /** Several accounts of one call (a ring group) speak with one voice: the best news of those that still wait. */
   #statusOfCall(linkedId: string, said: WakeStatus): WakeStatus {
-    const others = [...this.#byStem.values()].filter((l) => l.linkedId === linkedId).map((l) => l.wake.status ?? said);
+    const others = [...this.#byStem.values()]
+      .filter((l) => l.arrived.linkedId === linkedId)
+      .map((l) => l.wake.status ?? said);
     return [said, ...others].reduce((a, b) => (RANK[b] > RANK[a] ? b : a));
   }
 
-  #open(wake: Wake, stem: string, link: PbxLink, seenMs: number, of: CallFacts = {}): LiveWake {
-    const live = new LiveWake(wake, stem, link, seenMs, this.#deps, of);
+  #open(wake: Wake, stem: string, link: PbxLink, arrived: CallArrival): LiveWake {
+    const live = new LiveWake(wake, stem, link, arrived, this.#deps);
     this.#byStem.set(stem, live);
     put(this.#byAor, live);
     return live;
@@ -291,7 +294,9 @@ export class Wakes {
     known?.takeUp(wake);
     // Its times count from the call's beginning, as for one that was seen from there on.
     const waitedMs = Math.max(0, between(event.startedAt, this.#o.clock.now()));
-    const live = known ?? this.#open(wake, ref.stem, link, this.#o.clock.monotonicMs() - waitedMs);
+    const seenMs = this.#o.clock.monotonicMs() - waitedMs;
+    const arrived = { seenMs, registersFrom: wake.startedAt, linkedId: undefined, caller: undefined };
+    const live = known ?? this.#open(wake, ref.stem, link, arrived);
     live.trace({ step: 'takenUp', device: binding.id });
     if (!known) live.watch(true);
     void this.#registeredMeanwhile(live);
