@@ -3,6 +3,7 @@
  * status pages in a Chromium. `npm test` brings that Asterisk and that Chromium first (test/run.ts).
  */
 import { defineConfig } from 'vitest/config';
+import { SUITES_OF_REAL_PARTS } from './test/support/suites.ts';
 
 export default defineConfig({
   test: {
@@ -11,17 +12,7 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: [
-            'asterisk',
-            'transparency',
-            'e2e',
-            'crash',
-            'redis',
-            'prometheus',
-            'package',
-            'freeswitch',
-            'browser',
-          ].map((folder) => `test/${folder}/**`),
+          exclude: [...SUITES_OF_REAL_PARTS, 'freeswitch'].map((folder) => `test/${folder}/**`),
           testTimeout: 20_000,
           sequence: { groupOrder: 0 },
         },
@@ -29,7 +20,7 @@ export default defineConfig({
       {
         test: {
           name: 'real',
-          include: ['asterisk', 'transparency', 'e2e', 'crash', 'redis', 'prometheus', 'package'].map(
+          include: SUITES_OF_REAL_PARTS.filter((folder) => folder !== 'browser').map(
             (folder) => `test/${folder}/**/*.test.ts`,
           ),
           testTimeout: 120_000,

@@ -1,7 +1,7 @@
 /**
  * `npm test [-- filter…]`: types, lint, dependency rule, then every suite; with filters only the suites whose path holds
- * one of them. Brings the real Asterisk and the Chromium first when a suite needs them. The last line is `N passed, N failed`; the exit code says
- * the same. With CI=true a suite that could not run is a failure, and so is a skipped test.
+ * one of them. Brings the real Asterisk and the Chromium where a suite needs them, beside what needs neither. The last line is `N passed, N failed`;
+ * the exit code says the same. With CI=true a suite that could not run is a failure, and so is a skipped test.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -10,27 +10,28 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bringAsterisk, CannotBringAsterisk } from './support/asterisk/index.ts';
 import { bringChromium, CannotBringChromium } from './support/chromium/bring.ts';
+import { SUITES_OF_REAL_PARTS } from './support/suites.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const BIN = join(ROOT, 'node_modules/.bin');
 const CI = !['', '0', 'false'].includes(process.env.CI ?? '');
 /** What suites need that this machine may not have. `bring` answers with what it is. */
-const NEEDS: readonly {
-  what: string;
-  folders: readonly string[];
-  bring: (say: (line: string) => void) => Promise<string>;
-}[] = [
-  {
-    what: 'a real Asterisk',
-    folders: ['test/asterisk', 'test/transparency', 'test/e2e', 'test/package'],
-    bring: async (progress) => `Asterisk ${(await bringAsterisk(progress)).version}`,
-  },
-  {
-    what: 'a Chromium',
-    folders: ['test/browser'],
-    bring: async (progress) => `Chromium ${await bringChromium(progress)}`,
-  },
-];
+interface Need {
+  readonly what: string;
+  /** The suites that need it: folders or files. */
+  readonly paths: readonly string[];
+  readonly bring: (say: (line: string) => void) => Promise<string>;
+}
+const ASTERISK: Need = {
+  what: 'a real Asterisk',
+  paths: ['test/asterisk', 'test/transparency', 'test/e2e', 'test/package'],
+  bring: async (progress) => `Asterisk ${(await bringAsterisk(progress)).version}`,
+};
+const CHROMIUM: Need = {
+  what: 'a Chromium',
+  paths: ['test/browser'],
+  bring: async (progress) => `Chromium ${await bringChromium(progress)}`,
+};
 /** Debian has no package of FreeSWITCH: `npm run test:freeswitch` runs these where there is one. */
 const ELSEWHERE = ['--exclude', 'test/freeswitch/**'];
 
@@ -38,14 +39,17 @@ const ELSEWHERE = ['--exclude', 'test/freeswitch/**'];
  * The oldest Asterisk that is supported runs a short part of the suites, after all others: a process of vitest has one Asterisk. `npm test --
  * asterisk-16` runs that part alone; `PUSHWAKE_ASTERISK=16 npm test -- calls` any other.
  */
-const OLDEST = {
-  name: 'asterisk-16',
-  version: '16',
+const OLDEST_NAME = 'asterisk-16';
+const OLDEST_VERSION = '16';
+const OLDEST: Need = {
+  what: `an Asterisk ${OLDEST_VERSION}`,
   paths: [
     'test/asterisk/calls-cancel.test.ts',
     'test/transparency/transparency.test.ts',
     'test/transparency/money.test.ts',
   ],
+  bring: async (progress) =>
+    `Asterisk ${(await bringAsterisk(progress, OLDEST_VERSION)).version}, the oldest: a part of the suites`,
 };
 
 interface Count {
@@ -62,10 +66,16 @@ if (option) {
   process.exit(2);
 }
 const count: Count = { passed: 0, failed: 0 };
-const onOldest = filters.includes(OLDEST.name);
+const wanted = globSync('test/**/*.test.ts', { cwd: ROOT, exclude: ['test/freeswitch/**'] }).filter(
+  (path) => filters.length === 0 || filters.some((f) => path.includes(f)),
+);
+const onOldest = filters.includes(OLDEST_NAME) || (filters.length === 0 && !process.env.PUSHWAKE_ASTERISK);
+const all = !filters.includes(OLDEST_NAME);
+const needs = [ASTERISK, CHROMIUM].filter((need) => all && wanted.some((path) => isOf(need, path)));
+const brought = bringOneByOne([...needs, ...(onOldest ? [OLDEST] : [])]);
 if (filters.length === 0) await checks(count);
-if (!onOldest) await suites(count);
-if (onOldest || (filters.length === 0 && !process.env.PUSHWAKE_ASTERISK)) await oldest(count);
+if (all) await suites(count);
+if (onOldest) await oldest(count);
 say(`${count.passed} passed, ${count.failed} failed`);
 process.exitCode = count.failed > 0 ? 1 : 0;
 
@@ -93,30 +103,35 @@ async function checks(into: Count): Promise<void> {
 // ── Suites ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 async function suites(into: Count): Promise<void> {
-  const wanted = globSync('test/**/*.test.ts', { cwd: ROOT, exclude: ['test/freeswitch/**'] }).filter(
-    (path) => filters.length === 0 || filters.some((f) => path.includes(f)),
-  );
-  const missing: { what: string; why: string; folders: readonly string[]; paths: readonly string[] }[] = [];
-  for (const { what, folders, bring } of NEEDS) {
-    const paths = wanted.filter((path) => folders.some((folder) => path.startsWith(`${folder}/`)));
-    const why = paths.length > 0 ? await brought(bring) : undefined;
-    if (why !== undefined) missing.push({ what, why, folders, paths });
+  if (wanted.length === 0) return vitest(into, filters);
+  const needsParts = (path: string) => SUITES_OF_REAL_PARTS.some((folder) => path.startsWith(`test/${folder}/`));
+  if (!wanted.every(needsParts)) await vitest(into, ['--project', 'fast', ...filters]);
+  const missing: { need: Need; why: string }[] = [];
+  for (const need of needs) {
+    const why = await brought.get(need);
+    if (why !== undefined) missing.push({ need, why });
   }
-  const untested = missing.reduce((sum, m) => sum + m.paths.length, 0);
-  const without = missing.flatMap((m) => m.folders.flatMap((folder) => ['--exclude', `${folder}/**`]));
-  if (wanted.length === 0 || wanted.length > untested) await vitest(into, [...without, ...filters]);
+  const without = missing.flatMap(({ need }) => need.paths.flatMap((folder) => ['--exclude', `${folder}/**`]));
+  if (wanted.some((path) => needsParts(path) && !missing.some(({ need }) => isOf(need, path))))
+    await vitest(into, ['--project', 'real', '--project', 'browser', ...without, ...filters]);
   // Last, where it is read.
-  for (const { what, why, paths } of missing) notTested(into, what, why, paths);
+  for (const { need, why } of missing)
+    notTested(
+      into,
+      need.what,
+      why,
+      wanted.filter((path) => isOf(need, path)),
+    );
 }
 
 async function oldest(into: Count): Promise<void> {
-  const { version, paths } = OLDEST;
-  const why = await brought(
-    async (progress) =>
-      `Asterisk ${(await bringAsterisk(progress, version)).version}, the oldest: a part of the suites`,
-  );
-  if (why !== undefined) return notTested(into, `an Asterisk ${version}`, why, paths);
-  await vitest(into, paths, { PUSHWAKE_ASTERISK: version, PUSHWAKE_TRANSPARENCY: 'short' });
+  const why = await brought.get(OLDEST);
+  if (why !== undefined) return notTested(into, OLDEST.what, why, OLDEST.paths);
+  await vitest(into, OLDEST.paths, { PUSHWAKE_ASTERISK: OLDEST_VERSION, PUSHWAKE_TRANSPARENCY: 'short' });
+}
+
+function isOf(need: Need, path: string): boolean {
+  return need.paths.some((one) => path === one || path.startsWith(`${one}/`));
 }
 
 function notTested(into: Count, what: string, why: string, paths: readonly string[]): void {
@@ -128,8 +143,20 @@ function notTested(into: Count, what: string, why: string, paths: readonly strin
   if (CI) into.failed += paths.length;
 }
 
-/** Undefined when it is there, else why not. */
-async function brought(bring: (typeof NEEDS)[number]['bring']): Promise<string | undefined> {
+/** Each one when the one before is there, since only one may use apt at a time. Undefined when it is there, else why not. */
+function bringOneByOne(all: readonly Need[]): ReadonlyMap<Need, Promise<string | undefined>> {
+  const found = new Map<Need, Promise<string | undefined>>();
+  let before: Promise<unknown> = Promise.resolve();
+  for (const need of all) {
+    const one = before.then(() => bringOne(need));
+    // Whoever waits for it hears of an unforeseen error; until then it is no unhandled one.
+    before = one.catch(() => undefined);
+    found.set(need, one);
+  }
+  return found;
+}
+
+async function bringOne({ bring }: Need): Promise<string | undefined> {
   const begun = performance.now();
   const seconds = () => String(Math.round((performance.now() - begun) / 1000)).padStart(4);
   try {

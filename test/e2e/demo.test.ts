@@ -1,12 +1,13 @@
 /**
- * The demo as its users run it: once as it is, and once per step with that step broken on purpose. Each run brings up a real
- * Asterisk of its own.
+ * The demo as its users run it: once as it is, and once per step with that step broken on purpose (`npm run test:demo`; `npm test` takes every
+ * fourth step). Each run brings up a real Asterisk of its own.
  */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { STEPS, stepNames } from '../demo/steps.ts';
 
+const BROKEN = stepNames.filter((_, i) => process.env.PUSHWAKE_DEMO === 'all' || i % 4 === 3);
 const DEMO = fileURLToPath(new URL('../demo/demo.ts', import.meta.url));
 
 interface Run {
@@ -25,7 +26,7 @@ function runDemo(...args: string[]): Promise<Run> {
   });
 }
 
-describe.concurrent('npm run demo', () => {
+describe('npm run demo', () => {
   it('observes every step, shows the trace, and exits 0', async () => {
     const { code, output } = await runDemo();
     expect(code, output).toBe(0);
@@ -35,7 +36,7 @@ describe.concurrent('npm run demo', () => {
     expect(output).toMatch(/^ +\d+\.\d {2}push accepted$/m);
   });
 
-  it.each(stepNames)('--sabotage %s fails at that step and exits 1', async (name) => {
+  it.each(BROKEN)('--sabotage %s fails at that step and exits 1', async (name) => {
     const { code, output } = await runDemo('--sabotage', name);
     expect(code, output).toBe(1);
     expect(output, output).toContain(STEPS[name].sabotage);
