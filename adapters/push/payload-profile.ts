@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { Target } from '../../plugin/core/binding.ts';
 import { ConfigError } from '../../plugin/ports/config-error.ts';
-import type { CallPush, PushPurpose } from '../../plugin/ports/push-provider.ts';
+import type { CallPush, NoticePush, PushPurpose } from '../../plugin/ports/push-provider.ts';
 import {
   type JsonObject,
   longestValues,
@@ -33,6 +33,32 @@ export const payloadOption = z
   .describe(
     'Which keys the app finds in a push. pushwake: ours. linphone: those of Linphone’s library beside ours. auto: linphone for an app that registers as that library does, else pushwake. Anything else: path of a JSON template, read at the start.',
   );
+
+export const textsOption = z
+  .enum(['pushwake', 'app'])
+  .default('pushwake')
+  .describe(
+    'Whose texts the user reads. pushwake: ours, in his language. app: those of the app, by keys (loc-key): docs/app-payloads.md lists them.',
+  );
+
+/** Whose texts the user reads. */
+export type Texts = z.output<typeof textsOption>;
+
+/** A text of the app, by the key that the app has it under. */
+export interface AppText {
+  readonly key: string;
+  readonly args: readonly string[];
+}
+
+/** The app's own text for a notice. */
+export function textOfNotice({ notice }: NoticePush): AppText {
+  return { key: `pushwake_${notice}`, args: [] };
+}
+
+/** The app's own text for a call that goes by a visible push. */
+export function textOfCall(caller: string | undefined): AppText {
+  return caller ? { key: 'pushwake_call_from', args: [caller] } : { key: 'pushwake_call', args: [] };
+}
 
 /** What a service can carry: `nested` JSON (APNs), or texts side by side (`flat`, FCM). `limitBytes`: of one push of this purpose. */
 export interface Carrier {

@@ -2,9 +2,18 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { buildMessage as buildApns } from '../../adapters/push/apns/payload.ts';
+import { buildMessage as buildFcm } from '../../adapters/push/fcm/payload.ts';
+import { textOfCall, textOfNotice } from '../../adapters/push/payload-profile.ts';
+import { buildMessage as buildPnm } from '../../adapters/push/pnm/payload.ts';
+import { buildMessage as buildWebPush } from '../../adapters/push/webpush/payload.ts';
 import { LONGEST, loadMessages, localeChooser } from '../../config/messages.ts';
 import type { Aor } from '../../plugin/core/aor.ts';
 import type { NoticeName } from '../../plugin/core/events.ts';
+import { HOUR, plus } from '../../plugin/core/time.ts';
+import { Token } from '../../plugin/core/token.ts';
+import type { NoticePush } from '../../plugin/ports/push-provider.ts';
+import { NOON } from '../support/fake-clock.ts';
 
 const FOLDER = new URL('../../config/messages/', import.meta.url);
 const LOCALES = readdirSync(FOLDER)
@@ -106,5 +115,58 @@ describe('the language of a notice', () => {
     expect(() => localeChooser(bad, messages)).toThrow(
       /^locales\[0\]\.locale: there are no texts for locale "eu"; there are ar, /,
     );
+  });
+});
+
+describe('a notice in each language', () => {
+  const profile = { kind: 'auto' } as const;
+  const request = (notice: NoticeName, locale: string): NoticePush => ({
+    purpose: 'notice',
+    notice,
+    body: messages.text(locale, notice).body,
+    aor: `${'9'.repeat(60)}@example.com`,
+    pushId: '7a1d1f3e-5a3c-4f0e-9a55-0d6f1c2b3a49',
+    sentAt: NOON,
+    expiresAt: plus(NOON, HOUR),
+    target: { provider: 'x', app: 'com.example.phone', selector: 's', token: new Token('a'.repeat(64)) },
+  });
+
+  it.each(LOCALES)('%s: every service carries the whole text', (locale) => {
+    for (const notice of NOTICES) {
+      const push = request(notice, locale);
+      const sent = [
+        buildApns(push, { bundleId: 'com.example.phone', incomingCallText: 'x', profile, texts: 'pushwake' })?.payload,
+        JSON.stringify(buildFcm(push, { profile, texts: 'pushwake' }, NOON)),
+        buildWebPush(push, NOON)?.text,
+        buildPnm(push, { callerFields: false }),
+      ];
+      for (const text of sent) expect(text).toContain(push.body);
+    }
+  });
+
+  it('an app with texts of its own gets the key and no text of ours', () => {
+    for (const notice of NOTICES) {
+      const push = request(notice, 'de');
+      const app = { bundleId: 'com.example.phone', incomingCallText: 'x', profile, texts: 'app' } as const;
+      const apns = JSON.parse(buildApns(push, app)?.payload ?? '{}');
+      expect(apns.aps).toEqual({ alert: { 'loc-key': `pushwake_${notice}` }, sound: 'default' });
+      const fcm = buildFcm(push, { profile, texts: 'app' }, NOON);
+      expect(fcm?.android.notification?.bodyLocKey).toBe(`pushwake_${notice}`);
+      expect(JSON.stringify([apns, fcm])).not.toContain(push.body);
+    }
+  });
+
+  it('docs/app-payloads.md lists every key, and each is a name that Android takes for a text', () => {
+    const page = readFileSync(new URL('../../docs/app-payloads.md', import.meta.url), 'utf8');
+    const keys = [
+      ...NOTICES.map((notice) => textOfNotice(request(notice, 'en')).key),
+      textOfCall(undefined).key,
+      textOfCall('Zoë').key,
+    ];
+    for (const key of keys) {
+      expect(page).toContain(`| \`${key}\` |`);
+      expect(key).toMatch(/^[a-z][a-z_]*$/);
+    }
+    expect(textOfCall('Zoë').args).toEqual(['Zoë']);
   });
 });

@@ -35,7 +35,7 @@ function expectFile(name: string, text: string): void {
 }
 
 const profile: PayloadProfile = { kind: 'auto' };
-const app = { bundleId: 'com.example.phone', incomingCallText: 'Incoming call', profile };
+const app = { bundleId: 'com.example.phone', incomingCallText: 'Incoming call', profile, texts: 'pushwake' as const };
 const common = {
   target: { provider: 'apns', app: 'TEAM123456.com.example.phone', token: new Token('a'.repeat(64)) },
   pushId: '7a1d1f3e-5a3c-4f0e-9a55-0d6f1c2b3a49',
@@ -79,6 +79,11 @@ const GOLDEN: Readonly<Record<string, PushRequest>> = {
     expiresAt: plus(NOON, 12 * HOUR),
   },
 };
+
+/** An app that has texts of its own. */
+const textsOf = (name: string) => (name.endsWith('own-texts') ? ('app' as const) : ('pushwake' as const));
+const withOwnTexts = (all: Readonly<Record<string, PushRequest>>, names: readonly string[]) =>
+  Object.fromEntries(names.map((name) => [`${name}-own-texts`, all[name] as PushRequest]));
 
 const toAndroid = { ...common, target: { provider: 'fcm', app: '123456789012', token: new Token('a:b') } };
 const GOLDEN_FCM: Readonly<Record<string, PushRequest>> = {
@@ -139,8 +144,9 @@ describe('the payloads of the documentation', () => {
   const apple = readSchema('apns.schema.json');
   const google = readSchema('fcm.schema.json');
 
-  it.each(Object.entries(GOLDEN))('%s is what is sent, to the letter', (name, request) => {
-    const message = buildMessage(request, app);
+  const ofApple = { ...GOLDEN, ...withOwnTexts(GOLDEN, ['apns-notice', 'apns-call-without-voip-token']) };
+  it.each(Object.entries(ofApple))('%s is what is sent, to the letter', (name, request) => {
+    const message = buildMessage(request, { ...app, texts: textsOf(name) });
     if (!message) throw new Error('too large');
     const { payload: text, id: _, ...headers } = message;
     const payload = JSON.parse(text);
@@ -149,8 +155,9 @@ describe('the payloads of the documentation', () => {
     expect(ours.parse(payload.pushwake)).toBeTruthy();
   });
 
-  it.each(Object.entries(GOLDEN_FCM))('%s is what is sent, to the letter', (name, request) => {
-    const message = buildFcm(request, { channelId: 'account', profile }, NOON);
+  const ofGoogle = { ...GOLDEN_FCM, ...withOwnTexts(GOLDEN_FCM, ['fcm-notice']) };
+  it.each(Object.entries(ofGoogle))('%s is what is sent, to the letter', (name, request) => {
+    const message = buildFcm(request, { channelId: 'account', profile, texts: textsOf(name) }, NOON);
     if (!message) throw new Error('too large');
     expectFile(`payloads/${name}.json`, `${JSON.stringify(message, null, 2)}\n`);
     const { data, notification } = message;
@@ -247,7 +254,7 @@ describe('what is cut when a payload is too large', () => {
 
 describe('what is cut when a message of FCM is too large', () => {
   const built = (request: PushRequest) => {
-    const message = buildFcm(request, { profile }, NOON);
+    const message = buildFcm(request, { profile, texts: 'pushwake' }, NOON);
     if (!message) return undefined;
     const { data, notification } = message;
     return { bytes: Buffer.byteLength(JSON.stringify({ data, notification })), data, notification };
@@ -280,7 +287,8 @@ describe('what is cut when a message of FCM is too large', () => {
   });
 
   it('a collapse key that is long or not plain is replaced by its hash', () => {
-    const of = (collapseId: string) => buildFcm({ ...notice, body: 'b', collapseId }, { profile }, NOON)?.android;
+    const of = (collapseId: string) =>
+      buildFcm({ ...notice, body: 'b', collapseId }, { profile, texts: 'pushwake' }, NOON)?.android;
     expect(of('soon-1')).toMatchObject({ collapseKey: 'soon-1', notification: { tag: 'soon-1' } });
     for (const bad of ['x'.repeat(65), 'a\r\nb', 'ž', '']) {
       expect(of(bad)?.collapseKey).toMatch(/^[0-9a-f]{64}$/);
@@ -289,7 +297,7 @@ describe('what is cut when a message of FCM is too large', () => {
 
   it('never a time to live that FCM refuses', () => {
     const of = (ms: number) =>
-      buildFcm({ ...notice, body: 'b', expiresAt: plus(NOON, ms) }, { profile }, NOON)?.android.ttl;
+      buildFcm({ ...notice, body: 'b', expiresAt: plus(NOON, ms) }, { profile, texts: 'pushwake' }, NOON)?.android.ttl;
     expect([of(-1), of(999), of(1_999), of(90 * 24 * HOUR)]).toEqual([0, 0, 1_000, 2_419_200_000]);
   });
 });

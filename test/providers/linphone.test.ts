@@ -80,10 +80,16 @@ const ios: Target = { provider: 'apns', app: 'ABCD123456.org.example', token: ne
 const android: Target = { provider: 'fcm', app: 'my-project-1', token: new Token('abc') };
 const onLinphone = (target: Target): Target => ({ ...target, library: 'liblinphone' });
 const apns = (request: PushRequest, profile: PayloadProfile) => {
-  const message = buildMessage(request, { bundleId: 'org.example', incomingCallText: 'Call', profile });
+  const message = buildMessage(request, {
+    bundleId: 'org.example',
+    incomingCallText: 'Call',
+    profile,
+    texts: 'pushwake',
+  });
   return message && (JSON.parse(message.payload) as Record<string, Record<string, unknown> | undefined>);
 };
-const fcm = (request: PushRequest, profile: PayloadProfile) => buildFcm(request, { profile }, NOON)?.data;
+const fcm = (request: PushRequest, profile: PayloadProfile) =>
+  buildFcm(request, { profile, texts: 'pushwake' }, NOON)?.data;
 
 describe('who finds Linphone’s keys', () => {
   const KINDS = ['auto', 'pushwake', 'linphone'] as const;
@@ -155,7 +161,7 @@ describe('a template', () => {
     expect(fcm(call(android), profile)).toEqual({ id: 'c0ffee', who: '1001@example.com' });
     const notice = buildFcm(
       { ...common, purpose: 'notice', notice: 'soon', body: 'b', target: android },
-      { profile },
+      { profile, texts: 'pushwake' },
       NOON,
     );
     expect(notice).toMatchObject({ data: { what: 'soon' }, notification: { body: 'b' } });

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { type Instant, instant } from '../../../plugin/core/time.ts';
 import { ConfigError } from '../../../plugin/ports/config-error.ts';
-import { payloadOption } from '../payload-profile.ts';
+import { payloadOption, textsOption } from '../payload-profile.ts';
 
 const id = z.string().regex(/^[A-Z0-9]{10}$/, 'expected the 10 letters and digits Apple shows');
 
@@ -42,6 +42,7 @@ const app = z
       .default('Incoming call')
       .describe('Shown when a call has to go by a visible push, because the app has no VoIP token.'),
     payload: payloadOption,
+    texts: textsOption,
   })
   .superRefine((given, check) => {
     const byKey = given.key !== undefined && given.keyId !== undefined;

@@ -6,7 +6,16 @@ import { createHash } from 'node:crypto';
 import { type Instant, MINUTE, plus } from '../../../plugin/core/time.ts';
 import type { CallPush, PushRequest } from '../../../plugin/ports/push-provider.ts';
 import { cutToFit } from '../cut-to-fit.ts';
-import { isForLinphone, linphoneKeys, type PayloadProfile, templateOf } from '../payload-profile.ts';
+import {
+  type AppText,
+  isForLinphone,
+  linphoneKeys,
+  type PayloadProfile,
+  type Texts,
+  templateOf,
+  textOfCall,
+  textOfNotice,
+} from '../payload-profile.ts';
 import { type JsonObject, render, valuesOf } from '../payload-template.ts';
 
 export interface ApnsMessage {
@@ -33,6 +42,7 @@ export interface AppTexts {
   readonly bundleId: string;
   readonly incomingCallText: string;
   readonly profile: PayloadProfile;
+  readonly texts: Texts;
 }
 
 /** Undefined when it cannot be brought under Apple's limit, even with every text cut that may be cut. */
@@ -60,7 +70,8 @@ export function buildMessage(request: PushRequest, app: AppTexts): ApnsMessage |
       const { aor, notice } = request;
       const payload = cutToFit<string>(
         (text, title) => {
-          const aps = { alert: { ...(title && { title }), body: text }, sound: 'default' };
+          const alert = app.texts === 'app' ? located(textOfNotice(request)) : { ...(title && { title }), body: text };
+          const aps = { alert, sound: 'default' };
           return textOf(written(request, app, aps, [text, title]) ?? { aps, pushwake: body(request, { aor, notice }) });
         },
         (built) => fits(built, 'alert'),
@@ -84,7 +95,10 @@ function callPayload(request: CallPush, app: AppTexts, type: 'voip' | 'alert'): 
       // Without a VoIP token a visible push is the only one iOS delivers at once, also to an app that was swiped away.
       // `mutable-content` lets the app's extension reword or drop it, `content-available` wakes an app that still runs.
       const shown = name || number;
-      const alert = { title: app.incomingCallText, ...(shown && { body: shown }) };
+      const alert =
+        app.texts === 'app'
+          ? located(textOfCall(shown))
+          : { title: app.incomingCallText, ...(shown && { body: shown }) };
       const visible = { alert, sound: 'default', 'mutable-content': 1, 'content-available': 1 };
       const theirs = written(request, app, type === 'voip' ? undefined : visible, [name, number]);
       if (theirs) return textOf(theirs);
@@ -99,6 +113,11 @@ function callPayload(request: CallPush, app: AppTexts, type: 'voip' | 'alert'): 
     request.caller?.name,
     request.caller?.number,
   );
+}
+
+/** A text that the app itself has, in the language of the phone. */
+function located({ key, args }: AppText): Payload {
+  return { 'loc-key': key, ...(args.length > 0 && { 'loc-args': args }) };
 }
 
 /** A silent push: in the app's own form where it has one. */

@@ -202,7 +202,7 @@ function readProjects(options: FcmOptions, name: string, clock: Clock): Project[
       const file = isAccountText(app.serviceAccount) ? undefined : new WatchedFile(app.serviceAccount, clock);
       const account = readAccount(app, setting);
       const profile = readProfile(app.payload, `push.${name}.apps[${index}].payload`, CARRIER);
-      const texts = { channelId: app.channelId, profile };
+      const texts = { channelId: app.channelId, profile, texts: app.texts };
       projects.push({ app, texts, setting, file, account, session: undefined, refusedSinceMs: undefined });
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;

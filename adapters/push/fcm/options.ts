@@ -3,7 +3,7 @@ import { createPrivateKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { ConfigError } from '../../../plugin/ports/config-error.ts';
-import { payloadOption } from '../payload-profile.ts';
+import { payloadOption, textsOption } from '../payload-profile.ts';
 
 const app = z.strictObject({
   projectId: z
@@ -26,6 +26,7 @@ const app = z.strictObject({
     .optional()
     .describe('Notification channel of the app for notices. Default: the one its manifest names.'),
   payload: payloadOption,
+  texts: textsOption,
 });
 
 const endpoint = z.strictObject({

@@ -6,7 +6,15 @@ import { createHash } from 'node:crypto';
 import { between, type DurationMs, type Instant, MINUTE, SECOND } from '../../../plugin/core/time.ts';
 import type { PushRequest } from '../../../plugin/ports/push-provider.ts';
 import { cutToFit } from '../cut-to-fit.ts';
-import { isForLinphone, linphoneKeys, type PayloadProfile, templateOf } from '../payload-profile.ts';
+import {
+  type AppText,
+  isForLinphone,
+  linphoneKeys,
+  type PayloadProfile,
+  type Texts,
+  templateOf,
+  textOfNotice,
+} from '../payload-profile.ts';
 import { render, valuesOf } from '../payload-template.ts';
 
 /** FCM knows strings and nothing else. */
@@ -20,7 +28,13 @@ export interface FcmMessage {
     /** Whole seconds. 0: now or never. */
     readonly ttl: DurationMs;
     readonly collapseKey?: string;
-    readonly notification?: { readonly tag?: string; readonly channelId?: string; readonly sound: 'default' };
+    readonly notification?: {
+      readonly tag?: string;
+      readonly channelId?: string;
+      readonly sound: 'default';
+      readonly bodyLocKey?: string;
+      readonly bodyLocArgs?: string[];
+    };
   };
 }
 
@@ -39,6 +53,7 @@ const CANCEL_USEFUL_FOR = MINUTE;
 export interface AppTexts {
   readonly channelId?: string | undefined;
   readonly profile: PayloadProfile;
+  readonly texts: Texts;
 }
 
 /** Undefined when it cannot be brought under the limit, even with every text cut that may be cut. */
@@ -93,8 +108,13 @@ export function buildMessage(request: PushRequest, app: AppTexts, now: Instant):
           ...(key !== undefined && { tag: key }),
           ...(app.channelId !== undefined && { channelId: app.channelId }),
           sound: 'default' as const,
+          // Android takes a text of ours before one of its own: so there is none.
+          ...(app.texts === 'app' && located(textOfNotice(request))),
         },
       };
+      if (app.texts === 'app') {
+        return onlyIfItFits({ data: written(request, app, []) ?? body(request, { aor, notice }), android });
+      }
       return cutToFit<FcmMessage>(
         (text, title) => ({
           data: written(request, app, [text, title]) ?? body(request, { aor, notice }),
@@ -107,6 +127,10 @@ export function buildMessage(request: PushRequest, app: AppTexts, now: Instant):
       );
     }
   }
+}
+
+function located({ key, args }: AppText) {
+  return { bodyLocKey: key, ...(args.length > 0 && { bodyLocArgs: [...args] }) };
 }
 
 /** In the app's own form; undefined where it has none. */
