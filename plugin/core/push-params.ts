@@ -81,6 +81,12 @@ function marked(found: PushParams, params: ReadonlyMap<string, string>): PushPar
   return { ...found, targets: targets(call && of(call), other && of(other)) };
 }
 
+/** The SIP library that wrote this Contact URI, where its push parameters show which. */
+export function libraryOf(uri: string): Target['library'] {
+  const found = pushParamsOf(uri);
+  return found.kind === 'push' ? (found.targets.call ?? found.targets.other)?.library : undefined;
+}
+
 /** The URI without any `pn-*` and without `app-id`; nothing else changes. Text that is no SIP URI comes back as it was. */
 export function stripPushParams(uri: string): string {
   const pieces = splitUri(uri);

@@ -127,6 +127,7 @@ describe('an originate', () => {
       exports?: Exports;
       written?: string;
       said?: ReturnType<typeof ofPhones>;
+      toAccount?: boolean;
     } = {},
   ) =>
     originateText({
@@ -135,6 +136,7 @@ describe('an originate', () => {
       uuid: 'u-1',
       ref: 'ref-1',
       dial: 'sofia/internal/sip:a@10.0.0.1',
+      toAccount: o.toAccount ?? false,
       caller: { uuid: 'caller-1', number: o.number ?? '2000', name: o.name ?? 'The Caller', hidden: o.hidden ?? false },
       answered: o.answered ?? false,
       timeoutSeconds: 20,
@@ -184,6 +186,13 @@ describe('an originate', () => {
         `{origination_caller_id_name=\\'The\\sCaller\\',${RUNG},${OURS},${USER},${PUSH}}` +
         'sofia/internal/sip:a@10.0.0.1 &intercept(caller-1)',
     );
+  });
+
+  it('names the account in To for an app that finds it by that alone, unless somebody else has written it', () => {
+    expect(originate()).not.toContain('sip_invite_to_uri');
+    expect(originate({ toAccount: true })).toContain(`,sip_invite_to_uri=<sip:${AOR}>}sofia/`);
+    const own = originate({ toAccount: true, written: '{sip_invite_to_uri=<sip:x@y>}' });
+    expect(own.match(/sip_invite_to_uri/g)).toHaveLength(1);
   });
 
   it('takes a caller whom an attendant answered only out of no talk', () => {

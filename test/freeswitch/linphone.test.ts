@@ -41,6 +41,9 @@ it(`${CALLS} of ${CALLS} calls are one screen each on iOS`, { timeout: 180_000 }
     const call = await caller.call('1001');
     const rung = await mobile.phone.waitForCall(5_000, n);
     linphone.invited(rung.callId);
+    // Its library looks up the account by `To`.
+    const [invite] = mobile.phone.invites.slice(-1);
+    expect(invite?.message.headers.all('To')).toEqual([expect.stringContaining(`<sip:1001@${REALM}>`)]);
     expect(linphone.screens, `after call ${n}`).toBe(n);
     call.cancel();
     await rung.waitForState('cancelled');

@@ -18,12 +18,16 @@ const OUR_VARIABLES =
 
 export const EXPLAINED: readonly Explained[] = [
   {
-    what: 'our part is seen: `pushwake_…`, `dialed_user` and the like among the variables of the channels, `X-Push-ID` in the INVITE of a pushed phone, whose Request-URI and To are without its push tokens',
-    why: 'they say what was dialled; the app pairs push and call by the id; a token is nobody’s business but ours',
+    what: 'our part is seen: `pushwake_…`, `dialed_user` and the like among the variables of the channels, `X-Push-ID` in the INVITE of a pushed phone, whose Request-URI and To are without its push tokens; To of a woken phone of Linphone’s library names its account',
+    why: 'they say what was dialled; the app pairs push and call by the id, and files the call by To; a token is nobody’s business but ours',
     mend: (place, text, plain) => {
       if (OUR_VARIABLES.test(place)) return plain;
       if (place.endsWith(': X-Push-ID')) return '';
-      if (/INVITE at .*: To$/.test(place)) return plain.replace(/;pn-[^>]*/, '') === text ? plain : text;
+      if (/INVITE at .*: To$/.test(place)) {
+        const [, user] = /^<sip:([^@;>]+)@[^;>]+>$/.exec(text) ?? [];
+        const isAccount = user !== undefined && plain.includes(`<sip:${user}@`);
+        return isAccount || plain.replace(/;pn-[^>]*/, '') === text ? plain : text;
+      }
       return text;
     },
   },

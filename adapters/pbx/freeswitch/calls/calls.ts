@@ -1,6 +1,7 @@
 /** The calls that wait at one FreeSWITCH: which there are, what is told of each, and what the core orders for them. */
 import { randomUUID } from 'node:crypto';
 import { type Aor, parseAor } from '../../../../plugin/core/aor.ts';
+import { libraryOf } from '../../../../plugin/core/push-params.ts';
 import { SECOND } from '../../../../plugin/core/time.ts';
 import { type ClosingWord, parseRef, type WakeStatus } from '../../../../plugin/core/wake.ts';
 import type { Logger } from '../../../../plugin/ports/adapter.ts';
@@ -293,7 +294,8 @@ export class Calls {
     if (!call) return 'gone';
     if (leg.kind === 'stored' || !contact) return call.ring(leg.ref);
     const dial = this.#o.dial.of(contact);
-    return dial === undefined ? call.giveUp(leg.ref, 20) : call.ring(leg.ref, dial);
+    const toAccount = libraryOf(contact.uri) === 'liblinphone';
+    return dial === undefined ? call.giveUp(leg.ref, 20) : call.ring(leg.ref, dial, toAccount);
   }
 
   async giveUp(legId: string, cause: number): Promise<LegOutcome> {

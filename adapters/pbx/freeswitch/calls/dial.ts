@@ -200,6 +200,11 @@ export function originateText(o: {
   readonly uuid: string;
   readonly ref: string;
   readonly dial: string;
+  /**
+   * `To` names the account and not the contact: Linphone's library looks up by it whose call this is, and files a call to its contact
+   * under no account (linphone-android#2288). Other phones get what FreeSWITCH writes.
+   */
+  readonly toAccount: boolean;
   readonly caller: Caller;
   /** He was answered before his call came here. */
   readonly answered: boolean;
@@ -228,6 +233,9 @@ export function originateText(o: {
     ...TAKES_OVER,
     ...ofTheUser(o.aor, directory, o.forked),
     ...ofThePush(o.callId),
+    ...(o.toAccount && !`${exported}${written}`.includes('sip_invite_to_uri=')
+      ? { sip_invite_to_uri: `<sip:${o.aor.replaceAll('#', '%23')}>` }
+      : {}),
   };
   // Of two that are the same the later one counts.
   const leg = `${exported && `{${exported}}`}${written}{${list(ours)}}${o.dial}`;

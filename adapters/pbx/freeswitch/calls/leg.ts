@@ -7,6 +7,8 @@ export interface Leg {
   readonly ref: string;
   /** What it dials; a device leg learns it when its phone registers. */
   dial?: string;
+  /** Its app finds the account by `To` alone: see `originateText`. */
+  toAccount?: boolean;
   /** Its channel, once there is one or will be. */
   uuid?: string;
   /** Stands in the caller's dial string, rather than in an originate of its own. */

@@ -99,11 +99,12 @@ export class WaitingCall {
     return this.#o.takenUp ? Promise.resolve('done') : this.#o.orders.compose(undefined);
   }
 
-  async ring(ref: string, dial?: string): Promise<LegOutcome> {
+  async ring(ref: string, dial?: string, toAccount = false): Promise<LegOutcome> {
     const leg = this.#legs.get(ref);
     if (leg?.state !== 'held' || this.#over) return leg?.state === 'dialling' ? 'done' : 'gone';
     leg.state = 'dialling';
     if (dial !== undefined) leg.dial = dial;
+    leg.toAccount = toAccount;
     if (leg.kind === 'stored') this.#emit({ type: 'legDials', legId: ref });
     // While the dial string is being made, a stored leg only has to stand in it without delay.
     if (this.#composed === undefined && leg.kind === 'stored') return 'done';
@@ -124,6 +125,7 @@ export class WaitingCall {
         uuid,
         ref,
         dial: leg.dial,
+        toAccount: leg.toAccount,
         caller: this.#o.caller,
         answered: this.#o.answered,
         timeoutSeconds: this.#o.secondsLeft(),
