@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { type Aor, aorRealm } from '../plugin/core/aor.ts';
-import type { NoticeName } from '../plugin/core/events.ts';
+import type { TextName } from '../plugin/core/events.ts';
 import { ConfigError } from '../plugin/ports/config-error.ts';
 import { matches } from './policies.ts';
 import type { Config } from './schema.ts';
@@ -17,7 +17,10 @@ import type { Config } from './schema.ts';
 export const LONGEST = 300;
 
 const text = z.strictObject({ title: z.string().max(60).optional(), body: z.string().min(1).max(LONGEST) });
-const messagesSchema = z.strictObject({ soon: text, expired: text, open: text });
+const counted = z.strictObject({
+  body: text.shape.body.refine((body) => body.includes('{count}'), 'expected {count} in it'),
+});
+const messagesSchema = z.strictObject({ soon: text, expired: text, open: text, missed: counted });
 
 /** Old and other names of languages, as phones still report them. */
 const ALIASES: Readonly<Record<string, string>> = { iw: 'he', no: 'nb', nn: 'nb' };
@@ -26,7 +29,7 @@ export interface Messages {
   readonly locales: readonly string[];
   /** The locale of ours for a BCP 47 tag of a device; undefined where there are no texts in its language. */
   localeFor(tag: string): string | undefined;
-  text(locale: string, notice: NoticeName): { title?: string; body: string };
+  text(locale: string, notice: TextName): { title?: string; body: string };
 }
 
 export function loadMessages(folder = messagesFolder()): Messages {
@@ -52,7 +55,9 @@ export function loadMessages(folder = messagesFolder()): Messages {
     text(locale, notice) {
       const found = (all.get(locale) ?? all.get(locale.slice(0, 2)) ?? all.get('en'))?.[notice];
       if (!found) throw new Error('messages/en.yaml is missing');
-      return { body: found.body, ...(found.title === undefined ? {} : { title: found.title }) };
+      const { body } = found;
+      const title = 'title' in found ? found.title : undefined;
+      return { body, ...(title === undefined ? {} : { title }) };
     },
   };
 }

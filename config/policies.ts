@@ -57,6 +57,7 @@ function toPolicy(base: Policy, c: PolicyConfig): Policy {
     ...(c.retryWake === undefined ? {} : { retryWakeAfterMs: c.retryWake }),
     ...(c.retryVoip === undefined ? {} : { retryVoipAfterMs: c.retryVoip }),
     ...(c.showEnded === undefined ? {} : { showEndedMs: c.showEnded }),
+    ...(c.missedCalls === undefined ? {} : { missedCalls: c.missedCalls }),
     ...(c.askToOpen === undefined ? {} : { askToOpen: c.askToOpen }),
     ...(c.declineEverywhere === undefined ? {} : { declineEverywhere: c.declineEverywhere }),
   };

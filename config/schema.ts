@@ -51,6 +51,10 @@ const policy = z.strictObject({
     .boolean()
     .optional()
     .describe('Ask the user once to open the app when pushes do not wake it as they should. Default true'),
+  missedCalls: z
+    .boolean()
+    .optional()
+    .describe('Send the user a notice of the calls that the phone slept through. Default false'),
   declineEverywhere: z
     .boolean()
     .optional()

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { Target } from '../../plugin/core/binding.ts';
 import { ConfigError } from '../../plugin/ports/config-error.ts';
-import type { CallPush, NoticePush, PushPurpose } from '../../plugin/ports/push-provider.ts';
+import type { CallPush, MissedPush, NoticePush, PushPurpose } from '../../plugin/ports/push-provider.ts';
 import {
   type JsonObject,
   longestValues,
@@ -55,6 +55,11 @@ export function textOfNotice({ notice }: NoticePush): AppText {
   return { key: `pushwake_${notice}`, args: [] };
 }
 
+/** The app's own text for missed calls. */
+export function textOfMissed({ count }: MissedPush): AppText {
+  return { key: 'pushwake_missed', args: [String(count)] };
+}
+
 /** The app's own text for a call that goes by a visible push. */
 export function textOfCall(caller: string | undefined): AppText {
   return caller ? { key: 'pushwake_call_from', args: [caller] } : { key: 'pushwake_call', args: [] };
@@ -67,7 +72,7 @@ export interface Carrier {
 }
 
 const EXPECTED =
-  'expected a JSON object with one object for each of call, cancel, refresh, notice that the app wants otherwise';
+  'expected a JSON object with one object for each of call, cancel, refresh, notice, missed that the app wants otherwise';
 
 /** FCM refuses a message with such a key in `data`, so that no call would be pushed. */
 const RESERVED_BY_FCM = /^(?:from|message_type|google.*|gcm.*)$/;
@@ -150,7 +155,7 @@ export function isForLinphone(profile: PayloadProfile, { library }: Pick<Target,
 
 /** The template of a purpose, where the app has one. */
 export function templateOf(profile: PayloadProfile, purpose: PushPurpose): JsonObject | undefined {
-  return profile.kind === 'template' ? profile.template[purpose] : undefined;
+  return profile.kind === 'template' && purpose !== 'custom' ? profile.template[purpose] : undefined;
 }
 
 /** The name of the text that Linphone's apps show for a call. */

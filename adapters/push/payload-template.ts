@@ -6,16 +6,19 @@ import type { PushPurpose, PushRequest } from '../../plugin/ports/push-provider.
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };
-export type Template = Readonly<Partial<Record<PushPurpose, JsonObject>>>;
+/** A custom push brings data of its own: there is nothing to fill in. */
+export type TemplatePurpose = Exclude<PushPurpose, 'custom'>;
+export type Template = Readonly<Partial<Record<TemplatePurpose, JsonObject>>>;
 
-export const PURPOSES: readonly PushPurpose[] = ['call', 'cancel', 'refresh', 'notice'];
+export const PURPOSES: readonly TemplatePurpose[] = ['call', 'cancel', 'refresh', 'notice', 'missed'];
 
 /** What a text of a template may hold, for each purpose. */
-export const PLACEHOLDERS: Readonly<Record<PushPurpose, readonly string[]>> = {
+export const PLACEHOLDERS: Readonly<Record<TemplatePurpose, readonly string[]>> = {
   call: ['callId', 'callKey', 'callerName', 'callerNumber', 'aor', 'pushId', 'sentAt', 'expiresAt'],
   cancel: ['callId', 'ended', 'aor', 'pushId', 'sentAt', 'expiresAt'],
   refresh: ['aor', 'pushId', 'sentAt', 'expiresAt'],
   notice: ['notice', 'title', 'body', 'aor', 'pushId', 'sentAt', 'expiresAt'],
+  missed: ['callId', 'count', 'callerName', 'callerNumber', 'aor', 'pushId', 'sentAt', 'expiresAt'],
 };
 
 /**
@@ -31,6 +34,7 @@ const LONGEST: Readonly<Record<string, number>> = {
   expiresAt: 13,
   ended: 9,
   notice: 7,
+  count: 6,
 };
 
 const PLACEHOLDER = /\{([A-Za-z]+)\}/g;
@@ -52,11 +56,17 @@ export function valuesOf(request: PushRequest, first: string | undefined, second
       return common;
     case 'notice':
       return { ...common, notice: request.notice, body: first ?? '', title: second ?? '' };
+    case 'missed': {
+      const { callId, count } = request;
+      return { ...common, callId, count: String(count), callerName: first ?? '', callerNumber: second ?? '' };
+    }
+    case 'custom':
+      return common;
   }
 }
 
 /** The values at their longest, to know at the start whether every push fits. */
-export function longestValues(purpose: PushPurpose): Values {
+export function longestValues(purpose: TemplatePurpose): Values {
   return Object.fromEntries(PLACEHOLDERS[purpose].map((name) => [name, 'x'.repeat(LONGEST[name] ?? 0)]));
 }
 
@@ -73,7 +83,7 @@ function filled(value: Json, values: Values): Json {
 }
 
 /** Placeholders that this purpose has no value for, with the place of each: `call.aps.id: {foo}`. */
-export function unknownPlaceholders(purpose: PushPurpose, value: Json, at: string = purpose): readonly string[] {
+export function unknownPlaceholders(purpose: TemplatePurpose, value: Json, at: string = purpose): readonly string[] {
   if (typeof value === 'string') {
     const names = [...value.matchAll(PLACEHOLDER)].map((found) => found[1] ?? '');
     return names.filter((name) => !PLACEHOLDERS[purpose].includes(name)).map((name) => `${at}: {${name}}`);

@@ -9,7 +9,7 @@ import { type LocaleChooser, loadMessages, localeChooser } from '../../config/me
 import { policyChooser } from '../../config/policies.ts';
 import { realmsOf } from '../../config/realms.ts';
 import type { Aor } from '../core/aor.ts';
-import type { NoticeName } from '../core/events.ts';
+import type { TextName } from '../core/events.ts';
 import type { AdapterModule } from '../manifest.ts';
 import type { AdapterDeps, Logger } from '../ports/adapter.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -90,7 +90,7 @@ export class LiveConfig {
   }
 
   readonly policyFor = (aor: Aor) => this.#parts.policyFor(aor);
-  readonly noticeText = (aor: Aor, notice: NoticeName, reported: string | undefined) =>
+  readonly noticeText = (aor: Aor, notice: TextName, reported: string | undefined) =>
     this.#parts.messages.text(this.#parts.localeOf(aor, reported), notice);
   readonly realmOf = (link: string) => this.#parts.realms.get(link) ?? '';
 

@@ -101,6 +101,16 @@ export interface Choice {
   readonly app?: string;
 }
 
+/** Never who called. */
+export interface MissedCalls {
+  readonly count: number;
+  /** The last of them. */
+  readonly callId: string;
+  readonly at: Instant;
+  /** It is not known yet whether the push service took the word of it: then again. */
+  readonly againAt?: Instant;
+}
+
 /** One app install of one AOR that can be woken by push. Outlives its contacts on purpose. */
 export interface Binding {
   readonly id: BindingId;
@@ -139,6 +149,8 @@ export interface Binding {
   readonly signs?: Signs;
   /** What is wrong with it now, by these signs. Absent: nothing, or it is not known what. */
   readonly trouble?: Trouble;
+  /** Calls that it slept through since it was last heard of. Absent: none, or its user is not sent word of them. */
+  readonly missed?: MissedCalls;
   /** Due work is put off until then (the PBX could not be asked). */
   readonly notBefore?: Instant;
   /** How often in a row it was put off. */

@@ -94,12 +94,24 @@ export type LifecycleEvent =
     }
   /** The app of a device confirmed a push. */
   | { readonly type: 'PushReceived'; readonly bindingId: BindingId; readonly receipt: Receipt }
+  /** A call is over that this device was pushed for and never came for. `caller`: only where pushes may say it; not kept. */
+  | {
+      readonly type: 'CallMissed';
+      readonly bindingId: BindingId;
+      readonly callId: string;
+      readonly caller?: { readonly name?: string; readonly number?: string };
+    }
+  /** What became of the word of it. */
+  | { readonly type: 'MissedSettled'; readonly bindingId: BindingId; readonly isOver: boolean }
   /** A refresh push did not reach its service: that the phone does not answer says nothing. */
   | { readonly type: 'RefreshLost'; readonly bindingId: BindingId }
   | { readonly type: 'DropRequested'; readonly bindingId: BindingId };
 
 /** Which notice a user gets; the texts are data. */
 export type NoticeName = NoticeId['notice'];
+
+/** The texts that users read. `missed` holds `{count}`. */
+export type TextName = NoticeName | 'missed';
 
 export type Effect =
   | {
@@ -118,6 +130,16 @@ export type Effect =
       /** Names this notice in `NoticeSettled`. */
       readonly which: NoticeId;
       readonly endsAt: Instant;
+      readonly collapseId: string;
+      readonly expiresAt: Instant;
+    }
+  | {
+      readonly type: 'sendMissed';
+      readonly bindingId: BindingId;
+      readonly target: Target;
+      readonly callId: string;
+      readonly count: number;
+      readonly caller?: { readonly name?: string; readonly number?: string };
       readonly collapseId: string;
       readonly expiresAt: Instant;
     }

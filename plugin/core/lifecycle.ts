@@ -14,6 +14,7 @@ import type { LifecycleEvent } from './events.ts';
 import { Draft, type PolicyFor, type Transition } from './lifecycle/draft.ts';
 import { beginEnding, makeRoom } from './lifecycle/ending.ts';
 import { contactGone, contactRemoved, unregistered } from './lifecycle/gone.ts';
+import { callMissed, missedSettled } from './lifecycle/missed.ts';
 import { contactSeen } from './lifecycle/registered.ts';
 import { answered, reported, withdrawn } from './lifecycle/reported.ts';
 import { noticeSettled, tokenDied, wakeSettled } from './lifecycle/settled.ts';
@@ -62,6 +63,12 @@ export function transition(record: AorRecord, event: LifecycleEvent, now: Instan
       break;
     case 'PushReceived':
       received(draft, event);
+      break;
+    case 'CallMissed':
+      callMissed(draft, event);
+      break;
+    case 'MissedSettled':
+      missedSettled(draft, event);
       break;
     case 'RefreshLost':
       refreshLost(draft, event);

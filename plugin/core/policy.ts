@@ -49,6 +49,8 @@ export interface Policy {
   readonly showEndedMs: DurationMs;
   /** Ask the user once to open the app when pushes do not wake it as they should. */
   readonly askToOpen: boolean;
+  /** Send the user a notice of the calls that the phone slept through. */
+  readonly missedCalls: boolean;
   /** A 603 at one device ends the call for all devices of the account. */
   readonly declineEverywhere: boolean;
 }
@@ -76,6 +78,7 @@ export const DEFAULT_POLICY: Policy = {
   retryVoipAfterMs: 0,
   showEndedMs: 10 * SECOND,
   askToOpen: true,
+  missedCalls: false,
   declineEverywhere: false,
 };
 

@@ -101,6 +101,7 @@ const binding = fields({
   wakes: optional(list(is('a number or null', (v) => v === null || typeof v === 'number'))),
   signs: optional(signs),
   trouble: optional(fields({ cause: one(...Object.keys(TROUBLES)), since: time, askAgainAt: optional(time) })),
+  missed: optional(fields({ count, callId: named, at: time, againAt: optional(time) })),
   notBefore: optional(time),
   putOff: optional(count),
   ending: optional(

@@ -70,8 +70,8 @@ export function nextRefresh(binding: Binding, policy: Policy): Instant | undefin
 /** The earliest instant at which anything must happen for this binding. Always defined: every binding ends one day. */
 export function bindingDueAt(binding: Binding, policy: Policy): Instant {
   if (binding.ending) return binding.notBefore ?? binding.ending.since;
-  const asks = binding.trouble?.askAgainAt;
+  const again = earliest(binding.trouble?.askAgainAt, binding.missed?.againAt);
   const due =
-    earliest(nextRefresh(binding, policy), nextNotice(binding, policy)?.at, asks, binding.endsAt) ?? binding.endsAt;
+    earliest(nextRefresh(binding, policy), nextNotice(binding, policy)?.at, again, binding.endsAt) ?? binding.endsAt;
   return binding.notBefore === undefined ? due : latest(due, binding.notBefore);
 }

@@ -5,9 +5,10 @@ import type { DurationMs, Instant } from '../core/time.ts';
 
 /**
  * Why a push is sent. `call`: a call waits. `cancel`: the closing word of a call (elsewhere, cancelled, gave up).
- * `refresh`: silent, asks the app to REGISTER. `notice`: visible, for the user.
+ * `refresh`: silent, asks the app to REGISTER. `notice`: visible, for the user. `missed`: visible, calls that the phone slept through.
+ * `custom`: what a program of the site sends, visible where it has a text.
  */
-export type PushPurpose = 'call' | 'cancel' | 'refresh' | 'notice';
+export type PushPurpose = 'call' | 'cancel' | 'refresh' | 'notice' | 'missed' | 'custom';
 
 /** How a call ended for a device that did not get it. `declined`: the same person said no at another device. */
 export type ClosingWord = 'elsewhere' | 'cancelled' | 'gave-up' | 'declined';
@@ -60,7 +61,31 @@ export interface NoticePush extends Common {
   readonly body: string;
 }
 
-export type PushRequest = CallPush | CancelPush | RefreshPush | NoticePush;
+export interface MissedPush extends Common {
+  readonly purpose: 'missed';
+  readonly aor: string;
+  /** Of the last of them. */
+  readonly callId: string;
+  /** Calls since the phone was heard of. */
+  readonly count: number;
+  readonly body: string;
+  /** Who called last. Only when the administrator turned `calls.showCaller` on. */
+  readonly caller?: { readonly name?: string; readonly number?: string };
+}
+
+export interface CustomPush extends Common {
+  readonly purpose: 'custom';
+  readonly aor: string;
+  /** Worth waking a phone that lies still. */
+  readonly urgent: boolean;
+  /** Absent: the push is silent. */
+  readonly body?: string;
+  readonly title?: string;
+  /** For the app; never for the log. */
+  readonly data?: Readonly<Record<string, unknown>>;
+}
+
+export type PushRequest = CallPush | CancelPush | RefreshPush | NoticePush | MissedPush | CustomPush;
 
 /** What the service's answer means for us. Answers never throw. */
 export type PushOutcome =

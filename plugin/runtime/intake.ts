@@ -11,7 +11,7 @@ import { confirmedSign } from '../core/signs.ts';
 import { type DurationMs, type Instant, MINUTE } from '../core/time.ts';
 import type { Logger } from '../ports/adapter.ts';
 import type { Clock } from '../ports/clock.ts';
-import { type AskAnswer, type HeldContact, isRegister, type PbxEvent } from '../ports/pbx-link.ts';
+import { type AskAnswer, type Caller, type HeldContact, isRegister, type PbxEvent } from '../ports/pbx-link.ts';
 import type { PushOutcome } from '../ports/push-provider.ts';
 
 /** Asterisk's own default, used only where neither the contact nor the AOR says what was granted. */
@@ -24,7 +24,7 @@ export type RegistrationEvent = Extract<PbxEvent, { type: 'contactSeen' | 'conta
 export interface AnsweredPush {
   readonly bindingId: BindingId;
   readonly target: Target;
-  readonly of: 'call' | 'cancel' | 'refresh' | NoticeId;
+  readonly of: 'call' | 'cancel' | 'refresh' | 'missed' | NoticeId;
 }
 
 /** A push that its app confirmed. */
@@ -125,6 +125,10 @@ export class Intake {
     if (typeof of === 'object') {
       facts.push({ type: 'NoticeSettled', bindingId, which: of, outcome: noticeOutcome(outcome, isDead) });
     }
+    if (of === 'missed') {
+      const isOver = ['sent', 'lost'].includes(noticeOutcome(outcome, isDead));
+      facts.push({ type: 'MissedSettled', bindingId, isOver });
+    }
     if (of === 'refresh' && outcome.kind !== 'accepted') facts.push({ type: 'RefreshLost', bindingId });
     if (facts.length > 0) await this.apply(aor, ...facts);
   }
@@ -153,6 +157,16 @@ export class Intake {
       startedAt,
       ...(afterMs === undefined ? {} : { afterMs }),
     });
+  }
+
+  /** A call is over that these devices slept through. `caller`: only where pushes may say it. Never rejects. */
+  async fromMissed(aor: Aor, devices: readonly BindingId[], callId: string, caller: Caller | undefined): Promise<void> {
+    const { name, number } = caller ?? {};
+    const shown = caller ? { caller: { ...(name && { name }), ...(number && { number }) } } : {};
+    await this.apply(
+      aor,
+      ...devices.map((bindingId) => ({ type: 'CallMissed', bindingId, callId, ...shown }) as const),
+    );
   }
 
   /** Facts that come from ourselves (an operator's wish, a contact we removed) and reports that were checked. Never rejects. */

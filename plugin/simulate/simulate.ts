@@ -176,6 +176,8 @@ class World {
           which: effect.which,
           outcome: pushDown ? 'later' : 'sent',
         });
+      case 'sendMissed':
+        return this.#say('pushwake', `notice to the user: missed calls: ${effect.count}`);
       case 'removeContact':
         this.#say(
           'pushwake',

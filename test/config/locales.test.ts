@@ -4,15 +4,15 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { buildMessage as buildApns } from '../../adapters/push/apns/payload.ts';
 import { buildMessage as buildFcm } from '../../adapters/push/fcm/payload.ts';
-import { textOfCall, textOfNotice } from '../../adapters/push/payload-profile.ts';
+import { textOfCall, textOfMissed, textOfNotice } from '../../adapters/push/payload-profile.ts';
 import { buildMessage as buildPnm } from '../../adapters/push/pnm/payload.ts';
 import { buildMessage as buildWebPush } from '../../adapters/push/webpush/payload.ts';
 import { LONGEST, loadMessages, localeChooser } from '../../config/messages.ts';
 import type { Aor } from '../../plugin/core/aor.ts';
-import type { NoticeName } from '../../plugin/core/events.ts';
+import type { NoticeName, TextName } from '../../plugin/core/events.ts';
 import { HOUR, plus } from '../../plugin/core/time.ts';
 import { Token } from '../../plugin/core/token.ts';
-import type { NoticePush } from '../../plugin/ports/push-provider.ts';
+import type { MissedPush, NoticePush } from '../../plugin/ports/push-provider.ts';
 import { NOON } from '../support/fake-clock.ts';
 
 const FOLDER = new URL('../../config/messages/', import.meta.url);
@@ -20,6 +20,9 @@ const LOCALES = readdirSync(FOLDER)
   .filter((name) => name.endsWith('.yaml'))
   .map((name) => name.replace('.yaml', ''));
 const NOTICES: readonly NoticeName[] = ['soon', 'expired', 'open'];
+const TEXTS: readonly TextName[] = [...NOTICES, 'missed'];
+/** What a text must hold, and no other placeholder. */
+const HOLDS: Readonly<Record<TextName, readonly string[]>> = { soon: [], expired: [], open: [], missed: ['{count}'] };
 const RIGHT_TO_LEFT = ['ar', 'he'];
 /** A lock screen of iOS shows four lines of about 45 characters; what is longer is read only when it is opened. */
 const LOCK_SCREEN = 180;
@@ -46,22 +49,23 @@ describe('the texts', () => {
     const all = parse(readFileSync(new URL(`${locale}.yaml`, FOLDER), 'utf8')) as Record<string, { body: string }>;
 
     it('has every notice, and no other', () => {
-      expect(Object.keys(all)).toEqual(NOTICES);
+      expect(Object.keys(all)).toEqual(TEXTS);
     });
 
-    it.each(NOTICES)('%s fits a lock screen, and holds no placeholder and nothing that is not seen', (notice) => {
+    it.each(TEXTS)('%s fits a lock screen, and holds its placeholders and nothing that is not seen', (notice) => {
       const { body } = messages.text(locale, notice);
       expect(body).toBe(all[notice]?.body);
-      expect([...body].length).toBeGreaterThan(15);
+      expect([...body].length).toBeGreaterThan(notice === 'missed' ? 10 : 15);
+      expect(body.match(/\{\w+\}/g) ?? []).toEqual(HOLDS[notice]);
       expect([...body].length).toBeLessThanOrEqual(Math.min(LONGEST, LOCK_SCREEN));
       expect(body).toBe(body.normalize('NFC').trim());
-      expect(body).not.toMatch(/[{}<>%\p{Cc}\p{Cf}\p{Co}]| {2}/u);
+      expect(body.replaceAll(/\{\w+\}/g, '')).not.toMatch(/[{}<>%\p{Cc}\p{Cf}\p{Co}]| {2}/u);
     });
 
     it('is written in the script of its language', () => {
       const script = SCRIPTS[locale] ?? /\p{Script=Latin}/u;
-      for (const notice of NOTICES) {
-        const letters = [...messages.text(locale, notice).body].filter((c) => /\p{L}/u.test(c));
+      for (const notice of TEXTS) {
+        const letters = [...messages.text(locale, notice).body.replace('{count}', '3')].filter((c) => /\p{L}/u.test(c));
         const own = letters.filter(
           (c) => script.test(c) || (locale === 'ja' && /[\p{Script=Han}\p{Script=Katakana}ー]/u.test(c)),
         );
@@ -70,7 +74,7 @@ describe('the texts', () => {
     });
 
     it('begins in its own direction, which is what the system shows the whole text in', () => {
-      for (const notice of NOTICES) {
+      for (const notice of TEXTS) {
         const [first = ''] = [...messages.text(locale, notice).body].filter((c) => /\p{L}/u.test(c));
         expect(/[\p{Script=Arabic}\p{Script=Hebrew}]/u.test(first)).toBe(RIGHT_TO_LEFT.includes(locale));
       }
@@ -78,8 +82,8 @@ describe('the texts', () => {
   });
 
   it('no two languages say the same, and no two notices', () => {
-    const all = LOCALES.flatMap((locale) => NOTICES.map((notice) => messages.text(locale, notice).body));
-    expect(new Set(all).size).toBe(LOCALES.length * NOTICES.length);
+    const all = LOCALES.flatMap((locale) => TEXTS.map((notice) => messages.text(locale, notice).body));
+    expect(new Set(all).size).toBe(LOCALES.length * TEXTS.length);
   });
 });
 
@@ -160,6 +164,7 @@ describe('a notice in each language', () => {
     const page = readFileSync(new URL('../../docs/app-payloads.md', import.meta.url), 'utf8');
     const keys = [
       ...NOTICES.map((notice) => textOfNotice(request(notice, 'en')).key),
+      textOfMissed({ count: 2 } as MissedPush).key,
       textOfCall(undefined).key,
       textOfCall('Zoë').key,
     ];

@@ -34,12 +34,13 @@ export interface PushContract {
   readonly cannotProvoke?: readonly string[];
   /** Purposes the service has nothing for. */
   readonly cannotSend?: readonly PushPurpose[];
-  /** Largest payload for each purpose, in bytes. */
-  readonly limitBytes: Readonly<Record<PushPurpose, number>>;
+  /** Largest payload for each purpose, in bytes; where one is not named, that of a notice. */
+  readonly limitBytes: Readonly<Record<'call' | 'cancel' | 'refresh' | 'notice', number>> &
+    Readonly<Partial<Record<PushPurpose, number>>>;
   start(): Promise<PushHarness>;
 }
 
-const PURPOSES: readonly PushPurpose[] = ['call', 'cancel', 'refresh', 'notice'];
+const PURPOSES: readonly PushPurpose[] = ['call', 'cancel', 'refresh', 'notice', 'missed', 'custom'];
 const never = new AbortController().signal;
 
 /** A push of each purpose, to where the provider wants it. Undefined when it has nowhere to send it. */
@@ -73,6 +74,14 @@ export function requestFor(
     case 'notice': {
       const title = texts.title === undefined ? {} : { title: texts.title };
       return { ...common, purpose, notice: 'soon', body: texts.body ?? 'Your account will expire soon.', ...title };
+    }
+    case 'missed': {
+      const caller = texts.name === undefined ? {} : { caller: { name: texts.name, number: '+420123456789' } };
+      return { ...common, purpose, callId: 'call-1', count: 3, body: 'Missed calls: 3', ...caller };
+    }
+    case 'custom': {
+      const title = texts.title === undefined ? {} : { title: texts.title };
+      return { ...common, purpose, urgent: true, data: { door: 7 }, body: texts.body ?? 'Somebody rings.', ...title };
     }
   }
 }
@@ -119,7 +128,7 @@ export function pushProviderContract(name: string, contract: PushContract): void
       const { call } = harness.targets;
       const targets = call ? { call } : {};
       const chosen = PURPOSES.map((purpose) => harness.provider.targetFor(purpose, targets)?.token.reveal());
-      expect(chosen).toEqual([call?.token.reveal(), undefined, undefined, undefined]);
+      expect(chosen).toEqual([call?.token.reveal(), ...PURPOSES.slice(1).map(() => undefined)]);
     });
 
     it("another service's targets are not its business", () => {
@@ -180,7 +189,7 @@ export function pushProviderContract(name: string, contract: PushContract): void
         expect(await harness.provider.send(request, never)).toMatchObject({ kind: 'accepted' });
         const body = harness.bodies().at(-1);
         if (body === undefined) continue;
-        expect(Buffer.byteLength(body)).toBeLessThanOrEqual(contract.limitBytes[purpose]);
+        expect(Buffer.byteLength(body)).toBeLessThanOrEqual(contract.limitBytes[purpose] ?? contract.limitBytes.notice);
         expect(body).not.toContain('\ufffd\ufffd\ufffd…');
         const loneSurrogate = /\\u[dD][89a-fA-F]/;
         expect(body).not.toMatch(loneSurrogate);

@@ -90,6 +90,27 @@ const textsOf = (name: string) => (name.endsWith('own-texts') ? ('app' as const)
 const withOwnTexts = (all: Readonly<Record<string, PushRequest>>, names: readonly string[]) =>
   Object.fromEntries(names.map((name) => [`${name}-own-texts`, all[name] as PushRequest]));
 
+const missed = {
+  purpose: 'missed' as const,
+  callId: 'c0ffee',
+  count: 3,
+  body: 'Missed calls: 3',
+  caller,
+  collapseId: 'missed-1001',
+  expiresAt: plus(NOON, HOUR),
+};
+const custom = {
+  purpose: 'custom' as const,
+  urgent: true,
+  title: 'Front door',
+  body: 'Somebody rings.',
+  data: { door: 7, camera: 'https://door.example.com/7' },
+  collapseId: 'door-7',
+  expiresAt: plus(NOON, MINUTE),
+};
+
+const { title: _title, body: _body, ...silent } = custom;
+
 const toAndroid = { ...common, target: { provider: 'fcm', app: '123456789012', token: new Token('a:b') } };
 const GOLDEN_FCM: Readonly<Record<string, PushRequest>> = {
   'fcm-call': { ...toAndroid, purpose: 'call', callId: 'c0ffee', collapseId: 'call-1001', expiresAt: soon },
@@ -123,7 +144,7 @@ const OTHERS: Readonly<
   pnm: {
     target: { provider: 'pnm', app: 'com.example.softphone', selector: 'SEL:1', token: new Token('acrobits-token') },
     built: (request) => parsed(buildPnm(request, { callerFields: true })),
-    of: ['call', 'call-with-caller', 'cancel', 'notice'],
+    of: ['call', 'call-with-caller', 'cancel', 'notice', 'missed', 'custom'],
   },
   webpush: {
     target: { provider: 'webpush', app: '', token: new Token('https://push.example.org/s/AbC') },
@@ -131,12 +152,12 @@ const OTHERS: Readonly<
       const { text, ...headers } = buildWebPush(request, NOON) ?? { text: '' };
       return { headers, payload: parsed(text) };
     },
-    of: ['call', 'call-with-caller', 'cancel', 'refresh', 'notice'],
+    of: ['call', 'call-with-caller', 'cancel', 'refresh', 'notice', 'missed', 'custom'],
   },
   webhook: {
     target: { provider: 'webhook', app: 'com.example.phone', token: new Token('a-token-of-the-service') },
     built: (request) => parsed(buildWebhook(request)),
-    of: ['call', 'call-with-caller', 'cancel', 'refresh', 'notice'],
+    of: ['call', 'call-with-caller', 'cancel', 'refresh', 'notice', 'missed', 'custom'],
   },
 };
 const parsed = (text: string | undefined) => JSON.parse(text ?? 'null') as Record<string, unknown> | null;
@@ -144,12 +165,26 @@ const parsed = (text: string | undefined) => JSON.parse(text ?? 'null') as Recor
 const readSchema = (name: string) =>
   z.fromJSONSchema(JSON.parse(readFileSync(new URL(`payloads/${name}`, docs), 'utf8')));
 
+const ofAny = (what: string): PushRequest =>
+  what === 'missed'
+    ? { ...common, ...missed }
+    : what === 'custom'
+      ? { ...common, ...custom }
+      : (GOLDEN[`apns-${what}`] as PushRequest);
+
 describe('the payloads of the documentation', () => {
   const ours = readSchema('pushwake-v1.schema.json');
   const apple = readSchema('apns.schema.json');
   const google = readSchema('fcm.schema.json');
 
-  const ofApple = { ...GOLDEN, ...withOwnTexts(GOLDEN, ['apns-notice', 'apns-call-without-voip-token']) };
+  const ofApple = {
+    ...GOLDEN,
+    'apns-missed': { ...common, ...missed },
+    'apns-custom': { ...common, ...custom },
+    'apns-custom-silent': { ...common, ...silent },
+    ...withOwnTexts({ 'apns-missed': { ...common, ...missed } }, ['apns-missed']),
+    ...withOwnTexts(GOLDEN, ['apns-notice', 'apns-call-without-voip-token']),
+  };
   it.each(Object.entries(ofApple))('%s is what is sent, to the letter', (name, request) => {
     const message = buildMessage(request, { ...app, texts: textsOf(name) });
     if (!message) throw new Error('too large');
@@ -160,7 +195,14 @@ describe('the payloads of the documentation', () => {
     expect(ours.parse(payload.pushwake)).toBeTruthy();
   });
 
-  const ofGoogle = { ...GOLDEN_FCM, ...withOwnTexts(GOLDEN_FCM, ['fcm-notice']) };
+  const ofGoogle = {
+    ...GOLDEN_FCM,
+    'fcm-missed': { ...toAndroid, ...missed },
+    'fcm-custom': { ...toAndroid, ...custom },
+    'fcm-custom-silent': { ...toAndroid, ...silent },
+    ...withOwnTexts({ 'fcm-missed': { ...toAndroid, ...missed } }, ['fcm-missed']),
+    ...withOwnTexts(GOLDEN_FCM, ['fcm-notice']),
+  };
   it.each(Object.entries(ofGoogle))('%s is what is sent, to the letter', (name, request) => {
     const message = buildFcm(request, { channelId: 'account', profile, texts: textsOf(name) }, NOON);
     if (!message) throw new Error('too large');
@@ -172,7 +214,7 @@ describe('the payloads of the documentation', () => {
 
   it.each(
     Object.entries(OTHERS).flatMap(([service, { target, built, of }]) =>
-      of.map((what) => [`${service}-${what}`, target, built, GOLDEN[`apns-${what}`] as PushRequest] as const),
+      of.map((what) => [`${service}-${what}`, target, built, ofAny(what)] as const),
     ),
   )('%s is what is sent, to the letter', (name, target, built, request) => {
     const sent = built({ ...request, target }) as { pushwake?: unknown; payload?: { pushwake?: unknown } } | null;
@@ -329,9 +371,10 @@ describe('the verdict tables of the documentation', () => {
 
 /** As an app would read the strings of FCM back into the common form. */
 function unflattened(data: Readonly<Record<string, string>>): Record<string, unknown> {
-  const { 'caller.name': name, 'caller.number': number, v, sentAt, expiresAt, ...rest } = data;
+  const { 'caller.name': name, 'caller.number': number, v, sentAt, expiresAt, count, data: own, ...rest } = data;
   const caller = name || number ? { caller: { ...(name && { name }), ...(number && { number }) } } : {};
-  return { ...rest, ...caller, v: Number(v), sentAt: Number(sentAt), expiresAt: Number(expiresAt) };
+  const typed = { ...(count && { count: Number(count) }), ...(own && { data: JSON.parse(own) }) };
+  return { ...rest, ...typed, ...caller, v: Number(v), sentAt: Number(sentAt), expiresAt: Number(expiresAt) };
 }
 
 function tableOf(rows: readonly Verdict[]): string {

@@ -40,7 +40,14 @@ describe.each([
 ])('%s', (how, http1) => {
   pushProviderContract(`pnm ${how}`, {
     verdicts: VERDICTS,
-    limitBytes: { call: LIMIT_BYTES, cancel: LIMIT_BYTES, refresh: LIMIT_BYTES, notice: LIMIT_BYTES },
+    limitBytes: {
+      call: LIMIT_BYTES,
+      cancel: LIMIT_BYTES,
+      refresh: LIMIT_BYTES,
+      notice: LIMIT_BYTES,
+      missed: LIMIT_BYTES,
+      custom: LIMIT_BYTES,
+    },
     // Acrobits has no push that shows nothing.
     cannotSend: ['refresh'],
     // Each has its own test below.

@@ -25,7 +25,14 @@ describe.each([
 ])('%s', (how, options) => {
   pushProviderContract(`webhook ${how}`, {
     verdicts: VERDICTS,
-    limitBytes: { call: LIMIT_BYTES, cancel: LIMIT_BYTES, refresh: LIMIT_BYTES, notice: LIMIT_BYTES },
+    limitBytes: {
+      call: LIMIT_BYTES,
+      cancel: LIMIT_BYTES,
+      refresh: LIMIT_BYTES,
+      notice: LIMIT_BYTES,
+      missed: LIMIT_BYTES,
+      custom: LIMIT_BYTES,
+    },
     // Each has its own test below.
     cannotProvoke: ['cannot connect', 'certificate not trusted'],
     async start() {

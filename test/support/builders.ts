@@ -79,6 +79,8 @@ export function inWords(effect: Effect, now: Instant): string {
         : effect.which.notice === 'open'
           ? 'notice *open the app*'
           : `notice *expires soon*, ${ago(between(now, effect.endsAt))} before the end`;
+    case 'sendMissed':
+      return `notice *missed calls: ${effect.count}*`;
     case 'removeContact':
       return effect.why === 'ended'
         ? 'contact removed from the PBX'

@@ -1,5 +1,6 @@
 /** Waiting calls with a PBX, a push service, a store and a clock that a test writes: one account with one device unless said otherwise. */
 import type { AorRecord } from '../../plugin/core/binding.ts';
+import type { Effect } from '../../plugin/core/events.ts';
 import { DEFAULT_POLICY, type Mode, type Policy } from '../../plugin/core/policy.ts';
 import { DAY } from '../../plugin/core/time.ts';
 import type { Wake } from '../../plugin/core/wake.ts';
@@ -32,6 +33,8 @@ export class WaitingSite {
   store: Promise<void> = Promise.resolve();
   written = 0;
 
+  /** What the lifecycle asked for; nothing is carried out. */
+  readonly effects: Effect[] = [];
   /** Calls that are over. */
   readonly over: Wake[] = [];
 
@@ -56,7 +59,7 @@ export class WaitingSite {
       clock,
       log,
       policyFor: () => () => ({ ...DEFAULT_POLICY, ...policy }),
-      onEffects: () => undefined,
+      onEffects: (_aor, _record, effects) => void this.effects.push(...effects),
     });
     this.wakes = new Wakes({
       mode,

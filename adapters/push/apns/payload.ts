@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { type Instant, MINUTE, plus } from '../../../plugin/core/time.ts';
-import type { CallPush, PushRequest } from '../../../plugin/ports/push-provider.ts';
+import type { CallPush, CustomPush, PushRequest } from '../../../plugin/ports/push-provider.ts';
 import { cutToFit } from '../cut-to-fit.ts';
 import {
   type AppText,
@@ -14,6 +14,7 @@ import {
   type Texts,
   templateOf,
   textOfCall,
+  textOfMissed,
   textOfNotice,
 } from '../payload-profile.ts';
 import { type JsonObject, render, valuesOf } from '../payload-template.ts';
@@ -82,7 +83,50 @@ export function buildMessage(request: PushRequest, app: AppTexts): ApnsMessage |
         ? undefined
         : { ...common(request), pushType: 'alert', topic: app.bundleId, priority: 10, payload };
     }
+    case 'missed': {
+      const { callId, aor, count } = request;
+      const payload = cutToFit<string>(
+        (name, number) => {
+          const from = name || number;
+          const alert =
+            app.texts === 'app' ? located(textOfMissed(request)) : { ...(from && { title: from }), body: request.body };
+          const aps = { alert, sound: 'default' };
+          const caller = from ? { caller: { ...(name && { name }), ...(number && { number }) } } : {};
+          const ours = { aps, pushwake: body(request, { callId, aor, count, ...caller }) };
+          return textOf(written(request, app, aps, [name, number]) ?? ours);
+        },
+        (built) => fits(built, 'alert'),
+        request.caller?.name,
+        request.caller?.number,
+      );
+      return payload === undefined
+        ? undefined
+        : { ...common(request), pushType: 'alert', topic: app.bundleId, priority: 10, payload };
+    }
+    case 'custom':
+      return customMessage(request, app);
   }
+}
+
+/** "Priority 5 … for background notifications"; Apple refuses a silent push with 10. */
+function customMessage(request: CustomPush, app: AppTexts): ApnsMessage | undefined {
+  const { aor, data, urgent } = request;
+  const ours = { pushwake: body(request, { aor, ...(data && { data }) }) };
+  if (request.body === undefined) {
+    const payload = textOf({ aps: SILENT, ...ours });
+    return fits(payload, 'background') ? background(request, app, payload) : undefined;
+  }
+  const payload = cutToFit<string>(
+    (text, title) =>
+      textOf({ aps: { alert: { ...(title && { title }), body: text ?? '' }, sound: 'default' }, ...ours }),
+    (built) => fits(built, 'alert'),
+    request.body,
+    request.title,
+  );
+  const priority = urgent ? 10 : 5;
+  return payload === undefined
+    ? undefined
+    : { ...common(request), pushType: 'alert', topic: app.bundleId, priority, payload };
 }
 
 /** "To perform a silent background update, … don't include the alert, badge, or sound keys" (Apple). */

@@ -13,6 +13,7 @@ import {
   type PayloadProfile,
   type Texts,
   templateOf,
+  textOfMissed,
   textOfNotice,
 } from '../payload-profile.ts';
 import { render, valuesOf } from '../payload-template.ts';
@@ -97,21 +98,10 @@ export function buildMessage(request: PushRequest, app: AppTexts, now: Instant):
       return onlyIfItFits({ data: written(request, app, []) ?? body(request, { aor }), android });
     }
     case 'notice': {
-      const { notice, collapseId } = request;
-      const key = collapseId === undefined ? undefined : keyOf(collapseId);
-      const android = {
-        priority: 'high' as const,
-        ttl: ttl(leftMs),
-        ...(key !== undefined && { collapseKey: key }),
-        notification: {
-          // The collapse key replaces what still waits at Google, the tag what already stands on the screen.
-          ...(key !== undefined && { tag: key }),
-          ...(app.channelId !== undefined && { channelId: app.channelId }),
-          sound: 'default' as const,
-          // Android takes a text of ours before one of its own: so there is none.
-          ...(app.texts === 'app' && located(textOfNotice(request))),
-        },
-      };
+      const { notice } = request;
+      // Android takes a text of ours before one of the app's: so there is only one of them.
+      const own = app.texts === 'app' ? located(textOfNotice(request)) : {};
+      const android = { priority: 'high' as const, ...shown(request, app, leftMs, own) };
       if (app.texts === 'app') {
         return onlyIfItFits({ data: written(request, app, []) ?? body(request, { aor, notice }), android });
       }
@@ -126,7 +116,67 @@ export function buildMessage(request: PushRequest, app: AppTexts, now: Instant):
         request.title,
       );
     }
+    case 'missed': {
+      const { callId, count } = request;
+      const own = app.texts === 'app' ? located(textOfMissed(request)) : {};
+      const android = { priority: 'high' as const, ...shown(request, app, leftMs, own) };
+      return cutToFit<FcmMessage>(
+        (name, number) => {
+          const caller = { ...(name && { 'caller.name': name }), ...(number && { 'caller.number': number }) };
+          const from = name || number;
+          return {
+            data:
+              written(request, app, [name, number]) ?? body(request, { aor, callId, count: String(count), ...caller }),
+            ...(app.texts === 'pushwake' && { notification: { ...(from && { title: from }), body: request.body } }),
+            android,
+          };
+        },
+        fits,
+        request.caller?.name,
+        request.caller?.number,
+      );
+    }
+    case 'custom': {
+      const data = { aor, ...(request.data && { data: JSON.stringify(request.data) }) };
+      const priority = request.urgent ? ('high' as const) : ('normal' as const);
+      if (request.body === undefined) {
+        const { collapseKey } = shown(request, app, leftMs, {});
+        const android = { priority, ttl: ttl(leftMs), ...(collapseKey !== undefined && { collapseKey }) };
+        return onlyIfItFits({ data: body(request, data), android });
+      }
+      const android = { priority, ...shown(request, app, leftMs, {}) };
+      return cutToFit<FcmMessage>(
+        (text, title) => ({
+          data: body(request, data),
+          notification: { ...(title && { title }), ...(text && { body: text }) },
+          android,
+        }),
+        fits,
+        request.body,
+        request.title,
+      );
+    }
   }
+}
+
+/** Of a push that Android shows. The collapse key replaces what still waits at Google, the tag what stands on the screen. */
+function shown(
+  { collapseId }: PushRequest,
+  app: AppTexts,
+  leftMs: DurationMs,
+  text: ReturnType<typeof located> | object,
+) {
+  const key = collapseId === undefined ? undefined : keyOf(collapseId);
+  return {
+    ttl: ttl(leftMs),
+    ...(key !== undefined && { collapseKey: key }),
+    notification: {
+      ...(key !== undefined && { tag: key }),
+      ...(app.channelId !== undefined && { channelId: app.channelId }),
+      sound: 'default' as const,
+      ...text,
+    },
+  };
 }
 
 function located({ key, args }: AppText) {

@@ -51,6 +51,8 @@ export function create(input: unknown, { clock, name }: AdapterDeps): PushProvid
         // "A PushKit push for anything else flashes CallKit": the closing word and the texts take the other token.
         case 'cancel':
         case 'notice':
+        case 'missed':
+        case 'custom':
           return ours(targets.other);
         // No verb asks the app to register and shows nothing.
         case 'refresh':

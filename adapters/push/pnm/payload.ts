@@ -66,6 +66,22 @@ export function buildMessage(request: PushRequest, { callerFields }: { callerFie
         fits,
         request.title === undefined ? request.body : `${request.title}: ${request.body}`,
       );
+    case 'missed': {
+      if (selector === undefined) return undefined;
+      // The app counts for itself: it is the last call that is meant, by the id of its own call push.
+      const text = textOf({ verb: 'NotifyIncomingCallMissed', ...to, Selector: selector, Id: request.callId });
+      return fits(text) ? text : undefined;
+    }
+    case 'custom': {
+      // Only a text: Acrobits has no place for data, and no silent push.
+      const { body, title } = request;
+      if (body === undefined) return undefined;
+      return cutToFit<string>(
+        (text) => textOf({ verb: 'NotifyGenericTextMessage', ...to, ...(text && { Message: text }) }),
+        fits,
+        title === undefined ? body : `${title}: ${body}`,
+      );
+    }
   }
 }
 

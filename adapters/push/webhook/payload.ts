@@ -43,6 +43,31 @@ export function buildBody(request: PushRequest): string | undefined {
         request.body,
         request.title,
       );
+    case 'missed': {
+      const { callId, count, caller } = request;
+      return cutToFit<string>(
+        (name, number) => {
+          const from = name || number;
+          const shown = from ? { caller: { ...(name && { name }), ...(number && { number }) } } : {};
+          const what = { callId, aor, count, ...shown };
+          return render(request, 'high', what, { ...(from && { title: from }), body: request.body });
+        },
+        fits,
+        caller?.name,
+        caller?.number,
+      );
+    }
+    case 'custom': {
+      const { data, urgent } = request;
+      const what = { aor, ...(data && { data }) };
+      return cutToFit<string>(
+        (text, title) =>
+          render(request, urgent ? 'high' : 'normal', what, text ? { ...(title && { title }), body: text } : undefined),
+        fits,
+        request.body,
+        request.title,
+      );
+    }
   }
 }
 

@@ -65,6 +65,35 @@ export function buildMessage(request: PushRequest, now: Instant): WebPushMessage
       );
       return message(text, leftMs, 'high', request.collapseId);
     }
+    case 'missed': {
+      const { callId, count, caller } = request;
+      const text = cutToFit<string>(
+        (name, number) => {
+          const from = name || number;
+          const shown = from ? { caller: { ...(name && { name }), ...(number && { number }) } } : {};
+          return render(
+            request,
+            { callId, aor, count, ...shown },
+            { ...(from && { title: from }), body: request.body },
+          );
+        },
+        fits,
+        caller?.name,
+        caller?.number,
+      );
+      return message(text, leftMs, 'high', request.collapseId);
+    }
+    case 'custom': {
+      const { data, urgent } = request;
+      const what = { aor, ...(data && { data }) };
+      const text = cutToFit<string>(
+        (shown, title) => render(request, what, shown ? { ...(title && { title }), body: shown } : undefined),
+        fits,
+        request.body,
+        request.title,
+      );
+      return message(text, leftMs, urgent ? 'high' : 'normal', request.collapseId);
+    }
   }
 }
 

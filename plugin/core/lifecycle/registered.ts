@@ -174,6 +174,7 @@ function renew(
   const significant =
     before !== binding.renewedAt ||
     signs !== binding.signs ||
+    binding.missed !== undefined ||
     !tokensSame ||
     !sameLibrary(binding.targets, targets) ||
     !sameChoice(binding.choice, choice) ||

@@ -160,13 +160,14 @@ function renewFrom(draft: Draft, b: Binding, at: Instant, tokensChanged = false)
   const lifetime = lifetimeOf(b, draft.policy(b));
   const before = capped(b.renewedAt, draft.now);
   const advance = between(before, at);
-  const { ending, notBefore, putOff: _, lastRefreshAt: __, signs: ___, ...rest } = b;
+  const { ending, notBefore, putOff: _, lastRefreshAt: __, signs: ___, missed, ...rest } = b;
   const signs = tokensChanged ? afterNewTokens(b.signs) : afterAnswer(b.signs);
   const isPlanned =
     b.sent.length > 0 ||
     b.lastRefreshAt !== undefined ||
     ending !== undefined ||
     b.unansweredWakes > 0 ||
+    missed !== undefined ||
     signs !== b.signs ||
     notBefore !== undefined;
   if (!tokensChanged && !isPlanned && advance < worthWriting(lifetime)) return;

@@ -9,6 +9,7 @@ import { between, type DurationMs, HOUR, type Instant, isFromFuture, latest, MIN
 import { collapseId } from './collapse-id.ts';
 import type { Draft } from './draft.ts';
 import { beginEnding, continueEnding } from './ending.ts';
+import { sendMissedAgain } from './missed.ts';
 import { ask } from './trouble.ts';
 
 export function ticked(draft: Draft, event: Extract<LifecycleEvent, { type: 'Ticked' }>): void {
@@ -44,6 +45,7 @@ function actOnTime(draft: Draft, before: Binding): void {
   const policy = draft.policy(before);
   const { notBefore: _, putOff: __, ...b } = before;
   if (b.trouble?.askAgainAt !== undefined && b.trouble.askAgainAt <= draft.now) return ask(draft, b);
+  if (b.missed?.againAt !== undefined && b.missed.againAt <= draft.now) return sendMissedAgain(draft, b);
   const notice = nextNotice(b, policy);
   if (notice && notice.at <= draft.now) return warn(draft, b, notice.offset);
   if (b.endsAt <= draft.now && !notice) {

@@ -1,7 +1,9 @@
-/** What a call showed of a phone that came for it. Pure: from the steps of the call. */
+/** What a call showed of its phones: of one that came for it, and which ones slept through it. Pure: from the call and its steps. */
 import type { BindingId } from '../binding.ts';
 import { type DurationMs, SECOND } from '../time.ts';
 import type { CallTrace } from '../trace.ts';
+import { hasCome } from './leg-state.ts';
+import type { Wake } from './types.ts';
 
 /** No person refuses a call so soon (ms) after it began to ring. */
 const BY_ITSELF: DurationMs = 1 * SECOND;
@@ -28,4 +30,13 @@ export function signOfCall({ steps }: Pick<CallTrace, 'steps'>, device: BindingI
 export function cameAfterMs({ steps }: Pick<CallTrace, 'steps'>, device: BindingId): DurationMs | undefined {
   const first = steps.find((s) => s.device === device && (s.step === 'registered' || s.step === 'ringing'));
   return first && Math.round(first.ms);
+}
+
+/** The devices that slept through a call which nobody took. */
+export function sleptThrough(wake: Wake, { steps }: Pick<CallTrace, 'steps'>): readonly BindingId[] {
+  if (wake.status === 'UNAVAILABLE' || (wake.outcome !== 'cancelled' && wake.outcome !== 'gave-up')) return [];
+  const cameLate = (id: BindingId) => steps.some((s) => s.device === id && s.step === 'registeredLate');
+  return wake.devices
+    .filter((d) => !hasCome(d) && d.declined === undefined && !cameLate(d.bindingId))
+    .map((d) => d.bindingId);
 }

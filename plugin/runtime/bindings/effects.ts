@@ -4,7 +4,7 @@
  */
 import type { Aor } from '../../core/aor.ts';
 import { type AorRecord, type AppKey, appChosen, appKey, type Binding } from '../../core/binding.ts';
-import type { Effect, NoticeName } from '../../core/events.ts';
+import type { Effect, TextName } from '../../core/events.ts';
 import { targetList } from '../../core/identity.ts';
 import type { Mode } from '../../core/policy.ts';
 import { pushParamsOf } from '../../core/push-params.ts';
@@ -23,7 +23,11 @@ export interface NoticeText {
 }
 
 /** `locale`: the language of the device, where its app reported it. */
-export type NoticeTexts = (aor: Aor, notice: NoticeName, locale: string | undefined) => NoticeText;
+export type NoticeTexts = (aor: Aor, notice: TextName, locale: string | undefined) => NoticeText;
+
+type PushEffect = Extract<Effect, { type: 'sendRefresh' | 'sendNotice' | 'sendMissed' }>;
+
+const PURPOSE_OF = { sendRefresh: 'refresh', sendNotice: 'notice', sendMissed: 'missed' } as const;
 
 export interface EffectRunnerOptions {
   readonly mode: Mode;
@@ -97,17 +101,18 @@ export class EffectRunner {
           return this.#gone(aor, effect);
         }
         return this.#removeContact(aor, effect);
+      case 'sendMissed':
       case 'sendRefresh':
       case 'sendNotice': {
         if (observing) {
-          const purpose = effect.type === 'sendRefresh' ? 'refresh' : 'notice';
+          const purpose = PURPOSE_OF[effect.type];
           this.#o.log.info(
             { aor, bindingId: effect.bindingId, purpose, token: effect.target.token.fingerprint },
             'observe: would push',
           );
           // What was not sent cannot be answered.
           const outcome: PushOutcome =
-            effect.type === 'sendNotice' ? { kind: 'accepted' } : { kind: 'failed', reason: 'observed' };
+            effect.type === 'sendRefresh' ? { kind: 'failed', reason: 'observed' } : { kind: 'accepted' };
           return this.#answered(aor, effect, outcome);
         }
         atBoundary('push to be sent');
@@ -122,13 +127,10 @@ export class EffectRunner {
     }
   }
 
-  #push(
-    aor: Aor,
-    effect: Extract<Effect, { type: 'sendRefresh' | 'sendNotice' }>,
-    locale: string | undefined,
-  ): Promise<PushOutcome> {
+  #push(aor: Aor, effect: PushEffect, locale: string | undefined): Promise<PushOutcome> {
     const { collapseId, expiresAt, target } = effect;
     const common = { aor, collapseId, expiresAt };
+    if (effect.type === 'sendMissed') return this.#pushMissed(aor, effect, locale);
     const draft =
       effect.type === 'sendRefresh'
         ? { purpose: 'refresh' as const, ...common, ...(effect.urgent && { urgent: true }) }
@@ -145,13 +147,21 @@ export class EffectRunner {
     return this.#o.delivery.send(draft, { other: target });
   }
 
-  #answered(
+  #pushMissed(
     aor: Aor,
-    effect: Extract<Effect, { type: 'sendRefresh' | 'sendNotice' }>,
-    outcome: PushOutcome,
-  ): Promise<void> {
+    { target, count, callId, caller, collapseId, expiresAt }: Extract<Effect, { type: 'sendMissed' }>,
+    locale: string | undefined,
+  ): Promise<PushOutcome> {
+    const body = this.#o.noticeText(aor, 'missed', locale).body.replaceAll('{count}', String(count));
+    return this.#o.delivery.send(
+      { purpose: 'missed', aor, callId, count, body, ...(caller && { caller }), collapseId, expiresAt },
+      { other: target },
+    );
+  }
+
+  #answered(aor: Aor, effect: PushEffect, outcome: PushOutcome): Promise<void> {
     const { bindingId, target } = effect;
-    const of = effect.type === 'sendNotice' ? effect.which : 'refresh';
+    const of = effect.type === 'sendNotice' ? effect.which : PURPOSE_OF[effect.type];
     return this.#o.intake.fromPushOutcome(aor, { bindingId, target, of }, outcome);
   }
 

@@ -5,14 +5,12 @@
 import type { Aor } from '../../core/aor.ts';
 import type { Binding } from '../../core/binding.ts';
 import type { Policy } from '../../core/policy.ts';
-import { between, type DurationMs, type Instant, MINUTE, plus, SECOND } from '../../core/time.ts';
-import { cameAfterMs, signOfCall } from '../../core/wake/sign.ts';
+import { between, type DurationMs, type Instant, MINUTE, plus } from '../../core/time.ts';
 import { stepInWords } from '../../core/wake/step-words.ts';
 import type { CallStep, LegOrder } from '../../core/wake/steps.ts';
 import {
   type ClosingWord,
   deviceOf,
-  hasCome,
   hasRegistered,
   lateUntil,
   stepWake,
@@ -27,17 +25,17 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Caller, DeviceLeg, HeldContact, PbxLink, RingTarget } from '../../ports/pbx-link.ts';
 import type { Intake } from '../intake.ts';
 import type { Delivery } from '../push/delivery.ts';
+import { type AfterCallOptions, reportMissed, settleDevices } from './after-call.ts';
 import { CallPushes } from './call-pushes.ts';
 import type { CallTrace, TraceBook, TraceStep } from './trace-book.ts';
 
 /** A wake whose end was not seen (the link was away) is forgotten this long after the ring time, in ms. */
 const FORGET_AFTER: DurationMs = 5 * MINUTE;
-/** A phone that had less time than this (ms) to register has not failed to. */
-const FAIR_CHANCE: DurationMs = 10 * SECOND;
-export interface LiveWakeDeps {
+
+export interface LiveWakeDeps extends AfterCallOptions {
   readonly clock: Clock;
   readonly log: Logger;
-  readonly intake: Pick<Intake, 'fromPushOutcome' | 'fromWake'>;
+  readonly intake: AfterCallOptions['intake'] & Pick<Intake, 'fromPushOutcome'>;
   readonly delivery: Delivery;
   readonly traces: TraceBook;
   readonly watchElsewhere: (link: PbxLink, aor: Aor, on: boolean) => void;
@@ -80,6 +78,8 @@ export class LiveWake {
   readonly #begun: { readonly at: Instant; readonly ms: number };
   readonly #pushes: CallPushes;
   #composed: WakeEffect | undefined;
+  /** Closing pushes that are under way. */
+  readonly #words: Promise<void>[] = [];
   #cancelTimer: () => void = () => undefined;
   #cancelForget: () => void;
   #isClosed = false;
@@ -231,7 +231,7 @@ export class LiveWake {
       case 'giveUp':
         return this.#order('giveUp', link.giveUp(effect.legId, effect.cause));
       case 'tell':
-        return void this.#pushes.closingWord(effect.device, effect.word);
+        return void this.#words.push(this.#pushes.closingWord(effect.device, effect.word));
       case 'watch':
         // Off when nobody is expected to come too late any more.
         return effect.on ? this.watch(true) : undefined;
@@ -314,7 +314,7 @@ export class LiveWake {
       },
       'call over',
     );
-    this.#settleDevices();
+    settleDevices(wake, this.#trace, this.#now(), this.#o);
     this.#expectLate();
   }
 
@@ -325,25 +325,10 @@ export class LiveWake {
     const end = () => {
       if (wake.devices.length > 0) this.watch(false);
       forgotten(this);
+      void reportMissed(wake, this.#trace, this.#words, this.arrived.caller, this.#o);
     };
     const until = lateUntil(wake, (b) => policyOf(wake.aor, b));
     if (until === undefined) return end();
     this.#cancelForget = clock.after(between(this.#now(), until), end);
-  }
-
-  #settleDevices(): void {
-    const { wake } = this;
-    const now = this.#now();
-    const startedAt = plus(this.#o.clock.now(), -between(wake.startedAt, now));
-    for (const d of wake.devices) {
-      const came = hasCome(d);
-      // Whether it was this device that came is not known.
-      if (d.legs.fresh.isUnproved) continue;
-      if (d.push !== 'accepted' || (!came && between(wake.startedAt, now) < FAIR_CHANCE)) continue;
-      const { bindingId, target } = d;
-      const sign = came ? signOfCall(this.#trace, bindingId) : 'nothing';
-      const afterMs = came ? cameAfterMs(this.#trace, bindingId) : undefined;
-      void this.#o.intake.fromWake(wake.aor, { bindingId, target, sign, startedAt }, afterMs);
-    }
   }
 }

@@ -20,7 +20,6 @@ import type { Logger } from '../../ports/adapter.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { isRegister, type PbxEvent, type PbxLink } from '../../ports/pbx-link.ts';
 import type { Bindings } from '../bindings/records.ts';
-import type { Intake } from '../intake.ts';
 import type { Delivery } from '../push/delivery.ts';
 import { Rounds } from './queue-rounds.ts';
 import type { TraceBook } from './trace-book.ts';
@@ -32,7 +31,7 @@ export interface WakesOptions {
   readonly log: Logger;
   /** Reads records; writes none. */
   readonly bindings: Pick<Bindings, 'read'>;
-  readonly intake: Pick<Intake, 'fromPushOutcome' | 'fromWake'>;
+  readonly intake: LiveWakeDeps['intake'];
   readonly delivery: Delivery;
   readonly links: ReadonlyMap<string, PbxLink>;
   readonly policyFor: (aor: Aor) => PolicyFor;
@@ -85,6 +84,7 @@ export class Wakes {
       policyOf: (aor, binding) => this.#policy(aor, binding),
       forgotten: (live) => remove(this.#late, live),
       statusOfCall: (linkedId, said) => this.#statusOfCall(linkedId, said),
+      isWaiting: (callId) => [...this.#byStem.values()].some((live) => live.wake.callId === callId),
       ringsElsewhere: (live, contact) =>
         [...(this.#byAor.get(live.wake.aor) ?? [])].some((other) => other.knows(contact)),
       closed: (live) => {

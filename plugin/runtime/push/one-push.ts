@@ -5,12 +5,12 @@
  */
 import { type DurationMs, SECOND } from '../../core/time.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { GiveUp, PushOutcome, PushRequest } from '../../ports/push-provider.ts';
+import type { GiveUp, PushOutcome, PushPurpose, PushRequest } from '../../ports/push-provider.ts';
 import { retryInMs } from './retry-delay.ts';
 import type { Lane } from './service.ts';
 
 /** Higher goes first. */
-const PRIORITY = { call: 3, cancel: 2, notice: 1, refresh: 0 } as const;
+const PRIORITY = { call: 3, cancel: 2, notice: 1, missed: 1, custom: 0, refresh: 0 } as const;
 
 /** Above every provider's own limit: for one that never answers. */
 const ATTEMPT_LASTS_AT_MOST = 15 * SECOND;
@@ -184,7 +184,7 @@ export class Sending {
     const { purpose } = this.#request;
     if (outcome.reason !== 'aborted') this.#trouble = outcome;
     // Shown twice is the smaller evil than not at all; shown with every try of twelve hours is the larger.
-    if (purpose === 'notice' && outcome.unsure && ++this.#unsure > 1) {
+    if (isSeen(purpose) && outcome.unsure && ++this.#unsure > 1) {
       return this.#ended({ kind: 'failed', reason: outcome.reason }, this.#attempts);
     }
     const { clock, random, onRetry } = this.#around;
@@ -245,6 +245,9 @@ class Attempt implements GiveUp {
     for (const hear of all) hear?.();
   }
 }
+
+/** What the user sees. */
+const isSeen = (purpose: PushPurpose) => purpose === 'notice' || purpose === 'missed' || purpose === 'custom';
 
 type Seen = 'answered' | 'unreachable' | 'unknown';
 

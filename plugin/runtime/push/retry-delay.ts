@@ -19,6 +19,8 @@ const PACE: { readonly [purpose in PushPurpose]: { readonly firstMs: DurationMs;
   cancel: { firstMs: SECOND, mostMs: 10 * SECOND },
   refresh: { firstMs: 5 * SECOND, mostMs: 5 * MINUTE },
   notice: { firstMs: 2 * SECOND, mostMs: 5 * MINUTE },
+  missed: { firstMs: 2 * SECOND, mostMs: 5 * MINUTE },
+  custom: { firstMs: 2 * SECOND, mostMs: 5 * MINUTE },
 };
 
 /** A wait the service asked for is stretched by up to this share, so that what waits together does not come together. */
