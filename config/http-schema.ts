@@ -39,7 +39,7 @@ const admin = z
     listen: listen.default({ host: '127.0.0.1', port: 8470 }),
     tls: tls.optional(),
     tokens: z
-      .array(z.strictObject({ name, role: z.enum(['metrics', 'read', 'operate']), token: secret }))
+      .array(z.strictObject({ name, role: z.enum(['metrics', 'read', 'push', 'operate']), token: secret }))
       .default([])
       .describe('Without any, this machine may look and nobody else may ask'),
   })

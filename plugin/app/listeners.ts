@@ -15,6 +15,7 @@ import { HttpListener, type ListenerOptions, openapiRoute, type Routes, type Tls
 import type { Metrics } from '../http/metrics/metrics.ts';
 import { operateRoutes } from '../http/operate.ts';
 import { pageRoutes } from '../http/pages/routes.ts';
+import { pushRoutes } from '../http/push-api.ts';
 import { WrongTokens } from '../http/wrong-tokens.ts';
 import { readManifest } from '../manifest.ts';
 import type { Logger } from '../ports/adapter.ts';
@@ -48,6 +49,7 @@ export function listenersOf(
       healthRoutes(() => health(live.config, runtime)),
       explainRoutes(runtime.operator),
       operateRoutes(runtime.operator),
+      pushRoutes(runtime.customPushes),
       pageRoutes({ site: runtime.status, version, listeners: certificates }),
       openapiRoute,
     ];

@@ -5,8 +5,11 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isLoopback } from '../core/loopback.ts';
 
-/** `metrics`: /metrics and health. `read`: everything that can be looked at. `operate`: also what changes or sends something. */
-export type Role = 'metrics' | 'read' | 'operate';
+/**
+ * `metrics`: /metrics and health. `read`: everything that can be looked at. `push`: sends pushes of the site's own, and sees nothing.
+ * `operate`: all of it, and what changes something.
+ */
+export type Role = 'metrics' | 'read' | 'push' | 'operate';
 
 export interface AdminToken {
   /** For the log; never the token itself. */
@@ -15,9 +18,14 @@ export interface AdminToken {
   readonly token: string;
 }
 
-const RANK: Readonly<Record<Role, number>> = { metrics: 0, read: 1, operate: 2 };
+const MAY: Readonly<Record<Role, readonly Role[]>> = {
+  metrics: ['metrics'],
+  read: ['metrics', 'read'],
+  push: ['push'],
+  operate: ['metrics', 'read', 'push', 'operate'],
+};
 
-export const allows = (granted: Role, needed: Role): boolean => RANK[granted] >= RANK[needed];
+export const allows = (granted: Role, needed: Role): boolean => MAY[granted].includes(needed);
 
 /** Whether both are equal, in a time that reveals neither where they differ nor how long they are. */
 export function sameSecret(a: string, b: string): boolean {

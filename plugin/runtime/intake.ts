@@ -24,7 +24,7 @@ export type RegistrationEvent = Extract<PbxEvent, { type: 'contactSeen' | 'conta
 export interface AnsweredPush {
   readonly bindingId: BindingId;
   readonly target: Target;
-  readonly of: 'call' | 'cancel' | 'refresh' | 'missed' | NoticeId;
+  readonly of: 'call' | 'cancel' | 'refresh' | 'missed' | 'custom' | NoticeId;
 }
 
 /** A push that its app confirmed. */

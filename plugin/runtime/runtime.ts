@@ -3,6 +3,7 @@
  * no SDK, no file, no port number. Order of closing: PBX links (no new events), calls, ticker and resync, effects under way,
  * the queue of records, webhooks, push services, store.
  */
+import type { Aor } from '../core/aor.ts';
 import type { EventSink } from '../ports/event-sink.ts';
 import { isRegister, type PbxEvent, type PbxLink } from '../ports/pbx-link.ts';
 import type { PushProvider } from '../ports/push-provider.ts';
@@ -11,6 +12,7 @@ import type { Reports } from './bindings/app-reports.ts';
 import type { TraceBook } from './calls/trace-book.ts';
 import { composeParts, type Parts, type RuntimeOptions, type RuntimeSettings } from './compose.ts';
 import { Operator } from './operator.ts';
+import { CustomPushes } from './push/custom-pushes.ts';
 
 export type { RuntimeOptions, RuntimeSettings };
 
@@ -32,6 +34,8 @@ export class Runtime {
   readonly status: RunningStatus;
   /** What an administrator does by hand. */
   readonly operator: Operator;
+  /** What programs of the site send to devices. */
+  readonly customPushes: CustomPushes;
   /** What apps report over HTTP. */
   readonly reports: Reports;
   readonly traces: TraceBook;
@@ -59,6 +63,10 @@ export class Runtime {
     const { clock, log, delivery } = options;
     this.status = this.#p.status;
     this.operator = new Operator({ ...this.#p, clock, log, delivery });
+    const { intake, records } = this.#p;
+    const read = (aor: Aor) => records.read(aor);
+    const mode = () => this.#settings.mode;
+    this.customPushes = new CustomPushes({ clock: options.wire ?? clock, log, delivery, intake, read, mode });
     this.reports = this.#p.reports;
     this.traces = this.#p.traces;
   }
