@@ -63,7 +63,7 @@ describe('a step of a call', () => {
         'plugin/http/metrics/metrics.ts',
         'plugin/http/pages/calls.ts',
         'plugin/http/pages/overview.ts',
-        'plugin/runtime/calls/waiting-call.ts',
+        'plugin/core/wake/sign.ts',
       ],
     ],
     [
