@@ -66,7 +66,14 @@ export class Runtime {
     const { intake, records } = this.#p;
     const read = (aor: Aor) => records.read(aor);
     const mode = () => this.#settings.mode;
-    this.customPushes = new CustomPushes({ clock: options.wire ?? clock, log, delivery, intake, read, mode });
+    this.customPushes = new CustomPushes({
+      clock: options.wire ?? clock,
+      log,
+      delivery,
+      read,
+      mode,
+      settled: (aor, push, outcome) => intake.fromPushOutcome(aor, { ...push, of: 'custom' }, outcome),
+    });
     this.reports = this.#p.reports;
     this.traces = this.#p.traces;
   }

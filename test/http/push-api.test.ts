@@ -41,7 +41,7 @@ beforeEach(async () => {
     clock,
     log,
     delivery: createDelivery({ providers: [provider], clock, log, random: () => 0.5 }),
-    intake: { fromPushOutcome: async (_aor, push, outcome) => void facts.push([push.of, outcome.kind]) },
+    settled: async (_aor, push, outcome) => void facts.push([push.bindingId, outcome.kind]),
     read: async (aor) => (aor === AOR ? record : undefined),
     mode: () => mode,
   });
@@ -87,7 +87,7 @@ describe('a push of the site’s own', () => {
       },
     ]);
     expect(provider.requests[0]?.collapseId?.length).toBeLessThanOrEqual(64);
-    expect(facts).toEqual([['custom', 'accepted']]);
+    expect(facts).toEqual([[BINDING, 'accepted']]);
   });
 
   it('is silent without a text', async () => {
@@ -115,7 +115,7 @@ describe('a push of the site’s own', () => {
     const dead = { ...apnsPair(), other: { provider: 'apns', app: 'x', token: new Token('tok-dead') } };
     record = recordOf(bindingEndingIn(6 * DAY, NOON, { targets: dead }));
     expect((await post(RINGS)).json().pushes).toMatchObject([{ outcome: 'tokenDead' }]);
-    expect(facts).toEqual([['custom', 'tokenDead']]);
+    expect(facts).toEqual([[BINDING, 'tokenDead']]);
   });
 
   it('that the service has not answered after 10 s is answered as under way, and is given up after an hour', async () => {
@@ -125,7 +125,7 @@ describe('a push of the site’s own', () => {
     await clock.advance(10 * SECOND);
     expect((await answer).json().pushes).toMatchObject([{ outcome: 'underWay' }]);
     await clock.advance(HOUR);
-    expect(facts).toEqual([['custom', 'retryLater']]);
+    expect(facts).toEqual([[BINDING, 'retryLater']]);
   });
 });
 

@@ -12,7 +12,6 @@ import { fingerprint } from '../../core/token.ts';
 import type { Logger } from '../../ports/adapter.ts';
 import { type Clock, within } from '../../ports/clock.ts';
 import type { PushOutcome } from '../../ports/push-provider.ts';
-import type { Intake } from '../intake.ts';
 import type { Delivery, PushDraft } from './delivery.ts';
 
 /** What is sent. Without a text the push is silent. */
@@ -53,7 +52,8 @@ export interface CustomPushesOptions {
   readonly delivery: Delivery;
   readonly read: (aor: Aor) => Promise<AorRecord | undefined>;
   readonly mode: () => Mode;
-  readonly intake: Pick<Intake, 'fromPushOutcome'>;
+  /** What a service said goes home, as the answer to any other push does. Never rejects. */
+  readonly settled: (aor: Aor, push: { bindingId: BindingId; target: Target }, outcome: PushOutcome) => Promise<void>;
 }
 
 /** How long the sender waits for verdicts. A service takes a fraction of a second. */
@@ -162,7 +162,7 @@ export class CustomPushes {
 
   /** A dead token is learnt by this push as by any other. Never rejects. */
   async #push(draft: PushDraft, to: PushedTo): Promise<PushOutcome> {
-    const { clock, delivery, intake } = this.#o;
+    const { clock, delivery, settled } = this.#o;
     const { aor, bindingId, target, targets } = to;
     const trying = new AbortController();
     const cancel = clock.after(TRY_FOR, () => trying.abort());
@@ -170,7 +170,7 @@ export class CustomPushes {
     const outcome = await delivery.send(draft, targets, trying.signal);
     this.#underWay--;
     cancel();
-    await intake.fromPushOutcome(aor, { bindingId, target, of: 'custom' }, outcome);
+    await settled(aor, { bindingId, target }, outcome);
     return outcome;
   }
 }
