@@ -14,7 +14,7 @@ import { badge, command, table } from './layout.ts';
 import { lifeLine, lifeList, lifeOf } from './life.ts';
 import { TROUBLES_IN_SHORT } from './problems.ts';
 import type { Site } from './site.ts';
-import type { Times } from './times.ts';
+import { several, type Times } from './times.ts';
 import { appOf, contactInWords, stageBadge, targetInWords } from './words.ts';
 
 export interface AccountView {
@@ -79,6 +79,7 @@ ${fact(b.ending ? 'Ending' : 'Ends', b.ending ? html`since ${times.at(b.ending.s
 ${fact('Wakes', html`${dots(b)}${recordInWords(b.wakes)}`)}
 ${fact('What is wrong', b.trouble && html`${TROUBLES[b.trouble.cause].cause} Known for ${times.distance(b.trouble.since)}. <strong>What to do:</strong> ${TROUBLES[b.trouble.cause].remedy}`)}
 ${fact('User asked to open the app', b.signs?.askedAt !== undefined && html`${times.at(b.signs.askedAt)}, ${times.distance(b.signs.askedAt)}`)}
+${fact('Slept through', b.missed && html`${several(b.missed.count, 'call')} since it was last heard of, the last one ${times.distance(b.missed.at)}`)}
 ${fact('Language', b.locale)}
 ${fact('Last contact', contact && html`<code>${contactInWords(contact.uri)}</code> on ${contact.pbx}`)}
 ${fact('Instance', b.evidence.instanceId !== undefined && html`<code>${b.evidence.instanceId.slice(0, 100)}</code>`)}
