@@ -184,12 +184,12 @@ const ROWS: readonly Row[] = [
     cli: DIALPLAN,
     names: [new RegExp(`^fail pbx\\.office dialplan: context ${context} is missing`)],
   })),
-  {
-    what: 'the dialplan asks another application',
-    edit: ['snippet-pushwake-extensions.conf', 'PUSHWAKE_APP=pushwake', 'PUSHWAKE_APP=other'],
+  ...['PUSHWAKE_APP=pushwake', 'UNAVAILABLE,__PUSHWAKE_APP=pushwake'].map((line) => ({
+    what: `the dialplan asks another application in ${line}`,
+    edit: ['snippet-pushwake-extensions.conf', line, line.replace('=pushwake', '=other')] as const,
     cli: DIALPLAN,
     names: [/^fail pbx\.office dialplan: it asks the Stasis application other, and pushwake’s is pushwake$/],
-  },
+  })),
   {
     what: 'a burst of events makes PJSIP refuse calls',
     edit: ['pjsip.conf', 'taskprocessor_overload_trigger=pjsip_only', 'taskprocessor_overload_trigger=global'],

@@ -38,8 +38,11 @@ const INCLUDE =
   'copy config/asterisk/pushwake-extensions.conf to /etc/asterisk, write #include "pushwake-extensions.conf" at the end of extensions.conf, then `dialplan reload`';
 const COPY = 'copy config/asterisk/pushwake-extensions.conf to /etc/asterisk anew, then `dialplan reload`';
 
-/** How many lines of the context are read to find the application's name; with two nodes it stands there twice. */
-const LINES_READ = 24;
+/** How many lines of a context are read to find the application's name; with two nodes it stands there twice. */
+const LINES_READ: readonly (readonly [kind: 'exten' | 'same', count: number])[] = [
+  ['exten', 2],
+  ['same', 24],
+];
 
 const what = 'dialplan';
 
@@ -84,7 +87,9 @@ function applicationsAsked(channel: ProbeChannel, contexts: readonly string[]): 
   return Promise.all(
     contexts.map(async (context) => {
       const lines = await Promise.all(
-        Array.from({ length: LINES_READ }, (_, i) => channel.read(`AST_CONFIG(extensions.conf,${context},same,${i})`)),
+        LINES_READ.flatMap(([kind, count]) =>
+          Array.from({ length: count }, (_, i) => channel.read(`AST_CONFIG(extensions.conf,${context},${kind},${i})`)),
+        ),
       );
       return lines.flatMap((line) => /PUSHWAKE_APP=([A-Za-z0-9_-]+)/.exec(line ?? '')?.[1] ?? []);
     }),
