@@ -342,11 +342,7 @@ export class LiveWake {
       if (d.push !== 'accepted' || (!came && between(wake.startedAt, now) < FAIR_CHANCE)) continue;
       const { bindingId, target } = d;
       const sign = came ? signOfCall(this.#trace, bindingId) : 'nothing';
-      const seenMs = came ? cameAfterMs(this.#trace, bindingId) : undefined;
-      // A stored contact that was held back could not ring before it was dialled.
-      const { dialledAt } = d.legs.stored;
-      const heldMs = hasRegistered(d) || dialledAt === undefined ? 0 : Math.max(0, between(wake.startedAt, dialledAt));
-      const afterMs = seenMs === undefined ? undefined : Math.max(0, Math.round(seenMs - heldMs));
+      const afterMs = came ? cameAfterMs(this.#trace, d, wake.startedAt) : undefined;
       void this.#o.intake.fromWake(wake.aor, { bindingId, target, sign, startedAt }, afterMs);
     }
   }
