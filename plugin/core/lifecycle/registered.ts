@@ -26,9 +26,6 @@ const ROUNDING: DurationMs = 5 * SECOND;
 
 /** Two sensors report one REGISTER, the second up to this much later (ms): what was ended in between stays ended. */
 const SECOND_REPORT: DurationMs = 5 * SECOND;
-/** Ends that somebody wanted. A REGISTER from before speaks against any other. */
-const WANTED: ReadonlySet<EndReason> = new Set<EndReason>(['dropped', 'unregistered', 'removed']);
-
 const MISPLACED = 'its push parameters stand behind the ">" of the Contact';
 
 export function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type: 'ContactSeen' }>): void {
@@ -76,9 +73,13 @@ export function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type:
   heldContact(draft, binding, contact, params.targets, provedAt);
 }
 
+/**
+ * A drop by hand counts from the moment at which it is carried out. A REGISTER from before speaks against any other end: a log-out is read
+ * late, and the phone may have registered again since.
+ */
 function isOldNews(at: Instant, reason: EndReason, endedAt: Instant): boolean {
   const ms = between(at, endedAt);
-  return WANTED.has(reason) && ms > 0 && ms <= SECOND_REPORT;
+  return reason === 'dropped' && ms > 0 && ms <= SECOND_REPORT;
 }
 
 const isOf = ({ tokens }: Pick<Tombstone, 'tokens'>, targets: Targets): boolean =>
