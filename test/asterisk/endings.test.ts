@@ -420,7 +420,8 @@ const NOT_HERE: Readonly<Record<string, string>> = {
     'Apple’s own client ends each try itself, and says why: the row of a service that never answers',
 };
 
-const PREPARED = Object.keys(KNOWN);
+/** `npm run test:endings` has them all; `npm test` has no time for those of `KNOWN`. */
+const PREPARED = process.env.PUSHWAKE_ENDINGS === 'long' ? Object.keys(KNOWN) : [];
 const names = [...PREPARED, ...Object.keys(PRODUCED)];
 const ALONE = [
   'pushwake was started anew while the call waited: answered after 5.4 s of the call',
@@ -570,7 +571,8 @@ async function saysSo(what: string, user: string): Promise<void> {
 
 describe('what is said of a call', () => {
   it('every ending is produced here, but for those that this PBX cannot be brought to', () => {
-    expect([...names, ...ALONE, ...Object.keys(NOT_HERE)].sort()).toEqual(ENDINGS.map((e) => e.what).sort());
+    const left = Object.keys(KNOWN).filter((name) => !names.includes(name));
+    expect([...names, ...left, ...ALONE, ...Object.keys(NOT_HERE)].sort()).toEqual(ENDINGS.map((e) => e.what).sort());
   });
 
   // Each has its own account; a few at a time, for two cores.
