@@ -58,12 +58,12 @@ describe('a step of a call', () => {
       'registered',
       [
         'plugin/core/explain.ts',
+        'plugin/core/wake/sign.ts',
         'plugin/core/wake/step-words.ts',
         'plugin/core/wake/waking.ts',
         'plugin/http/metrics/metrics.ts',
         'plugin/http/pages/calls.ts',
         'plugin/http/pages/overview.ts',
-        'plugin/runtime/calls/waiting-call.ts',
       ],
     ],
     [
