@@ -58,6 +58,7 @@ describe('a step of a call', () => {
       'registered',
       [
         'plugin/core/explain.ts',
+        'plugin/core/wake/sign.ts',
         'plugin/core/wake/step-words.ts',
         'plugin/core/wake/waking.ts',
         'plugin/http/metrics/metrics.ts',

@@ -39,7 +39,8 @@ const STRICT = new RegExp(
 /**
  * The URI as it may be dialled: without push parameters, everything else (`transport`, `line`, `rinstance`, …) as it was.
  * Anything outside the strict form is refused, not repaired: a repaired URI is one nobody registered. A mark in the user part
- * (`*` of an extension, say) is escaped: that is the same URI (RFC 3261 §19.1.4, §25.1), and no dial string reads it.
+ * (`*` of an extension, say) is escaped: that is the same URI (RFC 3261 §19.1.4, §25.1), and no dial string reads it. So is a `%` that
+ * escapes nothing: Asterisk stores `50%25` as `50%`.
  */
 export function dialableUri(uri: string): Dialable {
   const stripped = stripPushParams(uri).replace(USER, (user) => user.replace(MARK, escaped));
@@ -54,7 +55,7 @@ export function dialableUri(uri: string): Dialable {
 
 /** Scheme and user part, which an `@` ends. */
 const USER = /^sips?:[^@;?<>"\s]{1,200}@/i;
-const MARK = /[!*'()]/g;
+const MARK = /[!*'()]|%(?![0-9A-Fa-f]{2})/g;
 const escaped = (mark: string) => `%${mark.charCodeAt(0).toString(16)}`;
 
 /** For the trace. Names the kind of trouble and never repeats the text. */

@@ -8,7 +8,7 @@ import type { SipUser } from '../support/asterisk/index.ts';
 import { REALM, Scene } from '../support/scene.ts';
 
 const USERS: readonly SipUser[] = [
-  ...Array.from({ length: 13 }, (_, i) => ({ id: String(1001 + i) })),
+  ...Array.from({ length: 15 }, (_, i) => ({ id: String(1001 + i) })),
   { id: '1031', rewriteContact: true },
   { id: '1099', maxContacts: 100 },
   { id: '2000' },
@@ -45,6 +45,12 @@ const ended = (user: string, reason: string) =>
     `ended: ${reason}`,
     (r) => r.bindings.length === 0 && r.tombstones.at(-1)?.reason === reason,
   );
+
+/** What fits behind the `>` of a Contact: with the `&` and `:` of an iOS Linphone Asterisk cannot read the REGISTER at all. */
+const behind = (token: string) => `;pn-provider=apns;pn-param=TEAM123456.com.example.phone;pn-prid=${token}`;
+
+const notBound = (user: string) =>
+  scene.pushwake.log.filter((l) => l.msg === 'contact asks for push and is not bound' && l.aor === aor(user));
 
 /** Somebody on the network who knows the capture password says that a phone has logged out. */
 async function forgeLogOut(user: string, contact: string): Promise<void> {
@@ -112,6 +118,32 @@ describe('push switched on and off', () => {
     woken.stop();
     expect(phone.incoming).toHaveLength(1);
     await call.hangup();
+  });
+
+  it('pn-* behind the ">" are not bound, and that is said', async () => {
+    const phone = await scene.phone('1014');
+    expect((await phone.register({ headerParams: behind(scene.install().voip) })).status).toBe(200);
+    await barrier();
+    expect(scene.stored.bindings(aor('1014'))).toEqual([]);
+    expect(notBound('1014')).toMatchObject([{ reason: expect.stringContaining('behind the ">"') }]);
+  });
+
+  it('pn-* that slip behind the ">" at the address of a bound device: said, once, and it stays bound', async () => {
+    const phone = await scene.phone('1015');
+    const install = scene.install();
+    await scene.bind(phone, install);
+    for (let i = 0; i < 2; i++) expect((await phone.register({ headerParams: behind(install.voip) })).status).toBe(200);
+    await barrier();
+    expect(notBound('1015')).toMatchObject([{ reason: expect.stringContaining('behind the ">"') }]);
+    expect(scene.stored.bindings(aor('1015'))).toMatchObject([{ targets: { call: expect.anything() } }]);
+    const push = scene.apns.pushes.length;
+    const caller = await scene.phone('2000');
+    await caller.register();
+    const call = await caller.call('1015');
+    await expect.poll(() => scene.apns.pushes.length, { timeout: 5_000 }).toBeGreaterThan(push);
+    expect(scene.apns.pushes.at(push)?.token).toBe(install.voip);
+    call.cancel();
+    await call.done;
   });
 
   it('REGISTER without pn-* at the same address ends the binding', async () => {

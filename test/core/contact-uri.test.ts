@@ -212,6 +212,8 @@ describe('the form in which a contact may be dialled', () => {
       'sip:15555550100*102@192.0.2.1:5060',
       'sip:15555550100%2a102@192.0.2.1:5060',
     ],
+    ['a % that escapes nothing', 'sip:50%@192.0.2.1:5060', 'sip:50%25@192.0.2.1:5060'],
+    ['a % that escapes', 'sip:50%25@192.0.2.1:5060', 'sip:50%25@192.0.2.1:5060'],
     [
       'the other marks of RFC 3261 §25.1 in the user',
       "sip:a!(b)'c@h;transport=tcp",
@@ -250,7 +252,7 @@ describe('the form in which a contact may be dialled', () => {
     ['an @ in a parameter: parsers differ about the host', 'sip:h;x=a@b', 'malformed'],
     ['a second @', 'sip:a@b@c', 'malformed'],
     ['a password', 'sip:a:secret@h', 'malformed'],
-    ['a broken escape', 'sip:a%4@h', 'malformed'],
+    ['a broken escape', 'sip:a@h;x=%4', 'malformed'],
     ['a port out of range', 'sip:a@h:70000', 'port out of range'],
     ['another scheme', 'tel:+49123', 'not a SIP URI'],
     ['angle brackets', '<sip:a@h>', 'not a SIP URI'],

@@ -116,7 +116,7 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const p of phones) await p.close();
   await inside(
-    'pid=$(cat /run/pushwake.pid); kill $pid; timeout 15 tail --pid=$pid -f /dev/null; asterisk -rx "core stop now" || true',
+    'pid=$(cat /run/pushwake.pid); kill $pid && timeout 15 tail --pid=$pid -f /dev/null; asterisk -rx "core stop now" || true',
   ).catch(() => undefined);
   // Nothing may still use what is unmounted next.
   while ((await inside('ls /run/asterisk/asterisk.ctl 2>/dev/null || true')) !== '') await new Promise(setImmediate);

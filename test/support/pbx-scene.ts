@@ -38,6 +38,8 @@ export interface PushwakeChanges {
   readonly key?: string;
   /** Where the push service is, in place of the stand-in's own door. */
   readonly endpoint?: { readonly address: string; readonly port: number; readonly ca: string };
+  /** Further push services: YAML lines, two blanks from the left margin. */
+  readonly push?: string;
   /** Further YAML, at the left margin. */
   readonly more?: string;
 }
@@ -94,7 +96,7 @@ ${office}push:
     apps:
       - ${JSON.stringify({ ...app, key: changes.key ?? app.key })}
     endpoint: ${JSON.stringify(changes.endpoint ?? endpoint)}
-policy:
+${changes.push ?? ''}policy:
   ringTime: 30s
 ${o.policy ?? ''}
 log: { level: ${o.debug === false ? 'info' : 'debug'} }

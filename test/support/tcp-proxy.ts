@@ -17,6 +17,7 @@ export class TcpProxy {
   readonly #pairs = new Set<Pair>();
   #cut = false;
   #stalled = false;
+  #deaf = false;
   /** While stalled: new connections are as dead as those that were there. */
   stallNew = true;
   /** Connections ever made. */
@@ -59,10 +60,17 @@ export class TcpProxy {
     }
   }
 
+  /** Nothing that the client sends arrives any more, on new connections neither; what the server says passes. */
+  deafen(): void {
+    this.#deaf = true;
+    for (const { client } of this.#pairs) client.pause();
+  }
+
   /** As new. What was held up by a stall passes now. */
   mend(): void {
     this.#cut = false;
     this.#stalled = false;
+    this.#deaf = false;
     for (const { client, server } of this.#pairs) {
       client.resume();
       server.resume();
@@ -106,6 +114,7 @@ export class TcpProxy {
       client.pause();
       server.pause();
     }
+    if (this.#deaf) client.pause();
   }
 }
 

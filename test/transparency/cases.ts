@@ -27,7 +27,12 @@ export type Act =
   | 'early-media'
   | 'keys-rfc4733'
   | 'parks'
-  | 'clicked';
+  | 'clicked'
+  | 'talks-as-offered'
+  | 'faxes'
+  | 'originated-by-cli'
+  | 'originated-by-ari'
+  | 'originated-by-ami';
 
 export interface Case {
   readonly what: string;
@@ -39,6 +44,8 @@ export interface Case {
   /** The caller's INVITE: further headers, and no SDP. */
   readonly headers?: readonly (readonly [name: string, value: string])[];
   readonly lateOffer?: true;
+  /** Only in the whole table, for `npm test` has little time. */
+  readonly long?: true;
 }
 
 /** Endpoints that share the AOR of 1001: what the PBX offers to the phone depends on the endpoint that is dialled. */
@@ -50,6 +57,7 @@ export const VARIANTS = {
   ice: ['ice_support=yes'],
   video: ['allow=!all,ulaw,h264,vp8', 'max_video_streams=1'],
   codecs: ['allow=!all,g722,alaw,ulaw', 'codec_prefs_outgoing_offer=prefer: pending, operation: union, keep: all'],
+  muxed: ['ice_support=yes', 'rtcp_mux=yes'],
   t38: ['t38_udptl=yes', 't38_udptl_ec=redundancy', 'fax_detect=yes'],
   rfc4733: ['dtmf_mode=rfc4733'],
   inband: ['dtmf_mode=inband'],
@@ -100,7 +108,7 @@ const OPTIONS: readonly (readonly [option: string, what: string])[] = [
   ['Q(NO_ANSWER)', 'Q: the cause for losers'],
 ];
 
-/** What is offered to the phone; the caller gives up then. Two of them answer what our phone cannot speak. */
+/** What is offered to the phone; the caller gives up then. DTLS and WebRTC our phone cannot speak. */
 const OFFERED: readonly (readonly [endpoint: keyof typeof VARIANTS, what: string])[] = [
   ['sdes', 'SRTP: sdes'],
   ['sdes-optional', 'SRTP: sdes where the phone can'],
@@ -112,6 +120,14 @@ const OFFERED: readonly (readonly [endpoint: keyof typeof VARIANTS, what: string
   ['t38', 'T.38'],
   ['inband', 'DTMF inband'],
   ['auto', 'DTMF by rfc4733 or INFO'],
+];
+
+/** What is offered and talked by. */
+const ANSWERED: readonly (readonly [endpoint: keyof typeof VARIANTS, what: string])[] = [
+  ['sdes', 'a talk by SRTP'],
+  ['sdes-optional', 'a talk by SRTP where the phone can'],
+  ['muxed', 'a talk by ICE'],
+  ['video', 'a talk with video'],
 ];
 
 export const CASES: readonly Case[] = [
@@ -214,4 +230,23 @@ export const CASES: readonly Case[] = [
     `Set(DEVICE_STATE(Custom:dnd1001)=BUSY)`,
     `ExecIf($["\${DEVICE_STATE(Custom:dnd1001)}" = "BUSY"]?Log(NOTICE,SUB dnd))`,
   ]),
+  // Only in the whole table.
+  ...ANSWERED.map(
+    ([endpoint, what]): Case => ({ what, dial: [`Dial(\${M},20)`], act: 'talks-as-offered', endpoint, long: true }),
+  ),
+  {
+    what: 'T.38: the phone makes a fax of the talk',
+    dial: [`Dial(\${M},20)`],
+    act: 'faxes',
+    endpoint: 't38',
+    long: true,
+  },
+  ...(['cli', 'ari', 'ami'] as const).map(
+    (by): Case => ({
+      what: `originated by ${by.toUpperCase()}: the phone, then another extension`,
+      dial: ['Answer()', 'Wait(4)'],
+      act: `originated-by-${by}`,
+      long: true,
+    }),
+  ),
 ];

@@ -106,10 +106,13 @@ export const EXPLAINED: readonly Explained[] = [
         : text,
   },
   {
-    what: 'options `I` and `o` of Dial: the caller is shown the phone’s name and number once it has answered',
-    why: 'a pickup says who has picked up',
-    mend: (place, text, plain) =>
-      place === 'answer at the caller: P-Asserted-Identity' && text.includes('Name 1001') ? plain : text,
+    what: 'a phone that was dialled by a leg of ours: with options `I` and `o` of Dial the caller is shown its name and number once it has answered; it cannot make a fax of the talk (its re-INVITE to T.38 is refused or not answered)',
+    why: 'Asterisk’s pickup says who has picked up, and does not take T.38 over. A fax machine is dialled as `PJSIP/…`',
+    mend: (place, text, plain) => {
+      const isFax = place === 'the fax is taken' || place === 'offers to the caller';
+      const isShown = place === 'answer at the caller: P-Asserted-Identity' && text.includes('Name 1001');
+      return isShown || (isFax && plain !== '') ? plain : text;
+    },
   },
   {
     what: 'the caller hears ringing (180) while the phone still wakes; a CANCEL when the time is up says `Q.850;cause=16` for `cause=0`',

@@ -4,7 +4,7 @@ import { Mobile } from '../support/mobile.ts';
 import { Scene } from '../support/scene.ts';
 import type { SipPhone } from '../support/sip-phone/index.ts';
 
-const NAMES = ['+4930123456', '7', '*97', '+49*1', 'a.b', 'Ada', 'x_y-z', '#5'];
+const NAMES = ['+4930123456', '7', '*97', '+49*1', 'a.b', 'Ada', 'x_y-z', '#5', '50%', 'a%b'];
 const FORMS = [
   ['Local', (name: string) => `Dial(Local/${name}@pushwake/n,6)`],
   ['Gosub', (name: string) => `Gosub(pushwake-dial,${name},1)\n same => n,Dial(\${PUSHWAKE_DIAL},6)`],
