@@ -142,6 +142,7 @@ describe('an originate', () => {
       written: o.written ?? '',
       said: o.said,
       forked: false,
+      enterprise: false,
     });
 
   it('takes over what the administrator’s dialplan exported, quoted, and before what is ours', () => {

@@ -42,6 +42,7 @@ class FreeswitchLink implements PbxLink {
   readonly #calls: Calls;
   #emit: (event: PbxEvent) => void = () => undefined;
   #stopped = false;
+  #wasUp = false;
 
   constructor(options: FreeswitchOptions, deps: AdapterDeps) {
     const { clock, log } = deps;
@@ -51,6 +52,7 @@ class FreeswitchLink implements PbxLink {
     this.#deps = deps;
     const script = new URL(import.meta.url.endsWith('.ts') ? './link.ts' : './link.js', import.meta.url);
     const { host, port, password, node, profiles } = options;
+    const wasUp = () => this.#wasUp;
     this.#worker = new SupervisedWorker({
       name: pbx,
       script,
@@ -62,9 +64,15 @@ class FreeswitchLink implements PbxLink {
         get observing() {
           return deps.observing === true;
         },
+        get wasUp() {
+          return wasUp();
+        },
       } satisfies LinkData,
       log,
-      onUp: () => void this.#linkUp(),
+      onUp: () => {
+        this.#wasUp = true;
+        void this.#linkUp();
+      },
       onDown: (reason) => this.#say({ type: 'linkDown', pbx, reason }),
       onEvent: (event) => this.#fact(translate(event as EventHeaders)),
     });

@@ -13,7 +13,7 @@ import { type CallFact, type ChannelFact, callOf, type EventHeaders } from '../t
 import { CallerOf } from './caller.ts';
 import { Channels } from './channels.ts';
 import type { ContactDial } from './contact-dial.ts';
-import { isForked, ofPhones, type Said, type SaidOfPhones, writtenFor } from './dial.ts';
+import { isEnterprise, isForked, ofPhones, type Said, type SaidOfPhones, writtenFor } from './dial.ts';
 import { ringsPhones, usersIn } from './dial-string.ts';
 import { LateCalls } from './late.ts';
 import type { Adopted, Target } from './leg.ts';
@@ -215,7 +215,8 @@ export class Calls {
       exports: fact.exports,
       failsOn: fact.failsOn,
       written: writtenFor(fact.dial, aor),
-      forked: isForked(fact.dial),
+      forked: isForked(fact.dial, aor),
+      enterprise: isEnterprise(fact.dial),
       said: () => this.#said(fact, aor),
       othersAnswered: () => group.othersAnswered(aor),
       takenUp,

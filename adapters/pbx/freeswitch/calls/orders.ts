@@ -33,6 +33,8 @@ export interface WaitingCallOptions {
   readonly written: string;
   /** The dialplan dials others beside the account. */
   readonly forked: boolean;
+  /** It stands in one of several dial strings that are dialled at the same time. */
+  readonly enterprise: boolean;
   /** What the directory says of the account, and what FreeSWITCH holds of it. */
   readonly said: () => Promise<SaidOfPhones | undefined>;
   /** Somebody else whom this caller rings has picked up. */

@@ -6,10 +6,11 @@
  */
 import { Cause, type WakeStatus } from '../../../../plugin/core/wake.ts';
 import type { DeviceLeg, LegOutcome } from '../../../../plugin/ports/pbx-link.ts';
-import { causeOf, nameOf } from './causes.ts';
+import { nameOf } from './causes.ts';
 import { type Caller, type DialledLeg, originateText, partOf, type SaidOfPhones } from './dial.ts';
 import { type Adopted, type Leg, sameDevice, sameLeg, type Target } from './leg.ts';
 import type { WaitingCallOptions } from './orders.ts';
+import { failsOn, readEnd } from './phones-word.ts';
 
 export class WaitingCall {
   readonly #o: WaitingCallOptions;
@@ -131,6 +132,7 @@ export class WaitingCall {
         written: this.#o.written,
         said: this.#said,
         forked: this.#o.forked,
+        enterprise: this.#o.enterprise,
       }),
     );
     return 'done';
@@ -179,18 +181,14 @@ export class WaitingCall {
   legEnded(ref: string, uuid: string, cause: string, byPhone = false): void {
     const leg = this.#legOf(ref, uuid);
     if (!leg || leg.state === 'ended') return;
-    const isOwnWord =
-      byPhone && leg.dial !== undefined && IS_CONNECTED.test(leg.dial) && !leg.dial.includes(';fs_path=');
-    // Its own ring time, not its phone's word.
-    if ((cause === 'NO_ANSWER' || cause === 'ALLOTTED_TIMEOUT') && !isOwnWord) leg.hungUp = true;
+    const word = readEnd(leg.dial, cause, byPhone);
+    if (word.isTimeUp) leg.hungUp = true;
     // A dead contact's 503 is nothing the caller should be told at the end.
-    if (leg.inDial && !leg.hungUp && !isOwnWord && !SAID_BY_A_PERSON.has(cause))
+    if (leg.inDial && !leg.hungUp && !word.isOwn && !word.isPersons)
       this.#o.orders.set(this.caller, LAST_SIP_ANSWER, '');
-    // Whatever a phone says on its own connection, it lives, and has refused the call.
-    const number = isOwnWord && !SAID_BY_A_PERSON.has(cause) ? Cause.rejected : causeOf(cause);
-    if (!leg.hungUp) this.#named.set(number, cause);
+    if (!leg.hungUp) this.#named.set(word.cause, cause);
     const ends = !leg.inDial && !leg.hungUp && failsOn(this.#o.failsOn, cause);
-    this.#legOver(leg, number, cause);
+    this.#legOver(leg, word.cause, cause);
     // A refusal that ends the call: the placeholder refuses as the phone did, and FreeSWITCH does what it does then.
     if (ends && this.#hold !== undefined && !this.#over) void this.#killInDial(this.#hold, cause);
   }
@@ -317,7 +315,7 @@ export class WaitingCall {
   #taken(winner: Leg | undefined): void {
     if (this.#over) return;
     if (winner) this.tellStatus('WOKEN');
-    if (winner && !winner.inDial) {
+    if (winner && !winner.inDial && !this.#o.enterprise) {
       // The caller's own bridge was given up for this phone, and calls itself cancelled.
       this.#o.orders.later(ANSWER_ON_THE_WAY_MS, () => {
         for (const name of ['DIALSTATUS', 'originate_disposition']) this.#o.orders.set(this.caller, name, 'SUCCESS');
@@ -363,19 +361,10 @@ export class WaitingCall {
   }
 }
 
-/** `true`, or names of causes with commas between; `!` in front: all but these. FreeSWITCH's own reading. */
-function failsOn(list: string | undefined, cause: string): boolean {
-  if (list === undefined) return false;
-  if (/^(?:true|yes|on|enable|enabled|active|allow)$/i.test(list) || /^[1-9]\d*$/.test(list)) return true;
-  return list.toUpperCase().includes(cause) !== list.startsWith('!');
-}
-
 /** The event socket tells in rounds of 20 ms. */
 const ANSWER_ON_THE_WAY_MS = 100;
 /** By then a caller whom two phones have answered is bridged to one of them. */
 const SETTLED_MS = 500;
 export const STATUS = 'pushwake_status';
-const IS_CONNECTED = /;transport=(?:tcp|tls|wss?)(?:;|$)/i;
-const SAID_BY_A_PERSON: ReadonlySet<string> = new Set(['USER_BUSY', 'CALL_REJECTED']);
 /** What mod_sofia answers the caller with at the end, before any cause. */
 const LAST_SIP_ANSWER = 'last_bridge_proto_specific_hangup_cause';

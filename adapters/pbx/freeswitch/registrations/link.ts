@@ -4,6 +4,7 @@
  */
 import { type Aor, parseAor, servesAor } from '../../../../plugin/core/aor.ts';
 import { sourceOf } from '../../../../plugin/core/contact-uri.ts';
+import { shortened } from '../../../../plugin/core/detached.ts';
 import { type DurationMs, SECOND } from '../../../../plugin/core/time.ts';
 import type { Logger } from '../../../../plugin/ports/adapter.ts';
 import type { Clock } from '../../../../plugin/ports/clock.ts';
@@ -14,9 +15,12 @@ import type { Ask, HeldRow } from '../link.ts';
 import type { FreeswitchOptions } from '../options.ts';
 import type { FsFact } from '../translate.ts';
 import { LastSeen } from './last-seen.ts';
+import { whyNotBound } from './not-bound.ts';
 import { readStored } from './parse.ts';
 import { contactOf, flushable, type Held, heldOf, type Row } from './rows.ts';
 
+/** An account's name is somebody's text until it has been read. */
+const LONGEST_ACCOUNT = 128;
 /** The event about a removal comes 20 to 100 ms later. */
 const GONE_WITHIN: DurationMs = 1 * SECOND;
 
@@ -67,7 +71,13 @@ export class Contacts {
   registered(fact: Extract<FsFact, { fact: 'registered' }>): void {
     const aor = this.#aor(fact.user, fact.profile);
     const stored = readStored(fact.contact);
-    if (!aor || !stored) return;
+    if (!aor || !stored) {
+      const why = whyNotBound(fact, this.#o.options);
+      return (
+        why &&
+        this.#o.say({ type: 'notBound', pbx: this.#o.pbx, account: shortened(fact.user, LONGEST_ACCOUNT), ...why })
+      );
+    }
     const at = this.#time.heard(fact.atEpochMs);
     const { profile, callId, user, contact: text, agent, grantedSeconds } = fact;
     // What FreeSWITCH will hold: its second, the granted time, the late margin.
