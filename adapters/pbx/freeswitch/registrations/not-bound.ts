@@ -1,5 +1,6 @@
 /** Why a REGISTER that asks for push is none of ours: a word for the administrator, who most often left something out. Pure. */
 import { parseAor, servesAor } from '../../../../plugin/core/aor.ts';
+import { dialableUri } from '../../../../plugin/core/contact-uri.ts';
 import { visible } from '../../../../plugin/core/visible.ts';
 import type { FreeswitchOptions } from '../options.ts';
 import { readStored } from './parse.ts';
@@ -11,6 +12,15 @@ export interface WhyNotBound {
 
 /** As RFC 8599, Linphone's older form and mod_apn write it; also where a comma or a quote spoils the URI around it. */
 const ASKS_FOR_PUSH = /[;&?](?:pn-(?:prid|provider|tok|type)|app-id)=/i;
+
+/** Why a contact that asks for push is never dialled through pushwake. Undefined: it is, or it does not ask. */
+export function whyNotDialled(contact: string, uri: string): string | undefined {
+  if (!ASKS_FOR_PUSH.test(contact)) return undefined;
+  // FreeSWITCH takes it for the beginning of another destination, also behind a push parameter, which we leave out.
+  if (uri.includes(',')) return 'the character ,';
+  const dialable = dialableUri(uri);
+  return dialable.ok ? undefined : dialable.reason;
+}
 
 /** Undefined: it does not ask for push, or nothing is wrong with it. */
 export function whyNotBound(
