@@ -19,11 +19,12 @@ import { SupervisedWorker } from '../supervised-worker.ts';
 import { Calls } from './calls/calls.ts';
 import { ContactDial } from './calls/contact-dial.ts';
 import { CALL_DEADLINE, CALM_DEADLINE, LIST_DEADLINE } from './deadlines.ts';
+import type { FsFact } from './facts.ts';
 import { Instants } from './instants.ts';
 import type { Ask, LinkData } from './link.ts';
 import type { FreeswitchOptions } from './options.ts';
 import { Contacts } from './registrations/link.ts';
-import { type EventHeaders, type FsFact, translate } from './translate.ts';
+import { type EventHeaders, translate } from './translate.ts';
 
 export { check } from './check.ts';
 export { optionsSchema } from './options.ts';

@@ -8,8 +8,8 @@ import { Cause, type WakeStatus } from '../../../../plugin/core/wake.ts';
 import type { DeviceLeg, LegOutcome } from '../../../../plugin/ports/pbx-link.ts';
 import { nameOf } from './causes.ts';
 import { type Caller, type DialledLeg, originateText, partOf, type SaidOfPhones } from './dial.ts';
-import { type Adopted, type Leg, sameDevice, sameLeg, type Target } from './leg.ts';
-import type { WaitingCallOptions } from './orders.ts';
+import { type Adopted, intoDial, type Leg, legOf, sameDevice, sameLeg, type Target } from './leg.ts';
+import { ANSWER_ON_THE_WAY_MS, LAST_SIP_ANSWER, SETTLED_MS, STATUS, type WaitingCallOptions } from './orders.ts';
 import { failsOn, readEnd } from './phones-word.ts';
 
 export class WaitingCall {
@@ -72,13 +72,7 @@ export class WaitingCall {
       return this.#composed;
     }
     // Whatever was ordered while the legs were announced is known by now: rung at once, or ended.
-    const stored = [...this.#legs.values()].flatMap((leg): DialledLeg[] => {
-      if (leg.kind !== 'stored' || leg.state === 'ended' || leg.dial === undefined) return [];
-      const uuid = this.#o.orders.newUuid();
-      leg.uuid = uuid;
-      leg.inDial = true;
-      return [{ dial: leg.dial, ours: { ref: leg.ref, uuid, delayed: leg.state === 'held' } }];
-    });
+    const stored = [...this.#legs.values()].flatMap((leg) => intoDial(leg, this.#o.orders.newUuid));
     if (this.#open().length > 0) this.#hold = this.#o.orders.newUuid();
     const part = partOf({
       aor: this.#o.aor,
@@ -279,17 +273,7 @@ export class WaitingCall {
     if (!known && adopted.some((a) => sameDevice(a.ref, ref))) return;
     // The dial string is past being changed: what it does not ring is not rung by this leg.
     if (this.#o.takenUp && kind === 'stored' && !known) return;
-    const leg: Leg = {
-      kind,
-      ref,
-      inDial: false,
-      // Before it is told: an order to ring it may come at once, and its phone rings already.
-      state: known ? 'dialling' : 'held',
-      hungUp: false,
-      ...(known ? { uuid: known.uuid } : {}),
-      ...(target.kind === 'stored' ? { dial: target.dial } : {}),
-    };
-    this.#legs.set(ref, leg);
+    this.#legs.set(ref, legOf(target, known));
     const { aor, pbx, startedAt, takenUp } = this.#o;
     const arrived: DeviceLeg = { legId: ref, kind, ref, aor, callId: this.#callId };
     this.#o.emit({ type: 'deviceLegArrived', pbx, leg: arrived, startedAt, takenUp });
@@ -360,11 +344,3 @@ export class WaitingCall {
     this.#o.onOver();
   }
 }
-
-/** The event socket tells in rounds of 20 ms. */
-const ANSWER_ON_THE_WAY_MS = 100;
-/** By then a caller whom two phones have answered is bridged to one of them. */
-const SETTLED_MS = 500;
-export const STATUS = 'pushwake_status';
-/** What mod_sofia answers the caller with at the end, before any cause. */
-const LAST_SIP_ANSWER = 'last_bridge_proto_specific_hangup_cause';
