@@ -13,6 +13,7 @@ export type Act =
   | 'rings-out'
   | 'busy'
   | 'declines'
+  | 'declines-ringing'
   | 'unavailable'
   | 'not-found'
   | 'error'
@@ -139,10 +140,10 @@ export const CASES: readonly Case[] = [
   one('a desk phone beside answers', { ring: `${user('1001')},${user('1002')}`, act: 'desk-answers' }),
   one('a desk phone before', { ring: `${user('1002')},${user('1001')}`, act: 'desk-answers' }),
   one('one after the other', { ring: `${user('1001')}|${user('1002')}`, act: 'declines' }),
-  set('fail_on_single_reject: the phone declines', 'fail_on_single_reject=true', 'declines', {
+  set('fail_on_single_reject: the phone declines', 'fail_on_single_reject=true', 'declines-ringing', {
     ring: `${user('1001')},${user('1002')}`,
   }),
-  set('fail_on_single_reject: a list', 'fail_on_single_reject=USER_BUSY,CALL_REJECTED', 'declines', {
+  set('fail_on_single_reject: a list', 'fail_on_single_reject=USER_BUSY,CALL_REJECTED', 'declines-ringing', {
     ring: `${user('1001')},${user('1002')}`,
   }),
   one('a variable for one leg', { ring: `[sip_h_X-Leg=7]${user('1001')},${user('1002')}` }),

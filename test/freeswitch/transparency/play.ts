@@ -46,6 +46,14 @@ export async function play(
       await rung(phone);
       await Promise.race([call.done, delay(3_500)]);
       return;
+    case 'declines-ringing': {
+      // Both ring: otherwise the caller hears the desk phone's 180 or not, as it happens.
+      const [one] = await Promise.all([rung(phone), rung(desk)]);
+      await call.waitForState('ringing');
+      one.reject(603);
+      await Promise.race([call.done, delay(3_500)]);
+      return;
+    }
     case 'desk-answers':
       await Promise.all([rung(phone), rung(desk)]);
       await delay(60);
