@@ -51,7 +51,8 @@ export function httpProvider(spec: HttpProviderSpec): PushProvider {
     const asked = spec.request(push);
     if ('kind' in asked) return asked;
     const { client, path, headers, body } = asked;
-    const answer = await client.exchange({ method: 'POST', path, headers, body }, signal);
+    const isAwaited = push.purpose === 'call';
+    const answer = await client.exchange({ method: 'POST', path, headers, body, isAwaited }, signal);
     if ('noAnswer' in answer) {
       return outcomeOf({ reasons: [spec.reasonOf(answer.noAnswer, answer.code)] });
     }

@@ -1,13 +1,26 @@
 /**
- * Whether an HTTP/2 connection that gives no answer is alive. A firewall that forgot an idle connection, or a line that went away,
+ * Whether a connection that gives no answer is alive. A firewall that forgot an idle connection, or a line that went away,
  * says nothing: the first calls after a quiet hour would wait on it until their own end.
  */
+import type { Agent as HttpAgent } from 'node:http';
 import type { ClientHttp2Session } from 'node:http2';
+import type { Agent as HttpsAgent } from 'node:https';
 import { type DurationMs, SECOND } from '../../plugin/core/time.ts';
 import type { Clock } from '../../plugin/ports/clock.ts';
 
 /** An answer takes a push service 20 to 200 ms; after this long without one the connection is asked whether it is alive. */
 export const ASKED_AFTER: DurationMs = 500;
+/**
+ * HTTP/1.1 has no PING: a kept connection whose other end went away without a word is as silent as a service that takes its time. Services
+ * answer in 0.02 to 0.5 s; a call has some seconds, and the second push of one call is known to the app by its `callId`.
+ */
+export const DOUBTED_AFTER: DurationMs = SECOND;
+
+/** Closes the idle connections of an agent: what made one of them silent has most likely taken them all. */
+export function closeIdle(agent: HttpAgent | HttpsAgent): void {
+  for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+}
+
 /** Five times the longest way to a service and back. */
 const ALIVE_WITHIN: DurationMs = SECOND;
 

@@ -10,7 +10,7 @@ import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { DurationMs } from '../../plugin/core/time.ts';
 import type { Clock } from '../../plugin/ports/clock.ts';
 import type { GiveUp } from '../../plugin/ports/push-provider.ts';
-import { ASKED_AFTER, Liveness } from './alive.ts';
+import { ASKED_AFTER, closeIdle, DOUBTED_AFTER, Liveness } from './alive.ts';
 import { TimeLimit } from './time-limit.ts';
 
 /** In place of what the URL's host resolves to. For tests and for a relay of one's own. */
@@ -43,6 +43,8 @@ export interface HttpsRequest {
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | Buffer;
+  /** A caller waits for it: a kept HTTP/1.1 connection that is silent for a second counts as lost. */
+  readonly isAwaited: boolean;
 }
 
 /** Why there is no answer. After `connection lost` and `no answer in time` the service may have acted all the same. */
@@ -77,6 +79,7 @@ export class HttpsClient {
   readonly #url: URL;
   readonly #limit: TimeLimit;
   readonly #slow: TimeLimit;
+  readonly #doubt: TimeLimit;
   readonly #liveness: Liveness;
   readonly #agent: HttpsAgent | HttpAgent;
   /** Known once a server chose it; asked again when its connection fails. */
@@ -88,6 +91,7 @@ export class HttpsClient {
     this.#url = new URL(options.origin);
     this.#limit = new TimeLimit(options.clock, options.requestTimeoutMs);
     this.#slow = new TimeLimit(options.clock, ASKED_AFTER);
+    this.#doubt = new TimeLimit(options.clock, DOUBTED_AFTER);
     this.#liveness = new Liveness(options.clock);
     this.#speaksHttp1 = this.#url.protocol === 'http:';
     this.#slots = Array.from({ length: options.connections }, () => ({
@@ -120,6 +124,7 @@ export class HttpsClient {
         slot.inFlight--;
         this.#limit.end(onLate);
         this.#slow.end(onSlow);
+        this.#doubt.end(onDoubt);
         signal.removeEventListener('abort', onAbort);
         resolve(answer);
       };
@@ -138,12 +143,20 @@ export class HttpsClient {
       const onSlow = () => {
         if (slot.session) this.#liveness.ask(slot.session);
       };
+      const onDoubt = () => {
+        closeIdle(this.#agent);
+        stop('connection lost');
+      };
+      const onReused = () => {
+        if (!over && request.isAwaited) this.#doubt.begin(onDoubt);
+      };
       this.#limit.begin(onLate);
       this.#slow.begin(onSlow);
       signal.addEventListener('abort', onAbort);
       const begin = (how: ClientHttp2Session | 'http/1.1') => {
         if (over) return;
-        cut = how === 'http/1.1' ? this.#overHttp1(request, end) : overHttp2(how, this.#url.host, request, end);
+        cut =
+          how === 'http/1.1' ? this.#overHttp1(request, end, onReused) : overHttp2(how, this.#url.host, request, end);
       };
       const open = slot.session;
       if (this.#speaksHttp1) begin('http/1.1');
@@ -225,7 +238,8 @@ export class HttpsClient {
     });
   }
 
-  #overHttp1(request: HttpsRequest, end: (answer: HttpsAnswer) => void): () => void {
+  /** `onReused`: the request goes out on a kept connection. */
+  #overHttp1(request: HttpsRequest, end: (answer: HttpsAnswer) => void, onReused: () => void): () => void {
     const { connectTo, lookup } = this.#o;
     const { hostname, port, protocol, host } = this.#url;
     const ca = connectTo?.ca ?? this.#o.ca;
@@ -252,6 +266,7 @@ export class HttpsClient {
       const ready = protocol === 'http:' ? 'connect' : 'secureConnect';
       if (socket.connecting) socket.once(ready, () => (sent = true));
       else sent = true;
+      if (one.reusedSocket) onReused();
     });
     one.on('response', (response) => {
       const body = new Body(end, () => one.destroy());

@@ -2,7 +2,7 @@
 export type Aor = string & { readonly __aor: unique symbol };
 
 /** User part: what Asterisk and FreeSWITCH accept as an AOR or user id without quoting. Realm: host characters. */
-const AOR = /^[0-9A-Za-z._~+*#-]{1,128}@[0-9A-Za-z.-]{1,253}$/;
+const AOR = /^[0-9A-Za-z._~+*#%-]{1,128}@[0-9A-Za-z.-]{1,253}$/;
 
 /** Reads an AOR, or answers undefined when the text is none. The realm is folded to lower case (it is a host name). */
 export function parseAor(text: string): Aor | undefined {

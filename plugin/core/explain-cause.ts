@@ -46,6 +46,8 @@ export function reasonOf(trace: CallTrace, device: BindingId, b: Binding | undef
   if (at('ringing')) return { cause: rangInWords(trace) };
   if (at('registered')) return cameInTime(trace, at);
   if (trace.status === 'UNAVAILABLE') return PBX_SILENT;
+  const notTaken = at('registerRefused');
+  if (notTaken) return registerRefused(notTaken);
   const verdict = verdictOf(trace, device);
   const refused = refusal(verdict);
   if (refused) return refused;
@@ -122,6 +124,22 @@ function cameInTime(trace: CallTrace, at: Find): Reason {
     remedy:
       'Look at SIP between PBX and phone: NAT, firewall, `rewrite_contact`; TLS or TCP get through where UDP does not.',
   };
+}
+
+function registerRefused({ status, proved }: Of<'registerRefused'>): Reason {
+  const whose = proved ? 'The phone woke' : 'A phone of this account woke';
+  return { cause: `${whose}, and the PBX refused its REGISTER (${status}).`, remedy: remedyOfRefusal(status) };
+}
+
+function remedyOfRefusal(status: number): string {
+  if (status === 403) {
+    return 'Most likely the account has as many contacts as it may: raise `max_contacts`, or let the new one take the place of the oldest (`remove_existing=yes`). If not, an access list forbids it: see the log of the PBX.';
+  }
+  if (status === 404)
+    return 'The PBX knows no such account: compare the address in the app with the accounts of the PBX.';
+  return status >= 500
+    ? 'Is the PBX overloaded, or its database away? See its log at that time.'
+    : 'See the log of the PBX at that time.';
 }
 
 /** The service refused the push, or did not take it. */

@@ -76,6 +76,7 @@ function explainDevice(
   const verdict = verdictOf(trace, id);
   const seen = trace.steps.findLast((s) => s.step === 'registerSeen');
   const registered = at('registered');
+  const refused = at('registerRefused');
   const declined = at('declined');
   const told = at('told');
   const late = at('registeredLate');
@@ -85,6 +86,7 @@ function explainDevice(
     at('awakeAlready') && 'awake since an earlier round, so it was not pushed',
     verdict && verdictInWords(verdict),
     when('pushed again', at('pushedAgain')),
+    refused && `was refused by the PBX (${refused.status}) when it registered ${time(refused)}`,
     registered && `registered ${time(registered)}${seen ? ` (seen by ${seen.sensor})` : ''}`,
     registered?.proved === false && 'by a new contact that does not say which device it is',
     when('dialled', at('dialled')),

@@ -7,7 +7,13 @@ const KEPT = 10;
 /** Fewer say nothing. */
 const ENOUGH = 5;
 
-/** Milliseconds from the call to the phone's REGISTER, or null where it did not come. Oldest first. */
+/** An awake phone answers the INVITE at its stored contact with 180 within this time; a push that wakes a phone takes longer. */
+const AWAKE_WITHIN: DurationMs = 500;
+
+/**
+ * Milliseconds that the phone took to come, from the call to its REGISTER or from its INVITE to its 180; null where it did not come.
+ * Oldest first.
+ */
 export type WakeRecord = readonly (DurationMs | null)[];
 
 /** The record with one more call push. `afterMs` undefined: it came, nobody knows how fast. */
@@ -16,10 +22,18 @@ export function withWake(record: WakeRecord | undefined, came: boolean, afterMs:
   return [...(record ?? []), came ? (afterMs ?? median) : null].slice(-KEPT);
 }
 
-/** A device that always wakes is not written to disk for waking once more. */
-export function isWorthKeeping(before: WakeRecord | undefined, came: boolean): boolean {
-  return !came || before === undefined || before.length < KEPT || before.includes(null);
+/** A device that always wakes is not written to disk for waking once more, unless it begins to sleep, or to be awake. */
+export function isWorthKeeping(before: WakeRecord | undefined, after: WakeRecord): boolean {
+  if (before === undefined || before.length < KEPT || before.includes(null) || after.at(-1) === null) return true;
+  return isLate(before.at(-1)) !== isLate(after.at(-1)) || sleptLately(before) !== sleptLately(after);
 }
+
+/** It did not come for its last call push, or for neither of the last two as fast as an awake phone: no living phone was at its stored contact. */
+export function sleptLately(record: WakeRecord | undefined): boolean {
+  return record?.at(-1) === null || (isLate(record?.at(-1)) && isLate(record?.at(-2)));
+}
+
+const isLate = (ms: DurationMs | null | undefined): boolean => typeof ms === 'number' && ms > AWAKE_WITHIN;
 
 export function medianMs(record: WakeRecord | undefined): DurationMs | undefined {
   const came = (record ?? []).filter((ms) => ms !== null).sort((a, b) => a - b);

@@ -14,7 +14,7 @@ import { registeredLate } from './wake/end.ts';
 import { legAnswered, legArrived, legDials, legEnded, legRinging } from './wake/legs.ts';
 import { asked } from './wake/stored.ts';
 import type { Wake, WakeEvent } from './wake/types.ts';
-import { pushSettled, registered, retryAt, timePassed } from './wake/waking.ts';
+import { pushSettled, registered, registerRefused, retryAt, timePassed } from './wake/waking.ts';
 
 export { beginWake, takeUpDevice } from './wake/begin.ts';
 export type { WakeStep } from './wake/call-draft.ts';
@@ -60,6 +60,8 @@ function apply(draft: CallDraft, event: WakeEvent): void {
       return legEnded(draft, event);
     case 'Registered':
       return registered(draft, event.contact);
+    case 'RegisterRefused':
+      return registerRefused(draft, event);
     case 'PushSettled':
       return pushSettled(draft, event);
     case 'TimePassed':

@@ -86,6 +86,19 @@ export type PbxEvent =
         readonly misplaced?: boolean;
       };
     }
+  /**
+   * The PBX refused a REGISTER, seen on the wire: nothing is stored of it. `status`: what it answered; a challenge (401) is no refusal.
+   * `uri`: its Contact as on the wire, written by a stranger.
+   */
+  | {
+      readonly type: 'registerRefused';
+      readonly pbx: string;
+      readonly aor: Aor;
+      readonly status: number;
+      readonly at: Instant;
+      readonly uri: string;
+      readonly instanceId?: string;
+    }
   /** Log-out, expiry or a closed socket: the PBX does not say which, so it ends no binding. It proves a REGISTER no earlier than `at − granted`. */
   | {
       readonly type: 'contactRemoved';

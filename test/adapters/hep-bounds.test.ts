@@ -1,7 +1,7 @@
 /** The HEP port is a door: what a stranger sends through it costs a bounded amount of memory and of the main thread's time. */
 import { describe, expect, it } from 'vitest';
 import { parseHep } from '../../adapters/pbx/asterisk/hep-datagram.ts';
-import { RegisterPairs, type WireRegister } from '../../adapters/pbx/asterisk/hep-register.ts';
+import { isRefusal, RegisterPairs, type WireRegister } from '../../adapters/pbx/asterisk/hep-register.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { bytesHeld } from '../support/heap.ts';
 import { hepChunk, hepDatagram, hepOfSip } from '../support/hep.ts';
@@ -27,7 +27,8 @@ function collector() {
   const pairs = new RegisterPairs(clock);
   const take = (bytes: Buffer): WireRegister | undefined => {
     const datagram = parseHep(bytes);
-    return datagram && pairs.take(datagram);
+    const one = datagram && pairs.take(datagram);
+    return one && !isRefusal(one) ? one : undefined;
   };
   return { clock, pairs, take };
 }

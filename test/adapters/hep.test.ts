@@ -5,7 +5,12 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { HepSensor } from '../../adapters/pbx/asterisk/hep.ts';
 import { mayConcernUs, parseHep, passwordMatches } from '../../adapters/pbx/asterisk/hep-datagram.ts';
-import { RegisterPairs, type WireRegister } from '../../adapters/pbx/asterisk/hep-register.ts';
+import {
+  isRefusal,
+  RegisterPairs,
+  type WireRefusal,
+  type WireRegister,
+} from '../../adapters/pbx/asterisk/hep-register.ts';
 import { SECOND } from '../../plugin/core/time.ts';
 import { FakeClock, NOON, settle } from '../support/fake-clock.ts';
 import { hepChunk as chunk, hepDatagram as hep, hepOfSip as sip } from '../support/hep.ts';
@@ -70,18 +75,22 @@ function datagramOf(r: Recorded): Buffer {
 }
 
 /** What a collector reports of these datagrams, one second apart. */
-function reports(...datagrams: Buffer[]): WireRegister[] {
+function outcomes(...datagrams: Buffer[]): (WireRegister | WireRefusal)[] {
   const clock = new FakeClock();
   const pairs = new RegisterPairs(clock);
-  const found: WireRegister[] = [];
+  const found: (WireRegister | WireRefusal)[] = [];
   for (const bytes of datagrams) {
     const datagram = parseHep(bytes);
-    const register = datagram && pairs.take(datagram);
-    if (register) found.push(register);
+    const one = datagram && pairs.take(datagram);
+    if (one) found.push(one);
     clock.jump(SECOND);
   }
   return found;
 }
+
+/** Those that the registrar took. */
+const reports = (...datagrams: Buffer[]): WireRegister[] =>
+  outcomes(...datagrams).filter((r): r is WireRegister => !isRefusal(r));
 
 const REQUEST = [
   'REGISTER sip:example.com SIP/2.0',
@@ -281,6 +290,45 @@ describe('a REGISTER and its 200', () => {
     expect(reports(sip(...REQUEST, 'Contact: <sip:a@h>'), sip(...answer))).toEqual([]);
   });
 
+  const answered = (status: string) => [`SIP/2.0 ${status}`, 'Call-ID: c', 'CSeq: 1 REGISTER'];
+  const contact = 'Contact: <sip:a@h;pn-prid=x>;+sip.instance="<urn:uuid:1>"';
+
+  it.each([
+    ['403 Forbidden', 403],
+    ['404 Not Found', 404],
+    ['503 Service Unavailable', 503],
+    ['600 Busy', 600],
+  ])('a refusal is seen, with its status: %s', (status, refused) => {
+    expect(outcomes(sip(...REQUEST, contact), sip(...answered(status)))).toEqual([
+      { at: NOON + SECOND, aorUser: '1001', refused, wireUri: 'sip:a@h;pn-prid=x', instanceId: 'urn:uuid:1' },
+    ]);
+  });
+
+  it.each([
+    ['a challenge', [contact], '401 Unauthorized'],
+    ['a challenge of a proxy', [contact], '407 Proxy Authentication Required'],
+    ['an Expires that is too brief', [contact], '423 Interval Too Brief'],
+    ['of a log-out', [contact, 'Expires: 0'], '403 Forbidden'],
+    ['of a query', [], '403 Forbidden'],
+    ['with a status that is none', [contact], '4o3 Forbidden'],
+  ])('an answer that refuses no phone tells nothing: %s', (_, lines, status) => {
+    expect(outcomes(sip(...REQUEST, ...lines), sip(...answered(status)))).toEqual([]);
+  });
+
+  it('a refusal of the second try, after a challenge', () => {
+    const again = REQUEST.map((line) => line.replace('CSeq: 1', 'CSeq: 2'));
+    const refused = answered('403 Forbidden').map((line) => line.replace('CSeq: 1', 'CSeq: 2'));
+    const found = outcomes(
+      sip(...REQUEST, contact),
+      sip(...answered('401 Unauthorized')),
+      sip(...again, contact),
+      sip(...refused),
+      // A copy of the answer says nothing new.
+      sip(...refused),
+    );
+    expect(found).toMatchObject([{ refused: 403 }]);
+  });
+
   it.each([
     ['10 s later it counts', 10 * SECOND, 0, 1],
     ['a moment more and it does not', 10 * SECOND + 1, 0, 0],
@@ -426,7 +474,7 @@ describe('hostile datagrams', () => {
 describe('the collector', () => {
   let clock: FakeClock;
   let logged: string[];
-  let seen: WireRegister[];
+  let seen: (WireRegister | WireRefusal)[];
   let sensor: HepSensor;
   let phone: Socket;
   const others: Socket[] = [];

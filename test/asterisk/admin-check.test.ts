@@ -16,6 +16,7 @@ import { freeUdpPort, shipped } from '../support/scene.ts';
 import { SipPhone } from '../support/sip-phone/index.ts';
 
 const CLI = fileURLToPath(new URL('../../plugin/cli.ts', import.meta.url));
+const OLD_DIALPLAN = fileURLToPath(new URL('./fixtures/pushwake-extensions-0.1.0.conf', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'pushwake-check-'));
 const file = join(folder, 'pushwake.yaml');
 const healthyUser = { rewriteContact: true } as const;
@@ -156,7 +157,19 @@ const ROWS: readonly Row[] = [
     what: 'the dialplan is not included',
     edit: ['extensions.conf', /#include "snippet-pushwake-extensions.conf"/, ''],
     cli: DIALPLAN,
-    names: [/^fail pbx\.office dialplan: context pushwake, pushwake-dial, .*, pushwake-header is missing/],
+    names: [/^fail pbx\.office dialplan: context pushwake, pushwake-device, .*, pushwake-header is missing/],
+  },
+  {
+    what: 'the file of 0.1.0 is still there',
+    edit: ['snippet-pushwake-extensions.conf', /[\s\S]*/, readFileSync(OLD_DIALPLAN, 'utf8').replaceAll('$', '$$$$')],
+    cli: DIALPLAN,
+    names: [/^warn pbx\.office dialplan: pushwake-extensions\.conf is an old copy: this pushwake came with v\d+/],
+  },
+  {
+    what: 'the file is of another version',
+    edit: ['snippet-pushwake-extensions.conf', /^exten => v\d+,/m, 'exten => v1,'],
+    cli: DIALPLAN,
+    names: [/^warn pbx\.office dialplan: pushwake-extensions\.conf is v1, and this pushwake came with v\d+$/],
   },
   ...[
     'pushwake-legs',
@@ -166,17 +179,17 @@ const ROWS: readonly Row[] = [
     'pushwake-fallback',
     'pushwake-header',
   ].map((context) => ({
-    what: `context ${context} is missing, as in an old copy`,
+    what: `context ${context} is missing`,
     edit: ['snippet-pushwake-extensions.conf', `[${context}]`, `[${context}-gone]`] as const,
     cli: DIALPLAN,
     names: [new RegExp(`^fail pbx\\.office dialplan: context ${context} is missing`)],
   })),
-  {
-    what: 'the dialplan asks another application',
-    edit: ['snippet-pushwake-extensions.conf', 'PUSHWAKE_APP=pushwake', 'PUSHWAKE_APP=other'],
+  ...['PUSHWAKE_APP=pushwake', 'UNAVAILABLE,__PUSHWAKE_APP=pushwake'].map((line) => ({
+    what: `the dialplan asks another application in ${line}`,
+    edit: ['snippet-pushwake-extensions.conf', line, line.replace('=pushwake', '=other')] as const,
     cli: DIALPLAN,
     names: [/^fail pbx\.office dialplan: it asks the Stasis application other, and pushwake’s is pushwake$/],
-  },
+  })),
   {
     what: 'a burst of events makes PJSIP refuse calls',
     edit: ['pjsip.conf', 'taskprocessor_overload_trigger=pjsip_only', 'taskprocessor_overload_trigger=global'],
@@ -297,7 +310,7 @@ describe('an Asterisk as the getting-started page sets it up', () => {
         expect.stringMatching(/^Asterisk version: \d+\./),
         expect.stringMatching(/^clocks: Asterisk’s differs from ours by less than 1 s$/),
         expect.stringMatching(/^modules: all \d+ that are needed are running$/),
-        expect.stringMatching(/^dialplan: all \d+ contexts are loaded$/),
+        expect.stringMatching(/^dialplan: all \d+ contexts are loaded, version v\d+$/),
         'accounts: 2 of 2 have every setting as it should be',
       ]),
     );

@@ -195,3 +195,65 @@ describe('a stored contact that lives', () => {
     expect(ms).toBeLessThan(1_500); // well before the 1.8 s the dialplan would wait; a busy machine is slow
   });
 });
+
+/** ADR 0051. What lies in a suspended phone's buffer cannot be taken back. */
+describe('a phone that is suspended, its socket open', () => {
+  const USERS = [
+    ['1021', 'tls'],
+    ['1022', 'tcp'],
+    ['1023', 'udp'],
+  ] as const;
+
+  /** Its push lets it run again after 700 ms, and it registers by the connection that it has. */
+  async function resumesByPush(mobile: Mobile, nth: number): Promise<void> {
+    await mobile.callPush(nth);
+    await untilTime(700);
+    mobile.phone.resume();
+    await mobile.phone.register({ contactParams: mobile.identity.params, newCallId: true });
+  }
+
+  /** One call that wakes it and is answered. */
+  async function isWoken(mobile: Mobile, nth: number): Promise<void> {
+    mobile.phone.suspend();
+    const call = await caller.call(mobile.phone.user);
+    await resumesByPush(mobile, nth);
+    expect((await call.done).status).toBe(200);
+    await call.hangup();
+    await wakeOver(scene, await mobile.callId(nth));
+    expect(mobile.phone.incoming, mobile.phone.log.timeline()).toHaveLength(nth);
+  }
+
+  it('slept at its last calls: one that is over when it runs again leaves it nothing to read, one that waits rings once', async () => {
+    const mobiles = await Promise.all(
+      USERS.map(async ([user, transport]) => {
+        const mobile = await Mobile.install(scene, user, { transport, answer: { kind: 'auto' } });
+        await mobile.bind();
+        return mobile;
+      }),
+    );
+    await Promise.all(
+      mobiles.map(async (mobile) => {
+        await isWoken(mobile, 1);
+        await isWoken(mobile, 2);
+        // No longer fresh.
+        await untilTime(2_200);
+        mobile.phone.suspend();
+        const call = await caller.call(mobile.phone.user);
+        await mobile.callPush(3);
+        await untilTime(700);
+        call.cancel();
+        await call.done;
+        await wakeOver(scene, await mobile.callId(3));
+        mobile.phone.resume();
+        await untilTime(300);
+        expect(mobile.phone.incoming, mobile.phone.log.timeline()).toHaveLength(2);
+        mobile.phone.suspend();
+        const next = await caller.call(mobile.phone.user);
+        await resumesByPush(mobile, 4);
+        expect((await next.done).status).toBe(200);
+        await next.hangup();
+        expect(mobile.phone.incoming, mobile.phone.log.timeline()).toHaveLength(3);
+      }),
+    );
+  });
+});

@@ -23,6 +23,11 @@ it.each<[printed: string, of: CallStep]>([
   ['REGISTER seen by hep', { step: 'registerSeen', sensor: 'hep' }],
   ['registered', { step: 'registered', device, proved: true }],
   ['registered (a new contact of the account, taken for this device)', { step: 'registered', device, proved: false }],
+  ['REGISTER refused by the pbx (403)', { step: 'registerRefused', device, status: 403, proved: true }],
+  [
+    'REGISTER refused by the pbx (503; it named no device that is known)',
+    { step: 'registerRefused', device, status: 503, proved: false },
+  ],
   ['registered where its stored contact is being rung, waiting for that', { step: 'storedIsRung', device }],
   ['cannot be dialled (the character &)', { step: 'notDialable', device, reason: 'the character &' }],
   ['dialled', { step: 'dialled', device }],

@@ -9,6 +9,7 @@ import { DAY, HOUR, type Instant, instant, plus } from '../../plugin/core/time.t
 import { Token } from '../../plugin/core/token.ts';
 import type * as wakeCore from '../../plugin/core/wake.ts';
 import type { StoredContact, Wake, WakeDevice, WakeEffect, WakeEvent } from '../../plugin/core/wake.ts';
+import type { WakeRecord } from '../../plugin/core/wake-record.ts';
 
 export type WakeCore = Pick<typeof wakeCore, 'beginWake' | 'stepWake' | 'wakeDueAt' | 'parseRef'>;
 
@@ -18,7 +19,14 @@ const NAMES = ['A', 'B', 'C'] as const;
 export type Name = (typeof NAMES)[number];
 
 /** What the PBX still holds for a device. `old`: registered an hour ago; `new`: a moment ago. */
-export type Held = 'nothing' | 'udp old' | 'udp new' | 'tls' | 'udp behind an edge' | 'udp that cannot be dialled';
+export type Held =
+  | 'nothing'
+  | 'udp old'
+  | 'udp new'
+  | 'tls'
+  | 'tls new'
+  | 'udp behind an edge'
+  | 'udp that cannot be dialled';
 
 export interface Setup {
   readonly devices?: number;
@@ -36,6 +44,8 @@ export interface Setup {
   readonly oneToken?: boolean;
   /** Who came for an earlier round of this call. */
   readonly awake?: readonly Name[];
+  /** How fast the devices came for their last calls, in ms; null: not at all. */
+  readonly wakes?: WakeRecord;
 }
 
 const idOf = (name: Name) => name.toLowerCase().repeat(16) as BindingId;
@@ -51,10 +61,10 @@ export function uriOf(name: Name, o: { transport?: string; port?: number; user?:
 }
 
 function contactOf(name: Name, held: Exclude<Held, 'nothing'>): StoredContact {
-  const grantedAt = held === 'udp new' ? plus(T0, -5_000) : plus(T0, -HOUR);
+  const grantedAt = held.endsWith('new') ? plus(T0, -5_000) : plus(T0, -HOUR);
   return {
     uri: uriOf(name, {
-      transport: held === 'tls' ? 'tls' : 'udp',
+      transport: held.startsWith('tls') ? 'tls' : 'udp',
       ...(held === 'udp that cannot be dialled' ? { user: '10,01' } : {}),
     }),
     expiresAt: plus(grantedAt, DAY),
@@ -62,10 +72,10 @@ function contactOf(name: Name, held: Exclude<Held, 'nothing'>): StoredContact {
   };
 }
 
-function bindingOf(name: Name, held: Held, oneToken = false): Binding {
+function bindingOf(name: Name, held: Held, oneToken = false, wakes?: WakeRecord): Binding {
   const target = (token: string) => ({ provider: 'apns', app: 'TEAM.com.example.phone', token: new Token(token) });
   const targets: Targets = { call: target(voip(name)), other: target(oneToken ? voip(name) : other(name)) };
-  const seenAt = held === 'udp new' ? plus(T0, -5_000) : plus(T0, -HOUR);
+  const seenAt = held.endsWith('new') ? plus(T0, -5_000) : plus(T0, -HOUR);
   return {
     id: idOf(name),
     createdAt: plus(T0, -DAY),
@@ -77,6 +87,7 @@ function bindingOf(name: Name, held: Held, oneToken = false): Binding {
     endsAt: plus(seenAt, 7 * DAY),
     sent: [],
     unansweredWakes: 0,
+    ...(wakes && { wakes }),
   };
 }
 
@@ -135,7 +146,7 @@ export class Game {
       aor: AOR,
       version: 1,
       tombstones: [],
-      bindings: names.map((name) => bindingOf(name, setup.held?.[name] ?? 'nothing', setup.oneToken)),
+      bindings: names.map((name) => bindingOf(name, setup.held?.[name] ?? 'nothing', setup.oneToken, setup.wakes)),
     };
     const arrival = { pbx: 'office', aor: AOR, wakeLeg: WAKE_LEG, callId: 'call', stem: 'w00000000', startedAt: T0 };
     const begun = core.beginWake(
@@ -428,6 +439,53 @@ export const ROWS: readonly Row[] = [
     events: [],
     rings: [],
     told: [],
+  },
+  ...(
+    [
+      ['did not come for its last call', [1_700, null], []],
+      ['came late for its last two calls: asleep, and woken by its pushes', [20, 900, 1_700], []],
+      ['came late for its last call only', [20, 1_700], ['A stored']],
+      ['came late once, and was awake at its last call', [1_700, 1_700, 20], ['A stored']],
+      ['has had one call, and came late', [1_700], ['A stored']],
+    ] as const
+  ).map(
+    ([what, wakes, rings]): Row => ({
+      sentence: `a stored TLS contact of a phone that ${what}: ${rings.length > 0 ? 'rung at once' : 'waits for the push'}`,
+      setup: { held: { A: 'tls' }, wakes },
+      events: [],
+      rings,
+      told: [],
+    }),
+  ),
+  {
+    sentence: '… it registers, on the same connection: one INVITE, none lies in a buffer',
+    setup: { held: { A: 'tls' }, wakes: [null] },
+    events: ['A registers again', 'A rings', 'time up'],
+    rings: ['A device'],
+    ended: ['A stored 44'],
+    told: [],
+  },
+  {
+    sentence: '… its push fails: what is stored is rung now',
+    setup: { held: { A: 'tls' }, wakes: [null] },
+    events: ['A push failed'],
+    rings: ['A stored'],
+    told: [],
+  },
+  {
+    sentence: '… it registered a moment ago: rung at once',
+    setup: { held: { A: 'tls new' }, wakes: [null] },
+    events: [],
+    rings: ['A stored'],
+    told: [],
+  },
+  {
+    sentence: '… the caller hangs up before: it was never dialled',
+    setup: { held: { A: 'tls' }, wakes: [null] },
+    events: ['wait 1000', 'caller cancels'],
+    rings: [],
+    told: ['A cancelled'],
+    outcome: 'cancelled',
   },
   {
     sentence: 'a PBX that does not say what it holds takes the plain path, and who was pushed is told',

@@ -249,6 +249,49 @@ describe('pnm', () => {
       await proxy.close();
     });
 
+    it('over HTTP/1.1, that died while they were idle: a call finds out within a second, its next try goes on a new one', async () => {
+      const there = registered(await startPnmStandIn({ http1: true }));
+      more.push(there);
+      const proxy = await TcpProxy.start(there.endpoint.port);
+      const one = make({ endpoint: { ...there.endpoint, port: proxy.port } });
+      // Three connections are kept, and a firewall forgets them all.
+      await Promise.all([1, 2, 3].map(() => send('call', TARGETS, one)));
+      const before = there.requests;
+      proxy.stall();
+      proxy.stallNew = false;
+      const swallowed = send('call', TARGETS, one);
+      await settle(5);
+      await clock.advance(999);
+      expect(await Promise.race([swallowed, settle(5).then(() => 'waits')])).toBe('waits');
+      await clock.advance(1);
+      const now = await Promise.race([swallowed, settle(5).then(() => 'waits')]);
+      expect(now).toEqual({ kind: 'retryLater', reason: 'connection lost', unsure: true });
+      // All three are given up: a second dead one would cost the call another second.
+      expect(await send('call', TARGETS, one)).toMatchObject({ kind: 'accepted' });
+      expect(there.requests).toBe(before + 1);
+      await one.close();
+      await proxy.close();
+    });
+
+    it('over HTTP/1.1: a new connection, and a push that nobody waits for, have the whole time', async () => {
+      const there = registered(await startPnmStandIn({ http1: true }));
+      more.push(there);
+      const one = make({ endpoint: there.endpoint });
+      for (const purpose of ['call', 'cancel'] as const) {
+        // The call goes out on a new connection, the closing word on the one that is kept.
+        if (purpose === 'cancel') await send('call', TARGETS, one);
+        const seen = there.requests;
+        there.next('hang');
+        const slow = send(purpose, TARGETS, one);
+        await there.received(seen + 1);
+        await clock.advance(4_999);
+        expect(await Promise.race([slow, settle(5).then(() => 'waits')])).toBe('waits');
+        await clock.advance(1);
+        expect(await slow).toMatchObject({ reason: 'no answer in time' });
+      }
+      await one.close();
+    });
+
     it.each([
       ['over HTTP/2', false],
       ['over HTTP/1.1', true],

@@ -357,7 +357,7 @@ describe('webpush', () => {
         clock,
       });
       more.push(client);
-      const request = { method: 'POST' as const, path: '/', headers: {}, body: '' };
+      const request = { method: 'POST' as const, path: '/', headers: {}, body: '', isAwaited: true };
       expect(await client.exchange(request, never)).toEqual({ noAnswer: 'cannot connect', code: 'ENOTPUBLIC' });
       expect(there.connectionsEver).toBe(0);
     });

@@ -64,6 +64,11 @@ export class EndingScene {
     await settle(3);
   }
 
+  /** The PBX refuses the phone's REGISTER. */
+  async isRefused(status: number, uri = contactUri({ port: 40_002 })): Promise<void> {
+    await this.site.tell({ type: 'registerRefused', pbx: 'office', aor: AOR, status, at: this.site.clock.now(), uri });
+  }
+
   async rings(which: 'device' | 'stored' = 'device'): Promise<void> {
     await this.site.tell({ type: 'legRinging', pbx: 'office', ref: REFS[which] });
   }
@@ -536,6 +541,50 @@ export const ENDINGS: readonly Ending[] = [
   },
 
   // SIP.
+  ...(
+    [
+      ['403', 403, undefined, /^The phone woke, and the PBX refused its REGISTER \(403\)/, /max_contacts/],
+      [
+        '403, without a word of its device',
+        403,
+        'sip:1001@192.0.2.8:41000;transport=tls',
+        /^A phone of this account woke, and the PBX refused its REGISTER \(403\)/,
+        /max_contacts/,
+      ],
+      ['404', 404, undefined, /refused its REGISTER \(404\)/, /knows no such account/],
+      ['503', 503, undefined, /refused its REGISTER \(503\)/, /overloaded/],
+    ] as const
+  ).map(
+    ([what, status, uri, cause, remedy]): Ending => ({
+      what: `woken, and the PBX refuses its REGISTER (${what})`,
+      happens: async (s) => {
+        await s.calls();
+        await s.after(2);
+        await s.isRefused(status, uri);
+        await s.after(18);
+        await s.timeIsUp();
+      },
+      end: /nobody answered in time after 20\.0 s/,
+      status: 'NOBODY',
+      missed: 'gave-up',
+      cause,
+      remedy,
+    }),
+  ),
+  {
+    what: 'the PBX refuses the first REGISTER and takes the second: answered',
+    happens: async (s) => {
+      await s.calls();
+      await s.after(1);
+      await s.isRefused(503);
+      await s.after(1);
+      await s.comes();
+      await s.rings();
+      await s.answers();
+    },
+    end: /: answered after 2\.0 s/,
+    status: 'WOKEN',
+  },
   {
     what: 'woken and dialled, and no 180 came back',
     happens: async (s) => {

@@ -33,6 +33,22 @@ describe('a call', () => {
     expect(site.traces.find(AOR)[0]).toMatchObject({ outcome: 'answered' });
   });
 
+  it('a stored contact that was held back: how fast the phone is counts from its INVITE', async () => {
+    const uri = contactUri();
+    site.record = recordOf(bindingEndingIn(6 * DAY, MONDAY, { wakes: [1_700, 1_700] }));
+    site.pbx.restore([{ pbx: 'office', aor: AOR, uri, expiresAt: plus(MONDAY, HOUR - MINUTE) }]);
+    await site.call();
+    await site.tell(leg('stored'), leg('device'));
+    expect(site.orders('ring'), 'it slept lately, so the push goes first').toEqual([]);
+    await site.clock.advance(1_800);
+    await site.tell({ type: 'legDials', pbx: 'office', legId: 'stored' });
+    await site.clock.advance(40);
+    await site.tell({ type: 'legRinging', pbx: 'office', ref: REFS.stored });
+    await site.tell({ type: 'legAnswered', pbx: 'office', legId: 'stored' });
+    await settle(5);
+    expect(site.record?.bindings[0]?.wakes).toEqual([1_700, 1_700, 40]);
+  });
+
   it.each([2 * DAY, -2 * DAY])('takes the time it takes when the wall clock is set by %d ms meanwhile', async (ms) => {
     const { other } = apnsPair();
     const course = async (at: WaitingSite, jump: number) => {

@@ -38,6 +38,8 @@ export interface SceneOptions {
   readonly extra?: Readonly<Record<string, string>>;
   /** YAML lines under `policy:`. */
   readonly policy?: string;
+  /** The file of our dialplan. Default: the shipped one. */
+  readonly dialplan?: string;
   /** The dialplan asks a second node, `pushwake-b`, when the first does not answer. */
   readonly twoNodes?: boolean;
   /** Ports in place of those of its slot. */
@@ -122,7 +124,7 @@ export class Scene extends PbxScene {
         ...(options.extra && { extra: options.extra }),
         snippets: [
           {
-            file: shipped('pushwake-extensions.conf'),
+            file: options.dialplan ?? shipped('pushwake-extensions.conf'),
             into: 'extensions.conf',
             ...(options.twoNodes ? { replace: [[';2;', '']] as const } : {}),
           },

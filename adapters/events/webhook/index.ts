@@ -30,7 +30,7 @@ export function create(input: unknown, { clock, name }: AdapterDeps): EventSink 
     async send(event, signal) {
       const body = JSON.stringify(event);
       const headers = { 'content-type': 'application/json', ...sign(options.secret, event.id, clock.now(), body) };
-      const answer = await client.exchange({ method: 'POST', path, headers, body }, signal);
+      const answer = await client.exchange({ method: 'POST', path, headers, body, isAwaited: false }, signal);
       if ('noAnswer' in answer) return 'later';
       const { status } = answer;
       if (status >= 200 && status < 300) return 'taken';

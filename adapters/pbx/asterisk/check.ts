@@ -3,6 +3,7 @@ import { instant } from '../../../plugin/core/time.ts';
 import type { CheckDeps, Finding } from '../../../plugin/ports/finding.ts';
 import { clockFinding, reasonOf } from '../../shared/findings.ts';
 import { checkAccounts } from './check-accounts.ts';
+import { checkDialplan } from './check-dialplan.ts';
 import { checkHep } from './check-hep.ts';
 import { checkHints } from './check-hints.ts';
 import type { AsteriskOptions } from './options.ts';
@@ -43,34 +44,6 @@ const MODULES: readonly (readonly [name: string, why: string])[] = [
   ['func_pjsip_aor', 'the fallback of the dialplan'],
   ['func_pjsip_contact', 'the fallback of the dialplan'],
 ];
-
-const CONTEXTS: readonly (readonly [context: string, extension: string])[] = [
-  ['pushwake', '1001'],
-  ['pushwake-dial', '1001'],
-  ['pushwake-visit', 's'],
-  ['pushwake-go', 'g0'],
-  ['pushwake-wake', 's'],
-  ['pushwake-aors', 's'],
-  ['pushwake-aor', '1001'],
-  ['pushwake-legs', 'wake'],
-  ['pushwake-answered', 's'],
-  ['pushwake-front', 's'],
-  ['pushwake-device', 'w1'],
-  ['pushwake-stored', 'w1'],
-  ['pushwake-ring', 'w1'],
-  ['pushwake-late', 'w1'],
-  ['pushwake-own', 's'],
-  ['pushwake-fallback', 's'],
-  ['pushwake-predial', 's'],
-  ['pushwake-before', 's'],
-  ['pushwake-header', 's'],
-];
-
-const INCLUDE =
-  'copy config/asterisk/pushwake-extensions.conf to /etc/asterisk, write #include "pushwake-extensions.conf" at the end of extensions.conf, then `dialplan reload`';
-
-/** How many lines of the context are read to find the application's name; with two nodes it stands there twice. */
-const LINES_READ = 24;
 
 export async function* check(options: AsteriskOptions, deps: CheckDeps): AsyncIterable<Finding> {
   const ari = new AriProbe(options, deps.timeoutMs);
@@ -213,37 +186,7 @@ async function* checkApplication(ari: AriProbe, { app }: AsteriskOptions, deps: 
   }
 }
 
-// ── Dialplan and settings ────────────────────────────────────────────────────────────────────────────────────────────
-
-async function checkDialplan(channel: ProbeChannel, { app }: AsteriskOptions): Promise<Finding[]> {
-  const what = 'dialplan';
-  const answers = await Promise.all(
-    CONTEXTS.map(([context, extension]) => channel.read(`DIALPLAN_EXISTS(${context},${extension},1)`)),
-  );
-  if (answers.every((a) => a === undefined)) {
-    const remedy = '`module load func_dialplan.so` and check again, or run `asterisk -rx "dialplan show pushwake"`';
-    return [{ level: 'warn', what, found: 'its contexts cannot be seen without func_dialplan.so', remedy }];
-  }
-  const missing = CONTEXTS.filter((_, i) => answers[i] !== '1').map(([context]) => context);
-  if (missing.length > 0) {
-    const found = `context ${missing.join(', ')} is missing`;
-    return [
-      { level: 'fail', what, found, remedy: missing.length < CONTEXTS.length ? `${INCLUDE}; an old copy?` : INCLUDE },
-    ];
-  }
-  for (const context of ['pushwake-wake', 'pushwake-visit']) {
-    const lines = await Promise.all(
-      Array.from({ length: LINES_READ }, (_, i) => channel.read(`AST_CONFIG(extensions.conf,${context},same,${i})`)),
-    );
-    const named = lines.flatMap((line) => /PUSHWAKE_APP=([A-Za-z0-9_-]+)/.exec(line ?? '')?.[1] ?? []);
-    if (named.length > 0 && !named.includes(app)) {
-      const remedy = 'make `app` of pushwake.yaml and PUSHWAKE_APP of pushwake-extensions.conf the same';
-      const found = `it asks the Stasis application ${named.join(', ')}, and pushwake’s is ${app}`;
-      return [{ level: 'fail', what, found, remedy }];
-    }
-  }
-  return [{ level: 'ok', what, found: `all ${CONTEXTS.length} contexts are loaded` }];
-}
+// ── Settings ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Asterisk counts the queue of ARI's events as a reason for PJSIP to refuse requests, unless it is configured otherwise. */
 async function checkOverload(ari: AriProbe, channel: ProbeChannel | undefined): Promise<Finding[]> {

@@ -67,10 +67,16 @@ export function passwordMatches(expected: string, given: Buffer | undefined): bo
   return timingSafeEqual(digest(expected), digest(given ?? ''));
 }
 
-/** Whether the payload is worth reading at all: a REGISTER or a 200. */
+/** Whether the payload is worth reading at all: a REGISTER, a 200, or a refusal. */
 export function mayConcernUs(payload: Buffer): boolean {
   const start = payload.toString('latin1', 0, 12);
-  return start.startsWith('REGISTER ') || start === 'SIP/2.0 200 ';
+  return start.startsWith('REGISTER ') || start === 'SIP/2.0 200 ' || refusalIn(start) !== undefined;
+}
+
+/** The status of an answer that refuses; a challenge (401, 407) or "too brief" (423) is answered by the same REGISTER, put right. */
+export function refusalIn(startLine: string): number | undefined {
+  const status = Number(/^SIP\/2\.0 ([3-6]\d\d) /.exec(startLine)?.[1]);
+  return Number.isInteger(status) && status !== 401 && status !== 407 && status !== 423 ? status : undefined;
 }
 
 function addressOf(bytes: Buffer): string {

@@ -1,5 +1,5 @@
 /**
- * Reads registrations from HEP: a datagram becomes a SIP message, a REGISTER and its 200 become one fact. Pure; everything that is no
+ * Reads registrations from HEP: a datagram becomes a SIP message, a REGISTER and its answer become one fact. Pure; everything that is no
  * REGISTER is dropped unread. A datagram is a hint (anybody on the network may send one): what follows from it is confirmed
  * by the PBX's contact store elsewhere.
  */
@@ -9,7 +9,7 @@ import { bytesOfText, detached } from '../../../plugin/core/detached.ts';
 import { splitUri, unescapeUri } from '../../../plugin/core/sip-contact.ts';
 import { between, type DurationMs, HOUR, type Instant, SECOND } from '../../../plugin/core/time.ts';
 import type { Clock } from '../../../plugin/ports/clock.ts';
-import { type HepDatagram, mayConcernUs } from './hep-datagram.ts';
+import { type HepDatagram, mayConcernUs, refusalIn } from './hep-datagram.ts';
 import { type SipHeaders, sipHeaders } from './sip-headers.ts';
 import { storedAmong } from './stored-as.ts';
 
@@ -59,6 +59,19 @@ export interface WireRegister {
  */
 const LATE_AT_MOST: DurationMs = 5 * SECOND;
 
+/** One REGISTER that the registrar refused. */
+export interface WireRefusal {
+  readonly at: Instant;
+  readonly aorUser: string;
+  /** What it answered. */
+  readonly refused: number;
+  /** The first contact that it asked for. */
+  readonly wireUri: string;
+  readonly instanceId?: string;
+}
+
+export const isRefusal = (read: WireRegister | WireRefusal): read is WireRefusal => 'refused' in read;
+
 const MAX_WAIT: DurationMs = 10 * SECOND;
 const MAX_WAITING = 10_000;
 /** Bytes for pending REGISTERs: room for 5,000 of the usual size without an answer. */
@@ -88,7 +101,7 @@ interface Stored {
 }
 
 /**
- * Joins each REGISTER with its 200. Bounded in number, bytes and time: what is not answered within 10 s, or is too much, is
+ * Joins each REGISTER with its answer. Bounded in number, bytes and time: what is not answered within 10 s, or is too much, is
  * forgotten, the oldest first; a stored form is forgotten with the contact's expiry.
  */
 export class RegisterPairs {
@@ -123,7 +136,7 @@ export class RegisterPairs {
     return this.#stored.size;
   }
 
-  take(datagram: HepDatagram): WireRegister | undefined {
+  take(datagram: HepDatagram): WireRegister | WireRefusal | undefined {
     const { payload } = datagram;
     if (!mayConcernUs(payload)) return undefined;
     const isRequest = payload[0] === 'R'.charCodeAt(0);
@@ -142,7 +155,11 @@ export class RegisterPairs {
     if (!request || request.cseq !== Number(cseq[1])) return undefined;
     this.#waiting.delete(callId);
     if (nowMs - request.sinceMs > MAX_WAIT) return undefined;
-    return this.#register(request, headers, callId, nowMs, this.#at(datagram.sentEpochMs));
+    const at = this.#at(datagram.sentEpochMs);
+    const refused = refusalIn(payload.toString('latin1', 0, 12));
+    return refused === undefined
+      ? this.#register(request, headers, callId, nowMs, at)
+      : this.#refusal(request.headers, refused, at);
   }
 
   #at(sentEpochMs: number | undefined): Instant {
@@ -153,6 +170,21 @@ export class RegisterPairs {
     return lateMs > 0 && lateMs <= LATE_AT_MOST ? at : now;
   }
 
+  /** Undefined: it asked for no contact, so that no phone waits for it. */
+  #refusal(headers: SipHeaders, refused: number, at: Instant): WireRefusal | undefined {
+    const to = accountOf(headers);
+    const [contact] = parseContacts((headers.get('contact') ?? []).join()).contacts;
+    if (!to || !contact || (contact.expires ?? seconds(headers.get('expires')?.[0])) === 0) return undefined;
+    const { instanceId } = contact;
+    return {
+      at,
+      aorUser: to.user,
+      refused,
+      wireUri: detached(contact.uri),
+      ...(instanceId === undefined ? {} : { instanceId: detached(instanceId) }),
+    };
+  }
+
   #register(
     request: Waiting,
     answer: SipHeaders,
@@ -160,9 +192,9 @@ export class RegisterPairs {
     nowMs: number,
     at: Instant,
   ): WireRegister | undefined {
-    const to = parseSipUri(parseContacts(request.headers.get('to')?.[0] ?? '').contacts[0]?.uri ?? '');
-    if (!to?.user) return undefined;
-    const aorUser = detached(unescapeUri(to.user));
+    const to = accountOf(request.headers);
+    if (!to) return undefined;
+    const aorUser = to.user;
     const asked = parseContacts((request.headers.get('contact') ?? []).join());
     const held = parseContacts((answer.get('contact') ?? []).join()).contacts;
     const expires = seconds(request.headers.get('expires')?.[0]);
@@ -178,7 +210,7 @@ export class RegisterPairs {
     return {
       at,
       aorUser,
-      realm: detached(to.host.toLowerCase()),
+      realm: to.host,
       contacts,
       granted: held.map((c) => ({ uri: c.uri, ...granted(c) })),
       callId,
@@ -246,6 +278,11 @@ export class RegisterPairs {
       this.#stored.delete(aorUser);
     }
   }
+}
+
+function accountOf(headers: SipHeaders): { readonly user: string; readonly host: string } | undefined {
+  const to = parseSipUri(parseContacts(headers.get('to')?.[0] ?? '').contacts[0]?.uri ?? '');
+  return to?.user ? { user: detached(unescapeUri(to.user)), host: detached(to.host.toLowerCase()) } : undefined;
 }
 
 /**

@@ -8,7 +8,7 @@ import { lookup } from 'node:dns/promises';
 import { type DurationMs, MINUTE, SECOND } from '../../../plugin/core/time.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
 import { mayConcernUs, parseHep, passwordMatches } from './hep-datagram.ts';
-import { RegisterPairs, type WireRegister } from './hep-register.ts';
+import { isRefusal, RegisterPairs, type WireRefusal, type WireRegister } from './hep-register.ts';
 
 export interface HepOptions {
   /** `host:port`, `[v6]:port`. */
@@ -43,7 +43,7 @@ export class HepSensor {
   };
   readonly #options: HepOptions;
   readonly #deps: AdapterDeps;
-  readonly #report: (register: WireRegister) => void;
+  readonly #report: (read: WireRegister | WireRefusal) => void;
   readonly #pairs: RegisterPairs;
   #in: Socket | undefined;
   #out: Socket | undefined;
@@ -51,7 +51,7 @@ export class HepSensor {
   #cancelOut: (() => void) | undefined;
   #stopped = false;
 
-  constructor(options: HepOptions, deps: AdapterDeps, report: (register: WireRegister) => void) {
+  constructor(options: HepOptions, deps: AdapterDeps, report: (read: WireRegister | WireRefusal) => void) {
     this.#options = options;
     this.#deps = deps;
     this.#report = report;
@@ -98,10 +98,10 @@ export class HepSensor {
         this.#deps.log.warn({ pbx: this.#deps.name }, 'hep datagram with a wrong capture_password dropped');
       return;
     }
-    const register = this.#pairs.take(datagram);
-    if (!register) return;
-    this.counters.registers++;
-    this.#report(register);
+    const read = this.#pairs.take(datagram);
+    if (!read) return;
+    if (!isRefusal(read)) this.counters.registers++;
+    this.#report(read);
   }
 
   #passOn(bytes: Buffer): void {

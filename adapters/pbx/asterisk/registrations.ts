@@ -12,7 +12,7 @@ import { CALL_DEADLINE, CALM_DEADLINE } from './deadlines.ts';
 import { contactObjectId } from './dial.ts';
 import { Hearing } from './hearing.ts';
 import { HepSensor } from './hep.ts';
-import type { WireRegister } from './hep-register.ts';
+import { isRefusal, type WireRefusal, type WireRegister } from './hep-register.ts';
 import type { AsteriskOptions } from './options.ts';
 import { type Removal, Removals } from './removals.ts';
 import type { AriFact } from './translate.ts';
@@ -59,7 +59,7 @@ export class Registrations {
     const { clock } = deps;
     this.#o = options;
     this.#clock = clock;
-    this.#hep = hep && new HepSensor(hep, deps, (register) => this.#wireRegister(register));
+    this.#hep = hep && new HepSensor(hep, deps, (read) => this.#onWire(read));
     this.#removals = new Removals(clock, (removal) => this.#removed(removal));
     this.#shown = new ShownContacts(clock);
     this.#wire = new WireFacts({
@@ -162,9 +162,23 @@ export class Registrations {
     });
   }
 
-  #wireRegister(r: WireRegister): void {
-    const aor = this.#aor(r.aorUser);
-    if (aor && !this.#stopped) void this.#wire.take(aor, r);
+  #onWire(read: WireRegister | WireRefusal): void {
+    const aor = this.#aor(read.aorUser);
+    if (!aor || this.#stopped) return;
+    if (!isRefusal(read)) return void this.#wire.take(aor, read);
+    // Anybody can be refused, as often as they like: only a call that waits wants to know.
+    if (!this.#waiting.has(aor)) return;
+    const { at, refused: status, wireUri: uri, instanceId } = read;
+    const { pbx } = this.#o;
+    this.#o.say({
+      type: 'registerRefused',
+      pbx,
+      aor,
+      status,
+      at,
+      uri,
+      ...(instanceId === undefined ? {} : { instanceId }),
+    });
   }
 
   #removed({ aor, uri, at }: Removal): void {

@@ -67,7 +67,7 @@ export type CallFact =
 export const LATE = 'late-';
 
 /** A name that a dial string takes unescaped. */
-const ENDPOINT = /^[0-9A-Za-z._~+*#-]{1,128}$/;
+const ENDPOINT = /^[0-9A-Za-z._~+*#%-]{1,128}$/;
 
 type Json = Record<string, unknown>;
 

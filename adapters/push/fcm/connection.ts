@@ -10,10 +10,11 @@ import { Agent } from 'node:https';
 import { deleteApp, initializeApp } from 'firebase-admin/app';
 import { getMessaging, type Messaging } from 'firebase-admin/messaging';
 import { JWT } from 'google-auth-library';
-import { type DurationMs, MINUTE, SECOND } from '../../../plugin/core/time.ts';
+import { MINUTE } from '../../../plugin/core/time.ts';
 import type { Token } from '../../../plugin/core/token.ts';
 import type { Clock } from '../../../plugin/ports/clock.ts';
 import type { GiveUp } from '../../../plugin/ports/push-provider.ts';
+import { closeIdle, DOUBTED_AFTER } from '../../shared/alive.ts';
 import type { Endpoint, ServiceAccount } from './options.ts';
 import { type FcmAnswer, readFailure } from './outcome.ts';
 import type { FcmMessage } from './payload.ts';
@@ -49,16 +50,10 @@ function onCreated(event: unknown): void {
   if (request instanceof ClientRequest) opened.getStore()?.add(request);
 }
 
-/**
- * HTTP/1.1 has no PING: a kept connection whose other end went away without a word is as silent as a service that takes its time. Google
- * answers in 0.1 to 0.5 s; a call has some seconds, and the second push of one call is told by its `callId`.
- */
-const DOUBTED_AFTER: DurationMs = SECOND;
-
 /** A push on a kept connection has no answer: it goes again on a new one, and so does whatever comes next. */
 function doubt(requests: readonly ClientRequest[], agent: Agent, end: (reason: string) => void): void {
   if (!requests.some((request) => request.reusedSocket)) return;
-  for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+  closeIdle(agent);
   end('connection lost');
 }
 

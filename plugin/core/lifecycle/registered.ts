@@ -1,5 +1,14 @@
 /** A REGISTER, or a contact that a PBX holds: which device it is, and what it proves. */
-import { appChosen, type Binding, type Choice, choiceOf, type KnownContact, type Targets } from '../binding.ts';
+import {
+  appChosen,
+  type Binding,
+  type Choice,
+  choiceOf,
+  type EndReason,
+  type KnownContact,
+  type Targets,
+  type Tombstone,
+} from '../binding.ts';
 import type { LifecycleEvent, SeenContact } from '../events.ts';
 import { formerTokens, isSameDevice, sameLibrary, sameTargets, shareToken, targetList } from '../identity.ts';
 import { pushParamsOf } from '../push-params.ts';
@@ -15,6 +24,8 @@ import { judge } from './trouble.ts';
 /** PBXs state an expiry in whole seconds: what it proves may be wrong by this much (ms), and must not pass for a renewal. */
 const ROUNDING: DurationMs = 5 * SECOND;
 
+/** Two sensors report one REGISTER, the second up to this much later (ms): what was ended in between stays ended. */
+const SECOND_REPORT: DurationMs = 5 * SECOND;
 const MISPLACED = 'its push parameters stand behind the ">" of the Contact';
 
 export function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type: 'ContactSeen' }>): void {
@@ -48,15 +59,31 @@ export function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type:
   const provedAt = live ? event.at : provedBy(contact, matches);
   if (matches.length === 0) {
     if (!event.binds || (!live && wasBuried(draft, params.targets, provedAt))) return;
+    if (live && draft.tombstones.some((t) => isOldNews(event.at, t.reason, t.endedAt) && isOf(t, params.targets)))
+      return;
     if (provedAt === undefined && !live) return bindNew(draft, event, params.targets, plusHeld(event.at, contact));
     return bindNew(draft, event, params.targets, provedAt ?? event.at);
   }
   const binding = matches.length > 1 ? merge(draft, matches) : (matches[0] as Binding);
   if (live) {
+    const { ending } = binding;
+    if (ending && isOldNews(event.at, ending.reason, ending.since)) return;
     return renew(draft, binding, contact, params.targets, event.at, matches);
   }
   heldContact(draft, binding, contact, params.targets, provedAt);
 }
+
+/**
+ * A drop by hand counts from the moment at which it is carried out. A REGISTER from before speaks against any other end: a log-out is read
+ * late, and the phone may have registered again since.
+ */
+function isOldNews(at: Instant, reason: EndReason, endedAt: Instant): boolean {
+  const ms = between(at, endedAt);
+  return reason === 'dropped' && ms > 0 && ms <= SECOND_REPORT;
+}
+
+const isOf = ({ tokens }: Pick<Tombstone, 'tokens'>, targets: Targets): boolean =>
+  targetList(targets).some((t) => tokens.includes(t.token.fingerprint));
 
 /**
  * What a device left at the PBX when it ended, or when it changed its token, must not become a device of its own; a

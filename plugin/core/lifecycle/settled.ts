@@ -74,7 +74,7 @@ export function wakeSettled(draft: Draft, event: Extract<LifecycleEvent, { type:
   const isOn = Math.abs(between(b.renewedAt, event.startedAt)) <= ON_WITHIN;
   const signs = afterCall(b.signs, event.startedAt, event.sign, isOn);
   if (came) {
-    if (b.unansweredWakes === 0 && !isWorthKeeping(b.wakes, true) && signs === b.signs) return;
+    if (b.unansweredWakes === 0 && !isWorthKeeping(b.wakes, wakes) && signs === b.signs) return;
     draft.replace({ ...rest, wakes, ...(signs && { signs }), unansweredWakes: 0 });
     return judge(draft, b.id);
   }

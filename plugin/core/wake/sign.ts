@@ -1,7 +1,9 @@
 /** What a call showed of a phone that came for it. Pure: from the steps of the call. */
 import type { BindingId } from '../binding.ts';
-import { type DurationMs, SECOND } from '../time.ts';
+import { between, type DurationMs, type Instant, SECOND } from '../time.ts';
 import type { CallTrace } from '../trace.ts';
+import { hasRegistered } from './leg-state.ts';
+import type { WakeDevice } from './types.ts';
 
 /** No person refuses a call so soon (ms) after it began to ring. */
 const BY_ITSELF: DurationMs = 1 * SECOND;
@@ -24,8 +26,17 @@ export function signOfCall({ steps }: Pick<CallTrace, 'steps'>, device: BindingI
   return over - dialled >= TIME_TO_RING ? 'not-rung' : 'rang';
 }
 
-/** From the call to the first step that shows the phone, in whole ms. Undefined: there is none. */
-export function cameAfterMs({ steps }: Pick<CallTrace, 'steps'>, device: BindingId): DurationMs | undefined {
-  const first = steps.find((s) => s.device === device && (s.step === 'registered' || s.step === 'ringing'));
-  return first && Math.round(first.ms);
+/**
+ * From the call to the first step that shows the phone, in whole ms. Undefined: there is none. A stored contact that was held back
+ * could not ring before it was dialled, so that its time counts from there.
+ */
+export function cameAfterMs(
+  { steps }: Pick<CallTrace, 'steps'>,
+  d: WakeDevice,
+  startedAt: Instant,
+): DurationMs | undefined {
+  const first = steps.find((s) => s.device === d.bindingId && (s.step === 'registered' || s.step === 'ringing'));
+  const { dialledAt } = d.legs.stored;
+  const heldMs = hasRegistered(d) || dialledAt === undefined ? 0 : Math.max(0, between(startedAt, dialledAt));
+  return first && Math.max(0, Math.round(first.ms - heldMs));
 }

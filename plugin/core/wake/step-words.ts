@@ -43,6 +43,10 @@ const WORDS: { readonly [S in CallStep['step']]: (of: Extract<CallStep, { step: 
     'registered',
     proved ? undefined : 'a new contact of the account, taken for this device',
   ],
+  registerRefused: ({ status, proved }) => [
+    'REGISTER refused by the pbx',
+    proved ? `${status}` : `${status}; it named no device that is known`,
+  ],
   storedIsRung: () => 'registered where its stored contact is being rung, waiting for that',
   notDialable: ({ reason }) => ['cannot be dialled', reason],
   dialled: () => 'dialled',

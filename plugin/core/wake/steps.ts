@@ -42,6 +42,8 @@ export type CallStep =
   | ({ readonly step: 'registerSeen'; readonly sensor: RegisterSensor } & OfCall)
   /** Not `proved`: a new contact of the account that names no device we know was taken for it. */
   | ({ readonly step: 'registered'; readonly proved: boolean } & OfDevice)
+  /** The PBX answered its REGISTER with this SIP status. Not `proved`: it named no device we know. */
+  | ({ readonly step: 'registerRefused'; readonly status: number; readonly proved: boolean } & OfDevice)
   | ({ readonly step: 'storedIsRung' } & OfDevice)
   /** Its Contact holds what a dial string could take for its own. `reason` never repeats the text. */
   | ({ readonly step: 'notDialable'; readonly reason: string } & OfDevice)

@@ -2,6 +2,7 @@
 import { dialableUri, parseSipUri } from '../contact-uri.ts';
 import type { Policy } from '../policy.ts';
 import { between, type Instant, isFromFuture, plus, SECOND } from '../time.ts';
+import { sleptLately } from '../wake-record.ts';
 import type { CallDraft, DeviceDraft } from './call-draft.ts';
 import { hasRegistered, isLost } from './leg-state.ts';
 import type { ComposeTarget, StoredContact, WakeDevice } from './types.ts';
@@ -55,14 +56,15 @@ export function asked(draft: CallDraft, contacts: readonly StoredContact[] | 'un
 }
 
 /**
- * A stored TCP, TLS or WS contact is rung at once: alive it rings, dead it costs nothing. A stored UDP contact only if it
- * is fresh or the push failed: Asterisk sends a dead INVITE again even after hang-up, and the phone would ring twice.
+ * A stored TCP, TLS or WS contact is rung at once: alive it rings, dead it costs nothing. Of a device that slept lately it may be
+ * suspended: an INVITE would lie in its buffer, and ring when the call is long over (ADR 0051). So that, and any stored UDP contact, is
+ * rung only if it is fresh or the push failed: Asterisk sends a dead INVITE again even after hang-up, and the phone would ring twice.
  */
 export function ringsAtOnce(device: WakeDevice, now: Instant, policy: Policy): boolean {
   const { contact } = device.legs.stored;
   if (!contact) return false;
   if (isLost(device) || device.push === 'delayed' || device.push === 'awake') return true;
-  if (!isDatagram(contact)) return true;
+  if (!isDatagram(contact) && !sleptLately(device.binding.wakes)) return true;
   const known = device.binding.contacts.find((c) => c.uri === contact.uri);
   const grantedMs = known?.grantedMs;
   const registeredAt =

@@ -74,6 +74,8 @@ export interface WakeDevice {
   readonly rang: boolean;
   /** The cause with which its phone said no. */
   readonly declined?: number;
+  /** The PBX refused a REGISTER of it, or one that may be of it, with this SIP status. */
+  readonly refused?: number;
   /** It knows how the call ended: it took it, declined it, or was sent the closing word. */
   readonly told: boolean;
   /** It registered just after the end and was shown the call that is over. */
@@ -137,6 +139,8 @@ export type WakeEvent =
   | { readonly type: 'LegEnded'; readonly legId: string; readonly cause: number; readonly hungUp: boolean }
   /** A REGISTER that happened after the call began. */
   | { readonly type: 'Registered'; readonly contact: StoredContact }
+  /** The PBX refused a REGISTER of the account with this SIP status. */
+  | { readonly type: 'RegisterRefused'; readonly contact: StoredContact; readonly status: number }
   | {
       readonly type: 'PushSettled';
       readonly bindingId: BindingId;

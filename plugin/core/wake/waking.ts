@@ -29,6 +29,15 @@ export function registered(draft: CallDraft, contact: StoredContact): void {
   if (d.legs.fresh.state === 'held') goOn(draft, d);
 }
 
+/** Its leg waits on: the next REGISTER may be taken. Noted once per device, because anybody can be refused as often as they like. */
+export function registerRefused(draft: CallDraft, event: Extract<WakeEvent, { type: 'RegisterRefused' }>): void {
+  const known = deviceOf(draft, event.contact);
+  const d = known ?? takenFor(draft, event.contact);
+  if (!d || d.refused !== undefined) return;
+  d.refused = event.status;
+  draft.step({ step: 'registerRefused', device: d.bindingId, status: event.status, proved: known !== undefined });
+}
+
 /** The device is awake and its leg is here: ring it, unless its stored contact rings or is about to. */
 export function goOn(draft: CallDraft, d: DeviceDraft): void {
   const { stored, fresh } = d.legs;

@@ -342,7 +342,7 @@ export class LiveWake {
       if (d.push !== 'accepted' || (!came && between(wake.startedAt, now) < FAIR_CHANCE)) continue;
       const { bindingId, target } = d;
       const sign = came ? signOfCall(this.#trace, bindingId) : 'nothing';
-      const afterMs = came ? cameAfterMs(this.#trace, bindingId) : undefined;
+      const afterMs = came ? cameAfterMs(this.#trace, d, wake.startedAt) : undefined;
       void this.#o.intake.fromWake(wake.aor, { bindingId, target, sign, startedAt }, afterMs);
     }
   }

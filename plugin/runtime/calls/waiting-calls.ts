@@ -145,6 +145,14 @@ export class Wakes {
         }
         return;
       }
+      case 'registerRefused': {
+        const { pbx, aor, uri, instanceId, status } = event;
+        const contact = { pbx, uri, ...(instanceId === undefined ? {} : { instanceId }) };
+        for (const live of [...(this.#byAor.get(aor) ?? [])]) {
+          if (live.wake.pbx === pbx) live.step({ type: 'RegisterRefused', contact, status });
+        }
+        return;
+      }
       default:
         return;
     }

@@ -54,7 +54,12 @@ export function tellingsOfCall(wake: Wake, now: Instant): readonly Telling[] {
   // The call was rung without us, and no event reports how it ends.
   if (wake.devices.length === 0 || wake.status === 'UNAVAILABLE') return woken;
   if (outcome === 'answered' || outcome === 'elsewhere') return woken;
-  const pushed = wake.devices.map((d) => ({ bindingId: d.bindingId, push: d.push, woken: hasRegistered(d) }));
+  const pushed = wake.devices.map((d) => ({
+    bindingId: d.bindingId,
+    push: d.push,
+    woken: hasRegistered(d),
+    ...(d.refused === undefined || hasRegistered(d) ? {} : { refused: d.refused }),
+  }));
   const missed: Telling = {
     type: 'missed',
     at: now,

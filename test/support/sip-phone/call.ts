@@ -1,8 +1,9 @@
 /** What calls of both directions share: state, audio, requests inside the dialog, the end. */
+import { randomBytes } from 'node:crypto';
 import type { Dialog, DialogId } from './dialog.ts';
 import { cseqOf, type HeaderLine, type SipRequest, type SipResponse } from './message.ts';
 import { type RtpStats, RtpStream } from './rtp.ts';
-import { readSdp, writeSdp } from './sdp.ts';
+import { readSdp, richAnswer, writeSdp } from './sdp.ts';
 import type { Wire } from './wire.ts';
 
 /**
@@ -29,6 +30,9 @@ export abstract class Call {
   protected readonly context: CallContext;
   protected dialog: Dialog | undefined;
   protected audio: RtpStream | undefined;
+  #video: RtpStream | undefined;
+  /** SDPs of requests of the other side inside the dialog: re-INVITEs and UPDATEs. */
+  readonly offers: string[] = [];
   #state: CallState = 'calling';
   #sdpVersion = 0;
   /** Instants of `performance.now()`. */
@@ -80,6 +84,32 @@ export abstract class Call {
     return response;
   }
 
+  /** A re-INVITE that makes a fax of the talk (T.38). */
+  async fax(): Promise<SipResponse> {
+    const response = await this.request('INVITE', [this.context.contact(), ALLOW, SDP_TYPE], this.t38());
+    if (response.status < 300 && this.dialog) this.context.wire.acknowledge(this.dialog.ack(cseqOf(response).number));
+    return response;
+  }
+
+  protected t38(): string {
+    if (!this.audio) throw new Error('audio is not open yet');
+    const { host, port } = this.audio.local;
+    return [
+      'v=0',
+      `o=- 1 ${++this.#sdpVersion} IN IP4 ${host}`,
+      's=-',
+      `c=IN IP4 ${host}`,
+      't=0 0',
+      `m=image ${port} udptl t38`,
+      'a=T38FaxVersion:0',
+      'a=T38MaxBitRate:14400',
+      'a=T38FaxRateManagement:transferredTCF',
+      'a=T38FaxMaxDatagram:400',
+      'a=T38FaxUdpEC:t38UDPRedundancy',
+      '',
+    ].join('\r\n');
+  }
+
   /** Any request inside the dialog. */
   async request(method: string, headers: readonly HeaderLine[] = [], body = ''): Promise<SipResponse> {
     if (!this.dialog) throw new Error(`${method} needs a call that was answered`);
@@ -127,6 +157,12 @@ export abstract class Call {
       case 'INVITE':
       case 'UPDATE':
         // A re-INVITE may move the audio or refresh the session; both are agreed to.
+        if (request.body !== '') this.offers.push(request.body);
+        if (/^m=image /m.test(request.body)) {
+          // T.38, agreed to; its packets go where the audio went.
+          const headers = [this.context.contact(), ALLOW, SDP_TYPE];
+          return this.context.wire.respond(request, { status: 200, headers, body: this.t38() });
+        }
         this.listenTo(request.body);
         this.context.wire.respond(request, {
           status: 200,
@@ -142,6 +178,7 @@ export abstract class Call {
   drop(): void {
     if (!this.isOver) this.finish(this.#state === 'answered' ? 'ended' : 'cancelled', 'us');
     this.audio?.close();
+    this.#video?.close();
   }
 
   protected enter(state: CallState): void {
@@ -154,11 +191,25 @@ export abstract class Call {
     this.endedAt = at;
     this.endedBy = by;
     this.audio?.close();
+    this.#video?.close();
     this.enter(state);
   }
 
   protected async openAudio(): Promise<void> {
     this.audio ??= await RtpStream.open(this.context.host, () => this.context.wire.waiters.notify());
+  }
+
+  protected async openVideo(): Promise<void> {
+    this.#video ??= await RtpStream.open(this.context.host, () => undefined);
+  }
+
+  /** The SDP that takes what the offer asks for; from then on it holds. */
+  protected agreeTo(offer: string): string {
+    if (!this.audio || !this.#video) throw new Error('media are not open yet');
+    const answer = richAnswer(offer, this.audio.local, this.#video.local, randomBytes);
+    this.audio.agree(answer);
+    this.#video.agree(answer);
+    return answer.sdp;
   }
 
   /** Sends our tone where the other side's SDP wants it. */

@@ -66,18 +66,21 @@ export class IncomingCall extends Call {
     this.enter('ringing');
   }
 
-  /** 200 with audio. */
-  async answer(): Promise<void> {
+  /** 200 with audio. `as offered`: with what the offer asks for, see `richAnswer`. */
+  async answer(how: 'plain' | 'as offered' = 'plain'): Promise<void> {
     if (this.#answering || this.isOver) return;
     this.#answering = true;
     await this.openAudio();
+    if (how === 'as offered') await this.openVideo();
     // A CANCEL may have come meanwhile.
     if (this.isOver) {
       this.audio?.close();
       return;
     }
     this.dialog = Dialog.ofCallee(this.#invite, this.#tag);
-    this.context.wire.respond(this.#invite, { status: 200, tag: this.#tag, ...this.answerWithSdp() });
+    const { headers, body } = this.answerWithSdp();
+    const sdp = how === 'plain' ? body : this.agreeTo(this.#invite.body);
+    this.context.wire.respond(this.#invite, { status: 200, tag: this.#tag, headers, body: sdp });
     this.answeredAt = performance.now();
     this.enter('answered');
     this.listenTo(this.#invite.body);

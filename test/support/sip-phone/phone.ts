@@ -134,7 +134,7 @@ export class SipPhone {
   /** Its own Contact URI, without the parameters given to `register`. */
   get contactUri(): string {
     const { transport, contactUser = this.user } = this.#options;
-    return `sip:${contactUser}@${inUri(this.#host)}:${this.localPort}${transport === 'udp' ? '' : `;transport=${transport}`}`;
+    return `sip:${escaped(contactUser)}@${inUri(this.#host)}:${this.localPort}${transport === 'udp' ? '' : `;transport=${transport}`}`;
   }
 
   /** All calls, both directions. */
@@ -198,6 +198,15 @@ export class SipPhone {
     for (const call of this.calls) call.drop();
     if (how === 'deaf') this.#wire.goDeaf();
     else await this.#wire.close(how);
+  }
+
+  /** The system stops the app and keeps its socket open, as a process that gets SIGSTOP: nothing is read until `resume`. */
+  suspend(): void {
+    this.#wire.suspend();
+  }
+
+  resume(): void {
+    this.#wire.resume();
   }
 
   /** Opens a socket again, by default on another port, as most systems give it. */
@@ -303,7 +312,7 @@ export class SipPhone {
   }
 
   #addressOfRecord(): string {
-    return `<sip:${this.user}@${inUri(this.#options.server.host)}>`;
+    return `<sip:${escaped(this.user)}@${inUri(this.#options.server.host)}>`;
   }
 
   #registerDraft(options: RegisterOptions, tag: string, auth: readonly HeaderLine[]) {
@@ -375,4 +384,9 @@ export class SipPhone {
     const call = this.incoming.find(({ branch }) => branch === branchOf(request));
     if (call) this.invites.push(call.noteInvite(request, at));
   }
+}
+
+/** A `%` in a user part is written so (RFC 3261 §19.1.2); what is escaped already stays. */
+function escaped(user: string): string {
+  return user.replace(/%(?![0-9A-Fa-f]{2})/g, '%25');
 }

@@ -3,6 +3,8 @@
 import { randomBytes } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import type { MediaAddress } from './sdp.ts';
+import { SrtpSender } from './srtp.ts';
+import { stunAnswer } from './stun.ts';
 
 export interface RtpStats {
   /** Packets sent. */
@@ -31,11 +33,17 @@ export class RtpStream {
   #received = 0;
   #firstReceivedAt: number | undefined;
   #lastReceivedAt: number | undefined;
+  #srtp: SrtpSender | undefined;
+  #icePassword: string | undefined;
 
   private constructor(socket: Socket, onReceived: () => void) {
     this.#socket = socket;
     this.#onReceived = onReceived;
-    socket.on('message', (packet) => this.#take(packet));
+    socket.on('message', (packet, from) => {
+      const check = this.#icePassword === undefined ? undefined : stunAnswer(packet, from, this.#icePassword);
+      if (check) socket.send(check, from.port, from.address, () => undefined);
+      else this.#take(packet);
+    });
     // The other side may have closed its port a moment before us.
     socket.on('error', () => undefined);
   }
@@ -60,6 +68,12 @@ export class RtpStream {
       firstReceivedAt: this.#firstReceivedAt,
       lastReceivedAt: this.#lastReceivedAt,
     };
+  }
+
+  /** From now on what is sent is encrypted, and connectivity checks are answered, where the SDP says so. */
+  agree({ srtpKey, icePassword }: { readonly srtpKey?: Buffer; readonly icePassword?: string }): void {
+    this.#srtp = srtpKey && new SrtpSender(srtpKey);
+    this.#icePassword = icePassword;
   }
 
   /** Starts sending, or sends on to another address (re-INVITE). */
@@ -91,7 +105,9 @@ export class RtpStream {
       header.writeUInt16BE(this.#sent & 0xffff, 2);
       header.writeUInt32BE((this.#sent * SAMPLES_PER_PACKET) >>> 0, 4);
       this.#ssrc.copy(header, 8);
-      this.#socket.send(Buffer.concat([header, TONE]), this.#remote.port, this.#remote.host, () => undefined);
+      const packet = Buffer.concat([header, TONE]);
+      const sent = this.#srtp?.protect(packet) ?? packet;
+      this.#socket.send(sent, this.#remote.port, this.#remote.host, () => undefined);
       this.#sent++;
     }
   }

@@ -95,6 +95,8 @@ export class Wire {
   #transport: Transport | undefined;
   #port = 0;
   #deaf = false;
+  /** What came while the app was suspended. */
+  #buffer: Buffer[] | undefined;
 
   constructor(options: WireOptions, events: WireEvents) {
     this.#options = options;
@@ -117,7 +119,8 @@ export class Wire {
       ...this.#options,
       localPort,
       onMessage: (data) => {
-        if (!this.#deaf) this.#take(data);
+        if (this.#buffer) this.#buffer.push(data);
+        else if (!this.#deaf) this.#take(data);
       },
       onClose: () => {
         if (this.#transport === transport) this.#transport = undefined;
@@ -131,10 +134,23 @@ export class Wire {
     this.#deaf = false;
   }
 
+  /** The app stands still, its socket is open: the system keeps what comes. */
+  suspend(): void {
+    this.#buffer ??= [];
+  }
+
+  /** It runs again and reads what came meanwhile, in order. */
+  resume(): void {
+    const came = this.#buffer ?? [];
+    this.#buffer = undefined;
+    for (const data of came) this.#take(data);
+  }
+
   async close(how: CloseHow): Promise<void> {
     const transport = this.#transport;
     this.#transport = undefined;
     this.#deaf = false;
+    this.#buffer = undefined;
     for (const client of this.#clients.values()) clearTimeout(client.timer);
     if (transport) await transport.close(how);
   }

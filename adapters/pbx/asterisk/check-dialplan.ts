@@ -1,0 +1,97 @@
+/** Whether the dialplan that this Asterisk has loaded is the one that pushwake came with, and asks for this pushwake. */
+import type { Finding } from '../../../plugin/ports/finding.ts';
+import type { AsteriskOptions } from './options.ts';
+import type { ProbeChannel } from './probe.ts';
+
+/** Of `config/asterisk/pushwake-extensions.conf`, which names it as an extension of `pushwake-version`. */
+export const DIALPLAN_VERSION = 2;
+
+/** What every version of the file has had: without one of these, calls are lost or nobody is woken. */
+const NEEDED: readonly (readonly [context: string, extension: string])[] = [
+  ['pushwake', '1001'],
+  ['pushwake-device', 'w1'],
+  ['pushwake-stored', 'w1'],
+  ['pushwake-ring', 'w1'],
+  ['pushwake-late', 'w1'],
+  ['pushwake-header', 's'],
+];
+
+/** What the file has as it is now. */
+const CONTEXTS: readonly (readonly [context: string, extension: string])[] = [
+  ...NEEDED,
+  ['pushwake-dial', '1001'],
+  ['pushwake-visit', 's'],
+  ['pushwake-go', 'g0'],
+  ['pushwake-wake', 's'],
+  ['pushwake-aors', 's'],
+  ['pushwake-aor', '1001'],
+  ['pushwake-legs', 'wake'],
+  ['pushwake-answered', 's'],
+  ['pushwake-front', 's'],
+  ['pushwake-own', 's'],
+  ['pushwake-fallback', 's'],
+  ['pushwake-predial', 's'],
+  ['pushwake-before', 's'],
+];
+
+const INCLUDE =
+  'copy config/asterisk/pushwake-extensions.conf to /etc/asterisk, write #include "pushwake-extensions.conf" at the end of extensions.conf, then `dialplan reload`';
+const COPY = 'copy config/asterisk/pushwake-extensions.conf to /etc/asterisk anew, then `dialplan reload`';
+
+/** How many lines of a context are read to find the application's name; with two nodes it stands there twice. */
+const LINES_READ: readonly (readonly [kind: 'exten' | 'same', count: number])[] = [
+  ['exten', 2],
+  ['same', 24],
+];
+
+const what = 'dialplan';
+
+export async function checkDialplan(channel: ProbeChannel, { app }: AsteriskOptions): Promise<Finding[]> {
+  const version = `v${DIALPLAN_VERSION}`;
+  const asked = [...CONTEXTS, ['pushwake-version', version] as const];
+  const answers = await Promise.all(
+    asked.map(([context, extension]) => channel.read(`DIALPLAN_EXISTS(${context},${extension},1)`)),
+  );
+  if (answers.every((a) => a === undefined)) {
+    const remedy = '`module load func_dialplan.so` and check again, or run `asterisk -rx "dialplan show pushwake"`';
+    return [{ level: 'warn', what, found: 'its contexts cannot be seen without func_dialplan.so', remedy }];
+  }
+  const isCurrent = answers.at(-1) === '1';
+  const missing = CONTEXTS.filter((_, i) => answers[i] !== '1');
+  // An old copy as a whole works as it always did; a part of one does not.
+  const lacks = isCurrent ? missing : missing.filter((entry) => NEEDED.includes(entry));
+  if (lacks.length > 0) {
+    const found = `context ${lacks.map(([context]) => context).join(', ')} is missing`;
+    return [{ level: 'fail', what, found, remedy: INCLUDE }];
+  }
+  const asksFor = await applicationsAsked(channel, isCurrent ? ['pushwake-wake', 'pushwake-visit'] : ['pushwake']);
+  const wrong = asksFor.find((named) => named.length > 0 && !named.includes(app));
+  if (wrong) {
+    const remedy = 'make `app` of pushwake.yaml and PUSHWAKE_APP of pushwake-extensions.conf the same';
+    const found = `it asks the Stasis application ${wrong.join(', ')}, and pushwake’s is ${app}`;
+    return [{ level: 'fail', what, found, remedy }];
+  }
+  if (isCurrent)
+    return [{ level: 'ok', what, found: `all ${CONTEXTS.length} contexts are loaded, version ${version}` }];
+  const theirs = /^v\d{1,6}/.exec(
+    (await channel.read('AST_CONFIG(extensions.conf,pushwake-version,exten)')) ?? '',
+  )?.[0];
+  const found = theirs
+    ? `pushwake-extensions.conf is ${theirs}, and this pushwake came with ${version}`
+    : `pushwake-extensions.conf is an old copy: this pushwake came with ${version}. Calls go on as they did with it`;
+  return [{ level: 'warn', what, found, remedy: COPY }];
+}
+
+/** For each of these contexts the names of the Stasis applications that it asks. */
+function applicationsAsked(channel: ProbeChannel, contexts: readonly string[]): Promise<string[][]> {
+  return Promise.all(
+    contexts.map(async (context) => {
+      const lines = await Promise.all(
+        LINES_READ.flatMap(([kind, count]) =>
+          Array.from({ length: count }, (_, i) => channel.read(`AST_CONFIG(extensions.conf,${context},${kind},${i})`)),
+        ),
+      );
+      return lines.flatMap((line) => /PUSHWAKE_APP=([A-Za-z0-9_-]+)/.exec(line ?? '')?.[1] ?? []);
+    }),
+  );
+}

@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { checkDialplan, DIALPLAN_VERSION } from '../../adapters/pbx/asterisk/check-dialplan.ts';
+import { optionsSchema } from '../../adapters/pbx/asterisk/options.ts';
+
+const FILE = readFileSync(
+  fileURLToPath(new URL('../../config/asterisk/pushwake-extensions.conf', import.meta.url)),
+  'utf8',
+);
+const OPTIONS = optionsSchema.parse({ url: 'http://127.0.0.1:8088', password: 'secret-of-ari', realm: 'example.com' });
+
+/** What the file says, without comments; the lines of a second node (`;2;`) are no comments. */
+const said = FILE.split('\n')
+  .filter((line) => line !== '' && !/^\s*;(?!2;)/.test(line))
+  .join('\n');
+
+describe('the version of pushwake-extensions.conf', () => {
+  it('is the one that check looks for', () => expect(FILE).toMatch(`exten => v${DIALPLAN_VERSION},1,`));
+
+  it('is raised with every change of the file', () => {
+    const digest = createHash('sha256').update(said).digest('hex').slice(0, 16);
+    expect(
+      { version: DIALPLAN_VERSION, digest },
+      'The file has changed: raise its version (`exten => v…` and DIALPLAN_VERSION), then write the new digest here.',
+    ).toEqual({ version: 2, digest: '5cebd4a4011a8fbe' });
+  });
+});
+
+/** A dialplan that has these contexts, and its version. */
+const dialplan = (has: (context: string) => boolean, version: string) => ({
+  async read(expression: string): Promise<string | undefined> {
+    const asked = /^DIALPLAN_EXISTS\(([\w-]+),(\w+),1\)$/.exec(expression);
+    if (asked?.[1] === 'pushwake-version') return asked[2] === version ? '1' : '0';
+    if (asked?.[1]) return has(asked[1]) ? '1' : '0';
+    return expression === 'AST_CONFIG(extensions.conf,pushwake-version,exten)' && version !== ''
+      ? `${version},1,Hangup(3)`
+      : undefined;
+  },
+});
+
+describe('check of the dialplan', () => {
+  const all = () => true;
+  const old = (context: string) => /^pushwake(-(device|stored|ring|late|header|fallback))?$/.test(context);
+  it.each([
+    ['as it came', all, `v${DIALPLAN_VERSION}`, 'ok', /^all \d+ contexts are loaded, version v\d+$/],
+    ['an older version', all, 'v1', 'warn', /is v1, and this pushwake came with v\d+$/],
+    ['a newer version', all, 'v99', 'warn', /is v99, and this pushwake came with v\d+$/],
+    ['that of 0.1.0', old, '', 'warn', /is an old copy/],
+    [
+      'a part of that of 0.1.0',
+      (c: string) => old(c) && c !== 'pushwake-ring',
+      '',
+      'fail',
+      /^context pushwake-ring is/,
+    ],
+    ['a part of it', (c: string) => c !== 'pushwake-go', `v${DIALPLAN_VERSION}`, 'fail', /^context pushwake-go is/],
+    ['none', () => false, '', 'fail', /^context pushwake, pushwake-device, /],
+  ] as const)('%s', async (_what, has, version, level, found) => {
+    expect(await checkDialplan(dialplan(has, version), OPTIONS)).toEqual([
+      {
+        level,
+        what: 'dialplan',
+        found: expect.stringMatching(found),
+        ...(level === 'ok' ? {} : { remedy: expect.any(String) }),
+      },
+    ]);
+  });
+});
