@@ -280,7 +280,9 @@ describe('a Contact with a comma in it', () => {
     await scene.pushwake.waitForLog(
       (l) =>
         l.aor === aor(user) &&
-        /^(?:contact asks for push and is not bound|a contact is not dialled: it could change the dial string)$/.test(l.msg),
+        /^(?:contact asks for push and is not bound|a contact is not dialled: it could change the dial string)$/.test(
+          l.msg,
+        ),
       { from, what: 'why it does not ring' },
     );
     const call = await caller.call(`4${user}`);
