@@ -127,7 +127,7 @@ function health(config: LoadedConfig, runtime: Runtime): Health {
     notBound: runtime.status
       .notBound()
       .slice(-NOT_BOUND_SHOWN)
-      .map(({ aor, pbx, reason }) => ({ aor, pbx, reason })),
+      .map(({ aor, pbx, reason, remedy }) => ({ aor, pbx, reason, remedy })),
     version: readManifest().version,
     mode: config.mode,
     services: providers.map(({ provider, queued, inFlight, breaker, trouble }) => ({

@@ -13,7 +13,7 @@ export interface Health extends Summary {
   /** Services that refuse us for a mistake of ours. */
   readonly alarms: readonly { provider: string; app: string; reason: string; hint: string }[];
   /** Contacts that ask for push and are not bound, the latest 20. */
-  readonly notBound: readonly { aor: string; pbx: string; reason: string }[];
+  readonly notBound: readonly { aor: string; pbx: string; reason: string; remedy: string }[];
   /** What the brake holds, one by one. */
   readonly brakes: readonly BrakeState[];
 }

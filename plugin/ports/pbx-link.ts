@@ -107,6 +107,17 @@ export type PbxEvent =
       readonly uri: string;
       readonly at: Instant;
     }
+  /**
+   * A REGISTER that asks for push at an account or a place that is not ours by the configuration: nothing is bound. `account`: as the PBX
+   * names it. `reason` is the same for all accounts that it concerns; neither text holds what the phone wrote.
+   */
+  | {
+      readonly type: 'notBound';
+      readonly pbx: string;
+      readonly account: string;
+      readonly reason: string;
+      readonly remedy: string;
+    }
   /** A REGISTER with Expires 0, seen on the wire and confirmed by the contact store. `uri` absent: `Contact: *`. */
   | {
       readonly type: 'unregistered';

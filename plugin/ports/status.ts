@@ -40,10 +40,13 @@ export interface RunningStatus {
 
 /** A contact asks for push, and no binding comes of it. */
 export interface NotBoundContact {
-  readonly aor: Aor;
+  /** The account as the PBX names it; it may be none of ours. */
+  readonly aor: string;
   readonly pbx: string;
   /** Never holds what the phone wrote. */
   readonly reason: string;
+  /** What to do about it. */
+  readonly remedy: string;
   /** Seen first. */
   readonly at: Instant;
 }

@@ -7,7 +7,6 @@ import { targetList } from '../core/identity.ts';
 import type { Logger } from '../ports/adapter.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { BrakeState } from '../ports/status.ts';
-import { NOT_BOUND_REMEDY } from './bindings/not-bound.ts';
 import type { Parts } from './compose.ts';
 import type { Delivery } from './push/delivery.ts';
 import { type PushTest, type TestPurpose, testPush } from './push/push-test.ts';
@@ -47,7 +46,8 @@ export class Operator {
       devices: [
         ...explainDevices(record, now),
         ...unread.map(
-          (c) => `A contact on ${c.pbx} asks for push and is not bound: ${c.reason}. What to do: ${NOT_BOUND_REMEDY}.`,
+          (c) =>
+            `A contact ${c.aor === aor ? '' : `of ${c.aor} `}on ${c.pbx} asks for push and is not bound: ${c.reason}. What to do: ${c.remedy}.`,
         ),
         ...held.map(brakeInWords),
       ],

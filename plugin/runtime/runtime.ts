@@ -154,7 +154,7 @@ export class Runtime {
   }
 
   async #record(event: PbxEvent): Promise<void> {
-    const { links, reachable, resync, reports, intake } = this.#p;
+    const { links, reachable, resync, reports, intake, notBound } = this.#p;
     switch (event.type) {
       case 'linkUp': {
         links.wentUp(event.pbx);
@@ -173,6 +173,8 @@ export class Runtime {
       case 'contactRemoved':
       case 'unregistered':
         return intake.fromPbx(event);
+      case 'notBound':
+        return notBound.elsewhere(event);
       default:
         return;
     }

@@ -5,11 +5,14 @@ import {
   cleanName,
   cleanNumber,
   composeText,
+  isEnterprise,
+  isForked,
   ofPhones,
   originateText,
   partOf,
+  writtenFor,
 } from '../../adapters/pbx/freeswitch/calls/dial.ts';
-import { argument, ringsPhones } from '../../adapters/pbx/freeswitch/calls/dial-string.ts';
+import { argument, ringsPhones, usersIn } from '../../adapters/pbx/freeswitch/calls/dial-string.ts';
 import { type Exports, exportsOf, NO_EXPORTS } from '../../adapters/pbx/freeswitch/calls/exports.ts';
 import type { Aor } from '../../plugin/core/aor.ts';
 
@@ -105,6 +108,22 @@ describe('a dial string', () => {
     ['error/user_not_registered', true],
   ])('%s rings phones: %s', (text, rings) => expect(ringsPhones(text)).toBe(rings));
 
+  it('among several at once (:_:): each is composed on its own, and what is meant for all stays in front', () => {
+    const dial = `<a=1>{b=2}user/${AOR}:_:[c=3]user/1002@example.com`;
+    expect(usersIn(dial)).toEqual([AOR, '1002@example.com']);
+    expect([isEnterprise(dial), isForked(dial, AOR)]).toEqual([true, false]);
+    expect(whole({ hold: 'hold-1', legs: [{ dial: A }] }, dial)).toBe(
+      `<a=1>{ignore_early_media=true}{b=2}{sip_invite_domain=example.com,${USER}}${HOLD},[${PUSH}]${A}` +
+        ':_:{ignore_early_media=true}[c=3]user/1002@example.com',
+    );
+    const other = '1002@example.com' as Aor;
+    expect([writtenFor(dial, AOR), writtenFor(dial, other)]).toEqual(['{a=1}{b=2}', '{a=1}{c=3}']);
+  });
+
+  it('with <…> in front: the variables of the one dial string, wherever they come to stand', () => {
+    expect(whole({ legs: [{ dial: A }] }, `<a=1>user/${AOR}`)).toMatch(/^\{ignore_early_media=true\}\{a=1\}\{/);
+  });
+
   it('goes into a command as one argument, and comes out as it was', () => {
     // FreeSWITCH's own reading, switch_utils.c.
     const read = (text: string) => text.replace(/\\(.)/g, (_, c: string) => (c === 's' ? ' ' : c));
@@ -144,6 +163,7 @@ describe('an originate', () => {
       written: o.written ?? '',
       said: o.said,
       forked: false,
+      enterprise: false,
     });
 
   it('takes over what the administrator’s dialplan exported, quoted, and before what is ours', () => {
@@ -198,6 +218,11 @@ describe('an originate', () => {
   it('takes a caller whom an attendant answered only out of no talk', () => {
     expect(originate({ answered: true })).toContain('intercept_unbridged_only=true');
     expect(originate({ answered: true })).not.toContain('intercept_unanswered_only');
+  });
+
+  it('gives a caller without a name none, and one whose name cannot be handed on his number', () => {
+    expect(originate({ name: '' })).toContain("origination_caller_id_name=\\'\\'");
+    expect(originate({ name: '☎' })).toContain("origination_caller_id_name=\\'2000\\'");
   });
 
   it('keeps a hidden caller hidden', () => {

@@ -25,7 +25,14 @@ interface World {
 }
 
 async function world(
-  o: { node?: string; password?: string; pbx?: FreeswitchStandIn; realm?: string | string[]; observing?: boolean } = {},
+  o: {
+    node?: string;
+    password?: string;
+    pbx?: FreeswitchStandIn;
+    realm?: string | string[];
+    profiles?: string[];
+    observing?: boolean;
+  } = {},
 ): Promise<World> {
   const pbx = o.pbx ?? (await FreeswitchStandIn.start(PASSWORD));
   if (!o.pbx) open.push(pbx);
@@ -37,6 +44,7 @@ async function world(
     realm: o.realm ?? 'example.com',
     expiresLateMargin: 5,
     ...(o.node ? { node: o.node } : {}),
+    ...(o.profiles ? { profiles: o.profiles } : {}),
   });
   const observing = o.observing ?? false;
   const link = create(options, { clock: systemClock(), log, name: o.node ?? 'office', observing });
@@ -85,6 +93,36 @@ describe('registrations', () => {
     const { contact } = await told.told('contactSeen');
     expect(contact.aor).toBe('1001@example.org');
     expect(told.events.filter((e) => e.type === 'contactSeen')).toHaveLength(1);
+  });
+
+  it.each([
+    ['of another domain', {}, '1001@192.0.2.1', CONTACT, /domain 192\.0\.2\.1, which `realm` does not name/],
+    [
+      'on a profile that is not named',
+      { profiles: ['external'] },
+      AOR,
+      CONTACT,
+      /SIP profile internal, which `profiles`/,
+    ],
+    ['of an account whose name cannot be read', {}, '10!01@example.com', CONTACT, /its account has a character/],
+    ['with a Contact that is no SIP URI', {}, AOR, CONTACT.replace('sip:', 'tel:'), /its Contact is no SIP URI/],
+  ] as const)('that ask for push and are not bound have a reason: %s', async (_what, o, user, contact, reason) => {
+    const { pbx, told } = await world({ ...o, profiles: [...('profiles' in o ? o.profiles : ['internal'])] });
+    pbx.register(user, '"" <sip:1001@127.0.0.9:5060>', 'c0');
+    pbx.register(user, contact, 'c1');
+    const why = await told.told('notBound');
+    expect(why).toMatchObject({ account: user, reason: expect.stringMatching(reason) });
+    expect(JSON.stringify(why)).not.toContain('tok');
+    // The phone that asks for nothing is no news, and nothing of the other is bound.
+    const ofPush = told.events.filter((e) => e.type === 'notBound' || JSON.stringify(e).includes('tok'));
+    expect(ofPush).toEqual([why]);
+  });
+
+  it('on a profile that the configuration names by its alias are ours', async () => {
+    const { pbx, told } = await world({ profiles: ['office'] });
+    pbx.register(AOR, CONTACT, 'c1');
+    await told.told('contactSeen');
+    expect(told.events.filter((e) => e.type === 'notBound')).toEqual([]);
   });
 
   it('tell what the directory says of the account, also that it says nothing any more', async () => {

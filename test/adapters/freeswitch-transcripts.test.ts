@@ -8,8 +8,9 @@ import { fileURLToPath } from 'node:url';
 import modesl, { type EslEvent } from 'modesl';
 import { describe, expect, it } from 'vitest';
 import { headersOf } from '../../adapters/pbx/freeswitch/connection.ts';
+import type { FsFact } from '../../adapters/pbx/freeswitch/facts.ts';
 import { dialText, readStored } from '../../adapters/pbx/freeswitch/registrations/parse.ts';
-import { type FsFact, translate, worthReading } from '../../adapters/pbx/freeswitch/translate.ts';
+import { translate, worthReading } from '../../adapters/pbx/freeswitch/translate.ts';
 
 const FOLDER = fileURLToPath(new URL('../transcripts/freeswitch/', import.meta.url));
 const NAMES = readdirSync(FOLDER)

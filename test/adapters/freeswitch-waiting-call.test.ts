@@ -21,6 +21,7 @@ function takenUp(): { call: WaitingCall; originated: string[]; told: PbxEvent[] 
     failsOn: undefined,
     written: '',
     forked: false,
+    enterprise: false,
     said: async () => undefined,
     othersAnswered: () => false,
     caller: { uuid: 'caller', number: '2000', name: '', hidden: false },

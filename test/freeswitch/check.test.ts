@@ -43,6 +43,15 @@ it('a wrong password', async () => {
   expect(lines.join('\n')).toMatch(/^fail .*(login|password)/im);
 });
 
+it('a realm that the directory does not know, and phones that are registered in another one', async () => {
+  const phone = await scene.phone('1001');
+  await phone.register({ contactParams: scene.install().params });
+  const lines = await notOk((yaml) => yaml.replace('realm: example.com', 'realm: example.org'));
+  expect(lines.filter((line) => /realm/.test(line)).join('\n')).toMatch(
+    /directory knows no domain example\.org[\s\S]*knows the account in the domain example\.com, which `realm` does not name/,
+  );
+});
+
 it('a profile that is not there', async () => {
   const lines = ofTheLink(await notOk((yaml) => yaml.replace(/profiles: \[[^\]]*\]/, 'profiles: [internal, nowhere]')));
   expect(lines.join('\n')).toMatch(/nowhere/);

@@ -195,6 +195,28 @@ describe('a device', () => {
     expect(live('1011')).toHaveLength(1);
   });
 
+  it('with a new token at a new place, as after a new start of the app, is two bindings until the service calls the old token dead; then its contact goes too', async () => {
+    const mobile = await Mobile.install(scene, '1017', { transport: 'udp' });
+    await mobile.bind();
+    await mobile.phone.sleep();
+    await mobile.phone.wake();
+    const rotated = scene.install();
+    const { status } = await mobile.phone.register({ contactParams: rotated.params, newCallId: true });
+    expect(status).toBe(200);
+    await scene.stored.waitFor(aor('1017'), 'both', (r) => r.bindings.length === 2);
+    expect(await scene.contacts(aor('1017'))).toHaveLength(2);
+    scene.apns.unregister(mobile.identity.voip, Date.now());
+    await scene.marked(aor('1017'));
+    const call = await caller.call('1017');
+    const ringing = await mobile.phone.waitForCall();
+    await ringing.answer();
+    await call.done;
+    await call.hangup();
+    await expect.poll(() => live('1017').map((b) => b.targets.call?.token.reveal())).toEqual([rotated.voip]);
+    await expect.poll(() => scene.contacts(aor('1017')), { timeout: 10_000 }).toHaveLength(1);
+    expect((await scene.contacts(aor('1017')))[0]).toContain(rotated.voip);
+  });
+
   it('on another profile of the same PBX is rung through that profile', async () => {
     const phone = await scene.phone('1012', {
       transport: 'udp',
@@ -238,6 +260,34 @@ describe('the directory', () => {
     expect([...days('1015'), ...days('1016')]).toEqual([7, 7]);
     const said = scene.pushwake.log.filter((l) => l.msg.startsWith('the directory names a policy'));
     expect(said.map((l) => [l.policy, l.known])).toEqual([['travelers', 'travellers']]);
+  });
+});
+
+describe('a Contact with a comma in it', () => {
+  const comma = (victim: SipPhone) => `,sofia/internal/1502@127.0.0.1:${victim.localPort}`;
+
+  it.each([
+    ['in its token', '1018', (p: string, c: string) => p.replace(/;pn-prid=\w+/, (prid) => `${prid}${c}`)],
+    ['in a parameter of its own', '1019', (p: string, c: string) => `;x=a${c}${p}`],
+  ] as const)('%s: nobody else rings, and a line in the log says why it is not', async (_what, user, spoil) => {
+    const [victim, evil] = [
+      await scene.phone('1502', { transport: 'tcp' }),
+      await scene.phone(user, { transport: 'tcp' }),
+    ];
+    await victim.register();
+    const from = scene.pushwake.log.length;
+    expect((await evil.register({ contactParams: spoil(scene.install().params, comma(victim)) })).status).toBe(200);
+    await scene.pushwake.waitForLog(
+      (l) =>
+        l.aor === aor(user) &&
+        /^(?:contact asks for push and is not bound|a contact is not dialled: it could change the dial string)$/.test(
+          l.msg,
+        ),
+      { from, what: 'why it does not ring' },
+    );
+    const call = await caller.call(`4${user}`);
+    await call.done;
+    expect(victim.incoming).toHaveLength(0);
   });
 });
 

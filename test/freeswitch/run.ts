@@ -13,7 +13,7 @@ if (!home) {
   process.stderr.write(
     'NOT TESTED: there is no FreeSWITCH here. Debian has no package of it; build one (1.10.5 or newer, with mod_sofia,\n' +
       'mod_loopback, mod_hash, mod_db, mod_commands, mod_dptools, mod_dialplan_xml, mod_event_socket, mod_logfile,\n' +
-      'mod_tone_stream) and name its prefix:  PUSHWAKE_FREESWITCH=/usr/local/freeswitch npm run test:freeswitch\n',
+      'mod_tone_stream, and for the table of calls mod_callcenter, mod_fifo, mod_valet_parking) and name its prefix:  PUSHWAKE_FREESWITCH=/usr/local/freeswitch npm run test:freeswitch\n',
   );
   process.exit(3);
 }

@@ -81,6 +81,21 @@ it('is over once the account has a binding', async () => {
   expect(runtime.status.notBound()).toEqual([]);
 });
 
+it('an account or a place that the configuration leaves out: one line for all, and each has it in `explain`, by its user too', async () => {
+  for (const account of ['1001@192.0.2.1', '1002@192.0.2.1']) {
+    pbx.emit({ type: 'notBound', pbx: 'office', account, reason: 'another domain', remedy: 'write it down' });
+  }
+  await runtime.idle();
+  expect(said()).toMatchObject([
+    { fields: { aor: '1001@192.0.2.1', reason: 'another domain', hint: 'write it down' } },
+  ]);
+  expect(await explained()).toBe(
+    'A contact of 1001@192.0.2.1 on office asks for push and is not bound: another domain. What to do: write it down.',
+  );
+  expect((await runtime.operator.explain('1002@192.0.2.1'))?.devices).toHaveLength(1);
+  expect(await runtime.operator.explain('1003@example.com')).toBeUndefined();
+});
+
 it('an ordinary phone, and one that asks what there is, are no news; the memory is bounded', async () => {
   await seen('sip:1001@192.0.2.9:5060');
   await seen(`${PLAIN};pn-provider=apns`);

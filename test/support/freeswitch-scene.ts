@@ -108,6 +108,8 @@ export interface FreeswitchSceneOptions {
   readonly users: readonly SipUser[];
   readonly mode?: 'observe' | 'full';
   readonly extensions?: string;
+  /** Path of the dialplan for pushwake. Default: the shipped one. */
+  readonly dialplan?: string;
   /** Parameters of the SIP profile `internal`. */
   readonly profile?: Readonly<Record<string, string>>;
   /** A third profile, `v6`, on ::1. */
@@ -150,7 +152,7 @@ export class FreeswitchScene extends PbxScene {
         users: options.users,
         domain: REALM,
         extensions: options.extensions ?? FREESWITCH_DIALPLAN,
-        dialplans: [freeswitchShipped('pushwake-dialplan.xml')],
+        dialplans: [options.dialplan ?? freeswitchShipped('pushwake-dialplan.xml')],
         eslPassword: ESL_PASSWORD,
         ...(options.profile ? { profile: options.profile } : {}),
         ...(options.ipv6 ? { ipv6: true } : {}),

@@ -4,6 +4,9 @@ import type { CheckDeps, Finding } from '../../../plugin/ports/finding.ts';
 import { clockFinding } from '../../shared/findings.ts';
 import { EslConnection } from './connection.ts';
 import type { FreeswitchOptions } from './options.ts';
+import { ownName } from './profile-names.ts';
+import { whyNotBound } from './registrations/not-bound.ts';
+import { readRegistrations } from './registrations/xml-status.ts';
 
 const LEAST_VERSION = [1, 10, 5] as const;
 const MODULES: readonly (readonly [name: string, why: string])[] = [
@@ -43,6 +46,7 @@ export async function* check(options: FreeswitchOptions, deps: CheckDeps): Async
     if (epoch > 0) yield clockFinding('FreeSWITCH', theirs, instant(before - SECOND), deps.clock.now());
     yield* modules(esl);
     for (const profile of options.profiles) yield await profileFinding(esl, profile);
+    yield* realmFindings(esl, options);
     const context = await esl.api('xml_locate dialplan context name pushwake');
     yield /<context[^>]*name="pushwake"/.test(context)
       ? { level: 'ok', what: 'dialplan', found: 'context pushwake is there' }
@@ -110,7 +114,43 @@ async function* modules(esl: EslConnection): AsyncIterable<Finding> {
 async function profileFinding(esl: EslConnection, profile: string): Promise<Finding> {
   const what = 'SIP profile';
   const said = await esl.api(`sofia xmlstatus profile ${profile}`);
-  if (/<profile-info>/.test(said)) return { level: 'ok', what, found: `${profile} is running` };
+  const name = ownName(said);
+  if (name !== undefined) {
+    return {
+      level: 'ok',
+      what,
+      found: name === profile ? `${profile} is running` : `${name}, alias ${profile}, is running`,
+    };
+  }
   const remedy = 'name the profiles phones register with under `profiles`; `sofia status` lists them';
   return { level: 'fail', what, found: `${profile} is not running`, remedy };
 }
+
+/** Accounts are found by their domain: phones of another one are registered, and never bound. */
+async function* realmFindings(esl: EslConnection, options: FreeswitchOptions): AsyncIterable<Finding> {
+  const what = 'realm';
+  const realms = [options.realm].flat().filter((realm) => realm !== '*');
+  const directory = await Promise.all(realms.map((realm) => esl.api(`xml_locate directory domain name ${realm}`)));
+  const missing = realms.filter((_, i) => !/<domain[\s>]/.test(directory[i] ?? ''));
+  const own = (await esl.api('global_getvar domain')).trim();
+  const hint = /^[0-9A-Za-z.:-]{1,253}$/.test(own) && !realms.includes(own) ? `; its own \`domain\` is ${own}` : '';
+  if (missing.length > 0) {
+    const found = `FreeSWITCH’s directory knows no domain ${missing.join(', ')}${hint}`;
+    const remedy =
+      '`realm` is the domain of the accounts, as `list_users` shows it; a directory that comes from a web server cannot be seen from here';
+    yield { level: 'warn', what, found, remedy };
+  } else if (realms.length > 0) yield { level: 'ok', what, found: `${realms.join(', ')} is in FreeSWITCH’s directory` };
+  const said = new Map<string, string>();
+  for (const profile of options.profiles) {
+    for (const row of readRegistrations(profile, await esl.api(`sofia xmlstatus profile ${profile} reg pn-`)) ?? []) {
+      const why = whyNotBound(row, options);
+      if (why) said.set(why.reason, why.remedy);
+      if (said.size >= REASONS_SHOWN) break;
+    }
+  }
+  for (const [reason, remedy] of said)
+    yield { level: 'warn', what: 'registered phones', found: `one that asks for push is not bound: ${reason}`, remedy };
+}
+
+/** What is wrong with many phones has one reason, most often. */
+const REASONS_SHOWN = 5;

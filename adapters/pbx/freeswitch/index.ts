@@ -19,11 +19,12 @@ import { SupervisedWorker } from '../supervised-worker.ts';
 import { Calls } from './calls/calls.ts';
 import { ContactDial } from './calls/contact-dial.ts';
 import { CALL_DEADLINE, CALM_DEADLINE, LIST_DEADLINE } from './deadlines.ts';
+import type { FsFact } from './facts.ts';
 import { Instants } from './instants.ts';
 import type { Ask, LinkData } from './link.ts';
 import type { FreeswitchOptions } from './options.ts';
 import { Contacts } from './registrations/link.ts';
-import { type EventHeaders, type FsFact, translate } from './translate.ts';
+import { type EventHeaders, translate } from './translate.ts';
 
 export { check } from './check.ts';
 export { optionsSchema } from './options.ts';
@@ -42,6 +43,7 @@ class FreeswitchLink implements PbxLink {
   readonly #calls: Calls;
   #emit: (event: PbxEvent) => void = () => undefined;
   #stopped = false;
+  #wasUp = false;
 
   constructor(options: FreeswitchOptions, deps: AdapterDeps) {
     const { clock, log } = deps;
@@ -51,6 +53,7 @@ class FreeswitchLink implements PbxLink {
     this.#deps = deps;
     const script = new URL(import.meta.url.endsWith('.ts') ? './link.ts' : './link.js', import.meta.url);
     const { host, port, password, node, profiles } = options;
+    const wasUp = () => this.#wasUp;
     this.#worker = new SupervisedWorker({
       name: pbx,
       script,
@@ -62,9 +65,15 @@ class FreeswitchLink implements PbxLink {
         get observing() {
           return deps.observing === true;
         },
+        get wasUp() {
+          return wasUp();
+        },
       } satisfies LinkData,
       log,
-      onUp: () => void this.#linkUp(),
+      onUp: () => {
+        this.#wasUp = true;
+        void this.#linkUp();
+      },
       onDown: (reason) => this.#say({ type: 'linkDown', pbx, reason }),
       onEvent: (event) => this.#fact(translate(event as EventHeaders)),
     });

@@ -4,11 +4,14 @@
  * one, for ever, which is how modesl's own faults (it never reconnects, forgets callbacks, throws on bytes) stay here.
  */
 import { parentPort, workerData } from 'node:worker_threads';
+import { isLoopback } from '../../../plugin/core/loopback.ts';
 import { DEAD_AFTER_MS, type FromWorker, HEARTBEAT_MS, safe, type ToWorker } from '../supervised-worker.ts';
 import { isId, type Said } from './calls/dial.ts';
 import { argument } from './calls/dial-string.ts';
 import { type Address, EslConnection } from './connection.ts';
 import { LEASE_EVERY_MS, Lease, Observing, type Presence } from './lease.ts';
+import { patiently, untilListening, type Watch } from './patience.ts';
+import { ProfileNames } from './profile-names.ts';
 import { type Registration, readRegistrations } from './registrations/xml-status.ts';
 import { type EventHeaders, SUBSCRIPTION, worthReading } from './translate.ts';
 
@@ -18,6 +21,8 @@ export interface LinkData {
   readonly profiles: readonly string[];
   /** Only observe: calls raise events and never wait for us. */
   readonly observing: boolean;
+  /** An earlier worker had reached this FreeSWITCH. */
+  readonly wasUp: boolean;
 }
 
 /** One of the operations below, asked from the main thread. Rejects with `LinkError`. */
@@ -29,13 +34,15 @@ export type HeldRow = Registration & { readonly dropsEpochMs?: number };
 /** FreeSWITCH's HEARTBEAT comes every 20 s. */
 const SILENCE_MS = 45_000;
 /** Three small commands; one that waits longer means a PBX that hangs. */
-const LEASE_WITHIN_MS = 4_000;
+const ANSWERS_WITHIN_MS = 4_000;
+/** A FreeSWITCH that is started anew takes this long at most until its modules are there. */
+const PATIENCE_MS = 10_000;
 /** The second connection, for long answers, stays for the next question. */
 const BULK_IDLE_MS = 5_000;
 
 const port = parentPort;
 if (!port) throw new Error('link.ts runs as a worker thread only');
-const { address, node, profiles, observing } = workerData as LinkData;
+const { address, node, profiles, observing, wasUp } = workerData as LinkData;
 const say = (m: FromWorker) => port.postMessage(m);
 
 let ending = false;
@@ -69,6 +76,8 @@ setInterval(() => {
     end(`nothing came from FreeSWITCH for ${SILENCE_MS / 1_000} s`);
   }
 }, HEARTBEAT_MS);
+
+const names = new ProfileNames(profiles);
 
 // ── The second connection ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -272,23 +281,35 @@ function presence(connection: EslConnection): Presence {
 }
 
 async function keepLease(): Promise<void> {
+  if ((await answered(lease?.renew())) !== 'lost') return;
+  end('the marks in FreeSWITCH are gone (mod_hash was reloaded): they are set again');
+}
+
+/** Rejects when FreeSWITCH does not answer in time. */
+async function answered<T>(work: Promise<T> | undefined): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('FreeSWITCH does not answer')), LEASE_WITHIN_MS);
+    timer = setTimeout(() => reject(new Error('FreeSWITCH does not answer')), ANSWERS_WITHIN_MS);
   });
   try {
-    const state = await Promise.race([lease?.renew(), late]);
-    if (state === 'lost') end('the marks in FreeSWITCH are gone (mod_hash was reloaded): they are set again');
+    return await Promise.race([work, late]);
   } finally {
     clearTimeout(timer);
   }
 }
 
+const watch: Watch = {
+  nowMs: () => performance.now(),
+  pause: (ms) => new Promise((passed) => setTimeout(passed, ms)),
+};
+
 async function start(): Promise<void> {
+  const untilMs = wasUp && isLoopback(address.host) ? performance.now() + PATIENCE_MS : 0;
+  await untilListening(address.host, address.port, untilMs, watch);
   const connection = await EslConnection.open(address, {
     onEvent: (event) => {
       const read = worthReading(event);
-      if (read) say({ t: 'event', event: read });
+      if (read) say({ t: 'event', event: names.asConfigured(read) });
     },
     onData: () => {
       dataAt = performance.now();
@@ -298,13 +319,20 @@ async function start(): Promise<void> {
   main = connection;
   const answer = await connection.command(SUBSCRIPTION);
   if (!answer.startsWith('+OK')) throw new Error(`FreeSWITCH does not tell its events: ${answer.slice(0, 80)}`);
-  const version = (await connection.api('version')).trim();
+  const api = (command: string) => connection.api(command);
+  const version = api('version');
+  // Before its modules are there it neither takes calls nor knows what it holds: the lease would promise too much.
+  const learn = () => answered(Promise.any(profiles.map((one) => names.learn(one, api))));
+  if (untilMs > 0) await patiently(learn, untilMs, watch).catch(() => undefined);
   lease = presence(connection);
-  await keepLease();
+  await patiently(keepLease, untilMs, watch);
   setInterval(() => {
     keepLease().catch((error: unknown) => end(safe(error)));
+    for (const one of names.unknown) names.learn(one, api).catch(() => undefined);
   }, LEASE_EVERY_MS);
-  say({ t: 'up', info: { version: /FreeSWITCH Version (\S+)/.exec(version)?.[1] ?? version.slice(0, 40) } });
+  for (const one of names.unknown) names.learn(one, api).catch(() => undefined);
+  const text = (await version).trim();
+  say({ t: 'up', info: { version: /FreeSWITCH Version (\S+)/.exec(text)?.[1] ?? text.slice(0, 40) } });
 }
 
 start().catch((error: unknown) => end(`cannot use FreeSWITCH: ${safe(error)}`));

@@ -28,9 +28,7 @@ export function* checkRunning(answer: AdminAnswer, noAdmin: string | undefined):
     const found = `it is version ${health.version}, and this is ${version}`;
     yield { level: 'warn', what, found, remedy: 'restart it, so that it runs what is installed' };
   }
-  for (const { aor, pbx, reason } of health.notBound ?? []) {
-    const remedy =
-      'the app must write pn-provider, pn-param and pn-prid into the URI of its Contact (docs/which-app.md)';
+  for (const { aor, pbx, reason, remedy } of health.notBound ?? []) {
     yield {
       level: 'warn',
       what: `contact of ${aor} on ${pbx}`,

@@ -7,6 +7,8 @@ import { REALM } from '../../support/pbx-scene.ts';
 import type { IncomingCall, OutgoingCall, SipPhone } from '../../support/sip-phone/index.ts';
 import { type Act, CASES, type Case, user } from './cases.ts';
 import { headers, normal, sdp, unique, variables } from './normal.ts';
+import { channels, play, playClicked } from './play.ts';
+import { CONFIGURATIONS, MODULES, SIDE_EXTENSIONS } from './services.ts';
 
 /** How the account is rung: by a plain `bridge`, or through pushwake. */
 export type Way = 'plain' | 'through';
@@ -22,8 +24,9 @@ const extension = (number: string, actions: readonly string[]) =>
 const accountOf = ({ user: id, alias }: Case) => `${alias ?? id}@${REALM}`;
 
 function dialled(c: Case, way: Way): string[] {
-  if (way === 'plain') return [action('bridge', c.ring)];
-  const whole = c.ring === `user/${accountOf(c)}` ? [] : [action('set', `pushwake_plain=${c.ring}`)];
+  const ring = c.ring.replaceAll('{W}', letter(way));
+  if (way === 'plain') return [action('bridge', ring)];
+  const whole = ring === `user/${accountOf(c)}` ? [] : [action('set', `pushwake_plain=${ring}`)];
   return [...whole, action('execute_extension', `${accountOf(c)} XML pushwake`)];
 }
 
@@ -35,7 +38,7 @@ function extensionsOf(c: Case, i: number): string[] {
       action('set', 'hangup_after_bridge=true'),
       action('set', 'continue_on_fail=true'),
       action('set', 'call_timeout=20'),
-      ...c.before.map(([application, data]) => action(application, data)),
+      ...c.before.map(([application, data]) => action(application, data.replaceAll('{W}', letter(way)))),
       ...(c.instead?.map(([application, data]) => action(application, data.replaceAll('{W}', letter(way)))) ??
         dialled(c, way)),
       action('log', 'NOTICE NEXT ${destination_number} ${originate_disposition} ${bridge_hangup_cause}'),
@@ -47,7 +50,22 @@ function extensionsOf(c: Case, i: number): string[] {
 const plainCase = CASES[0] as Case;
 const DIALPLAN = [
   ...CASES.flatMap(extensionsOf),
-  ...(['plain', 'through'] as const).map((way) => extension(`inner${letter(way)}`, dialled(plainCase, way))),
+  ...(['plain', 'through'] as const).flatMap((way) =>
+    Object.entries(SIDE_EXTENSIONS).map(([name, actions]) =>
+      extension(
+        `${name}${letter(way)}`,
+        actions.map(([application, data]) => action(application, data.replaceAll('{W}', letter(way)))),
+      ),
+    ),
+  ),
+  ...(['plain', 'through'] as const).flatMap((way) => [
+    extension(`inner${letter(way)}`, dialled(plainCase, way)),
+    // A leg of loopback offers the codec of loopback alone (L16), unless the global variable says otherwise, as it does in vanilla.
+    extension(`agent${letter(way)}`, [
+      action('export', 'nolocal:media_mix_inbound_outbound_codecs=true'),
+      ...dialled(plainCase, way),
+    ]),
+  ]),
   extension('(?:3000|7777)', [action('set', 'hangup_after_bridge=true'), action('bridge', user('3000'))]),
 ].join('\n');
 
@@ -65,6 +83,8 @@ export async function startBench(): Promise<FreeswitchScene> {
   return FreeswitchScene.start({
     users,
     extensions: DIALPLAN,
+    modules: MODULES,
+    configurations: CONFIGURATIONS,
     accounts: Object.fromEntries(
       entries.map(({ user: id, dialString, alias }) => [
         id,
@@ -109,6 +129,9 @@ export class Ends {
   }
 }
 
+/** Somebody else takes a call as soon as it comes. */
+const THIRD_ANSWERS: ReadonlySet<Act> = new Set<Act>(['third-answers', 'attended', 'click-first']);
+
 const STATUS: Partial<Record<Act, number>> = {
   busy: 486,
   declines: 603,
@@ -130,7 +153,7 @@ export async function record(
   const { freeswitch } = scene;
   const phone = people.phones.get(c.user) as SipPhone;
   const { desk, third, caller } = people;
-  const all = [phone, desk, third];
+  const all = [phone, desk, third, caller];
   await ends.take(false);
   const from = freeswitch.logText().length;
   const had = new Map(all.map((p) => [p, p.incoming.length]));
@@ -138,18 +161,24 @@ export async function record(
   const rung = (p: SipPhone) => p.waitFor(() => newAt(p)[0], 8_000, `a call at ${p.name}`);
   phone.answer = act in STATUS ? { kind: 'reject', code: STATUS[act] as number } : { kind: 'ring' };
   if (act === 'early-media') phone.answer = { kind: 'silent' };
-  third.answer =
-    act === 'third-answers' || act.endsWith('refers') || act === 'attended' ? { kind: 'auto' } : { kind: 'ring' };
+  third.answer = THIRD_ANSWERS.has(act) || act.endsWith('refers') ? { kind: 'auto' } : { kind: 'ring' };
   desk.answer = { kind: 'ring' };
   const seen: Record<string, string> = {};
-  const call = await caller.call(`${letter(way)}${index}`, { headers: c.headers ?? [] });
   // What the people could not do is a difference like any other.
-  await play(scene, people, phone, act, { call, rung, newAt, seen }).catch((error: unknown) => {
+  const failed = (error: unknown) => {
     seen['what went wrong'] = normal(String(error).split('\n')[0] as string);
-  });
-  if (call.state === 'answered') await call.hangup();
-  else if (!call.isOver) call.cancel();
-  await call.done.catch(() => undefined);
+  };
+  let call: OutgoingCall | undefined;
+  if (c.click === undefined) {
+    call = await caller.call(`${letter(way)}${index}`, { headers: c.headers ?? [] });
+    await play(scene, people, phone, act, { call, letter: letter(way), rung, newAt, seen }).catch(failed);
+    if (call.state === 'answered') await call.hangup();
+    else if (!call.isOver) call.cancel();
+    await call.done.catch(() => undefined);
+  } else {
+    await freeswitch.cli(`bgapi ${c.click.replaceAll('{W}', letter(way)).replaceAll('{N}', `${letter(way)}${index}`)}`);
+    await playClicked(scene, people, phone, act, { rung, seen }).catch(failed);
+  }
   for (const p of all)
     for (const one of p.calls) if (one.state === 'answered') await one.hangup().catch(() => undefined);
   await freeswitch.waitForNoChannels(6_000).catch(async () => {
@@ -168,23 +197,14 @@ export async function record(
       seen[`end at ${key}`] = `${one.state} ${unique(one.cancelReasons).join(' ')}`;
     });
   }
-  seen['caller gets'] = unique(
-    [...call.progress, ...(call.final ? [call.final] : [])].map((a) => `${a.status}${a.message.body ? '+sdp' : ''}`),
-  )
-    .filter((s) => s !== '100')
-    .join(' ');
-  // Who the caller is shown counts once it talks; by then a refusal has been answered with what was known at that moment.
-  const talked = call.final !== undefined && call.final.status < 300;
-  const lines = call.final?.message.headers.lines().filter(([name]) => talked || name !== 'Remote-Party-ID') ?? [];
-  Object.assign(seen, headers('answer at the caller', lines));
-  seen['SDP at the caller'] = sdp(call.final?.message.body ?? '');
+  if (call) Object.assign(seen, atTheCaller(call));
   seen['the dialplan goes on'] = [...log.matchAll(/NEXT [pt]\d+ ([^\n]*)/g)]
     .map((m) => normal(m[1] as string))
     .join('; ');
   seen['errors in the log'] = unique(
     [...log.matchAll(/\[(?:ERR|CRIT)\] \S+ ([^\n]*)/g)].map((m) => normal(m[1] as string)),
   ).join('; ');
-  for (const event of await ends.take(true)) {
+  for (const event of await ends.take(call !== undefined)) {
     const name = normal(event['Channel-Name'] ?? '');
     if (!name.startsWith('sofia/')) continue;
     const isCaller = event['Call-Direction'] === 'inbound' && name.includes('2000@');
@@ -199,140 +219,23 @@ export async function record(
   return seen;
 }
 
+function atTheCaller({ progress, final }: OutgoingCall): Record<string, string> {
+  const answers = [...progress, ...(final ? [final] : [])];
+  // Who the caller is shown counts once it talks; by then a refusal has been answered with what was known at that moment.
+  const talked = final !== undefined && final.status < 300;
+  const lines = final?.message.headers.lines().filter(([name]) => talked || name !== 'Remote-Party-ID') ?? [];
+  return {
+    'caller gets': unique(answers.map((a) => `${a.status}${a.message.body ? '+sdp' : ''}`))
+      .filter((s) => s !== '100')
+      .join(' '),
+    ...headers('answer at the caller', lines),
+    'SDP at the caller': sdp(final?.message.body ?? ''),
+  };
+}
+
 /** What the CDR modules write: who called whom, as whom, for whose account; whether it was paid for. */
 function cdr(event: EslHeaders): string {
   const paid = Number(event.variable_billmsec ?? 0) > 0 ? 'talked' : 'no talk';
   const fields = ['Caller-Caller-ID-Name', 'Caller-Caller-ID-Number', 'Caller-Destination-Number', 'Caller-Context'];
   return normal([...fields.map((f) => event[f] ?? ''), event.variable_accountcode ?? '', paid].join('|'));
-}
-
-interface Play {
-  readonly call: OutgoingCall;
-  readonly rung: (p: SipPhone) => Promise<IncomingCall>;
-  readonly newAt: (p: SipPhone) => readonly IncomingCall[];
-  readonly seen: Record<string, string>;
-}
-
-async function play(
-  scene: FreeswitchScene,
-  people: People,
-  phone: SipPhone,
-  act: Act,
-  { call, rung, newAt, seen }: Play,
-): Promise<void> {
-  const { desk, third } = people;
-  const { freeswitch } = scene;
-  switch (act) {
-    case 'nobody':
-      await call.done;
-      await delay(300);
-      seen['calls at the phone'] = String(newAt(phone).length);
-      return;
-    case 'caller-cancels':
-      await rung(phone);
-      await delay(60);
-      call.cancel();
-      return;
-    case 'declines':
-    case 'busy':
-    case 'rings-out':
-    case 'unavailable':
-    case 'not-found':
-    case 'error':
-      await rung(phone);
-      await Promise.race([call.done, delay(3_500)]);
-      return;
-    case 'desk-answers':
-      await Promise.all([rung(phone), rung(desk)]);
-      await delay(60);
-      await (newAt(desk)[0] as IncomingCall).answer();
-      await talk(scene, call, newAt(desk)[0] as IncomingCall, seen);
-      return;
-    case 'third-answers':
-      await rung(third);
-      await call.waitForState('answered');
-      await talk(scene, call, newAt(third)[0] as IncomingCall, seen);
-      return;
-    case 'early-media': {
-      const one = await rung(phone);
-      await one.progress();
-      await delay(400);
-      seen['hears early media'] = String(call.rtp.received > 5);
-      await one.answer();
-      await call.waitForState('answered', 8_000);
-      await talk(scene, call, one, seen);
-      return;
-    }
-    default:
-  }
-  const one = await rung(phone);
-  await delay(60);
-  if (act === 'hears-ringback') {
-    await delay(500);
-    seen['hears ringback'] = String(call.rtp.received > 5);
-  }
-  await one.answer();
-  if (act === 'keys') {
-    await delay(500);
-    seen['before the key'] = call.state;
-    await one.request('INFO', [['Content-Type', 'application/dtmf-relay']], 'Signal=5\r\nDuration=160\r\n');
-  }
-  await call.waitForState('answered', 8_000);
-  await talk(scene, call, one, seen);
-  const place = `<sip:3000@127.0.0.1:${freeswitch.ports.udp}>`;
-  switch (act) {
-    case 'callee-hangs-up':
-      await one.hangup();
-      await Promise.race([call.waitForState('ended'), delay(2_000)]);
-      return;
-    case 'phone-refers':
-    case 'caller-refers': {
-      await (act === 'phone-refers' ? one : call).refer(place);
-      const target = await rung(third);
-      await target.waitForState('answered');
-      await delay(300);
-      seen['channels after the transfer'] = await channels(scene);
-      await target.hangup();
-      return;
-    }
-    case 'attended': {
-      const second = await phone.call('3000');
-      await second.waitForState('answered');
-      await delay(200);
-      const id = second.dialogId as { callId: string; localTag: string; remoteTag: string };
-      const replaces = encodeURIComponent(`${id.callId};to-tag=${id.remoteTag};from-tag=${id.localTag}`);
-      await one.refer(`<sip:3000@127.0.0.1:${freeswitch.ports.udp}?Replaces=${replaces}>`);
-      await delay(400);
-      seen['channels after the transfer'] = await channels(scene);
-      return;
-    }
-    default:
-  }
-}
-
-async function talk(scene: FreeswitchScene, call: OutgoingCall, one: IncomingCall, seen: Record<string, string>) {
-  await Promise.all([call.waitForRtp(3, 2_000), one.waitForRtp(3, 2_000)]).catch(() => undefined);
-  seen.audio = `${call.rtp.received > 2} ${one.rtp.received > 2}`;
-  await delay(100);
-  seen['channels in the talk'] = await channels(scene);
-}
-
-async function channels(scene: FreeswitchScene): Promise<string> {
-  const now = () => rows(scene);
-  let last = await now();
-  // FreeSWITCH lists what a channel does a moment after it does it.
-  for (let i = 0; i < 20 && /DOWN|RINGING|EARLY/.test(last); i++) {
-    await delay(40);
-    last = await now();
-  }
-  return last;
-}
-
-async function rows(scene: FreeswitchScene): Promise<string> {
-  const text = await scene.freeswitch.cli('show channels as json');
-  const { rows: all = [] } = JSON.parse(text) as { rows?: readonly { name: string; callstate: string }[] };
-  return all
-    .map(({ name, callstate }) => `${normal(name)} ${callstate}`)
-    .sort()
-    .join('; ');
 }

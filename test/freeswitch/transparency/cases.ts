@@ -2,7 +2,7 @@
  * The table: one call a line. `ring` is what the administrator's `bridge` dials; through pushwake the same is dialled by
  * `execute_extension`. `before` is what the dialplan does until then, `act` what the people do. A case is the same text for every way of
  * calling, so that any difference is ours. `1001` is the phone that may sleep, `1002` a desk phone, `3000` somebody else; `1010` to
- * `1019` are users whose directory entry is the case.
+ * `1019` are users whose directory entry is the case. `{W}` stands for the letter of the way of calling (services.ts).
  */
 import { REALM } from '../../support/pbx-scene.ts';
 
@@ -13,6 +13,7 @@ export type Act =
   | 'rings-out'
   | 'busy'
   | 'declines'
+  | 'declines-ringing'
   | 'unavailable'
   | 'not-found'
   | 'error'
@@ -25,6 +26,14 @@ export type Act =
   | 'early-media'
   | 'hears-ringback'
   | 'holds'
+  | 'caller-holds'
+  | 'picked-up'
+  | 'picked-up-group'
+  | 'caller-leaves'
+  | 'parks'
+  | 'caller-parks'
+  | 'clicked'
+  | 'click-first'
   | 'keys'
   | 'nobody';
 
@@ -41,8 +50,10 @@ export interface Case {
   readonly alias?: string;
   /** Headers of the caller's INVITE. */
   readonly headers?: readonly (readonly [string, string])[];
-  /** Told to run another application in place of the bridge: a queue, a fifo. `{M}` is the member's dial string. */
+  /** Applications in place of the bridge: a queue, a fifo. */
   readonly instead?: readonly (readonly [application: string, data: string])[];
+  /** Nobody calls: FreeSWITCH is given this command. `{N}` is the number of the case. */
+  readonly click?: string;
 }
 
 export const user = (id: string): string => `user/${id}@${REALM}`;
@@ -129,10 +140,10 @@ export const CASES: readonly Case[] = [
   one('a desk phone beside answers', { ring: `${user('1001')},${user('1002')}`, act: 'desk-answers' }),
   one('a desk phone before', { ring: `${user('1002')},${user('1001')}`, act: 'desk-answers' }),
   one('one after the other', { ring: `${user('1001')}|${user('1002')}`, act: 'declines' }),
-  set('fail_on_single_reject: the phone declines', 'fail_on_single_reject=true', 'declines', {
+  set('fail_on_single_reject: the phone declines', 'fail_on_single_reject=true', 'declines-ringing', {
     ring: `${user('1001')},${user('1002')}`,
   }),
-  set('fail_on_single_reject: a list', 'fail_on_single_reject=USER_BUSY,CALL_REJECTED', 'declines', {
+  set('fail_on_single_reject: a list', 'fail_on_single_reject=USER_BUSY,CALL_REJECTED', 'declines-ringing', {
     ring: `${user('1001')},${user('1002')}`,
   }),
   one('a variable for one leg', { ring: `[sip_h_X-Leg=7]${user('1001')},${user('1002')}` }),
@@ -165,6 +176,31 @@ export const CASES: readonly Case[] = [
   one('the phone transfers (REFER)', { act: 'phone-refers' }),
   one('the caller transfers (REFER)', { act: 'caller-refers' }),
   one('an attended transfer by the phone', { act: 'attended' }),
+  one('the phone holds, and takes back', { act: 'holds' }),
+  one('the caller holds, and takes back', { act: 'caller-holds' }),
+  one('picked up by a colleague: intercept', { before: [['hash', `insert/pickup/{W}/\${uuid}`]], act: 'picked-up' }),
+  one('picked up by a colleague: pickup', { ring: `${user('1001')},pickup/sales{W}`, act: 'picked-up-group' }),
+  one('the phone parks the caller (valet)', { act: 'parks' }),
+  one('the caller parks the phone (valet)', { act: 'caller-parks' }),
+  one('click to dial: the caller’s phone first', {
+    click: `originate {origination_caller_id_number=2000}${user('2000')} {N} XML default`,
+    act: 'clicked',
+  }),
+  one('click to dial: the phone first', {
+    click: 'originate {origination_caller_id_number=2000}loopback/agent{W}/default aside{W} XML default',
+    act: 'click-first',
+  }),
+  one('an enterprise dial string', { ring: `${user('1001')}:_:${user('1002')}` }),
+  one('an enterprise dial string, the other answers', {
+    ring: `${user('1002')}:_:[sip_h_X-Leg=7]${user('1001')}`,
+    act: 'desk-answers',
+  }),
+  one('an enterprise dial string with variables', {
+    ring: `<sip_h_X-All=1>{sip_h_X-One=2}${user('1001')}:_:${user('1002')}|${user('3000')}`,
+  }),
+  one('a call center', { instead: [['callcenter', 'queue{W}']] }),
+  one('a call center, the caller gives up', { instead: [['callcenter', 'queue{W}']], act: 'caller-leaves' }),
+  one('a fifo', { instead: [['fifo', 'fifo{W} in undef silence']] }),
   one('through another extension', { instead: [['transfer', 'inner{W} XML default']] }),
   one('through loopback', { instead: [['bridge', 'loopback/inner{W}/default']] }),
   set('process_cdr=b_only', 'process_cdr=b_only'),

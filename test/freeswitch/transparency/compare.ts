@@ -3,18 +3,22 @@
  * equal. The table of docs/limits.md is made of these rules.
  */
 import type { Seen } from './bench.ts';
+import type { Case } from './cases.ts';
 
 export interface Explained {
   /** As the documentation says it. */
   readonly what: string;
   readonly why: string;
   /** What was seen through pushwake, as it would be without this difference. */
-  readonly mend: (place: string, text: string, plain: string) => string;
+  readonly mend: (place: string, text: string, plain: string, of: Case) => string;
 }
 
 /** Variables of ours, and those that say which legs were dialled. */
 const OUR_VARIABLES =
-  /: (?:pushwake_\w+|sip_h_X-Push-ID|sip_exclude_contact|null_no_pre_answer|originated_legs|ignore_early_media|execute_on_\w+|api_on_originate_pushwake|dialed_\w+|last_bridge_\w+|user_name|domain_name|number_alias|originator|instant_ringback|fail_on_single_reject|export_vars)$/;
+  /: (?:pushwake_\w+|sip_h_X-Push-ID|sip_exclude_contact|null_no_pre_answer|originated_legs|ignore_early_media|execute_on_\w+|api_on_originate_pushwake|dialed_\w+|last_bridge_\w+|user_name|domain_name|number_alias|originator|instant_ringback|ent_originate_aleg_uuid|media_mix_inbound_outbound_codecs|fail_on_single_reject|export_vars)$/;
+
+/** Causes of a phone whose call somebody else has. */
+const TAKEN: ReadonlySet<string> = new Set(['LOSE_RACE', 'PICKED_OFF']);
 
 export const EXPLAINED: readonly Explained[] = [
   {
@@ -40,13 +44,20 @@ export const EXPLAINED: readonly Explained[] = [
     },
   },
   {
-    what: 'a woken phone takes the caller over like a pickup: `original_…`, `pre_transfer_…` and `channel_cid_flipped` say so on both channels, other phones end with PICKED_OFF for LOSE_RACE, and the caller is shown who he called; a phone that the caller then transfers has him in its record; the caller’s dialplan does not go on after the talk',
+    what: 'a woken phone takes the caller over like a pickup: `original_…`, `pre_transfer_…` and `channel_cid_flipped` say so on both channels, other phones end with PICKED_OFF for LOSE_RACE or the other way round (those of an enterprise dial string, `:_:`, with ORIGINATOR_CANCEL), DIALSTATUS is CANCEL where a colleague picks the call up, and the caller is shown who he called; the phone’s record of a call center has the name that the caller shows; the caller’s dialplan does not go on after the talk',
     why: 'it is dialled outside the caller’s own bridge, which FreeSWITCH does not extend by a leg',
-    mend: (place, text, plain) =>
+    mend: (place, text, plain, { ring }) =>
       (place === 'answer at the caller: Remote-Party-ID' && text !== '') ||
-      (/^(?:cause of|variable of .*: hangup_cause)/.test(place) && plain === 'LOSE_RACE' && text === 'PICKED_OFF') ||
+      (/^(?:cause of|variable of .*: hangup_cause)/.test(place) &&
+        TAKEN.has(plain) &&
+        (TAKEN.has(text) || (ring.includes(':_:') && text === 'ORIGINATOR_CANCEL'))) ||
+      (place.startsWith('end at ') &&
+        ring.includes(':_:') &&
+        plain.includes('Call completed elsewhere') &&
+        text.includes('ORIGINATOR_CANCEL')) ||
+      (place === 'variable of the caller: DIALSTATUS' && TAKEN.has(plain) && text === 'CANCEL') ||
+      (place === 'CDR of the phone' && text === plain.replace(/^2000\|/, 'The Caller|')) ||
       /: park_after_bridge$/.test(place) ||
-      (place === 'CDR of the phone' && /^Outbound Call\|\d+\|3000/.test(plain)) ||
       (plain.includes('SUCCESS') &&
         (place === 'the dialplan goes on' || /(?:cause of|of) the caller(?:: hangup_cause)?$/.test(place))) ||
       /^variable of .*: (?:original_(?:caller|dest)\w+|pre_transfer_\w+|channel_cid_flipped|bridge_pre_execute_\w+)$/.test(
@@ -75,12 +86,12 @@ export const EXPLAINED: readonly Explained[] = [
 ];
 
 /** Places where two calls differ, with both texts, after what is explained. */
-export function differences(plain: Seen, through: Seen): string[] {
+export function differences(of: Case, plain: Seen, through: Seen): string[] {
   const places = [...new Set([...Object.keys(plain), ...Object.keys(through)])].sort();
   return places.flatMap((place) => {
     const left = plain[place] ?? '';
     let right = through[place] ?? '';
-    for (const { mend } of EXPLAINED) right = mend(place, right, left);
+    for (const { mend } of EXPLAINED) right = mend(place, right, left, of);
     return left === right ? [] : [`${place}\n      plain:   ${left}\n      through: ${right}`];
   });
 }

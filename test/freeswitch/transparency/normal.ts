@@ -9,7 +9,7 @@ export function normal(text: string): string {
     .replace(UUID, '<uuid>')
     .replace(/127\.0\.0\.1:\d+/g, '<here>')
     .replace(/\b([pt])\d+\b/g, '<number>')
-    .replace(/\binner[pt]\b/g, 'inner')
+    .replace(/\b(inner|aside|take|pick|park|lot|sales|queue|agent|fifo)[pt]\b/g, '$1')
     .replace(/-[ab]\b/g, '')
     .trim();
 }

@@ -26,6 +26,9 @@ interface Client {
   subscribed: ReadonlySet<string>;
 }
 
+/** Another name of the profile `internal`. */
+const ALIAS = 'office';
+
 export class FreeswitchStandIn {
   readonly #password: string;
   readonly #server: Server;
@@ -233,12 +236,15 @@ export class FreeswitchStandIn {
 
   #sofia(args: readonly string[]): string {
     const verb = args[0];
-    const [profile, what, arg] = verb === 'xmlstatus' ? args.slice(2) : args.slice(1);
+    const [named, what, arg] = verb === 'xmlstatus' ? args.slice(2) : args.slice(1);
+    const profile = named === ALIAS ? 'internal' : named;
     if (profile !== 'internal') return verb === 'xmlstatus' ? 'Invalid Profile!\n' : `Invalid Profile [${profile}]`;
     const nowSeconds = Math.floor(Date.now() / 1_000);
     if (verb === 'xmlstatus') {
-      if (what === undefined)
-        return '<profile><profile-info><url>sip:mod_sofia@127.0.0.1:5060</url></profile-info></profile>\n';
+      if (what === undefined) {
+        const names = `<name>${named}</name>${named === ALIAS ? `<alias-of>${profile}</alias-of>` : ''}`;
+        return `<profile><profile-info>${names}<url>sip:mod_sofia@127.0.0.1:5060</url></profile-info></profile>\n`;
+      }
       const rows = this.rows.filter((r) =>
         what === 'user' ? namesUser(arg ?? '', r.user) : r.contact.includes(arg ?? ''),
       );

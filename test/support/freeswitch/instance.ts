@@ -35,6 +35,13 @@ export interface FreeswitchOptions {
   readonly home?: FreeswitchHome;
 }
 
+export interface RestartOptions {
+  /** Default SIGTERM. */
+  readonly signal?: NodeJS.Signals;
+  /** How long it is away, in ms. Default 0. */
+  readonly pauseMs?: number;
+}
+
 export interface RunningFreeswitch {
   readonly version: string;
   readonly host: '127.0.0.1';
@@ -49,7 +56,7 @@ export interface RunningFreeswitch {
   stop(): Promise<void>;
   signal(signal: NodeJS.Signals): void;
   /** Ends it (default SIGTERM) and starts it on the same ports; registrations are on its disk. */
-  restart(options?: { readonly signal?: NodeJS.Signals }): Promise<void>;
+  restart(options?: RestartOptions): Promise<void>;
   logText(): string;
   /** Resolves when no channel is left; throws with the list of channels when the time is up. */
   waitForNoChannels(timeoutMs?: number): Promise<void>;
@@ -163,8 +170,9 @@ export async function startFreeswitch(options: FreeswitchOptions): Promise<Runni
       rmSync(folder, { recursive: true, force: true });
     },
     signal: (signal) => current?.signal(signal),
-    async restart({ signal = 'SIGTERM' } = {}) {
+    async restart({ signal = 'SIGTERM', pauseMs = 0 } = {}) {
       await end(signal);
+      await delay(pauseMs);
       await start();
     },
     logText: () => readIfThere(join(folder, 'log/freeswitch.log')),

@@ -8,17 +8,19 @@ import type { Logger } from '../../../../plugin/ports/adapter.ts';
 import type { Clock } from '../../../../plugin/ports/clock.ts';
 import type { DeviceLeg, HeldContact, LegOutcome, PbxEvent, RingTarget } from '../../../../plugin/ports/pbx-link.ts';
 import { CALL_DEADLINE } from '../deadlines.ts';
+import type { CallFact, ChannelFact } from '../facts.ts';
 import type { Instants } from '../instants.ts';
 import type { Ask } from '../link.ts';
-import { type CallFact, type ChannelFact, callOf, type EventHeaders } from '../translate.ts';
+import { callOf, type EventHeaders } from '../translate.ts';
 import { CallerOf } from './caller.ts';
 import { Channels } from './channels.ts';
 import type { ContactDial } from './contact-dial.ts';
-import { isForked, ofPhones, type Said, type SaidOfPhones, writtenFor } from './dial.ts';
+import { isEnterprise, isForked, ofPhones, type Said, type SaidOfPhones, writtenFor } from './dial.ts';
 import { ringsPhones, usersIn } from './dial-string.ts';
 import { LateCalls } from './late.ts';
 import type { Adopted, Target } from './leg.ts';
-import { STATUS, WaitingCall } from './waiting-call.ts';
+import { STATUS } from './orders.ts';
+import { WaitingCall } from './waiting-call.ts';
 
 /** FreeSWITCH's own default for a bridge without call_timeout. */
 const RING_SECONDS = 60;
@@ -216,7 +218,8 @@ export class Calls {
       exports: fact.exports,
       failsOn: fact.failsOn,
       written: writtenFor(fact.dial, aor),
-      forked: isForked(fact.dial),
+      forked: isForked(fact.dial, aor),
+      enterprise: isEnterprise(fact.dial),
       said: () => this.#said(fact, aor),
       othersAnswered: () => group.othersAnswered(aor),
       takenUp,

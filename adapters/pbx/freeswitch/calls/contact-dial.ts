@@ -5,7 +5,7 @@ import type { HeldContact } from '../../../../plugin/ports/pbx-link.ts';
 import { CALM_DEADLINE } from '../deadlines.ts';
 import type { Ask } from '../link.ts';
 import type { FreeswitchOptions } from '../options.ts';
-import type { Contacts } from '../registrations/link.ts';
+import { type Contacts, NEVER_DIALLED } from '../registrations/link.ts';
 import { dialText, dialVia } from '../registrations/parse.ts';
 import { ownAddresses } from '../registrations/xml-status.ts';
 
@@ -45,10 +45,7 @@ export class ContactDial {
       ? dialText(held.row.profile, held.stored, this.#ownAddresses)
       : dialVia(options.via[contact.pbx], aorUser(contact.aor));
     if (dial.ok) return dial.text;
-    log.warn(
-      { pbx, aor: contact.aor, reason: dial.reason },
-      'a contact is not dialled: it could change the dial string',
-    );
+    log.warn({ pbx, aor: contact.aor, reason: dial.reason }, NEVER_DIALLED);
     return undefined;
   }
 }

@@ -18,7 +18,11 @@ const OURS = '\uE000';
 /** Longer ones are taken for none: an event of the socket has bounds, and so has what we keep of it. */
 export const LONGEST_DIAL_STRING = 32_768;
 
+/**
+ * `<…>`, which FreeSWITCH reads only where nothing stands before it, is given back as `{…}`: for one dial string both mean the same.
+ */
 export function readDialString(text: string): DialString {
+  const groups: string[] = [];
   let at = 0;
   for (;;) {
     while (text[at] === ' ') at++;
@@ -26,9 +30,21 @@ export function readDialString(text: string): DialString {
     if (close === undefined) break;
     const end = closing(text, at, text[at] as string, close);
     if (end === undefined) break;
+    groups.push(`{${text.slice(at + 1, end)}}`);
     at = end + 1;
   }
-  return { head: text.slice(0, at).trim(), body: text.slice(at) };
+  return { head: groups.join(''), body: text.slice(at) };
+}
+
+/** `<…>` in front of the first of several dial strings, meant for all of them. */
+export function readForAll(text: string): string {
+  let at = 0;
+  while (text[at] === '<') {
+    const end = closing(text, at, '<', '>');
+    if (end === undefined) break;
+    at = end + 1;
+  }
+  return text.slice(0, at);
 }
 
 /** Where the bracket that opens at `from` is closed. */
@@ -73,17 +89,36 @@ export function ownPlace(body: string, held: string): OwnPlace | undefined {
   return { before: text.slice(0, first - local.length), local, after };
 }
 
-const USER = /(?<=^|[,|\]}])user\/([^\s,|{}[\]<>]+)/g;
+/** Between dial strings that FreeSWITCH dials at the same time, each on its own (an enterprise originate). */
+const ENTERPRISE = ':_:';
+
+/** What is dialled on its own: one dial string, or several of an enterprise originate. */
+export function dialStringsIn(dial: string): readonly string[] {
+  return dial.split(ENTERPRISE);
+}
+
+export function joined(dialStrings: readonly string[]): string {
+  return dialStrings.join(ENTERPRISE);
+}
+
+const USER = /(?<=^|[,|\]}>])user\/([^\s,|{}[\]<>]+)/g;
 
 /** The users a dialplan's dial string names, as written: `1001@example.com`. */
 export function usersIn(dial: string): readonly string[] {
-  return [...new Set([...dial.matchAll(USER)].map((m) => m[1] as string))];
+  const all = dialStringsIn(dial).flatMap((one) => [...one.matchAll(USER)]);
+  return [...new Set(all.map((m) => m[1] as string))];
+}
+
+/** The dial string in which this user stands, or the first. */
+export function dialStringOf(dial: string, isUser: (user: string) => boolean): string {
+  const all = dialStringsIn(dial);
+  return all.find((one) => usersIn(one).some(isUser)) ?? (all[0] as string);
 }
 
 /** The same with users replaced; `local`: the `[…]` in front of one, which goes with it. */
 export function withUsers(dial: string, textOf: (user: string, local: string) => string | undefined): string {
   return dial.replace(
-    /((?:\[[^\]]*\])*)(?<=^|[,|\]}])user\/([^\s,|{}[\]<>]+)/g,
+    /((?:\[[^\]]*\])*)(?<=^|[,|\]}>])user\/([^\s,|{}[\]<>]+)/g,
     (whole, local: string, user: string) => textOf(user, local) ?? whole,
   );
 }

@@ -4,7 +4,19 @@
  * unchanged; they make no stranger's text safe.
  */
 import { type Aor, aorRealm, aorUser, parseAor } from '../../../../plugin/core/aor.ts';
-import { argument, asGlobal, asLocal, type OwnPlace, ownPlace, readDialString, withUsers } from './dial-string.ts';
+import {
+  argument,
+  asGlobal,
+  asLocal,
+  dialStringOf,
+  dialStringsIn,
+  joined,
+  type OwnPlace,
+  ownPlace,
+  readDialString,
+  readForAll,
+  withUsers,
+} from './dial-string.ts';
 import { type Exports, quoted } from './exports.ts';
 
 export interface Caller {
@@ -146,12 +158,20 @@ export function partOf(o: {
  * What the caller's channel bridges to: the dialplan's own dial string, with what we dial in place of each user that we know.
  * `quiet`: one phone's early media would end the ringing of all others; an administrator who says something about that has his way.
  */
-export function composeText(o: {
-  readonly dial: string;
+export function composeText(o: Composed & { readonly dial: string }): string {
+  const [first = '', ...others] = dialStringsIn(o.dial);
+  // `<…>` in front of the first is meant for all of them, and FreeSWITCH reads it only where nothing stands before it.
+  const forAll = others.length === 0 ? '' : readForAll(first);
+  return forAll + joined([first.slice(forAll.length), ...others].map((one) => composed(one, o)));
+}
+
+interface Composed {
   readonly parts: ReadonlyMap<Aor, Part>;
   readonly quiet: boolean;
-}): string {
-  const { head, body } = readDialString(o.dial);
+}
+
+function composed(dial: string, o: Composed): string {
+  const { head, body } = readDialString(dial);
   const quiet = o.quiet ? '{ignore_early_media=true}' : '';
   const partFor = (user: string) => o.parts.get(parseAor(user) as Aor);
   const part = body.startsWith('user/') ? partFor(body.slice('user/'.length)) : undefined;
@@ -179,19 +199,27 @@ const TAKES_OVER: Variables = {
 
 /** `{…}` and `[…]` that the dialplan's own dial string has for a leg of this account. */
 export function writtenFor(dial: string, aor: Aor): string {
-  const { head, body } = readDialString(dial);
+  const own = ownDialString(dial, aor);
+  const { head, body } = readDialString(own);
+  // What is meant for all of several dial strings stands in front of the first.
+  const forAll = dial.startsWith(own) ? '' : readDialString(readForAll(dial)).head;
   let found = '';
   withUsers(body, (user, local) => {
     if (parseAor(user) === aor) found = local;
     return undefined;
   });
-  return `${head}${asGlobal(found)}`;
+  return `${forAll}${head}${asGlobal(found)}`;
 }
 
-/** Whether it dials more than one user. */
-export function isForked(dial: string): boolean {
-  return !/^(?:\[[^\]]*\])*user\/[^,|]*$/.test(readDialString(dial).body);
+/** Whether the dial string of this account dials somebody else as well. */
+export function isForked(dial: string, aor: Aor): boolean {
+  return !/^(?:\[[^\]]*\])*user\/[^,|]*$/.test(readDialString(ownDialString(dial, aor)).body);
 }
+
+/** Whether it is several dial strings, which FreeSWITCH dials at the same time. */
+export const isEnterprise = (dial: string): boolean => dialStringsIn(dial).length > 1;
+
+const ownDialString = (dial: string, aor: Aor) => dialStringOf(dial, (user) => parseAor(user) === aor);
 
 /** Rings one phone and, when it answers, takes the caller over, unless somebody else has him by then. */
 export function originateText(o: {
@@ -216,6 +244,8 @@ export function originateText(o: {
   readonly said: SaidOfPhones | undefined;
   /** The dialplan dials others beside the user. */
   readonly forked: boolean;
+  /** One of several dial strings of an enterprise originate, whose legs belong to the caller more loosely. */
+  readonly enterprise: boolean;
 }): string {
   const { caller, said } = o;
   const directory = said && `${said.head}${asGlobal(said.place.local)}`;
@@ -230,6 +260,8 @@ export function originateText(o: {
     pushwake_caller: caller.uuid,
     // Codecs, media by another way, CDR: FreeSWITCH gives it what it gives a leg of the caller's own bridge.
     origination_aleg_uuid: caller.uuid,
+    // Legs of an enterprise originate are offered the profile's codecs, not the caller's alone.
+    ...(o.enterprise ? { media_mix_inbound_outbound_codecs: 'true' } : {}),
     ...TAKES_OVER,
     ...ofTheUser(o.aor, directory, o.forked),
     ...ofThePush(o.callId),
@@ -272,7 +304,8 @@ function callerOf(caller: Omit<Caller, 'uuid'>, written: string): Variables {
     ...(isWritten('origination_caller_id_number') ? {} : { origination_caller_id_number: cleanNumber(caller.number) }),
     ...(isWritten('origination_caller_id_name')
       ? {}
-      : { origination_caller_id_name: `'${cleanName(caller.name) || cleanNumber(caller.number)}'` }),
+      : // A caller without a name has none at the phone either; one whose name cannot be handed on has his number in its place.
+        { origination_caller_id_name: `'${caller.name && (cleanName(caller.name) || cleanNumber(caller.number))}'` }),
     ...(caller.hidden && !isWritten('origination_privacy')
       ? { origination_privacy: 'hide_name:hide_number:screen' }
       : {}),

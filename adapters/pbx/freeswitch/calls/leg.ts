@@ -1,4 +1,5 @@
 /** The legs of a waiting call, as FreeSWITCH's channels: what each is, and which channel of an earlier life is the same one. */
+import type { DialledLeg } from './dial.ts';
 
 type State = 'held' | 'dialling' | 'answered' | 'ended';
 
@@ -27,6 +28,28 @@ export type Target =
 export interface Adopted {
   readonly ref: string;
   readonly uuid: string;
+}
+
+/** A leg as it arrives: `known` rings already. */
+export function legOf(target: Extract<Target, { kind: 'device' | 'stored' }>, known: Adopted | undefined): Leg {
+  return {
+    kind: target.kind,
+    ref: target.ref,
+    inDial: false,
+    // Before it is told: an order to ring it may come at once, and its phone rings already.
+    state: known ? 'dialling' : 'held',
+    hungUp: false,
+    ...(known ? { uuid: known.uuid } : {}),
+    ...(target.kind === 'stored' ? { dial: target.dial } : {}),
+  };
+}
+
+/** Puts a stored leg into the caller's dial string, where it is a channel of its own from now on. */
+export function intoDial(leg: Leg, newUuid: () => string): readonly DialledLeg[] {
+  if (leg.kind !== 'stored' || leg.state === 'ended' || leg.dial === undefined) return [];
+  leg.uuid = newUuid();
+  leg.inDial = true;
+  return [{ dial: leg.dial, ours: { ref: leg.ref, uuid: leg.uuid, delayed: leg.state === 'held' } }];
 }
 
 /** Refs are `<stem><d|s><binding>`: the stem is of this life, the rest of the device. */

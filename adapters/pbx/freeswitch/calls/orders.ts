@@ -4,6 +4,16 @@ import type { LegOutcome, PbxEvent } from '../../../../plugin/ports/pbx-link.ts'
 import type { Caller, Part, SaidOfPhones } from './dial.ts';
 import type { Exports } from './exports.ts';
 
+/** The caller's variable for what follows in the dialplan. */
+export const STATUS = 'pushwake_status';
+/** The caller's variable with what mod_sofia answers him at the end, before any cause. */
+export const LAST_SIP_ANSWER = 'last_bridge_proto_specific_hangup_cause';
+
+/** How long an answer may be on its way to us, in ms: the event socket writes in rounds of 20 ms. */
+export const ANSWER_ON_THE_WAY_MS = 100;
+/** By then, in ms, a caller whom two phones have answered is bridged to one of them. */
+export const SETTLED_MS = 500;
+
 export interface Orders {
   /** Hands over what is dialled for this account; absent: what the dialplan says. Resolves when the caller dials. */
   compose(part: Part | undefined): Promise<LegOutcome>;
@@ -33,6 +43,8 @@ export interface WaitingCallOptions {
   readonly written: string;
   /** The dialplan dials others beside the account. */
   readonly forked: boolean;
+  /** It stands in one of several dial strings that are dialled at the same time. */
+  readonly enterprise: boolean;
   /** What the directory says of the account, and what FreeSWITCH holds of it. */
   readonly said: () => Promise<SaidOfPhones | undefined>;
   /** Somebody else whom this caller rings has picked up. */

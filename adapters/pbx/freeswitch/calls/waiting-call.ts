@@ -6,10 +6,11 @@
  */
 import { Cause, type WakeStatus } from '../../../../plugin/core/wake.ts';
 import type { DeviceLeg, LegOutcome } from '../../../../plugin/ports/pbx-link.ts';
-import { causeOf, nameOf } from './causes.ts';
+import { nameOf } from './causes.ts';
 import { type Caller, type DialledLeg, originateText, partOf, type SaidOfPhones } from './dial.ts';
-import { type Adopted, type Leg, sameDevice, sameLeg, type Target } from './leg.ts';
-import type { WaitingCallOptions } from './orders.ts';
+import { type Adopted, intoDial, type Leg, legOf, sameDevice, sameLeg, type Target } from './leg.ts';
+import { ANSWER_ON_THE_WAY_MS, LAST_SIP_ANSWER, SETTLED_MS, STATUS, type WaitingCallOptions } from './orders.ts';
+import { failsOn, readEnd } from './phones-word.ts';
 
 export class WaitingCall {
   readonly #o: WaitingCallOptions;
@@ -71,13 +72,7 @@ export class WaitingCall {
       return this.#composed;
     }
     // Whatever was ordered while the legs were announced is known by now: rung at once, or ended.
-    const stored = [...this.#legs.values()].flatMap((leg): DialledLeg[] => {
-      if (leg.kind !== 'stored' || leg.state === 'ended' || leg.dial === undefined) return [];
-      const uuid = this.#o.orders.newUuid();
-      leg.uuid = uuid;
-      leg.inDial = true;
-      return [{ dial: leg.dial, ours: { ref: leg.ref, uuid, delayed: leg.state === 'held' } }];
-    });
+    const stored = [...this.#legs.values()].flatMap((leg) => intoDial(leg, this.#o.orders.newUuid));
     if (this.#open().length > 0) this.#hold = this.#o.orders.newUuid();
     const part = partOf({
       aor: this.#o.aor,
@@ -133,6 +128,7 @@ export class WaitingCall {
         written: this.#o.written,
         said: this.#said,
         forked: this.#o.forked,
+        enterprise: this.#o.enterprise,
       }),
     );
     return 'done';
@@ -181,18 +177,14 @@ export class WaitingCall {
   legEnded(ref: string, uuid: string, cause: string, byPhone = false): void {
     const leg = this.#legOf(ref, uuid);
     if (!leg || leg.state === 'ended') return;
-    const isOwnWord =
-      byPhone && leg.dial !== undefined && IS_CONNECTED.test(leg.dial) && !leg.dial.includes(';fs_path=');
-    // Its own ring time, not its phone's word.
-    if ((cause === 'NO_ANSWER' || cause === 'ALLOTTED_TIMEOUT') && !isOwnWord) leg.hungUp = true;
+    const word = readEnd(leg.dial, cause, byPhone);
+    if (word.isTimeUp) leg.hungUp = true;
     // A dead contact's 503 is nothing the caller should be told at the end.
-    if (leg.inDial && !leg.hungUp && !isOwnWord && !SAID_BY_A_PERSON.has(cause))
+    if (leg.inDial && !leg.hungUp && !word.isOwn && !word.isPersons)
       this.#o.orders.set(this.caller, LAST_SIP_ANSWER, '');
-    // Whatever a phone says on its own connection, it lives, and has refused the call.
-    const number = isOwnWord && !SAID_BY_A_PERSON.has(cause) ? Cause.rejected : causeOf(cause);
-    if (!leg.hungUp) this.#named.set(number, cause);
+    if (!leg.hungUp) this.#named.set(word.cause, cause);
     const ends = !leg.inDial && !leg.hungUp && failsOn(this.#o.failsOn, cause);
-    this.#legOver(leg, number, cause);
+    this.#legOver(leg, word.cause, cause);
     // A refusal that ends the call: the placeholder refuses as the phone did, and FreeSWITCH does what it does then.
     if (ends && this.#hold !== undefined && !this.#over) void this.#killInDial(this.#hold, cause);
   }
@@ -283,17 +275,7 @@ export class WaitingCall {
     if (!known && adopted.some((a) => sameDevice(a.ref, ref))) return;
     // The dial string is past being changed: what it does not ring is not rung by this leg.
     if (this.#o.takenUp && kind === 'stored' && !known) return;
-    const leg: Leg = {
-      kind,
-      ref,
-      inDial: false,
-      // Before it is told: an order to ring it may come at once, and its phone rings already.
-      state: known ? 'dialling' : 'held',
-      hungUp: false,
-      ...(known ? { uuid: known.uuid } : {}),
-      ...(target.kind === 'stored' ? { dial: target.dial } : {}),
-    };
-    this.#legs.set(ref, leg);
+    this.#legs.set(ref, legOf(target, known));
     const { aor, pbx, startedAt, takenUp } = this.#o;
     const arrived: DeviceLeg = { legId: ref, kind, ref, aor, callId: this.#callId };
     this.#o.emit({ type: 'deviceLegArrived', pbx, leg: arrived, startedAt, takenUp });
@@ -319,7 +301,7 @@ export class WaitingCall {
   #taken(winner: Leg | undefined): void {
     if (this.#over) return;
     if (winner) this.tellStatus('WOKEN');
-    if (winner && !winner.inDial) {
+    if (winner && !winner.inDial && !this.#o.enterprise) {
       // The caller's own bridge was given up for this phone, and calls itself cancelled.
       this.#o.orders.later(ANSWER_ON_THE_WAY_MS, () => {
         for (const name of ['DIALSTATUS', 'originate_disposition']) this.#o.orders.set(this.caller, name, 'SUCCESS');
@@ -364,20 +346,3 @@ export class WaitingCall {
     this.#o.onOver();
   }
 }
-
-/** `true`, or names of causes with commas between; `!` in front: all but these. FreeSWITCH's own reading. */
-function failsOn(list: string | undefined, cause: string): boolean {
-  if (list === undefined) return false;
-  if (/^(?:true|yes|on|enable|enabled|active|allow)$/i.test(list) || /^[1-9]\d*$/.test(list)) return true;
-  return list.toUpperCase().includes(cause) !== list.startsWith('!');
-}
-
-/** The event socket tells in rounds of 20 ms. */
-const ANSWER_ON_THE_WAY_MS = 100;
-/** By then a caller whom two phones have answered is bridged to one of them. */
-const SETTLED_MS = 500;
-export const STATUS = 'pushwake_status';
-const IS_CONNECTED = /;transport=(?:tcp|tls|wss?)(?:;|$)/i;
-const SAID_BY_A_PERSON: ReadonlySet<string> = new Set(['USER_BUSY', 'CALL_REJECTED']);
-/** What mod_sofia answers the caller with at the end, before any cause. */
-const LAST_SIP_ANSWER = 'last_bridge_proto_specific_hangup_cause';

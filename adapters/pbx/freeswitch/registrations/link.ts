@@ -3,20 +3,27 @@
  * was read, for the code that dials it.
  */
 import { type Aor, parseAor, servesAor } from '../../../../plugin/core/aor.ts';
+import { BoundedMap, upTo } from '../../../../plugin/core/bounded-map.ts';
 import { sourceOf } from '../../../../plugin/core/contact-uri.ts';
+import { shortened } from '../../../../plugin/core/detached.ts';
 import { type DurationMs, SECOND } from '../../../../plugin/core/time.ts';
 import type { Logger } from '../../../../plugin/ports/adapter.ts';
 import type { Clock } from '../../../../plugin/ports/clock.ts';
 import { type AskAnswer, type HeldContact, LinkError, type PbxEvent } from '../../../../plugin/ports/pbx-link.ts';
 import { CALL_DEADLINE, CALM_DEADLINE, LIST_DEADLINE } from '../deadlines.ts';
+import type { FsFact } from '../facts.ts';
 import { Instants } from '../instants.ts';
 import type { Ask, HeldRow } from '../link.ts';
 import type { FreeswitchOptions } from '../options.ts';
-import type { FsFact } from '../translate.ts';
 import { LastSeen } from './last-seen.ts';
+import { whyNotBound, whyNotDialled } from './not-bound.ts';
 import { readStored } from './parse.ts';
 import { contactOf, flushable, type Held, heldOf, type Row } from './rows.ts';
 
+/** An account's name is somebody's text until it has been read. */
+const LONGEST_ACCOUNT = 128;
+/** The words for a contact that is refused. */
+export const NEVER_DIALLED = 'a contact is not dialled: it could change the dial string';
 /** The event about a removal comes 20 to 100 ms later. */
 const GONE_WITHIN: DurationMs = 1 * SECOND;
 
@@ -38,6 +45,8 @@ export class Contacts {
   /** How the contacts handed to the runtime were read. */
   readonly #held = new WeakMap<HeldContact, Held>();
   readonly #lastSeen = new LastSeen();
+  /** Accounts and reasons that were logged: strangers write what they are made of. */
+  readonly #neverDialled = new BoundedMap<string, true>(upTo(1_000));
   /** Removals whose event is awaited, by Call-ID. */
   readonly #removals = new Map<string, Set<() => void>>();
 
@@ -67,7 +76,14 @@ export class Contacts {
   registered(fact: Extract<FsFact, { fact: 'registered' }>): void {
     const aor = this.#aor(fact.user, fact.profile);
     const stored = readStored(fact.contact);
-    if (!aor || !stored) return;
+    if (!aor || !stored) {
+      const why = whyNotBound(fact, this.#o.options);
+      return (
+        why &&
+        this.#o.say({ type: 'notBound', pbx: this.#o.pbx, account: shortened(fact.user, LONGEST_ACCOUNT), ...why })
+      );
+    }
+    this.#sayIfNeverDialled(aor, fact.contact, stored.uri);
     const at = this.#time.heard(fact.atEpochMs);
     const { profile, callId, user, contact: text, agent, grantedSeconds } = fact;
     // What FreeSWITCH will hold: its second, the granted time, the late margin.
@@ -94,6 +110,15 @@ export class Contacts {
       choice: fact.choice ?? {},
       ...(grantedSeconds === undefined ? {} : { grantedMs: this.#time.lasting(grantedSeconds) }),
     });
+  }
+
+  /** It is registered and pushed, and would never ring: said once per account and reason. */
+  #sayIfNeverDialled(aor: Aor, contact: string, uri: string): void {
+    const reason = whyNotDialled(contact, uri);
+    const key = `${aor} ${reason}`;
+    if (reason === undefined || this.#neverDialled.get(key)) return;
+    this.#neverDialled.set(key, true);
+    this.#o.log.warn({ pbx: this.#o.pbx, aor, reason }, NEVER_DIALLED);
   }
 
   async unregistered(fact: Extract<FsFact, { fact: 'unregistered' }>): Promise<void> {
