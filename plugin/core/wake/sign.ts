@@ -2,13 +2,8 @@
 import type { BindingId } from '../binding.ts';
 import { between, type DurationMs, type Instant, SECOND } from '../time.ts';
 import type { CallTrace } from '../trace.ts';
-<<<<<<< HEAD
-import { hasCome } from './leg-state.ts';
-import type { Wake } from './types.ts';
-=======
-import { hasRegistered } from './leg-state.ts';
-import type { WakeDevice } from './types.ts';
->>>>>>> ready/ast
+import { hasCome, hasRegistered } from './leg-state.ts';
+import type { Wake, WakeDevice } from './types.ts';
 
 /** No person refuses a call so soon (ms) after it began to ring. */
 const BY_ITSELF: DurationMs = 1 * SECOND;

@@ -331,23 +331,4 @@ export class LiveWake {
     if (until === undefined) return end();
     this.#cancelForget = clock.after(between(this.#now(), until), end);
   }
-<<<<<<< HEAD
-=======
-
-  #settleDevices(): void {
-    const { wake } = this;
-    const now = this.#now();
-    const startedAt = plus(this.#o.clock.now(), -between(wake.startedAt, now));
-    for (const d of wake.devices) {
-      const came = hasCome(d);
-      // Whether it was this device that came is not known.
-      if (d.legs.fresh.isUnproved) continue;
-      if (d.push !== 'accepted' || (!came && between(wake.startedAt, now) < FAIR_CHANCE)) continue;
-      const { bindingId, target } = d;
-      const sign = came ? signOfCall(this.#trace, bindingId) : 'nothing';
-      const afterMs = came ? cameAfterMs(this.#trace, d, wake.startedAt) : undefined;
-      void this.#o.intake.fromWake(wake.aor, { bindingId, target, sign, startedAt }, afterMs);
-    }
-  }
->>>>>>> ready/ast
 }
