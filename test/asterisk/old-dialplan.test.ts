@@ -74,6 +74,8 @@ describe.concurrent('with the dialplan of 0.1.0', () => {
     await at.answer();
     await rung.waitForState('cancelled');
     expect(rung.cancelReasons.join()).toContain('Call completed elsewhere');
+    // A BYE before the caller has its 200 would be lost.
+    await call.waitForState('answered');
     await call.hangup();
     expect((await wakeOver(scene, await mobile.callId())).outcome).toBe('elsewhere');
   });

@@ -40,7 +40,7 @@ case "$*" in
     install -d -m "$(value StateDirectoryMode)" -o pushwake -g pushwake /var/lib/pushwake
     setpriv --reuid "$(value User)" --regid "$(value Group)" --init-groups $(value ExecStart) >/var/log/pushwake.log 2>&1 &
     echo $! >/run/pushwake.pid
-    until grep -q '"ready"' /var/log/pushwake.log; do kill -0 $(cat /run/pushwake.pid); sleep 0.1; done ;;
+    until grep -qs '"ready"' /var/log/pushwake.log; do kill -0 $(cat /run/pushwake.pid) || { cat /var/log/pushwake.log >&2; exit 1; }; sleep 0.1; done ;;
   "reload pushwake")
     before=$(grep -c 'configuration applied' /var/log/pushwake.log || true)
     kill -HUP $(cat /run/pushwake.pid)
@@ -82,6 +82,9 @@ async function inside(commands: string): Promise<string> {
       LANG: 'C.UTF-8',
     },
     maxBuffer: 16 * 1024 * 1024,
+  }).catch((error: Error & { stdout?: string }) => {
+    // What a command found is on its other channel.
+    throw new Error(`${error.message}\n${error.stdout ?? ''}`, { cause: error });
   });
   return stdout + stderr;
 }

@@ -86,11 +86,13 @@ export class Alarms {
 
   list(nowMs: number): readonly Alarm[] {
     this.#forget(nowMs);
-    return [...this.#ours.values(), ...this.#ofDevices.values()].map(({ provider, app, outcome }) => ({
-      provider,
-      app,
-      outcome,
-    }));
+    const all = new Map<string, Alarm>();
+    for (const { provider, app, outcome } of [...this.#ours.values(), ...this.#ofDevices.values()]) {
+      // Held for calls and for the rest, said once.
+      const said = JSON.stringify([provider, app, outcome.reason, outcome.hint]);
+      if (!all.has(said)) all.set(said, { provider, app, outcome });
+    }
+    return [...all.values()];
   }
 
   #forget(nowMs: number): void {
