@@ -1,9 +1,11 @@
 /**
- * `fast`: no PBX, all at once. `real`: every file starts an Asterisk or a Redis of its own, so one at a time. `browser`: the
- * status pages in a Chromium. `npm test` brings that Asterisk and that Chromium first (test/run.ts).
+ * `fast`: no PBX, all at once. `real`: every file starts an Asterisk or a Redis of its own, so one at a time. `unhurried`: real parts as well,
+ * a Chromium among them, where no time counts: two at a time. `npm test` brings that Asterisk and that Chromium first (test/run.ts).
  */
 import { defineConfig } from 'vitest/config';
-import { SUITES_OF_REAL_PARTS } from './test/support/suites.ts';
+import { ELSEWHERE, HURRIED, UNHURRIED } from './test/support/suites.ts';
+
+const filesOf = (patterns: readonly string[]) => patterns.map((one) => one.replace(/\*\*$/, '**/*.test.ts'));
 
 export default defineConfig({
   test: {
@@ -12,17 +14,17 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: [...SUITES_OF_REAL_PARTS, 'freeswitch'].map((folder) => `test/${folder}/**`),
+          exclude: [...HURRIED, ...UNHURRIED, ...ELSEWHERE],
           testTimeout: 20_000,
+          // By itself it leaves one of two cores idle.
+          maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
       },
       {
         test: {
           name: 'real',
-          include: SUITES_OF_REAL_PARTS.filter((folder) => folder !== 'browser').map(
-            (folder) => `test/${folder}/**/*.test.ts`,
-          ),
+          include: filesOf(HURRIED),
           testTimeout: 120_000,
           hookTimeout: 300_000,
           // One Asterisk at a time: two of them, two pushwakes and the phones on two cores stall each other past the guard.
@@ -33,11 +35,11 @@ export default defineConfig({
       },
       {
         test: {
-          name: 'browser',
-          include: ['test/browser/**/*.test.ts'],
+          name: 'unhurried',
+          include: filesOf(UNHURRIED),
           testTimeout: 60_000,
           hookTimeout: 300_000,
-          maxWorkers: 1,
+          maxWorkers: 2,
           sequence: { groupOrder: 2 },
         },
       },
@@ -45,7 +47,7 @@ export default defineConfig({
         test: {
           // Needs a FreeSWITCH, which Debian has no package of: `npm run test:freeswitch` looks for one.
           name: 'freeswitch',
-          include: ['test/freeswitch/**/*.test.ts'],
+          include: filesOf(ELSEWHERE),
           testTimeout: 60_000,
           hookTimeout: 120_000,
           maxWorkers: 1,

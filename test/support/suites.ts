@@ -1,11 +1,22 @@
-/** Folders of `test` whose suites start real parts (an Asterisk, a Redis, a browser …): one file at a time, and not among the fast suites. */
-export const SUITES_OF_REAL_PARTS: readonly string[] = [
-  'asterisk',
-  'transparency',
-  'e2e',
-  'crash',
-  'redis',
-  'prometheus',
-  'package',
-  'browser',
+/**
+ * Suites that start real parts (an Asterisk, a Redis, a browser …), as folders or files of `test`: not among the fast ones. `HURRIED`: with
+ * phones whose time counts, so one file at a time. `UNHURRIED`: they compute or wait, and a busy machine changes nothing.
+ */
+export const HURRIED: readonly string[] = [
+  'test/asterisk/**',
+  'test/transparency/**',
+  'test/e2e/demo.test.ts',
+  'test/redis/**',
+  'test/package/getting-started.test.ts',
 ];
+export const UNHURRIED: readonly string[] = [
+  'test/e2e/week.test.ts',
+  'test/package/npm.test.ts',
+  'test/package/adapters.test.ts',
+  'test/browser/**',
+  'test/crash/**',
+  'test/prometheus/**',
+];
+
+/** Debian has no package of FreeSWITCH: `npm run test:freeswitch` runs these where there is one. */
+export const ELSEWHERE: readonly string[] = ['test/freeswitch/**'];
