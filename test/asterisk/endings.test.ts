@@ -28,7 +28,7 @@ const EXTENSIONS = `[internal]
 exten => _10XX,1,Set(CASE=\${EXTEN})
  same => n,Dial(Local/\${EXTEN}@pushwake/n,4)
 exten => _510XX,1,Set(CASE=\${EXTEN:1})
- same => n,Dial(PJSIP/15\${EXTEN:3}&Local/\${EXTEN:1}@pushwake/n,8)
+ same => n,Dial(PJSIP/15\${EXTEN:3}&Local/\${EXTEN:1}@pushwake/n,12)
 exten => _410XX,1,Set(CASE=\${EXTEN:1})
  same => n,Dial(Local/\${EXTEN:1}@pushwake/n,0.9)
 exten => h,1,Log(NOTICE,ENDS \${CASE} \${PUSHWAKE_STATUS})
