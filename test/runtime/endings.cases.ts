@@ -551,7 +551,13 @@ export const ENDINGS: readonly Ending[] = [
         /^A phone of this account woke, and the PBX refused its REGISTER \(403\)/,
         /max_contacts/,
       ],
-      ['401, wrong password', 401, undefined, /^The phone woke, .* \(401\): user name or password/, /^Compare user name/],
+      [
+        '401, wrong password',
+        401,
+        undefined,
+        /^The phone woke, .* \(401\): user name or password/,
+        /^Compare user name/,
+      ],
       [
         '401, without a word of its device',
         401,
