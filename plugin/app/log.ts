@@ -19,7 +19,7 @@ const REDACT = [
 const URGENCY: Readonly<Record<string, number>> = { 10: 7, 20: 7, 30: 6, 40: 4, 50: 3, 60: 2 };
 
 /** A line as the journal takes it: its urgency in front, which the journal keeps apart from the text. */
-export function forJournal(line: string): string {
+function forJournal(line: string): string {
   const [, level = '30'] = /^\{"level":(\d+)/.exec(line) ?? [];
   return `<${URGENCY[level] ?? 6}>${line}`;
 }
