@@ -30,7 +30,7 @@ beforeAll(async () => {
   adminPort = await freeUdpPort();
   machine = await Machine.boot(await bringDebian());
   await machine.write('/root/pushwake.deb', readFileSync(file));
-}, 300_000);
+}, 900_000);
 afterAll(async () => {
   await machine?.stop();
   await scene?.close();
