@@ -3,7 +3,7 @@
  * a Chromium among them, where no time counts: two at a time. `npm test` brings that Asterisk and that Chromium first (test/run.ts).
  */
 import { defineConfig } from 'vitest/config';
-import { ELSEWHERE, FREESWITCH, HURRIED, SYSTEMD, UNHURRIED } from './test/support/suites.ts';
+import { ELSEWHERE, FREEPBX, FREESWITCH, HURRIED, SYSTEMD, UNHURRIED } from './test/support/suites.ts';
 
 const filesOf = (patterns: readonly string[]) => patterns.map((one) => one.replace(/\*\*$/, '**/*.test.ts'));
 
@@ -62,6 +62,17 @@ export default defineConfig({
           hookTimeout: 300_000,
           maxWorkers: 1,
           sequence: { groupOrder: 4 },
+        },
+      },
+      {
+        test: {
+          // Needs checkouts of FreePBX's modules: `npm run test:freepbx` looks for them.
+          name: 'freepbx',
+          include: filesOf(FREEPBX),
+          testTimeout: 60_000,
+          hookTimeout: 300_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 5 },
         },
       },
     ],

@@ -22,5 +22,7 @@ export const UNHURRIED: readonly string[] = [
 export const FREESWITCH: readonly string[] = ['test/freeswitch/**'];
 /** They boot a machine: `npm run test:systemd`. */
 export const SYSTEMD: readonly string[] = ['test/systemd/**'];
+/** FreePBX's modules are no part of this repository: `npm run test:freepbx` runs these where there are checkouts. */
+export const FREEPBX: readonly string[] = ['test/freepbx/**'];
 /** What `npm test` leaves to commands of their own. */
-export const ELSEWHERE: readonly string[] = [...FREESWITCH, ...SYSTEMD];
+export const ELSEWHERE: readonly string[] = [...FREESWITCH, ...SYSTEMD, ...FREEPBX];
