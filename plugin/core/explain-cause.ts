@@ -52,9 +52,15 @@ export function reasonOf(trace: CallTrace, device: BindingId, b: Binding | undef
   const refused = refusal(verdict);
   if (refused) return refused;
   if (at('registeredLate')) return cameTooLate(trace, at);
+  if (trace.steps.some((s) => s.step === 'linkLost')) return LINK_LOST;
   if (verdict?.step === 'pushSettled' || at('awakeAlready')) return neverCame(trace, b);
   return noVerdict(trace, at);
 }
+
+const LINK_LOST: Reason = {
+  cause: 'The link to the PBX was away while the call waited: whether the phone came meanwhile is not known.',
+  remedy: 'Look for "pbx link down" in the log at that time.',
+};
 
 export const PBX_SILENT: Reason = {
   cause:

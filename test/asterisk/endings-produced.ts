@@ -446,8 +446,7 @@ const at = (provider: string): Binding['targets'] => {
 
 /** Endings that this PBX cannot be brought to. */
 export const NOT_HERE: Readonly<Record<string, string>> = {
-  // What the dialplan keeps of it has a test of its own.
   'woken, and the link to the PBX was away':
-    'a contact that HEP shows is confirmed by the same link, so that nothing is known of the phone',
+    'it goes between the REGISTER and the order to ring: gone before, the row of a link that goes away while the call waits',
   'woken, and the PBX refuses its REGISTER (503)': 'its contacts are in its own memory',
 };

@@ -12,6 +12,7 @@ it.each<[printed: string, of: CallStep]>([
   ['waiting call taken up', { step: 'takenUp', device }],
   ['no binding, plain path', { step: 'plainPath', why: 'noBinding' }],
   ['pbx did not answer, plain path', { step: 'plainPath', why: 'pbxSilent' }],
+  ['the link to the pbx went away', { step: 'linkLost' }],
   ['the pbx did not say what it holds (LinkError)', { step: 'pbxSilent', error: 'LinkError' }],
   ['push sent (apns)', { step: 'pushSent', device, provider: 'apns' }],
   ['push delayed', { step: 'pushDelayed', device }],

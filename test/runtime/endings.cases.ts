@@ -660,6 +660,21 @@ export const ENDINGS: readonly Ending[] = [
     remedy: /pbx link down/,
   },
   {
+    what: 'the link to the PBX goes away while the call waits, and the phone comes meanwhile',
+    happens: async (s) => {
+      await s.calls();
+      await s.after(2);
+      await s.site.tell({ type: 'linkDown', pbx: 'office', reason: 'connection lost' });
+      await s.after(18);
+      await s.timeIsUp();
+    },
+    end: /nobody answered in time after 20\.0 s/,
+    status: 'NOBODY',
+    missed: 'gave-up',
+    cause: /The link to the PBX was away while the call waited: whether the phone came meanwhile is not known/,
+    remedy: /pbx link down/,
+  },
+  {
     what: 'the PBX does not say what it holds',
     happens: async (s) => {
       s.site.pbx.up = false;

@@ -67,6 +67,20 @@ describe('a call', () => {
     expect(site.record?.bindings[0]?.wakes).toEqual(wakes);
   });
 
+  it.each([
+    ['a phone that did not come is counted', 0, [1_700, null]],
+    ['the link was away meanwhile: nothing is known', 1, [1_700]],
+  ])('%s', async (_what, times, wakes) => {
+    site.record = recordOf(bindingEndingIn(6 * DAY, MONDAY, { wakes: [1_700] }));
+    await site.call();
+    await site.tell(leg('device'));
+    for (let i = 0; i < times; i++) await site.tell({ type: 'linkDown', pbx: 'office', reason: 'connection lost' });
+    await site.clock.advance(20 * SECOND);
+    await site.tell(ended('device', 19, false), ended('wake', 19, false));
+    await settle(5);
+    expect(site.record?.bindings[0]?.wakes).toEqual(wakes);
+  });
+
   it.each([2 * DAY, -2 * DAY])('takes the time it takes when the wall clock is set by %d ms meanwhile', async (ms) => {
     const { other } = apnsPair();
     const course = async (at: WaitingSite, jump: number) => {

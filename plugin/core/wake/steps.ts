@@ -53,6 +53,8 @@ export type CallStep =
   | { readonly step: 'answered'; readonly device?: BindingId }
   | ({ readonly step: 'declined'; readonly cause: number } & OfDevice)
   // What the link does for us.
+  /** It went away while the call waited. */
+  | ({ readonly step: 'linkLost' } & OfCall)
   | ({ readonly step: 'ordered'; readonly order: LegOrder; readonly legGone: boolean } & OfCall)
   | ({ readonly step: 'orderFailed'; readonly order: LegOrder; readonly error: string } & OfCall)
   | ({ readonly step: 'statusNotSet'; readonly status: WakeStatus } & OfCall)

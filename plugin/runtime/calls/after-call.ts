@@ -21,11 +21,13 @@ export interface AfterCallOptions {
 export function settleDevices(wake: Wake, trace: CallTrace, now: Instant, { clock, intake }: AfterCallOptions): void {
   const lastedMs = between(wake.startedAt, now);
   const startedAt = plus(clock.now(), -lastedMs);
+  // A phone that came while the link was away was not seen.
+  const wasBlind = trace.steps.some((s) => s.step === 'linkLost');
   for (const d of wake.devices) {
     const came = hasCome(d);
     // Whether it was this device that came, or that it came before the end, is not known.
     if (d.legs.fresh.isUnproved || mayHaveSlept(trace, d)) continue;
-    if (d.push !== 'accepted' || (!came && lastedMs < FAIR_CHANCE)) continue;
+    if (d.push !== 'accepted' || (!came && (lastedMs < FAIR_CHANCE || wasBlind))) continue;
     const { bindingId, target } = d;
     const sign = came ? signOfCall(trace, bindingId) : 'nothing';
     const afterMs = came ? cameAfterMs(trace, d, wake.startedAt) : undefined;

@@ -135,9 +135,8 @@ export class Wakes {
       case 'contactSeen': {
         // A contact that is merely still stored proves nothing: only a REGISTER rings a phone.
         if (!isRegister(event.how)) return;
-        const { aor } = event.contact;
+        const { aor, pbx } = event.contact;
         for (const live of [...(this.#byAor.get(aor) ?? []), ...(this.#late.get(aor) ?? [])]) {
-          const { pbx } = event.contact;
           if (pbx !== live.wake.pbx && !live.link.ringsVia?.has(pbx)) continue;
           if (event.at < live.arrived.registersFrom) continue;
           if (live.wake.phase !== 'over') live.trace({ step: 'registerSeen', sensor: event.how });
@@ -153,6 +152,9 @@ export class Wakes {
         }
         return;
       }
+      case 'linkDown':
+        for (const live of this.#byStem.values()) if (live.wake.pbx === event.pbx) live.trace({ step: 'linkLost' });
+        return;
       default:
         return;
     }
