@@ -112,6 +112,11 @@ describe('FreePBX', () => {
     expect(read('extensions_override_freepbx.conf')).toBe('[mine]\nexten => s,1,Return()\n[late]\n');
   });
 
+  it('a user that the web interface has under our name is said', async () => {
+    write({ ...FREEPBX, 'ari_additional.conf': '[pushwake]\ntype=user\npassword=other\n' });
+    expect((await install()).stdout).toContain('remove the user `pushwake` under "Asterisk REST Interface Users"');
+  });
+
   it.each([
     [['--pbx', 'freepbx'], { 'extensions.conf': '' }, 'which FreePBX writes'],
     [['--extensions', 'all'], { 'extensions.conf': '' }, '--extensions: only for FreePBX'],

@@ -58,7 +58,13 @@ export function planAsterisk({ folder, password, hep, extensions }: AsteriskInpu
     const hints = planHints(folder, extensions);
     files.push(...hints.files);
     notes.push(
-      'FreePBX: switch on "Enable the Asterisk REST Interface" and the mini HTTP server in Advanced Settings; add no user `pushwake` under "Asterisk REST Interface Users": ari_additional_custom.conf has it.',
+      'FreePBX: switch on "Enable the Asterisk REST Interface" and the mini HTTP server in Advanced Settings.',
+    );
+    // Asterisk takes the password of one of the two, and not ours.
+    notes.push(
+      settingOf(textOf(at('ari_additional.conf')), 'pushwake', 'password') === undefined
+        ? 'FreePBX: add no user `pushwake` under "Asterisk REST Interface Users": ari_additional_custom.conf has it.'
+        : 'FreePBX: remove the user `pushwake` under "Asterisk REST Interface Users": ari_additional_custom.conf has it, and with both the login fails (401).',
       ...hints.notes,
     );
   } else {
