@@ -49,6 +49,7 @@ exten => 8001,1,Goto(ivr-1,s,1)
 const USERS = SITE.extensions.map(({ number, name }) => ({
   id: number,
   callerId: `${name} <${number}>`,
+  rewriteContact: true,
   endpointLines: ['context=from-internal'],
 }));
 
