@@ -2,8 +2,12 @@
  * A sleeping phone behind FreePBX: the dialplan, hints, queues and AstDB of the site are written by FreePBX's own generators. 1001 is rung
  * through pushwake, by the fields "Dial" and "Hint Override" of its extension; 1003 is the same phone as FreePBX rings it without us.
  */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { planHints } from '../../plugin/commands/init/freepbx.ts';
 import { Mobile } from '../support/mobile.ts';
 import { Scene } from '../support/scene.ts';
 import type { OutgoingCall, SipPhone } from '../support/sip-phone/index.ts';
@@ -53,6 +57,17 @@ const USERS = SITE.extensions.map(({ number, name }) => ({
   endpointLines: ['context=from-internal'],
 }));
 
+/** What `pushwake init --extensions 1004` writes into extensions_override_freepbx.conf. */
+function overrideFor(additional: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'pushwake-freepbx-'));
+  try {
+    writeFileSync(join(folder, 'extensions_additional.conf'), additional);
+    return planHints(folder, ['1004']).files[0]?.after ?? '';
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
 let generated: Generated;
 let scene: Scene;
 let caller: SipPhone;
@@ -72,7 +87,7 @@ beforeAll(async () => {
     modules: ['app_voicemail', 'app_confbridge', 'app_page'],
     extra: {
       'extensions_additional.conf': generated.additional,
-      'extensions_override_freepbx.conf': '',
+      'extensions_override_freepbx.conf': overrideFor(generated.additional),
       'extensions_custom.conf': CUSTOM,
       'voicemail.conf': '[general]\nformat=wav\n[default]\n1001 => 1234,Mobile\n1003 => 1234,Plain\n',
     },
@@ -133,6 +148,15 @@ describe('what FreePBX generates', () => {
     expect(of('1001')).toBe('PJSIP/1001&Stasis:pushwake-1001&Custom:DND1001,CustomPresence:1001');
     expect(of('1003')).toBe('PJSIP/1003&Custom:DND1003,CustomPresence:1003');
     expect(of('1004')).toBe('Local/1004@pushwake/n&Custom:DND1004,CustomPresence:1004');
+  });
+
+  it('the hint that `init --extensions` has written goes before that of "Dial" alone, also after a reload', async () => {
+    const shown = () => scene.asterisk.cli('core show hint 1004');
+    for (const _ of [1, 2]) {
+      expect(await shown()).toContain('PJSIP/1004&Stasis:pushwake-1004');
+      expect(await shown()).not.toContain('Local/');
+      await scene.asterisk.cli('dialplan reload');
+    }
   });
 
   it('dials what "Dial" says, from AstDB', () => {
