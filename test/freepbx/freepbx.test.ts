@@ -84,7 +84,7 @@ beforeAll(async () => {
     users: USERS,
     extensions: generated.extensions,
     queues: generated.queues,
-    modules: ['app_voicemail', 'app_confbridge', 'app_page'],
+    modules: ['app_voicemail'],
     extra: {
       'extensions_additional.conf': generated.additional,
       'extensions_override_freepbx.conf': overrideFor(generated.additional),

@@ -21,7 +21,7 @@ define('DB_FETCHMODE_ORDERED', 1);
 define('FPBX_LOG_WARNING', 'warning');
 define('FPBX_LOG_ERROR', 'error');
 define('FPBX_LOG_INFO', 'info');
-const MODULES = ['core', 'ringgroups', 'queues', 'findmefollow', 'callforward', 'donotdisturb', 'voicemail', 'ivr'];
+const MODULES = ['core', 'ringgroups', 'queues', 'findmefollow', 'callforward', 'donotdisturb', 'voicemail', 'ivr', 'callrecording'];
 
 // ── The dialplan that the modules write to ───────────────────────────────────────────────────────────────────────────
 

@@ -19,6 +19,7 @@ export const MODULES = [
   'donotdisturb',
   'voicemail',
   'ivr',
+  'callrecording',
 ] as const;
 
 export interface Extension {
