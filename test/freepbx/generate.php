@@ -57,7 +57,9 @@ class OneStep extends extension {
         [$x, $y, $z] = [$this->a[0] ?? '', $this->a[1] ?? '', $this->a[2] ?? ''];
         $app = APPS[$name] ?? ucfirst($name);
         return match (SHAPES[$name] ?? '') {
-            'gosub' => 'Gosub(' . self::place($x, $y, $z) . '(' . ($this->a[3] ?? '') . '))',
+            // FreePBX 17 made gosubs of its macros, and `dialparties` (an option that it calls experimental) still reads the arguments of
+            // its caller, which a gosub hides: without them it rings nobody. Its default, an AGI program, is not run here.
+            'gosub' => 'Gosub(' . self::place($x, $y, $z) . '(' . ($z === 'dialparties' ? '${ARG1},${ARG2},${ARG3}' : $this->a[3] ?? '') . '))',
             'goto' => 'Goto(' . self::place($x, $y, $z) . ')',
             'gosubif' => "GosubIf($x?$y(" . ($this->a[3] ?? '') . ')' . ($z ? ":$z(" . ($this->a[4] ?? '') . ')' : '') . ')',
             'gotoif' => (str_ends_with($name, 'time') ? 'GotoIfTime' : 'GotoIf') . "($x?$y" . ($z ? ":$z" : '') . ')',
@@ -505,7 +507,7 @@ foreach ($site['queues'] ?? [] as $q) {
     foreach ($q['members'] as $i => $m) $db->exec("INSERT INTO queues_details (id, keyword, data, flags) VALUES ('{$q['number']}', 'member', 'Local/$m@from-queue/n,0', $i)");
 }
 foreach ($site['ivrs'] ?? [] as $i) {
-    $db->exec("INSERT INTO ivr_details (id, name, announcement, directdial, timeout_time, timeout_destination, invalid_destination) VALUES ({$i['id']}, 'Menu', 0, 'Disabled', 10, '', '')");
+    $db->exec("INSERT INTO ivr_details (id, name, announcement, directdial, timeout_time, strict_dial_timeout, timeout_destination, invalid_destination) VALUES ({$i['id']}, 'Menu', 0, '', 10, 2, 'app-blackhole,hangup,1', 'app-blackhole,hangup,1')");
     foreach ($i['keys'] as $key => $dest) $db->exec("INSERT INTO ivr_entries (ivr_id, selection, dest, ivr_ret) VALUES ({$i['id']}, '$key', '$dest', 0)");
 }
 foreach ($site['followMe'] ?? [] as $f) {
@@ -519,7 +521,9 @@ foreach ($site['followMe'] ?? [] as $f) {
 }
 foreach ($site['astdb'] ?? [] as $key => $value) $astman->of[$key] = $value;
 
-foreach (['core_do_get_config', ...array_map(fn ($m) => "{$m}_get_config", array_slice(MODULES, 1))] as $generate) {
+// In FreePBX's order: what names no other place in its module.xml comes at 100, core at 480, menus at 600.
+const ORDER = ['ringgroups', 'queues', 'findmefollow', 'callforward', 'donotdisturb', 'voicemail', 'callrecording', 'core_do', 'ivr'];
+foreach (array_map(fn ($m) => "{$m}_get_config", ORDER) as $generate) {
     if (!function_exists($generate)) throw new RuntimeException("$generate is not there");
     $generate('asterisk');
 }

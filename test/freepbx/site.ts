@@ -109,7 +109,8 @@ export async function generate(from: string, site: Site): Promise<Generated> {
     }
     const written = (name: string) => readFileSync(join(folder, name), 'utf8');
     return {
-      extensions: readFileSync(join(from, 'core/etc/extensions.conf'), 'utf8'),
+      // Its last line is a comment without an end, which would swallow what follows.
+      extensions: `${readFileSync(join(from, 'core/etc/extensions.conf'), 'utf8')}\n`,
       additional: written('extensions_additional.conf'),
       queues: written('queues_additional.conf'),
       astdb: written('astdb.jsonl')
