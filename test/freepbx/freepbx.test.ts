@@ -105,8 +105,12 @@ beforeAll(async () => {
 });
 afterAll(async () => scene?.close());
 
+/** Calls that a phone had before this test. */
+const had = new Map<SipPhone, number>();
+
 /** The mobile sleeps again before each call. */
 beforeEach(async () => {
+  for (const phone of scene.phones) had.set(phone, phone.incoming.length);
   desk.answer = { kind: 'ring' };
   mobile.phone.answer = { kind: 'ring' };
   plain.answer = { kind: 'ring' };
@@ -119,12 +123,14 @@ afterEach(async () => {
   await scene.asterisk.waitForNoChannels();
 });
 
-const rings = (phone: SipPhone) => phone.waitForCall(12_000);
+/** The call that comes to a phone in this test. */
+const rings = (phone: SipPhone) => phone.waitForCall(12_000, (had.get(phone) ?? 0) + 1);
 
 /** The phone rings for the call, answers it, both hear each other, and the caller hangs up. */
 async function talks(call: OutgoingCall, phone: SipPhone): Promise<void> {
   const rung = await rings(phone);
   await rung.answer();
+  await call.done;
   await Promise.all([call.waitForRtp(10), rung.waitForRtp(10)]);
   await call.hangup();
   await rung.waitForState('ended');
