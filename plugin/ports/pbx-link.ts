@@ -88,7 +88,7 @@ export type PbxEvent =
     }
   /**
    * The PBX refused a REGISTER, seen on the wire: nothing is stored of it. `status`: what it answered; a challenge (401) is no refusal.
-   * `uri`: its Contact as on the wire, written by a stranger.
+   * `uri`: its Contact as on the wire, written by a stranger; empty where the PBX does not say it.
    */
   | {
       readonly type: 'registerRefused';

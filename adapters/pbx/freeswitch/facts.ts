@@ -37,6 +37,15 @@ export type FsFact =
       readonly expiresEpochMs: number;
       readonly atEpochMs: number;
     }
+  /** A REGISTER with credentials that FreeSWITCH answered 403: a wrong password, or too many contacts. Anybody can cause it. */
+  | {
+      readonly fact: 'refused';
+      readonly profile: string;
+      /** As the phone wrote it into its To: `domain` need not be the one that FreeSWITCH files the account in. */
+      readonly user: string;
+      readonly domain: string;
+      readonly atEpochMs: number;
+    }
   /** `seen`: the dialplan went on without waiting for anybody. */
   | {
       readonly fact: 'call' | 'seen';
@@ -81,4 +90,4 @@ export type FsFact =
 
 export type CallFact = Extract<FsFact, { fact: 'call' | 'seen' }>;
 /** What happened to a channel, or to a background command that was to make one. */
-export type ChannelFact = Exclude<FsFact, CallFact | { fact: 'registered' | 'unregistered' | 'expired' }>;
+export type ChannelFact = Exclude<FsFact, CallFact | { fact: 'registered' | 'unregistered' | 'expired' | 'refused' }>;

@@ -31,6 +31,9 @@ const READ: ReadonlySet<string> = new Set([
     'expires',
     'user-agent',
     'reason',
+    'to-user',
+    'to-host',
+    'registration-type',
   ],
   // Variables of the user's directory entry, which FreeSWITCH adds to each registration.
   ...['pushwake_policy', 'pushwake_app'],
@@ -46,11 +49,12 @@ const READ: ReadonlySet<string> = new Set([
   ...['variable_pushwake_ref', 'variable_pushwake_hold', 'variable_pushwake_caller', 'variable_pushwake_late'],
 ]);
 
-/** Custom events subscribed to. Not `pre_register` and `register_attempt`: anybody can cause those without a password. */
+/** Custom events subscribed to. Not `pre_register` and `register_attempt`: they come with each REGISTER, and anybody can cause them. */
 const SUBCLASSES = [
   'sofia::register',
   'sofia::unregister',
   'sofia::expire',
+  'sofia::register_failure',
   'pushwake::call',
   'pushwake::seen',
 ] as const;
@@ -110,6 +114,8 @@ function custom(event: EventHeaders): FsFact | undefined {
       return unregistered(event);
     case 'sofia::expire':
       return expired(event);
+    case 'sofia::register_failure':
+      return refused(event);
     case 'pushwake::call':
       return waitingCall(event);
     case 'pushwake::seen':
@@ -182,6 +188,13 @@ function expired(e: EventHeaders): FsFact | undefined {
     expiresEpochMs: Number(e.expires) * 1_000,
     atEpochMs: epochMs(e['Event-Date-Timestamp']),
   };
+}
+
+function refused(e: EventHeaders): FsFact | undefined {
+  const { 'to-user': user, 'to-host': domain, 'profile-name': profile } = e;
+  // The same event is sent for a call whose caller has a wrong password.
+  if (!user || !domain || !profile || e['registration-type'] !== 'REGISTER') return undefined;
+  return { fact: 'refused', profile, user, domain, atEpochMs: epochMs(e['Event-Date-Timestamp']) };
 }
 
 function waitingCall(e: EventHeaders): FsFact | undefined {

@@ -111,6 +111,11 @@ export class Calls {
     }
   }
 
+  /** A call of this account waits for a phone. */
+  waitsFor(aor: Aor): boolean {
+    return [...this.#callers.values()].some((group) => group.waitsFor(aor));
+  }
+
   fact(fact: CallFact | ChannelFact): void {
     switch (fact.fact) {
       case 'call':
