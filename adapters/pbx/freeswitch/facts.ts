@@ -55,11 +55,16 @@ export type FsFact =
       readonly caller: Caller;
       readonly linkedId: string;
       readonly startedEpochMs: number;
+      /** The dialplan context that holds our extensions. */
+      readonly context: string;
       /** An attendant, an IVR or a click in a web page answered him already. */
       readonly answered: boolean;
       readonly exports: Exports;
-      /** What the dialplan would dial without us: `user/1001@example.com,user/1002@example.com`. */
-      readonly dial: string;
+      /**
+       * What the dialplan would dial without us: `user/1001@example.com,user/1002@example.com`. Absent: it rings others besides, and cannot
+       * be handed back to FreeSWITCH as it is.
+       */
+      readonly dial?: string;
       /** What the directory says of the account, worked out for this caller; absent: the dialplan does not tell it. */
       readonly said?: Said;
       /** The dialplan says itself what becomes of early media. */
