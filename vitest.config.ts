@@ -3,7 +3,7 @@
  * a Chromium among them, where no time counts: two at a time. `npm test` brings that Asterisk and that Chromium first (test/run.ts).
  */
 import { defineConfig } from 'vitest/config';
-import { ELSEWHERE, HURRIED, UNHURRIED } from './test/support/suites.ts';
+import { ELSEWHERE, FUSIONPBX, HURRIED, UNHURRIED } from './test/support/suites.ts';
 
 const filesOf = (patterns: readonly string[]) => patterns.map((one) => one.replace(/\*\*$/, '**/*.test.ts'));
 
@@ -14,7 +14,7 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: [...HURRIED, ...UNHURRIED, ...ELSEWHERE],
+          exclude: [...HURRIED, ...UNHURRIED, ...ELSEWHERE, ...FUSIONPBX],
           testTimeout: 20_000,
           // By itself it leaves one of two cores idle.
           maxWorkers: 2,
@@ -52,6 +52,17 @@ export default defineConfig({
           hookTimeout: 120_000,
           maxWorkers: 1,
           sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        test: {
+          // Needs a FreeSWITCH with mod_lua and mod_pgsql, a PostgreSQL, and FusionPBX's sources: `npm run test:fusionpbx`.
+          name: 'fusionpbx',
+          include: filesOf(FUSIONPBX),
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 4 },
         },
       },
     ],

@@ -20,3 +20,5 @@ export const UNHURRIED: readonly string[] = [
 
 /** Debian has no package of FreeSWITCH: `npm run test:freeswitch` runs these where there is one. */
 export const ELSEWHERE: readonly string[] = ['test/freeswitch/**'];
+/** Needs a checkout of FusionPBX besides: `npm run test:fusionpbx`. */
+export const FUSIONPBX: readonly string[] = ['test/fusionpbx/**'];
