@@ -17,7 +17,7 @@ export const TENANTS = ['example.com', 'example.org'] as const;
 type Tenant = (typeof TENANTS)[number];
 
 /** Columns of `v_extensions` that differ from one extension to the next. */
-export type Extension = Readonly<Record<string, string>>;
+type Extension = Readonly<Record<string, string>>;
 
 export interface Site {
   /** By number; those of the first tenant. The second has 1001 and 2000. */
@@ -88,6 +88,8 @@ ${paths.map((path) => `<param name="script-directory" value="${path}"/>`).join('
 </settings></configuration>
 ${site.configurations ?? '<configuration name="callcenter.conf"><settings/><queues/><agents/><tiers/></configuration>'}`,
     });
+    // As in its vars.xml.
+    await scene.freeswitch.cli('global_setvar media_mix_inbound_outbound_codecs=true');
     return {
       scene,
       close: async () => {

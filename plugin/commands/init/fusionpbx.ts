@@ -9,7 +9,7 @@ import { eventSocketOf } from './freeswitch.ts';
 import { type Plan, type PlannedFile, textOf, whole } from './plan.ts';
 
 /** Name of our context beside FusionPBX's. */
-export const CONTEXT = 'pushwake@fusionpbx';
+const CONTEXT = 'pushwake@fusionpbx';
 const CONFIG = ['/etc/fusionpbx/config.conf', '/usr/local/etc/fusionpbx/config.conf'];
 const LUA = join('resources', 'functions', 'config.lua');
 
@@ -24,7 +24,7 @@ export function dialplanOf(text: string): string {
 }
 
 /** Our folder stands before FusionPBX's own. Undefined: there is no place for it. */
-export function withScripts(lua: string, folder: string): string | undefined {
+function withScripts(lua: string, folder: string): string | undefined {
   const ours = `<param name="script-directory" value="${folder}/?.lua"/>`;
   if (lua.includes(ours)) return lua;
   const lines = lua.split('\n');
