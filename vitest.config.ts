@@ -3,7 +3,7 @@
  * a Chromium among them, where no time counts: two at a time. `npm test` brings that Asterisk and that Chromium first (test/run.ts).
  */
 import { defineConfig } from 'vitest/config';
-import { ELSEWHERE, FUSIONPBX, HURRIED, UNHURRIED } from './test/support/suites.ts';
+import { ELSEWHERE, FREESWITCH, FUSIONPBX, HURRIED, SYSTEMD, UNHURRIED } from './test/support/suites.ts';
 
 const filesOf = (patterns: readonly string[]) => patterns.map((one) => one.replace(/\*\*$/, '**/*.test.ts'));
 
@@ -14,7 +14,7 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: [...HURRIED, ...UNHURRIED, ...ELSEWHERE, ...FUSIONPBX],
+          exclude: [...HURRIED, ...UNHURRIED, ...ELSEWHERE],
           testTimeout: 20_000,
           // By itself it leaves one of two cores idle.
           maxWorkers: 2,
@@ -47,7 +47,7 @@ export default defineConfig({
         test: {
           // Needs a FreeSWITCH, which Debian has no package of: `npm run test:freeswitch` looks for one.
           name: 'freeswitch',
-          include: filesOf(ELSEWHERE),
+          include: filesOf(FREESWITCH),
           testTimeout: 60_000,
           hookTimeout: 120_000,
           maxWorkers: 1,
@@ -61,6 +61,16 @@ export default defineConfig({
           include: filesOf(FUSIONPBX),
           testTimeout: 60_000,
           hookTimeout: 120_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 5 },
+        },
+      },
+      {
+        test: {
+          name: 'systemd',
+          include: filesOf(SYSTEMD),
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
           maxWorkers: 1,
           sequence: { groupOrder: 4 },
         },

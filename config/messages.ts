@@ -20,7 +20,14 @@ const text = z.strictObject({ title: z.string().max(60).optional(), body: z.stri
 const counted = z.strictObject({
   body: text.shape.body.refine((body) => body.includes('{count}'), 'expected {count} in it'),
 });
-const messagesSchema = z.strictObject({ soon: text, expired: text, open: text, missed: counted });
+const messagesSchema = z.strictObject({
+  soon: text,
+  expired: text,
+  open: text,
+  missed: counted,
+  message: counted,
+  voicemail: counted,
+});
 
 /** Old and other names of languages, as phones still report them. */
 const ALIASES: Readonly<Record<string, string>> = { iw: 'he', no: 'nb', nn: 'nb' };

@@ -16,6 +16,7 @@ import {
   type Template,
   unknownPlaceholders,
 } from './payload-template.ts';
+import type { WaitingPush } from './waiting.ts';
 
 export type PayloadProfile =
   /** Linphone's keys for apps that register as Linphone's library does. */
@@ -60,6 +61,11 @@ export function textOfMissed({ count }: MissedPush): AppText {
   return { key: 'pushwake_missed', args: [String(count)] };
 }
 
+/** The app's own text for texts or voice messages that wait. */
+export function textOfWaiting({ purpose, count }: WaitingPush): AppText {
+  return { key: `pushwake_${purpose}`, args: [String(count)] };
+}
+
 /** The app's own text for a call that goes by a visible push. */
 export function textOfCall(caller: string | undefined): AppText {
   return caller ? { key: 'pushwake_call_from', args: [caller] } : { key: 'pushwake_call', args: [] };
@@ -72,7 +78,7 @@ export interface Carrier {
 }
 
 const EXPECTED =
-  'expected a JSON object with one object for each of call, cancel, refresh, notice, missed that the app wants otherwise';
+  'expected a JSON object with one object for each of call, cancel, refresh, notice, missed, message, voicemail that the app wants otherwise';
 
 /** FCM refuses a message with such a key in `data`, so that no call would be pushed. */
 const RESERVED_BY_FCM = /^(?:from|message_type|google.*|gcm.*)$/;

@@ -10,7 +10,15 @@ export type JsonObject = { readonly [key: string]: Json };
 export type TemplatePurpose = Exclude<PushPurpose, 'custom'>;
 export type Template = Readonly<Partial<Record<TemplatePurpose, JsonObject>>>;
 
-export const PURPOSES: readonly TemplatePurpose[] = ['call', 'cancel', 'refresh', 'notice', 'missed'];
+export const PURPOSES: readonly TemplatePurpose[] = [
+  'call',
+  'cancel',
+  'refresh',
+  'notice',
+  'missed',
+  'message',
+  'voicemail',
+];
 
 /** What a text of a template may hold, for each purpose. */
 export const PLACEHOLDERS: Readonly<Record<TemplatePurpose, readonly string[]>> = {
@@ -19,6 +27,8 @@ export const PLACEHOLDERS: Readonly<Record<TemplatePurpose, readonly string[]>> 
   refresh: ['aor', 'pushId', 'sentAt', 'expiresAt'],
   notice: ['notice', 'title', 'body', 'aor', 'pushId', 'sentAt', 'expiresAt'],
   missed: ['callId', 'count', 'callerName', 'callerNumber', 'aor', 'pushId', 'sentAt', 'expiresAt'],
+  message: ['count', 'title', 'body', 'aor', 'pushId', 'sentAt', 'expiresAt'],
+  voicemail: ['count', 'title', 'body', 'aor', 'pushId', 'sentAt', 'expiresAt'],
 };
 
 /**
@@ -60,6 +70,9 @@ export function valuesOf(request: PushRequest, first: string | undefined, second
       const { callId, count } = request;
       return { ...common, callId, count: String(count), callerName: first ?? '', callerNumber: second ?? '' };
     }
+    case 'message':
+    case 'voicemail':
+      return { ...common, count: String(request.count), body: first ?? '', title: second ?? '' };
     case 'custom':
       return common;
   }

@@ -110,8 +110,8 @@ export type LifecycleEvent =
 /** Which notice a user gets; the texts are data. */
 export type NoticeName = NoticeId['notice'];
 
-/** The texts that users read. `missed` holds `{count}`. */
-export type TextName = NoticeName | 'missed';
+/** The texts that users read. `missed`, `message` and `voicemail` hold `{count}`. */
+export type TextName = NoticeName | 'missed' | 'message' | 'voicemail';
 
 export type Effect =
   | {

@@ -6,9 +6,10 @@ import type { DurationMs, Instant } from '../core/time.ts';
 /**
  * Why a push is sent. `call`: a call waits. `cancel`: the closing word of a call (elsewhere, cancelled, gave up).
  * `refresh`: silent, asks the app to REGISTER. `notice`: visible, for the user. `missed`: visible, calls that the phone slept through.
+ * `message`: visible, texts that wait for the phone. `voicemail`: visible, new voice messages; silent when they were heard elsewhere.
  * `custom`: what a program of the site sends, visible where it has a text.
  */
-export type PushPurpose = 'call' | 'cancel' | 'refresh' | 'notice' | 'missed' | 'custom';
+export type PushPurpose = 'call' | 'cancel' | 'refresh' | 'notice' | 'missed' | 'message' | 'voicemail' | 'custom';
 
 /** How a call ended for a device that did not get it. `declined`: the same person said no at another device. */
 export type ClosingWord = 'elsewhere' | 'cancelled' | 'gave-up' | 'declined';
@@ -73,6 +74,35 @@ export interface MissedPush extends Common {
   readonly caller?: { readonly name?: string; readonly number?: string };
 }
 
+/** A name and a number. Only when the administrator turned `calls.showCaller` on. */
+export interface ShownCaller {
+  readonly name?: string;
+  readonly number?: string;
+}
+
+export interface MessagePush extends Common {
+  readonly purpose: 'message';
+  readonly aor: string;
+  /** Texts that wait for this phone. */
+  readonly count: number;
+  readonly body: string;
+  /** The last of them itself, in place of `body`. Only when the administrator turned `messages.showText` on. */
+  readonly text?: string;
+  /** Who sent the last of them. */
+  readonly caller?: ShownCaller;
+}
+
+export interface VoicemailPush extends Common {
+  readonly purpose: 'voicemail';
+  readonly aor: string;
+  /** New voice messages; 0: all were heard. */
+  readonly count: number;
+  /** Absent: the push is silent. */
+  readonly body?: string;
+  /** Who left the last of them. */
+  readonly caller?: ShownCaller;
+}
+
 export interface CustomPush extends Common {
   readonly purpose: 'custom';
   readonly aor: string;
@@ -85,7 +115,15 @@ export interface CustomPush extends Common {
   readonly data?: Readonly<Record<string, unknown>>;
 }
 
-export type PushRequest = CallPush | CancelPush | RefreshPush | NoticePush | MissedPush | CustomPush;
+export type PushRequest =
+  | CallPush
+  | CancelPush
+  | RefreshPush
+  | NoticePush
+  | MissedPush
+  | MessagePush
+  | VoicemailPush
+  | CustomPush;
 
 /** What the service's answer means for us. Answers never throw. */
 export type PushOutcome =

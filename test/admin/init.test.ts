@@ -215,6 +215,26 @@ describe('a FusionPBX', () => {
     expect(textOf(of, 'autoload_configs', 'lua.conf.xml')).toBe(before);
   });
 
+  it('--undo leaves nothing behind, also when lua.conf.xml was changed since', async () => {
+    const of = made();
+    const luaConf = join(of, 'autoload_configs', 'lua.conf.xml');
+    await initialised(of);
+    const ran = await init('--pbx', 'fusionpbx', '--freeswitch-dir', of, '--undo');
+    expect(ran.code, ran.stderr).toBe(0);
+    expect(readFileSync(luaConf, 'utf8')).toBe(LUA_CONF);
+    const files = () =>
+      readdirSync(of, { recursive: true, withFileTypes: true }).flatMap((e) => (e.isFile() ? [e.name] : []));
+    expect(files().sort()).toEqual(['event_socket.conf.xml', 'freeswitch.xml', 'lua.conf.xml']);
+    await initialised(of);
+    writeFileSync(
+      luaConf,
+      readFileSync(luaConf, 'utf8').replace('</settings>', '<!-- a word of the site -->\n  </settings>'),
+    );
+    await init('--pbx', 'fusionpbx', '--freeswitch-dir', of, '--undo');
+    expect(readFileSync(luaConf, 'utf8')).not.toContain('pushwake');
+    expect(readFileSync(luaConf, 'utf8')).toContain('a word of the site');
+  });
+
   it('a lua.conf.xml without a folder of scripts stays as it is, and that is said', async () => {
     const bare = '<configuration name="lua.conf"><settings/></configuration>';
     const of = made(bare);
@@ -257,7 +277,12 @@ describe('what cannot be done is said, with exit code 2, and nothing is written'
       ['--realm', 'example.com', '--apns', 'TEAM123456,com.example.phone.voip,KEY1234567,/etc/k.p8'],
       /^--apns: bundleId: /,
     ],
-    ['another kind of PBX', SMALL, ['--pbx', '3cx'], /^--pbx: expected asterisk, freeswitch or fusionpbx, found "3cx"/],
+    [
+      'another kind of PBX',
+      SMALL,
+      ['--pbx', '3cx'],
+      /^--pbx: expected asterisk, freepbx, freeswitch or fusionpbx, found "3cx"/,
+    ],
   ])('%s', async (_, files, args, expected) => {
     write(files);
     const before = snapshot();

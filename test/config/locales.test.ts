@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { buildMessage as buildApns } from '../../adapters/push/apns/payload.ts';
 import { buildMessage as buildFcm } from '../../adapters/push/fcm/payload.ts';
-import { textOfCall, textOfMissed, textOfNotice } from '../../adapters/push/payload-profile.ts';
+import { textOfCall, textOfMissed, textOfNotice, textOfWaiting } from '../../adapters/push/payload-profile.ts';
 import { buildMessage as buildPnm } from '../../adapters/push/pnm/payload.ts';
 import { buildMessage as buildWebPush } from '../../adapters/push/webpush/payload.ts';
 import { LONGEST, loadMessages, localeChooser } from '../../config/messages.ts';
@@ -12,7 +12,7 @@ import type { Aor } from '../../plugin/core/aor.ts';
 import type { NoticeName, TextName } from '../../plugin/core/events.ts';
 import { HOUR, plus } from '../../plugin/core/time.ts';
 import { Token } from '../../plugin/core/token.ts';
-import type { MissedPush, NoticePush } from '../../plugin/ports/push-provider.ts';
+import type { MessagePush, MissedPush, NoticePush, VoicemailPush } from '../../plugin/ports/push-provider.ts';
 import { NOON } from '../support/fake-clock.ts';
 
 const FOLDER = new URL('../../config/messages/', import.meta.url);
@@ -20,9 +20,18 @@ const LOCALES = readdirSync(FOLDER)
   .filter((name) => name.endsWith('.yaml'))
   .map((name) => name.replace('.yaml', ''));
 const NOTICES: readonly NoticeName[] = ['soon', 'expired', 'open'];
-const TEXTS: readonly TextName[] = [...NOTICES, 'missed'];
+/** Short texts that hold a number. */
+const COUNTED: readonly TextName[] = ['missed', 'message', 'voicemail'];
+const TEXTS: readonly TextName[] = [...NOTICES, ...COUNTED];
 /** What a text must hold, and no other placeholder. */
-const HOLDS: Readonly<Record<TextName, readonly string[]>> = { soon: [], expired: [], open: [], missed: ['{count}'] };
+const HOLDS: Readonly<Record<TextName, readonly string[]>> = {
+  soon: [],
+  expired: [],
+  open: [],
+  missed: ['{count}'],
+  message: ['{count}'],
+  voicemail: ['{count}'],
+};
 const RIGHT_TO_LEFT = ['ar', 'he'];
 /** A lock screen of iOS shows four lines of about 45 characters; what is longer is read only when it is opened. */
 const LOCK_SCREEN = 180;
@@ -55,7 +64,7 @@ describe('the texts', () => {
     it.each(TEXTS)('%s fits a lock screen, and holds its placeholders and nothing that is not seen', (notice) => {
       const { body } = messages.text(locale, notice);
       expect(body).toBe(all[notice]?.body);
-      expect([...body].length).toBeGreaterThan(notice === 'missed' ? 10 : 15);
+      expect([...body].length).toBeGreaterThan(COUNTED.includes(notice) ? 10 : 15);
       expect(body.match(/\{\w+\}/g) ?? []).toEqual(HOLDS[notice]);
       expect([...body].length).toBeLessThanOrEqual(Math.min(LONGEST, LOCK_SCREEN));
       expect(body).toBe(body.normalize('NFC').trim());
@@ -165,6 +174,8 @@ describe('a notice in each language', () => {
     const keys = [
       ...NOTICES.map((notice) => textOfNotice(request(notice, 'en')).key),
       textOfMissed({ count: 2 } as MissedPush).key,
+      textOfWaiting({ purpose: 'message', count: 2 } as MessagePush).key,
+      textOfWaiting({ purpose: 'voicemail', count: 2 } as VoicemailPush).key,
       textOfCall(undefined).key,
       textOfCall('Zoë').key,
     ];

@@ -40,7 +40,16 @@ export interface PushContract {
   start(): Promise<PushHarness>;
 }
 
-const PURPOSES: readonly PushPurpose[] = ['call', 'cancel', 'refresh', 'notice', 'missed', 'custom'];
+const PURPOSES: readonly PushPurpose[] = [
+  'call',
+  'cancel',
+  'refresh',
+  'notice',
+  'missed',
+  'message',
+  'voicemail',
+  'custom',
+];
 const never = new AbortController().signal;
 
 /** A push of each purpose, to where the provider wants it. Undefined when it has nowhere to send it. */
@@ -78,6 +87,15 @@ export function requestFor(
     case 'missed': {
       const caller = texts.name === undefined ? {} : { caller: { name: texts.name, number: '+420123456789' } };
       return { ...common, purpose, callId: 'call-1', count: 3, body: 'Missed calls: 3', ...caller };
+    }
+    case 'message': {
+      const caller = texts.name === undefined ? {} : { caller: { name: texts.name, number: '+420123456789' } };
+      const text = texts.body === undefined ? {} : { text: texts.body };
+      return { ...common, purpose, count: 2, body: 'New messages: 2', ...text, ...caller };
+    }
+    case 'voicemail': {
+      const caller = texts.name === undefined ? {} : { caller: { name: texts.name, number: '+420123456789' } };
+      return { ...common, purpose, count: 1, body: 'New voice messages: 1', ...caller };
     }
     case 'custom': {
       const title = texts.title === undefined ? {} : { title: texts.title };

@@ -182,8 +182,7 @@ function rows(checkout: Checkout, site: Site, plain: boolean): string {
       default_setting_subcategory: 'dial_string',
       default_setting_name: 'text',
       // As FusionPBX is installed.
-      default_setting_value:
-        `{sip_invite_domain=\${domain_name},leg_timeout=\${call_timeout},presence_id=\${dialed_user}@\${dialed_domain}}\${sofia_contact(*/\${dialed_user}@\${dialed_domain})}`,
+      default_setting_value: `{sip_invite_domain=\${domain_name},leg_timeout=\${call_timeout},presence_id=\${dialed_user}@\${dialed_domain}}\${sofia_contact(*/\${dialed_user}@\${dialed_domain})}`,
       default_setting_enabled: 'true',
     }),
     ...Object.entries(site.extensions).map(([number, own]) => {

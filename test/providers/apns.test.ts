@@ -33,7 +33,16 @@ function registered(apns: ApnsStandIn): ApnsStandIn {
 
 pushProviderContract('apns', {
   verdicts: VERDICTS,
-  limitBytes: { call: 5_120, cancel: 4_096, refresh: 4_096, notice: 4_096, missed: 4_096, custom: 4_096 },
+  limitBytes: {
+    call: 5_120,
+    cancel: 4_096,
+    refresh: 4_096,
+    notice: 4_096,
+    missed: 4_096,
+    message: 4_096,
+    voicemail: 4_096,
+    custom: 4_096,
+  },
   // Each has its own test below.
   cannotProvoke: ['cannot connect', 'certificate not trusted'],
   async start() {

@@ -99,6 +99,33 @@ const missed = {
   collapseId: 'missed-1001',
   expiresAt: plus(NOON, HOUR),
 };
+const message = {
+  purpose: 'message' as const,
+  count: 2,
+  body: 'New messages: 2',
+  collapseId: 'message-1001',
+  expiresAt: plus(NOON, HOUR),
+};
+const voicemail = {
+  purpose: 'voicemail' as const,
+  count: 1,
+  body: 'New voice messages: 1',
+  caller,
+  collapseId: 'voicemail-1001',
+  expiresAt: plus(NOON, HOUR),
+};
+const { body: _words, caller: _caller, ...voicemailHeard } = { ...voicemail, count: 0 };
+/** By purpose and variant: what every service sends. */
+const WAITING: Readonly<Record<string, typeof message | typeof voicemail | typeof voicemailHeard>> = {
+  message,
+  'message-with-text': { ...message, text: 'I am at the door.', caller } as typeof message,
+  voicemail,
+  'voicemail-heard': voicemailHeard,
+};
+const withWaiting = (service: string, to: typeof common): Record<string, PushRequest> =>
+  Object.fromEntries(
+    Object.entries(WAITING).map(([name, request]) => [`${service}-${name}`, { ...to, ...request } as PushRequest]),
+  );
 const custom = {
   purpose: 'custom' as const,
   urgent: true,
@@ -144,7 +171,17 @@ const OTHERS: Readonly<
   pnm: {
     target: { provider: 'pnm', app: 'com.example.softphone', selector: 'SEL:1', token: new Token('acrobits-token') },
     built: (request) => parsed(buildPnm(request, { callerFields: true })),
-    of: ['call', 'call-with-caller', 'cancel', 'notice', 'missed', 'custom'],
+    of: [
+      'call',
+      'call-with-caller',
+      'cancel',
+      'notice',
+      'missed',
+      'message',
+      'message-with-text',
+      'voicemail',
+      'custom',
+    ],
   },
   webpush: {
     target: { provider: 'webpush', app: '', token: new Token('https://push.example.org/s/AbC') },
@@ -152,12 +189,12 @@ const OTHERS: Readonly<
       const { text, ...headers } = buildWebPush(request, NOON) ?? { text: '' };
       return { headers, payload: parsed(text) };
     },
-    of: ['call', 'call-with-caller', 'cancel', 'refresh', 'notice', 'missed', 'custom'],
+    of: ['call', 'call-with-caller', 'cancel', 'refresh', 'notice', 'missed', ...Object.keys(WAITING), 'custom'],
   },
   webhook: {
     target: { provider: 'webhook', app: 'com.example.phone', token: new Token('a-token-of-the-service') },
     built: (request) => parsed(buildWebhook(request)),
-    of: ['call', 'call-with-caller', 'cancel', 'refresh', 'notice', 'missed', 'custom'],
+    of: ['call', 'call-with-caller', 'cancel', 'refresh', 'notice', 'missed', ...Object.keys(WAITING), 'custom'],
   },
 };
 const parsed = (text: string | undefined) => JSON.parse(text ?? 'null') as Record<string, unknown> | null;
@@ -166,11 +203,13 @@ const readSchema = (name: string) =>
   z.fromJSONSchema(JSON.parse(readFileSync(new URL(`payloads/${name}`, docs), 'utf8')));
 
 const ofAny = (what: string): PushRequest =>
-  what === 'missed'
-    ? { ...common, ...missed }
-    : what === 'custom'
-      ? { ...common, ...custom }
-      : (GOLDEN[`apns-${what}`] as PushRequest);
+  what in WAITING
+    ? ({ ...common, ...WAITING[what] } as PushRequest)
+    : what === 'missed'
+      ? { ...common, ...missed }
+      : what === 'custom'
+        ? { ...common, ...custom }
+        : (GOLDEN[`apns-${what}`] as PushRequest);
 
 describe('the payloads of the documentation', () => {
   const ours = readSchema('pushwake-v1.schema.json');
@@ -180,6 +219,8 @@ describe('the payloads of the documentation', () => {
   const ofApple = {
     ...GOLDEN,
     'apns-missed': { ...common, ...missed },
+    ...withWaiting('apns', common),
+    ...withOwnTexts(withWaiting('apns', common), ['apns-message', 'apns-voicemail']),
     'apns-custom': { ...common, ...custom },
     'apns-custom-silent': { ...common, ...silent },
     ...withOwnTexts({ 'apns-missed': { ...common, ...missed } }, ['apns-missed']),
@@ -198,6 +239,8 @@ describe('the payloads of the documentation', () => {
   const ofGoogle = {
     ...GOLDEN_FCM,
     'fcm-missed': { ...toAndroid, ...missed },
+    ...withWaiting('fcm', toAndroid),
+    ...withOwnTexts(withWaiting('fcm', toAndroid), ['fcm-message', 'fcm-voicemail']),
     'fcm-custom': { ...toAndroid, ...custom },
     'fcm-custom-silent': { ...toAndroid, ...silent },
     ...withOwnTexts({ 'fcm-missed': { ...toAndroid, ...missed } }, ['fcm-missed']),

@@ -25,7 +25,16 @@ const TARGETS = { call: target(), other: target() };
 
 pushProviderContract('fcm', {
   verdicts: VERDICTS,
-  limitBytes: { call: 4_096, cancel: 4_096, refresh: 4_096, notice: 4_096, missed: 4_096, custom: 4_096 },
+  limitBytes: {
+    call: 4_096,
+    cancel: 4_096,
+    refresh: 4_096,
+    notice: 4_096,
+    missed: 4_096,
+    message: 4_096,
+    voicemail: 4_096,
+    custom: 4_096,
+  },
   // Each has its own test below.
   cannotProvoke: ['cannot connect', 'certificate not trusted', 'refused before sending'],
   async start() {

@@ -15,7 +15,7 @@ function start(level?: 'debug') {
 
 pushProviderContract('log', {
   verdicts: VERDICTS,
-  limitBytes: { call: 0, cancel: 0, refresh: 0, notice: 0, missed: 0, custom: 0 },
+  limitBytes: { call: 0, cancel: 0, refresh: 0, notice: 0, missed: 0, message: 0, voicemail: 0, custom: 0 },
   async start() {
     const { log, provider, targets } = start();
     return {

@@ -46,6 +46,8 @@ describe.each([
       refresh: LIMIT_BYTES,
       notice: LIMIT_BYTES,
       missed: LIMIT_BYTES,
+      message: LIMIT_BYTES,
+      voicemail: LIMIT_BYTES,
       custom: LIMIT_BYTES,
     },
     // Acrobits has no push that shows nothing.

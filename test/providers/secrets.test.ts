@@ -53,6 +53,13 @@ function requests(caller: { name: string; number: string } | undefined): readonl
     ...texts.locales.map(
       (l) => ({ ...common, purpose: 'missed', callId: 'c-1', count: 2, ...texts.text(l, 'missed'), ...by }) as const,
     ),
+    ...texts.locales.map(
+      (l) => ({ ...common, purpose: 'message', count: 2, ...texts.text(l, 'message'), ...by }) as const,
+    ),
+    ...texts.locales.map(
+      (l) => ({ ...common, purpose: 'voicemail', count: 1, ...texts.text(l, 'voicemail'), ...by }) as const,
+    ),
+    { ...common, purpose: 'voicemail', count: 0 },
     { ...common, purpose: 'custom', urgent: true, body: 'b', data: { x: 1 } },
   ];
 }
@@ -60,6 +67,8 @@ function requests(caller: { name: string; number: string } | undefined): readonl
 const TEMPLATE = {
   call: { id: '{callId}', who: '{callerName} {callerNumber}', account: '{aor}' },
   missed: { n: '{count}', who: '{callerName} {callerNumber}' },
+  message: { n: '{count}', who: '{title}', text: '{body}' },
+  voicemail: { n: '{count}', who: '{title}' },
   notice: { what: '{notice}', text: '{title}{body}' },
 };
 

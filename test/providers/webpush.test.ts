@@ -36,6 +36,8 @@ describe.each([
       refresh: LIMIT_BYTES,
       notice: LIMIT_BYTES,
       missed: LIMIT_BYTES,
+      message: LIMIT_BYTES,
+      voicemail: LIMIT_BYTES,
       custom: LIMIT_BYTES,
     },
     // Each has its own test below.

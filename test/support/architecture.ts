@@ -64,6 +64,7 @@ const RULES: readonly Rule[] = [
         'supervised-worker',
         'bad-tokens',
         'cut-to-fit',
+        'waiting',
         'payload-profile',
         'payload-template',
         'https-client',

@@ -19,6 +19,10 @@ export const UNHURRIED: readonly string[] = [
 ];
 
 /** Debian has no package of FreeSWITCH: `npm run test:freeswitch` runs these where there is one. */
-export const ELSEWHERE: readonly string[] = ['test/freeswitch/**'];
-/** Needs a checkout of FusionPBX besides: `npm run test:fusionpbx`. */
+export const FREESWITCH: readonly string[] = ['test/freeswitch/**'];
+/** They boot a machine: `npm run test:systemd`. */
+export const SYSTEMD: readonly string[] = ['test/systemd/**'];
+/** Needs a checkout of FusionPBX besides a FreeSWITCH: `npm run test:fusionpbx`. */
 export const FUSIONPBX: readonly string[] = ['test/fusionpbx/**'];
+/** What `npm test` leaves to commands of their own. */
+export const ELSEWHERE: readonly string[] = [...FREESWITCH, ...SYSTEMD, ...FUSIONPBX];

@@ -16,8 +16,10 @@ import {
   textOfCall,
   textOfMissed,
   textOfNotice,
+  textOfWaiting,
 } from '../payload-profile.ts';
 import { type JsonObject, render, valuesOf } from '../payload-template.ts';
+import { fieldsOf, type WaitingPush, wordsOf } from '../waiting.ts';
 
 export interface ApnsMessage {
   readonly pushType: 'voip' | 'background' | 'alert';
@@ -103,9 +105,37 @@ export function buildMessage(request: PushRequest, app: AppTexts): ApnsMessage |
         ? undefined
         : { ...common(request), pushType: 'alert', topic: app.bundleId, priority: 10, payload };
     }
+    case 'message':
+    case 'voicemail':
+      return waitingMessage(request, app);
     case 'custom':
       return customMessage(request, app);
   }
+}
+
+function waitingMessage(request: WaitingPush, app: AppTexts): ApnsMessage | undefined {
+  const what = fieldsOf(request);
+  const words = wordsOf(request);
+  if (words === undefined) {
+    const theirs = written(request, app, undefined, []);
+    // Whatever a template shows for the visible push: this one is silent.
+    const payload = textOf({ ...(theirs ?? { pushwake: body(request, what) }), aps: SILENT });
+    return fits(payload, 'background') ? background(request, app, payload) : undefined;
+  }
+  const payload = cutToFit<string>(
+    (text, title) => {
+      const isTheirs = app.texts === 'app' && !words.isText;
+      const alert = isTheirs ? located(textOfWaiting(request)) : { ...(title && { title }), body: text ?? '' };
+      const aps = { alert, sound: 'default' };
+      return textOf(written(request, app, aps, [text, title]) ?? { aps, pushwake: body(request, what) });
+    },
+    (built) => fits(built, 'alert'),
+    words.body,
+    words.title,
+  );
+  return payload === undefined
+    ? undefined
+    : { ...common(request), pushType: 'alert', topic: app.bundleId, priority: 10, payload };
 }
 
 /** "Priority 5 … for background notifications"; Apple refuses a silent push with 10. */

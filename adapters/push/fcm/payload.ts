@@ -15,8 +15,10 @@ import {
   templateOf,
   textOfMissed,
   textOfNotice,
+  textOfWaiting,
 } from '../payload-profile.ts';
 import { render, valuesOf } from '../payload-template.ts';
+import { callerOf, type WaitingPush, wordsOf } from '../waiting.ts';
 
 /** FCM knows strings and nothing else. */
 export type Data = { readonly [field: string]: string };
@@ -136,6 +138,9 @@ export function buildMessage(request: PushRequest, app: AppTexts, now: Instant):
         request.caller?.number,
       );
     }
+    case 'message':
+    case 'voicemail':
+      return waitingMessage(request, app, leftMs);
     case 'custom': {
       const data = { aor, ...(request.data && { data: JSON.stringify(request.data) }) };
       const priority = request.urgent ? ('high' as const) : ('normal' as const);
@@ -157,6 +162,31 @@ export function buildMessage(request: PushRequest, app: AppTexts, now: Instant):
       );
     }
   }
+}
+
+function waitingMessage(request: WaitingPush, app: AppTexts, leftMs: DurationMs): FcmMessage | undefined {
+  const { aor, count } = request;
+  const { name, number } = callerOf(request);
+  const shownCaller = { ...(name && { 'caller.name': name }), ...(number && { 'caller.number': number }) };
+  const data = body(request, { aor, count: String(count), ...shownCaller });
+  const words = wordsOf(request);
+  if (words === undefined) {
+    const android = { priority: 'normal' as const, ttl: ttl(leftMs), collapseKey: keyOf(request.collapseId ?? aor) };
+    return onlyIfItFits({ data: written(request, app, []) ?? data, android });
+  }
+  const isTheirs = app.texts === 'app' && !words.isText;
+  const own = isTheirs ? located(textOfWaiting(request)) : {};
+  const android = { priority: 'high' as const, ...shown(request, app, leftMs, own) };
+  return cutToFit<FcmMessage>(
+    (text, title) => ({
+      data: written(request, app, [text, title]) ?? data,
+      ...(!isTheirs && { notification: { ...(title && { title }), ...(text && { body: text }) } }),
+      android,
+    }),
+    fits,
+    words.body,
+    words.title,
+  );
 }
 
 /** Of a push that Android shows. The collapse key replaces what still waits at Google, the tag what stands on the screen. */

@@ -13,7 +13,7 @@ export function fieldsOf(request: PushRequest): Record<string, unknown> {
     ...('callId' in request && { callId: request.callId }),
     ...(purpose === 'cancel' && { word: request.word }),
     ...(purpose === 'notice' && { notice: request.notice }),
-    ...(purpose === 'missed' && { count: request.count }),
+    ...('count' in request && { count: request.count }),
     ...(purpose === 'call' && { callerShown: request.caller !== undefined }),
     expiresInMs: expiresAt - sentAt,
   };

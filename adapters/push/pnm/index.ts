@@ -52,6 +52,8 @@ export function create(input: unknown, { clock, name }: AdapterDeps): PushProvid
         case 'cancel':
         case 'notice':
         case 'missed':
+        case 'message':
+        case 'voicemail':
         case 'custom':
           return ours(targets.other);
         // No verb asks the app to register and shows nothing.

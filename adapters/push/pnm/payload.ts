@@ -4,12 +4,14 @@
  */
 import type { PushRequest } from '../../../plugin/ports/push-provider.ts';
 import { cutToFit } from '../cut-to-fit.ts';
+import { callerOf, wordsOf } from '../waiting.ts';
 
 export interface PnmMessage {
   readonly verb:
     | 'NotifyIncomingCall'
     | 'NotifyIncomingCallMissed'
     | 'NotifyIncomingCallAnsweredElsewhere'
+    | 'NotifyTextMessage'
     | 'NotifyGenericTextMessage';
   readonly AppId: string;
   readonly DeviceToken: string;
@@ -71,6 +73,35 @@ export function buildMessage(request: PushRequest, { callerFields }: { callerFie
       // The app counts for itself: it is the last call that is meant, by the id of its own call push.
       const text = textOf({ verb: 'NotifyIncomingCallMissed', ...to, Selector: selector, Id: request.callId });
       return fits(text) ? text : undefined;
+    }
+    case 'message': {
+      if (selector === undefined) return undefined;
+      const caller = callerFields ? callerOf(request) : undefined;
+      return cutToFit<string>(
+        (text, name) =>
+          textOf({
+            verb: 'NotifyTextMessage',
+            ...to,
+            Selector: selector,
+            Id: request.pushId,
+            ...(name && { UserDisplayName: name }),
+            ...(caller?.number && { UserName: caller.number }),
+            ...(text && { Message: text }),
+          }),
+        fits,
+        request.text ?? request.body,
+        caller?.name,
+      );
+    }
+    case 'voicemail': {
+      // No verb speaks of voice messages, and none is silent.
+      const words = wordsOf(request);
+      if (words === undefined) return undefined;
+      return cutToFit<string>(
+        (text) => textOf({ verb: 'NotifyGenericTextMessage', ...to, ...(text && { Message: text }) }),
+        fits,
+        words.title === undefined || !callerFields ? words.body : `${words.body} (${words.title})`,
+      );
     }
     case 'custom': {
       // Only a text: Acrobits has no place for data, and no silent push.

@@ -4,6 +4,7 @@
  */
 import type { PushRequest } from '../../../plugin/ports/push-provider.ts';
 import { cutToFit } from '../cut-to-fit.ts';
+import { fieldsOf, wordsOf } from '../waiting.ts';
 
 /** What most push services bear; what is behind the webhook may bear less. */
 export const LIMIT_BYTES = 4_096;
@@ -55,6 +56,18 @@ export function buildBody(request: PushRequest): string | undefined {
         fits,
         caller?.name,
         caller?.number,
+      );
+    }
+    case 'message':
+    case 'voicemail': {
+      const what = fieldsOf(request);
+      const words = wordsOf(request);
+      const urgency = words ? 'high' : 'normal';
+      return cutToFit<string>(
+        (text, title) => render(request, urgency, what, text ? { ...(title && { title }), body: text } : undefined),
+        fits,
+        words?.body,
+        words?.title,
       );
     }
     case 'custom': {

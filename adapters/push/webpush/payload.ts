@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { between, type Instant, MINUTE, SECOND } from '../../../plugin/core/time.ts';
 import type { PushRequest } from '../../../plugin/ports/push-provider.ts';
 import { cutToFit } from '../cut-to-fit.ts';
+import { fieldsOf, wordsOf } from '../waiting.ts';
 
 export interface WebPushMessage {
   /** Seconds. 0: now or never. */
@@ -82,6 +83,18 @@ export function buildMessage(request: PushRequest, now: Instant): WebPushMessage
         caller?.number,
       );
       return message(text, leftMs, 'high', request.collapseId);
+    }
+    case 'message':
+    case 'voicemail': {
+      const what = fieldsOf(request);
+      const words = wordsOf(request);
+      const text = cutToFit<string>(
+        (shown, title) => render(request, what, shown ? { ...(title && { title }), body: shown } : undefined),
+        fits,
+        words?.body,
+        words?.title,
+      );
+      return message(text, leftMs, words ? 'high' : 'normal', request.collapseId);
     }
     case 'custom': {
       const { data, urgent } = request;

@@ -34,13 +34,14 @@ function withScripts(lua: string, folder: string): string | undefined {
   return [...lines.slice(0, first), `${margin}${ours}`, ...lines.slice(first)].join('\n');
 }
 
-export function planFusionpbx({ folder }: { readonly folder: string }): Plan {
+/** `site`: where FreeSWITCH reads them; `folder`: where they are looked at and written, a copy of it for `--undo`. */
+export function planFusionpbx({ folder, site }: { readonly folder: string; readonly site: string }): Plan {
   const like = join(folder, 'freeswitch.xml');
   const shipped = (...name: string[]) => readFileSync(join(PACKAGE_ROOT, 'config', ...name), 'utf8');
-  const scripts = join(folder, 'pushwake', 'lua');
+  const scripts = join('pushwake', 'lua');
   const luaConf = join(folder, 'autoload_configs', 'lua.conf.xml');
   const before = textOf(luaConf);
-  const after = before === undefined ? undefined : withScripts(before, scripts);
+  const after = before === undefined ? undefined : withScripts(before, join(site, scripts));
   const files: PlannedFile[] = [
     whole(
       join(folder, 'dialplan', 'pushwake.xml'),
@@ -48,7 +49,7 @@ export function planFusionpbx({ folder }: { readonly folder: string }): Plan {
       0o644,
       like,
     ),
-    whole(join(scripts, LUA), shipped('fusionpbx', 'lua', LUA), 0o644, like),
+    whole(join(folder, scripts, LUA), shipped('fusionpbx', 'lua', LUA), 0o644, like),
     ...(after === undefined ? [] : [whole(luaConf, after, 0o644, like)]),
   ];
   return {

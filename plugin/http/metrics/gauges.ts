@@ -14,7 +14,7 @@ export interface About {
   readonly certificates: () => readonly { readonly name: string; readonly endsAt?: Instant }[];
 }
 
-const PURPOSES = ['call', 'cancel', 'refresh', 'notice', 'missed', 'custom'];
+const PURPOSES = ['call', 'cancel', 'refresh', 'notice', 'missed', 'message', 'voicemail', 'custom'];
 const VERDICTS = ['accepted', 'tokenDead', 'retryLater', 'misconfigured', 'failed'];
 
 /** Call once per registry. */

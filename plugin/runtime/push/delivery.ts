@@ -54,7 +54,15 @@ export interface Delivery {
 }
 
 /** A brake against loops, far above what a lifecycle sends: several accounts of one app share a device. */
-const PER_DEVICE_HOURLY = { cancel: 120, notice: 30, missed: 60, custom: 120, refresh: 12 } as const;
+const PER_DEVICE_HOURLY = {
+  cancel: 120,
+  notice: 30,
+  missed: 60,
+  message: 120,
+  voicemail: 60,
+  custom: 120,
+  refresh: 12,
+} as const;
 
 /** How long a push that was not taken is shown as trouble while nothing else is sent. */
 const TROUBLE_SHOWN: DurationMs = 5 * MINUTE;

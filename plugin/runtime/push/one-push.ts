@@ -10,7 +10,7 @@ import { retryInMs } from './retry-delay.ts';
 import type { Lane } from './service.ts';
 
 /** Higher goes first. */
-const PRIORITY = { call: 3, cancel: 2, notice: 1, missed: 1, custom: 0, refresh: 0 } as const;
+const PRIORITY = { call: 3, cancel: 2, notice: 1, missed: 1, message: 1, voicemail: 1, custom: 0, refresh: 0 } as const;
 
 /** Above every provider's own limit: for one that never answers. */
 const ATTEMPT_LASTS_AT_MOST = 15 * SECOND;
@@ -247,7 +247,7 @@ class Attempt implements GiveUp {
 }
 
 /** What the user sees. */
-const isSeen = (purpose: PushPurpose) => purpose === 'notice' || purpose === 'missed' || purpose === 'custom';
+const isSeen = (purpose: PushPurpose) => !['call', 'cancel', 'refresh'].includes(purpose);
 
 type Seen = 'answered' | 'unreachable' | 'unknown';
 

@@ -20,6 +20,8 @@ const PACE: { readonly [purpose in PushPurpose]: { readonly firstMs: DurationMs;
   refresh: { firstMs: 5 * SECOND, mostMs: 5 * MINUTE },
   notice: { firstMs: 2 * SECOND, mostMs: 5 * MINUTE },
   missed: { firstMs: 2 * SECOND, mostMs: 5 * MINUTE },
+  message: { firstMs: 2 * SECOND, mostMs: 5 * MINUTE },
+  voicemail: { firstMs: 2 * SECOND, mostMs: 5 * MINUTE },
   custom: { firstMs: 2 * SECOND, mostMs: 5 * MINUTE },
 };
 
