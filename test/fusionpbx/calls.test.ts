@@ -176,6 +176,27 @@ describe('with pushwake', () => {
     await fusion.scene.talkAndHangUp(call, second);
   });
 
+  it('an attended transfer to a phone that sleeps: it wakes, and has the caller at the end', async () => {
+    const mobile = await asleep('1001');
+    mobile.wakesByPush();
+    const theirs = atDesk();
+    const call = await caller.call('1501');
+    const first = await theirs;
+    await first.answer();
+    expect((await call.done).status).toBe(200);
+    const second = await desk.call('1001');
+    const ringing = await mobile.phone.waitForCall();
+    await ringing.answer();
+    expect((await second.done).status).toBe(200);
+    const { callId, localTag, remoteTag } = second.dialogId as Record<'callId' | 'localTag' | 'remoteTag', string>;
+    const replaces = encodeURIComponent(`${callId};to-tag=${remoteTag};from-tag=${localTag}`);
+    await first.refer(`<sip:1001@${FIRST}?Replaces=${replaces}>`);
+    await Promise.all([first.waitForState('ended'), second.waitForState('ended')]);
+    const [atCaller, atPhone] = [call.rtp.received, ringing.rtp.received];
+    await expect.poll(() => call.rtp.received > atCaller + 5 && ringing.rtp.received > atPhone + 5).toBe(true);
+    await fusion.scene.talkAndHangUp(call, ringing);
+  });
+
   it('pushwake is dead: whoever is awake rings, by extension and by ring group', async () => {
     await fusion.scene.pushwake.stop('SIGKILL');
     try {

@@ -39,6 +39,11 @@ local function wake()
 	local api = new_api()
 	local caller = session
 
+	-- Domains have no case, and pushwake writes them small.
+	local function named(account)
+		return (account:gsub("@.*$", string.lower))
+	end
+
 	-- Whether pushwake holds its lease, and has marked the account: it can be woken.
 	local function wakes(account)
 		local till = tonumber(api:executeString("hash select/pushwake/until"))
@@ -50,7 +55,7 @@ local function wake()
 		return instead(real, {
 			executeString = function(_, command)
 				local account = type(command) == "string" and command:match("^sofia_contact %*/(" .. ACCOUNT .. ")$")
-				if account and wakes(account:lower()) then return "user/" .. account:lower() end
+				if account and wakes(named(account)) then return "user/" .. named(account) end
 				return real:executeString(command)
 			end
 		})
@@ -60,9 +65,9 @@ local function wake()
 		execute = function(_, application, data, ...)
 			if application == "bridge" and type(data) == "string" then
 				for account in data:gmatch("user/(" .. ACCOUNT .. ")") do
-					if wakes(account:lower()) then
+					if wakes(named(account)) then
 						caller:setVariable("pushwake_plain", data)
-						caller:execute("execute_extension", account:lower() .. " XML " .. CONTEXT)
+						caller:execute("execute_extension", named(account) .. " XML " .. CONTEXT)
 						caller:execute("unset", "pushwake_plain")
 						return
 					end
