@@ -3,7 +3,7 @@
  * a Chromium among them, where no time counts: two at a time. `npm test` brings that Asterisk and that Chromium first (test/run.ts).
  */
 import { defineConfig } from 'vitest/config';
-import { ELSEWHERE, FREEPBX, FREESWITCH, HURRIED, SYSTEMD, UNHURRIED } from './test/support/suites.ts';
+import { ELSEWHERE, FREEPBX, FREESWITCH, FUSIONPBX, HURRIED, SYSTEMD, UNHURRIED } from './test/support/suites.ts';
 
 const filesOf = (patterns: readonly string[]) => patterns.map((one) => one.replace(/\*\*$/, '**/*.test.ts'));
 
@@ -52,6 +52,17 @@ export default defineConfig({
           hookTimeout: 120_000,
           maxWorkers: 1,
           sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        test: {
+          // Needs a FreeSWITCH with mod_lua and mod_pgsql, a PostgreSQL, and FusionPBX's sources: `npm run test:fusionpbx`.
+          name: 'fusionpbx',
+          include: filesOf(FUSIONPBX),
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 6 },
         },
       },
       {

@@ -12,6 +12,7 @@ import { ariUrl, HEP_LISTEN, knownPasswords, looksLikeAsterisk, planAsterisk } f
 import { unifiedDiff } from './init/diff.ts';
 import { extensionsOf, extensionsWithHints, isFreePbx, stillDialled } from './init/freepbx.ts';
 import { eventSocketOf, looksLikeFreeswitch, planFreeswitch } from './init/freeswitch.ts';
+import { looksLikeFusionpbx, planFusionpbx } from './init/fusionpbx.ts';
 import { install, type Written } from './init/install.ts';
 import { changed, type Plan, type PlannedFile, whole } from './init/plan.ts';
 import { type Undone, undo } from './init/undo.ts';
@@ -36,7 +37,13 @@ interface Options {
   readonly json?: boolean;
 }
 
-type Kind = 'asterisk' | 'freeswitch';
+type Kind = 'asterisk' | 'freeswitch' | 'fusionpbx';
+/** `type` in pushwake.yaml. */
+const TYPES: Readonly<Record<Kind, 'asterisk' | 'freeswitch'>> = {
+  asterisk: 'asterisk',
+  freeswitch: 'freeswitch',
+  fusionpbx: 'freeswitch',
+};
 
 const FREESWITCH_DIRS = ['/etc/freeswitch', '/usr/local/freeswitch/conf', '/opt/freeswitch/conf'];
 const PASSWORD_BYTES = 24;
@@ -44,10 +51,13 @@ const PASSWORD_BYTES = 24;
 export function addInit(program: Command): void {
   withConfig(program.command('init'))
     .description('Sets up a new site: finds the PBX, writes pushwake.yaml, prints or installs what the PBX needs.')
-    .option('--pbx <kind>', 'asterisk, freepbx or freeswitch; without it what is found, or a question')
+    .option('--pbx <kind>', 'asterisk, freepbx, freeswitch or fusionpbx; without it what is found, or a question')
     .option('--asterisk-dir <folder>', 'configuration of Asterisk', '/etc/asterisk')
     .option('--freeswitch-dir <folder>', `configuration of FreeSWITCH; without it ${FREESWITCH_DIRS.join(', ')}`)
-    .option('--realm <realm>', 'completes the accounts: 1001 is 1001@realm')
+    .option(
+      '--realm <realm>',
+      'completes the accounts: 1001 is 1001@realm; * for every domain of FreeSWITCH and FusionPBX',
+    )
     .option('--apns <team,bundle,keyId,file>', 'iOS: TEAM123456,com.example.phone,KEY1234567,/etc/pushwake/AuthKey.p8')
     .option('--fcm <project,file>', 'Android: example-phone,/etc/pushwake/service-account.json')
     .option('--no-hep', 'Asterisk: without the copies of REGISTER')
@@ -98,7 +108,11 @@ async function run(o: Options): Promise<void> {
   tellOutcome(o, written, left, plan);
 }
 
-const NAMES: Readonly<Record<Kind, string>> = { asterisk: 'Asterisk', freeswitch: 'FreeSWITCH' };
+const NAMES: Readonly<Record<Kind, string>> = {
+  asterisk: 'Asterisk',
+  freeswitch: 'FreeSWITCH',
+  fusionpbx: 'FusionPBX',
+};
 
 // ── What is there ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -106,10 +120,10 @@ async function findPbx(o: Options, answers: boolean): Promise<{ kind: Kind; fold
   const freeswitch = o.freeswitchDir ?? FREESWITCH_DIRS.find(looksLikeFreeswitch);
   const found: { kind: Kind; folder: string }[] = [
     ...(looksLikeAsterisk(o.asteriskDir) ? [{ kind: 'asterisk' as const, folder: o.asteriskDir }] : []),
-    ...(freeswitch && looksLikeFreeswitch(freeswitch) ? [{ kind: 'freeswitch' as const, folder: freeswitch }] : []),
+    ...(freeswitch && looksLikeFreeswitch(freeswitch) ? [{ kind: freeswitchKind(o), folder: freeswitch }] : []),
   ];
-  if (o.pbx !== undefined && !['asterisk', 'freepbx', 'freeswitch'].includes(o.pbx)) {
-    throw new CommandError(`--pbx: expected asterisk, freepbx or freeswitch, found "${o.pbx}"`);
+  if (o.pbx !== undefined && !['asterisk', 'freepbx', 'freeswitch', 'fusionpbx'].includes(o.pbx)) {
+    throw new CommandError(`--pbx: expected asterisk, freepbx, freeswitch or fusionpbx, found "${o.pbx}"`);
   }
   const isFree = isFreePbx(o.asteriskDir);
   if (o.pbx === 'freepbx' && !isFree) {
@@ -119,7 +133,7 @@ async function findPbx(o: Options, answers: boolean): Promise<{ kind: Kind; fold
   const named = o.pbx === 'freepbx' ? 'asterisk' : o.pbx;
   const wanted =
     named ?? (found.length > 1 && answers ? await ask('Asterisk or FreeSWITCH? [asterisk/freeswitch] ') : undefined);
-  const of = wanted ? found.filter((f) => f.kind === wanted) : found;
+  const of = wanted ? found.filter((f) => f.kind === wanted || TYPES[f.kind] === wanted) : found;
   const [only, ...others] = of;
   if (only && others.length === 0) return only;
   if (only) throw new CommandError('both Asterisk and FreeSWITCH are here; say --pbx asterisk or --pbx freeswitch');
@@ -129,9 +143,13 @@ async function findPbx(o: Options, answers: boolean): Promise<{ kind: Kind; fold
   );
 }
 
+/** FusionPBX is a FreeSWITCH whose dialplan comes out of a database: its files are others. */
+const freeswitchKind = (o: Options): Kind =>
+  o.pbx === 'fusionpbx' || (o.pbx === undefined && looksLikeFusionpbx()) ? 'fusionpbx' : 'freeswitch';
+
 /** What its own program says; nothing where there is none in the PATH. */
 function versionOf(kind: Kind): Promise<string> {
-  const [program, args] = kind === 'asterisk' ? ['asterisk', ['-V']] : ['freeswitch', ['-version']];
+  const [program, args] = TYPES[kind] === 'asterisk' ? ['asterisk', ['-V']] : ['freeswitch', ['-version']];
   return new Promise((resolve) => {
     execFile(program as string, args as string[], { timeout: 3_000 }, (error, stdout) => {
       const version = /\d+\.\d+\S*/.exec(stdout)?.[0];
@@ -145,9 +163,11 @@ function versionOf(kind: Kind): Promise<string> {
 /** A configuration that is there is right or it is an error; its passwords are the ones the PBX gets. */
 async function fromConfig(o: Options, kind: Kind, folder: string): Promise<{ yaml: undefined; plan: Plan }> {
   const { config } = await load(o.config);
-  const entry = Object.values(config.pbx).find((p) => p.type === kind);
+  const entry = Object.values(config.pbx).find((p) => p.type === TYPES[kind]);
   if (!entry)
-    throw new CommandError(`${o.config} is there and has no PBX of type ${kind}; add it there, or move the file away`);
+    throw new CommandError(
+      `${o.config} is there and has no PBX of type ${TYPES[kind]}; add it there, or move the file away`,
+    );
   const options = entry.options as { password: string; hep?: { listen: string; password?: string } };
   const { password, hep } = options;
   const plan =
@@ -158,7 +178,9 @@ async function fromConfig(o: Options, kind: Kind, folder: string): Promise<{ yam
           hep: hep?.password === undefined ? undefined : { listen: hep.listen, password: hep.password },
           extensions: extensionsOf(o.extensions),
         })
-      : planFreeswitch({ folder, password });
+      : kind === 'fusionpbx'
+        ? planFusionpbx({ folder, site: folder })
+        : planFreeswitch({ folder, password });
   return { yaml: undefined, plan };
 }
 
@@ -191,8 +213,11 @@ async function fromAnswers(
   answers: boolean,
 ): Promise<{ yaml: string; plan: Plan }> {
   const question = (text: string) => (answers ? ask(text) : Promise.resolve(undefined));
-  const realm = o.realm ?? (await question('Realm of the accounts (1001 is 1001@realm), for example example.com: '));
-  if (!realm || !/^[A-Za-z0-9.-]+$/.test(realm)) {
+  // Several tenants are the rule there, and the same number may be in each.
+  const every = kind === 'fusionpbx' ? '*' : undefined;
+  const realm =
+    o.realm ?? every ?? (await question('Realm of the accounts (1001 is 1001@realm), for example example.com: '));
+  if (!realm || !(kind === 'asterisk' ? /^[A-Za-z0-9.-]+$/ : /^(?:[A-Za-z0-9.-]+|\*)$/).test(realm)) {
     throw new CommandError(
       `--realm: expected a host name, for example example.com${realm ? `, found "${realm}"` : ''}`,
     );
@@ -220,8 +245,16 @@ async function fromAnswers(
   }
   const socket = eventSocketOf(folder);
   const password = socket.password ?? randomId(PASSWORD_BYTES);
+  if (kind === 'fusionpbx' && socket.password === undefined) {
+    throw new CommandError(
+      `${folder} has no autoload_configs/event_socket.conf.xml with a password: is FusionPBX installed?`,
+    );
+  }
   const pbx: YamlInput['pbx'] = { type: 'freeswitch', port: socket.port, password };
-  return { yaml: yamlOf({ ...common, pbx }), plan: planFreeswitch({ folder, password }) };
+  return {
+    yaml: yamlOf({ ...common, pbx }),
+    plan: kind === 'fusionpbx' ? planFusionpbx({ folder, site: folder }) : planFreeswitch({ folder, password }),
+  };
 }
 
 function parts<K extends string>(
@@ -247,7 +280,9 @@ function takeBack(o: Options, kind: Kind, folder: string): void {
   const planIn = (at: string): Plan =>
     kind === 'asterisk'
       ? planAsterisk({ folder: at, password: known.ari ?? '', hep, extensions })
-      : planFreeswitch({ folder: at, password: eventSocketOf(folder).password ?? '' });
+      : kind === 'fusionpbx'
+        ? planFusionpbx({ folder: at, site: folder })
+        : planFreeswitch({ folder: at, password: eventSocketOf(folder).password ?? '' });
   const undone = undo(folder, planIn, !o.dryRun);
   if (o.json) return say(JSON.stringify({ kind, folder, undone }));
   for (const { path, how } of undone) say(`${path}: ${UNDONE[how]}`);
@@ -265,6 +300,7 @@ const UNDONE: Readonly<Record<Undone['how'], string>> = {
 const RELOAD_AFTER_UNDO: Readonly<Record<Kind, string>> = {
   asterisk: 'asterisk -rx "core reload"',
   freeswitch: 'fs_cli -x reloadxml',
+  fusionpbx: 'the row of local_extension as it was, then fs_cli -x reloadxml',
 };
 
 // ── What became of it ────────────────────────────────────────────────────────────────────────────────────────────────

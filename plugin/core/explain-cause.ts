@@ -147,7 +147,7 @@ function registerRefused({ status, proved }: Of<'registerRefused'>): Reason {
 
 function remedyOfRefusal(status: number): string {
   if (status === 403) {
-    return 'Most likely the account has as many contacts as it may: raise `max_contacts`, or let the new one take the place of the oldest (`remove_existing=yes`). If not, an access list forbids it: see the log of the PBX.';
+    return 'Most likely the account has as many contacts as it may: raise `max_contacts`, or let the new one take the place of the oldest (`remove_existing=yes`). If not, an access list forbids it: see the log of the PBX. On FreeSWITCH the password in the app is wrong, or `max-registrations-per-extension` is reached.';
   }
   if (status === 404)
     return 'The PBX knows no such account: compare the address in the app with the accounts of the PBX.';

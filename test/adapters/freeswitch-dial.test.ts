@@ -142,6 +142,7 @@ describe('an originate', () => {
       name?: string;
       number?: string;
       hidden?: boolean;
+      context?: string;
       answered?: boolean;
       exports?: Exports;
       written?: string;
@@ -157,6 +158,7 @@ describe('an originate', () => {
       dial: 'sofia/internal/sip:a@10.0.0.1',
       toAccount: o.toAccount ?? false,
       caller: { uuid: 'caller-1', number: o.number ?? '2000', name: o.name ?? 'The Caller', hidden: o.hidden ?? false },
+      context: o.context ?? 'pushwake',
       answered: o.answered ?? false,
       timeoutSeconds: 20,
       exports: o.exports ?? NO_EXPORTS,
@@ -165,6 +167,12 @@ describe('an originate', () => {
       forked: false,
       enterprise: false,
     });
+
+  it('finds our extensions in the context that the dialplan names', () => {
+    expect(originate({ context: 'pushwake@fusionpbx' })).toContain(
+      'execute_extension:pushwake_swap\\sXML\\spushwake@fusionpbx',
+    );
+  });
 
   it('takes over what the administrator’s dialplan exported, quoted, and before what is ours', () => {
     const headers = {

@@ -95,6 +95,23 @@ describe('registrations', () => {
     expect(told.events.filter((e) => e.type === 'contactSeen')).toHaveLength(1);
   });
 
+  it('that FreeSWITCH refuses are told while a call of the account waits, by the domain of its To or by ours', async () => {
+    const { pbx, link, told } = await world();
+    const refusals = () => told.events.filter((e) => e.type === 'registerRefused');
+    await link.setReachable(AOR, true);
+    pbx.refuse('1001', 'example.com');
+    pbx.call(AOR);
+    await told.told('wakeLegArrived');
+    pbx.refuse('1002', 'example.com');
+    pbx.refuse('1001', 'example.com', 'INVITE');
+    pbx.refuse('1001', 'example.com');
+    pbx.refuse('1001', '192.0.2.1');
+    await until('two refusals', () => refusals().length > 1);
+    const { at: _at, ...first } = refusals()[0] as Extract<ReturnType<typeof refusals>[number], { at: unknown }>;
+    expect(first).toEqual({ type: 'registerRefused', pbx: 'office', aor: AOR, status: 403, uri: '' });
+    expect(refusals()).toHaveLength(2);
+  });
+
   it.each([
     ['of another domain', {}, '1001@192.0.2.1', CONTACT, /domain 192\.0\.2\.1, which `realm` does not name/],
     [

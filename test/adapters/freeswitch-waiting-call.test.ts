@@ -25,6 +25,7 @@ function takenUp(): { call: WaitingCall; originated: string[]; told: PbxEvent[] 
     said: async () => undefined,
     othersAnswered: () => false,
     caller: { uuid: 'caller', number: '2000', name: '', hidden: false },
+    context: 'pushwake',
     answered: false,
     exports: NO_EXPORTS,
     takenUp: true,

@@ -121,7 +121,7 @@ describe('FreePBX', () => {
     [['--pbx', 'freepbx'], { 'extensions.conf': '' }, 'which FreePBX writes'],
     [['--extensions', 'all'], { 'extensions.conf': '' }, '--extensions: only for FreePBX'],
     [['--extensions', '1001;x'], FREEPBX, '--extensions: expected all, or 1001,1002; found "1001;x"'],
-    [['--pbx', 'freepbax'], FREEPBX, 'expected asterisk, freepbx or freeswitch'],
+    [['--pbx', 'freepbax'], FREEPBX, 'expected asterisk, freepbx, freeswitch or fusionpbx'],
   ])('%j is refused, and nothing is written', async (args, files, said) => {
     write(files as Record<string, string>);
     const before = snapshot();

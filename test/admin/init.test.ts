@@ -166,6 +166,89 @@ describe('a FreeSWITCH', () => {
   });
 });
 
+describe('a FusionPBX', () => {
+  const LUA_CONF = `<configuration name="lua.conf">
+  <settings>
+    <!-- <param name="script-directory" value="/usr/local/lua/?.lua"/> -->
+    <param name="script-directory" value="$\${script_dir}/?.lua"/>
+  </settings>
+</configuration>
+`;
+  const made = (luaConf = LUA_CONF, socket = '<param name="password" value="of-fusionpbx"/>') => {
+    const of = join(folder, 'fusionpbx');
+    mkdirSync(join(of, 'autoload_configs'), { recursive: true });
+    writeFileSync(join(of, 'freeswitch.xml'), '<document/>');
+    writeFileSync(join(of, 'autoload_configs', 'event_socket.conf.xml'), socket);
+    writeFileSync(join(of, 'autoload_configs', 'lua.conf.xml'), luaConf);
+    return of;
+  };
+  const textOf = (...path: string[]) => readFileSync(join(...path), 'utf8');
+  const initialised = (of: string, ...more: string[]) =>
+    init('--pbx', 'fusionpbx', '--freeswitch-dir', of, '--install', ...more);
+
+  it('gets the dialplan in a context that its database leaves alone, and its scripts find ours first', async () => {
+    const of = made();
+    const ran = await initialised(of);
+    expect(ran.code, ran.stderr).toBe(0);
+    const dialplan = textOf(of, 'dialplan', 'pushwake.xml');
+    expect(dialplan).toContain('<context name="pushwake@fusionpbx">');
+    expect(dialplan).toContain('pushwake_context=pushwake@fusionpbx"');
+    expect(dialplan).not.toMatch(/action application="execute_extension" data="\S+ XML pushwake"/);
+    const paths = [...textOf(of, 'autoload_configs', 'lua.conf.xml').matchAll(/^ *<param .*value="([^"]*)"/gm)];
+    const [ours = '', theirs] = paths.map((m) => m[1]);
+    expect(theirs).toBe('$${script_dir}/?.lua');
+    expect(textOf(ours.replace('?', 'resources/functions/config'))).toContain('pushwake for FusionPBX');
+    expect(ran.stdout).toContain('local_extension');
+    // Every tenant has its own 1001.
+    expect((await load(config)).config.pbx.office).toMatchObject({
+      type: 'freeswitch',
+      options: { realm: '*', password: 'of-fusionpbx' },
+    });
+  });
+
+  it('a second run changes nothing', async () => {
+    const of = made();
+    await initialised(of);
+    const before = textOf(of, 'autoload_configs', 'lua.conf.xml');
+    const again = await initialised(of);
+    expect(again.stdout).toContain('Everything is as it should be already');
+    expect(textOf(of, 'autoload_configs', 'lua.conf.xml')).toBe(before);
+  });
+
+  it('--undo leaves nothing behind, also when lua.conf.xml was changed since', async () => {
+    const of = made();
+    const luaConf = join(of, 'autoload_configs', 'lua.conf.xml');
+    await initialised(of);
+    const ran = await init('--pbx', 'fusionpbx', '--freeswitch-dir', of, '--undo');
+    expect(ran.code, ran.stderr).toBe(0);
+    expect(readFileSync(luaConf, 'utf8')).toBe(LUA_CONF);
+    const files = () =>
+      readdirSync(of, { recursive: true, withFileTypes: true }).flatMap((e) => (e.isFile() ? [e.name] : []));
+    expect(files().sort()).toEqual(['event_socket.conf.xml', 'freeswitch.xml', 'lua.conf.xml']);
+    await initialised(of);
+    writeFileSync(
+      luaConf,
+      readFileSync(luaConf, 'utf8').replace('</settings>', '<!-- a word of the site -->\n  </settings>'),
+    );
+    await init('--pbx', 'fusionpbx', '--freeswitch-dir', of, '--undo');
+    expect(readFileSync(luaConf, 'utf8')).not.toContain('pushwake');
+    expect(readFileSync(luaConf, 'utf8')).toContain('a word of the site');
+  });
+
+  it('a lua.conf.xml without a folder of scripts stays as it is, and that is said', async () => {
+    const bare = '<configuration name="lua.conf"><settings/></configuration>';
+    const of = made(bare);
+    const ran = await initialised(of);
+    expect(ran.stdout).toMatch(/lua\.conf\.xml has no script-directory/);
+    expect(textOf(of, 'autoload_configs', 'lua.conf.xml')).toBe(bare);
+  });
+
+  it('without a password of the event socket it is none', async () => {
+    const ran = await initialised(made(LUA_CONF, ''));
+    expect([ran.code, ran.stderr]).toEqual([2, expect.stringMatching(/is FusionPBX installed\?/)]);
+  });
+});
+
 describe('what cannot be done is said, with exit code 2, and nothing is written', () => {
   it.each([
     ['no PBX', {}, ['--realm', 'example.com', '--freeswitch-dir', '/nowhere'], /^no PBX configuration found in /],
@@ -194,7 +277,12 @@ describe('what cannot be done is said, with exit code 2, and nothing is written'
       ['--realm', 'example.com', '--apns', 'TEAM123456,com.example.phone.voip,KEY1234567,/etc/k.p8'],
       /^--apns: bundleId: /,
     ],
-    ['another kind of PBX', SMALL, ['--pbx', '3cx'], /^--pbx: expected asterisk, freepbx or freeswitch, found "3cx"/],
+    [
+      'another kind of PBX',
+      SMALL,
+      ['--pbx', '3cx'],
+      /^--pbx: expected asterisk, freepbx, freeswitch or fusionpbx, found "3cx"/,
+    ],
   ])('%s', async (_, files, args, expected) => {
     write(files);
     const before = snapshot();

@@ -9,6 +9,17 @@ const action = (application: string, data = '') => `<action application="${appli
 
 /** How two users are dialled: `1…` by one dial string, `2…` each by one of its own (enterprise). */
 const SEPARATORS = { '1': ',', '2': ':_:' } as const;
+/** `3…`: the first is rung alone, then the second alone. */
+const ONE_BY_ONE = `<extension name="one-by-one"><condition field="destination_number" expression="^3(10\\d\\d)(10\\d\\d)$">
+${[
+  action('set', 'hangup_after_bridge=true'),
+  action('set', 'continue_on_fail=true'),
+  action('set', 'call_timeout=20'),
+  action('execute_extension', `$1@${REALM} XML pushwake`),
+  action('execute_extension', `$2@${REALM} XML pushwake`),
+  action('hangup', `\${originate_disposition}`),
+].join('\n')}
+</condition></extension>`;
 const EXTENSIONS = Object.entries(SEPARATORS)
   .map(
     ([
@@ -25,6 +36,7 @@ ${[
 ].join('\n')}
 </condition></extension>`,
   )
+  .concat(ONE_BY_ONE)
   .join('\n');
 
 let scene: FreeswitchScene;
@@ -95,4 +107,14 @@ it.each([
     await wakeOver(scene, ids[i] as string);
     expect(mobile.words(ids[i] as string)).toEqual(['cancelled']);
   }
+});
+
+it('one account after the other: the second is woken, though the first has no phone that can be', async () => {
+  const mobile = await asleep('1014');
+  mobile.wakesByPush();
+  const call = await caller.call('310131014');
+  const ringing = await mobile.phone.waitForCall();
+  await ringing.answer();
+  expect((await call.done).status).toBe(200);
+  await scene.talkAndHangUp(call, ringing);
 });

@@ -118,7 +118,12 @@ export interface FreeswitchSceneOptions {
   readonly directory?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly accounts?: Readonly<Record<string, FreeswitchAccount>>;
   readonly modules?: readonly string[];
+  readonly moduleOrder?: 'prompt' | 'vanilla';
   readonly configurations?: string;
+  /** Folder of Lua scripts. */
+  readonly scripts?: string;
+  /** What pushwake.yaml names. Default: `REALM`. */
+  readonly realm?: string;
   /** YAML lines under `policy:`. */
   readonly policy?: string;
   readonly withoutPushwake?: boolean;
@@ -159,7 +164,9 @@ export class FreeswitchScene extends PbxScene {
         ...(options.directory ? { directory: options.directory } : {}),
         ...(options.accounts ? { accounts: options.accounts } : {}),
         ...(options.modules ? { modules: options.modules } : {}),
+        ...(options.moduleOrder ? { moduleOrder: options.moduleOrder } : {}),
         ...(options.configurations ? { configurations: options.configurations } : {}),
+        ...(options.scripts ? { scripts: options.scripts } : {}),
       }),
       startApnsStandIn(),
     ]);
@@ -178,7 +185,7 @@ export class FreeswitchScene extends PbxScene {
       `    type: freeswitch
     port: ${changes.port ?? this.freeswitch.ports.esl}
     password: ${changes.password ?? ESL_PASSWORD}
-    realm: ${REALM}
+    realm: ${JSON.stringify(this.#options.realm ?? REALM)}
     profiles: [internal, callid${ipv6 ? ', v6' : ''}]
     expiresLateMargin: 5
 ${changes.node === undefined ? '' : `    node: ${changes.node}\n`}`,

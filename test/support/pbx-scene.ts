@@ -135,7 +135,7 @@ ${changes.more ?? ''}`;
     const from = this.pushwake.log.length;
     const result = await phone.register({ contactParams: identity.params, ...options });
     if (result.status !== 200) throw new Error(`REGISTER of ${phone.name}: ${result.status} ${result.reason}`);
-    const aor = `${phone.user}@${REALM}`;
+    const aor = `${phone.user}@${phone.domain ?? REALM}`;
     const said = (l: LogLine) => l.aor === aor && /^binding (bound|renewed|token-changed|revived)$/.test(l.msg);
     await this.pushwake.waitForLog(said, { from, what: `a binding of ${phone.name}` });
     // The line may be about another device of the account.

@@ -24,5 +24,7 @@ export const FREESWITCH: readonly string[] = ['test/freeswitch/**'];
 export const SYSTEMD: readonly string[] = ['test/systemd/**'];
 /** FreePBX's modules are no part of this repository: `npm run test:freepbx` runs these where there are checkouts. */
 export const FREEPBX: readonly string[] = ['test/freepbx/**'];
+/** Needs a checkout of FusionPBX besides a FreeSWITCH: `npm run test:fusionpbx`. */
+export const FUSIONPBX: readonly string[] = ['test/fusionpbx/**'];
 /** What `npm test` leaves to commands of their own. */
-export const ELSEWHERE: readonly string[] = [...FREESWITCH, ...SYSTEMD, ...FREEPBX];
+export const ELSEWHERE: readonly string[] = [...FREESWITCH, ...SYSTEMD, ...FREEPBX, ...FUSIONPBX];

@@ -37,6 +37,15 @@ export type FsFact =
       readonly expiresEpochMs: number;
       readonly atEpochMs: number;
     }
+  /** A REGISTER with credentials that FreeSWITCH answered 403: a wrong password, or too many contacts. Anybody can cause it. */
+  | {
+      readonly fact: 'refused';
+      readonly profile: string;
+      /** As the phone wrote it into its To: `domain` need not be the one that FreeSWITCH files the account in. */
+      readonly user: string;
+      readonly domain: string;
+      readonly atEpochMs: number;
+    }
   /** `seen`: the dialplan went on without waiting for anybody. */
   | {
       readonly fact: 'call' | 'seen';
@@ -46,11 +55,16 @@ export type FsFact =
       readonly caller: Caller;
       readonly linkedId: string;
       readonly startedEpochMs: number;
+      /** The dialplan context that holds our extensions. */
+      readonly context: string;
       /** An attendant, an IVR or a click in a web page answered him already. */
       readonly answered: boolean;
       readonly exports: Exports;
-      /** What the dialplan would dial without us: `user/1001@example.com,user/1002@example.com`. */
-      readonly dial: string;
+      /**
+       * What the dialplan would dial without us: `user/1001@example.com,user/1002@example.com`. Absent: it rings others besides, and cannot
+       * be handed back to FreeSWITCH as it is.
+       */
+      readonly dial?: string;
       /** What the directory says of the account, worked out for this caller; absent: the dialplan does not tell it. */
       readonly said?: Said;
       /** The dialplan says itself what becomes of early media. */
@@ -81,4 +95,4 @@ export type FsFact =
 
 export type CallFact = Extract<FsFact, { fact: 'call' | 'seen' }>;
 /** What happened to a channel, or to a background command that was to make one. */
-export type ChannelFact = Exclude<FsFact, CallFact | { fact: 'registered' | 'unregistered' | 'expired' }>;
+export type ChannelFact = Exclude<FsFact, CallFact | { fact: 'registered' | 'unregistered' | 'expired' | 'refused' }>;

@@ -148,6 +148,8 @@ class FreeswitchLink implements PbxLink {
         return void this.#contacts.unregistered(fact);
       case 'expired':
         return this.#contacts.expired(fact);
+      case 'refused':
+        return this.#contacts.refused(fact, (aor) => this.#calls.waitsFor(aor));
       default:
         return this.#calls.fact(fact);
     }

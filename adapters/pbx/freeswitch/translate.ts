@@ -3,9 +3,10 @@
  * `pushwake_aor`), so nothing is kept here. Unknown events, missing headers and channels that are none of ours yield nothing;
  * nothing here throws, whatever a phone wrote into its Contact or User-Agent.
  */
+import type { Aor } from '../../../plugin/core/aor.ts';
 import type { Choice } from '../../../plugin/core/binding.ts';
 import { detached, LONGEST_CALLER, shortened } from '../../../plugin/core/detached.ts';
-import { isId } from './calls/dial.ts';
+import { isEnterprise, isForked, isId } from './calls/dial.ts';
 import { LONGEST_DIAL_STRING } from './calls/dial-string.ts';
 import { exportHeadersOf, exportsOf } from './calls/exports.ts';
 import type { CallFact, FsFact } from './facts.ts';
@@ -31,6 +32,9 @@ const READ: ReadonlySet<string> = new Set([
     'expires',
     'user-agent',
     'reason',
+    'to-user',
+    'to-host',
+    'registration-type',
   ],
   // Variables of the user's directory entry, which FreeSWITCH adds to each registration.
   ...['pushwake_policy', 'pushwake_app'],
@@ -40,17 +44,19 @@ const READ: ReadonlySet<string> = new Set([
   ...['Caller-Channel-Created-Time', 'variable_call_timeout', 'variable_pushwake_aor', 'variable_pushwake_node'],
   'variable_current_application',
   ...['variable_pushwake_dial', 'variable_pushwake_and', 'variable_pushwake_said', 'variable_pushwake_held'],
+  'variable_pushwake_context',
   'variable_fail_on_single_reject',
   SIP_ANSWER,
   ...['variable_ignore_early_media', 'variable_bridge_early_media'],
   ...['variable_pushwake_ref', 'variable_pushwake_hold', 'variable_pushwake_caller', 'variable_pushwake_late'],
 ]);
 
-/** Custom events subscribed to. Not `pre_register` and `register_attempt`: anybody can cause those without a password. */
+/** Custom events subscribed to. Not `pre_register` and `register_attempt`: they come with each REGISTER, and anybody can cause them. */
 const SUBCLASSES = [
   'sofia::register',
   'sofia::unregister',
   'sofia::expire',
+  'sofia::register_failure',
   'pushwake::call',
   'pushwake::seen',
 ] as const;
@@ -110,6 +116,8 @@ function custom(event: EventHeaders): FsFact | undefined {
       return unregistered(event);
     case 'sofia::expire':
       return expired(event);
+    case 'sofia::register_failure':
+      return refused(event);
     case 'pushwake::call':
       return waitingCall(event);
     case 'pushwake::seen':
@@ -120,6 +128,8 @@ function custom(event: EventHeaders): FsFact | undefined {
 }
 
 const userOf = (user?: string, host?: string) => (user && host ? `${user}@${host}` : undefined);
+/** A name of a dialplan context that can stand in a command. */
+const CONTEXT = /^[0-9A-Za-z@._-]{1,64}$/;
 /** FreeSWITCH states microseconds. */
 const epochMs = (microseconds: string | undefined) =>
   microseconds ? Math.floor(Number(microseconds) / 1_000) : Number.NaN;
@@ -184,6 +194,13 @@ function expired(e: EventHeaders): FsFact | undefined {
   };
 }
 
+function refused(e: EventHeaders): FsFact | undefined {
+  const { 'to-user': user, 'to-host': domain, 'profile-name': profile } = e;
+  // The same event is sent for a call whose caller has a wrong password.
+  if (!user || !domain || !profile || e['registration-type'] !== 'REGISTER') return undefined;
+  return { fact: 'refused', profile, user, domain, atEpochMs: epochMs(e['Event-Date-Timestamp']) };
+}
+
 function waitingCall(e: EventHeaders): FsFact | undefined {
   return callOf(e, e['pushwake-aor'] ?? e.variable_pushwake_aor, e['pushwake-node'] ?? e.variable_pushwake_node);
 }
@@ -214,6 +231,7 @@ export function callOf(
       name: shortened(e.variable_effective_caller_id_name || e['Caller-Caller-ID-Name'] || '', LONGEST_CALLER),
       hidden: e['Caller-Privacy-Hide-Number'] === 'true' || e['Caller-Privacy-Hide-Name'] === 'true',
     },
+    context: CONTEXT.test(e.variable_pushwake_context ?? '') ? (e.variable_pushwake_context as string) : 'pushwake',
     answered: e['Answer-State'] === 'answered',
     exports: exportsOf(e),
     ...dialOf(e, aor),
@@ -234,12 +252,14 @@ function dialOf(e: EventHeaders, aor: string): Dialled {
   const written = e.variable_pushwake_dial?.includes(user) ? e.variable_pushwake_dial : user;
   const dial = `${written}${e.variable_pushwake_and ?? ''}`;
   return {
-    dial: isReadable(dial) ? detached(dial) : user,
+    ...(isReadable(dial) ? { dial: detached(dial) } : ringsOthers(dial, aor as Aor) ? {} : { dial: user }),
     ...(said && isReadable(said) && isReadable(held) ? { said: { text: detached(said), held: detached(held) } } : {}),
     saysEarlyMedia: Boolean(e.variable_ignore_early_media || e.variable_bridge_early_media),
     ...(fails ? { failsOn: shortened(fails, 256) } : {}),
   };
 }
+
+const ringsOthers = (dial: string, aor: Aor) => isEnterprise(dial) || isForked(dial, aor);
 
 /** It goes back to FreeSWITCH in a command, and is expanded there once more. */
 function isReadable(dial: string): boolean {

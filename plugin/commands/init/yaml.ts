@@ -44,7 +44,7 @@ ${
     # The same as in event_socket.conf.xml.
     password: ${q(o.pbx.password)}
 `
-}    # AOR 1001 of this PBX is the account 1001@${o.realm}.
+}${o.realm === '*' ? '    # Every domain of this FreeSWITCH.' : `    # AOR 1001 of this PBX is the account 1001@${o.realm}.`}
     realm: ${q(o.realm)}
 ${
   o.pbx.type === 'asterisk' && o.pbx.hep

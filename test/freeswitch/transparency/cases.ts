@@ -121,6 +121,7 @@ export const CASES: readonly Case[] = [
   set('sip_cid_type=pid', 'sip_cid_type=pid'),
   set('media by another way: bypass_media', 'bypass_media=true'),
   set('proxy_media', 'proxy_media=true'),
+  set('media by another way, once it is answered: bypass_media_after_bridge', 'bypass_media_after_bridge=true'),
   set('inherit_codec', 'inherit_codec=true'),
   set('absolute_codec_string', 'absolute_codec_string=PCMA'),
   exported('absolute_codec_string of the leg', 'nolocal:absolute_codec_string=PCMA', 'caller-cancels'),

@@ -130,6 +130,18 @@ export class FreeswitchStandIn {
     );
   }
 
+  /** A REGISTER with credentials that it answers 403, or a call. */
+  refuse(user: string, domain: string, type: 'REGISTER' | 'INVITE' = 'REGISTER'): void {
+    this.say(
+      event('CUSTOM sofia::register_failure', {
+        'to-user': user,
+        'to-host': domain,
+        'registration-type': type,
+        'Event-Date-Timestamp': String(Date.now() * 1_000),
+      }),
+    );
+  }
+
   /** Who answers INVITEs sent to this host and port. */
   phone(place: string, onInvite: (invite: StandInInvite) => void): void {
     this.#phones.set(place, onInvite);

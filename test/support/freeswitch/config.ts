@@ -38,11 +38,13 @@ export interface FreeswitchConfigInput {
   readonly accounts?: Readonly<Record<string, FreeswitchAccount>>;
   /** Modules to load beside the usual ones. */
   readonly modules?: readonly string[];
+  /** Default `prompt`: SIP comes last. `vanilla`: as FreeSWITCH is installed, SIP before what answers commands and keeps the lease. */
+  readonly moduleOrder?: 'prompt' | 'vanilla';
   /** Further `<configuration>` elements. */
   readonly configurations?: string;
   /** Files of the product, included beside the contexts. */
   readonly dialplans: readonly string[];
-  /** Further `<param>` lines of the profile `internal`; those of the same name win over the ones here. */
+  /** Further `<param>` lines of the profile `internal`; those of the same name win over the ones here, an empty one leaves it out. */
   readonly profile?: Readonly<Record<string, string>>;
 }
 
@@ -67,8 +69,26 @@ const MODULES = [
   'mod_sofia',
 ];
 
+/** The same, in the order of FreeSWITCH's own `modules.conf.xml`. */
+const VANILLA_MODULES = [
+  'mod_logfile',
+  'mod_event_socket',
+  'mod_sofia',
+  'mod_loopback',
+  'mod_commands',
+  'mod_db',
+  'mod_dptools',
+  'mod_hash',
+  'mod_dialplan_xml',
+  'mod_tone_stream',
+];
+
 const param = ([name, value]: readonly [string, string]) => `<param name="${name}" value="${escapeXml(value)}"/>`;
-const params = (of: Readonly<Record<string, string>>) => Object.entries(of).map(param).join('\n');
+const params = (of: Readonly<Record<string, string>>) =>
+  Object.entries(of)
+    .filter(([, value]) => value !== '')
+    .map(param)
+    .join('\n');
 
 const variables = (of: Readonly<Record<string, string>>) =>
   Object.entries(of)
@@ -136,7 +156,7 @@ ${configuration('switch.conf', {
   'rtp-end-port': String(ports.rtpLast),
   'enable-use-system-time': 'true',
 })}
-<configuration name="modules.conf"><modules>${[...(o.modules ?? []), ...MODULES].map((m) => `<load module="${m}"/>`).join('')}</modules></configuration>
+<configuration name="modules.conf"><modules>${[...(o.modules ?? []), ...(o.moduleOrder === 'vanilla' ? VANILLA_MODULES : MODULES)].map((m) => `<load module="${m}"/>`).join('')}</modules></configuration>
 <configuration name="logfile.conf"><profiles><profile name="default">
 <settings><param name="logfile" value="${o.folder}/log/freeswitch.log"/></settings>
 <mappings><map name="all" value="info,notice,warning,err,crit,alert"/></mappings>

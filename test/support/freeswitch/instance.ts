@@ -26,12 +26,15 @@ export interface FreeswitchOptions {
   readonly directory?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly accounts?: Readonly<Record<string, FreeswitchAccount>>;
   readonly modules?: readonly string[];
+  readonly moduleOrder?: 'prompt' | 'vanilla';
   readonly configurations?: string;
   /** Dialplan files of the product. */
   readonly dialplans?: readonly string[];
   readonly eslPassword: string;
   /** Parameters of the profile `internal`. */
   readonly profile?: Readonly<Record<string, string>>;
+  /** Folder of its Lua scripts. */
+  readonly scripts?: string;
   readonly home?: FreeswitchHome;
 }
 
@@ -94,6 +97,7 @@ export async function startFreeswitch(options: FreeswitchOptions): Promise<Runni
     ...(options.directory ? { directory: options.directory } : {}),
     ...(options.accounts ? { accounts: options.accounts } : {}),
     ...(options.modules ? { modules: options.modules } : {}),
+    ...(options.moduleOrder ? { moduleOrder: options.moduleOrder } : {}),
     ...(options.configurations ? { configurations: options.configurations } : {}),
   });
   writeFileSync(join(folder, 'conf/freeswitch.xml'), xml);
@@ -101,6 +105,7 @@ export async function startFreeswitch(options: FreeswitchOptions): Promise<Runni
     home.program,
     ...['-nf', '-nc', '-np', '-nonat', '-nort', '-nocal'],
     ...['conf', 'log', 'db', 'run', 'temp', 'storage', 'cache'].flatMap((name) => [`-${name}`, join(folder, name)]),
+    ...(options.scripts === undefined ? [] : ['-scripts', options.scripts]),
   ];
   const address = { port: ports.esl, password: options.eslPassword };
 

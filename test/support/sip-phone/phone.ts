@@ -39,6 +39,8 @@ export interface SipPhoneOptions {
   readonly userAgent?: string;
   /** Default 127.0.0.1. */
   readonly host?: string;
+  /** Domain of its account and of whom it calls. Default: the server's host. */
+  readonly domain?: string;
 }
 
 export interface RegisterOptions {
@@ -122,6 +124,11 @@ export class SipPhone {
   }
 
   /** Port of its socket; the last one while asleep. */
+  /** Undefined: the server's own. */
+  get domain(): string | undefined {
+    return this.#options.domain;
+  }
+
   get localPort(): number {
     return this.#wire.localPort;
   }
@@ -308,11 +315,12 @@ export class SipPhone {
 
   #serverAddress(): string {
     const { server, transport } = this.#options;
-    return `${inUri(server.host)}:${server[transport]}${transport === 'udp' ? '' : `;transport=${transport}`}`;
+    const { domain } = this.#options;
+    return `${domain ?? `${inUri(server.host)}:${server[transport]}`}${transport === 'udp' ? '' : `;transport=${transport}`}`;
   }
 
   #addressOfRecord(): string {
-    return `<sip:${escaped(this.user)}@${inUri(this.#options.server.host)}>`;
+    return `<sip:${escaped(this.user)}@${this.#options.domain ?? inUri(this.#options.server.host)}>`;
   }
 
   #registerDraft(options: RegisterOptions, tag: string, auth: readonly HeaderLine[]) {

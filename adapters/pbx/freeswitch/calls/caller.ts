@@ -37,6 +37,10 @@ export class CallerOf {
     return this.#calls.size === 0;
   }
 
+  waitsFor(aor: Aor): boolean {
+    return this.#calls.has(aor);
+  }
+
   get calls(): readonly WaitingCall[] {
     return [...this.#calls.values()];
   }

@@ -41,6 +41,9 @@ interface ChannelRow {
   readonly callstate: string;
 }
 
+/** One whose dial string can be handed back. */
+type DialledCall = CallFact & { readonly dial: string };
+
 export interface CallsOptions {
   /** Name of the link. */
   readonly pbx: string;
@@ -111,6 +114,11 @@ export class Calls {
     }
   }
 
+  /** A call of this account waits for a phone. */
+  waitsFor(aor: Aor): boolean {
+    return [...this.#callers.values()].some((group) => group.waitsFor(aor));
+  }
+
   fact(fact: CallFact | ChannelFact): void {
     switch (fact.fact) {
       case 'call':
@@ -175,13 +183,20 @@ export class Calls {
     if (refused.length > 0) {
       log.warn({ pbx, aor, variables: refused }, 'exported variables cannot be given to a woken leg');
     }
+    const { dial } = fact;
+    if (dial === undefined) {
+      // Its other legs would be lost.
+      log.warn({ pbx, aor }, 'the dial string cannot be handed back to FreeSWITCH: the call goes on without pushwake');
+      return void this.#compose(fact.caller.uuid, '').catch(() => undefined);
+    }
+    const call = { ...fact, dial };
     // Do not disturb, or a forward: its phones do not ring.
     const asked = takenUp || fact.said === undefined || ringsPhones(fact.said.text) ? [aor] : [];
-    const others = usersIn(fact.dial)
+    const others = usersIn(dial)
       .flatMap((user) => parseAor(user) ?? [])
       .filter((of) => of !== aor);
-    if (takenUp || others.length === 0) this.#wake(fact, asked, takenUp);
-    else void this.#marked(others).then((marked) => this.#wake(fact, [...asked, ...marked], takenUp));
+    if (takenUp || others.length === 0) this.#wake(call, asked, takenUp);
+    else void this.#marked(others).then((marked) => this.#wake(call, [...asked, ...marked], takenUp));
   }
 
   /** Accounts that the dialplan rings beside the one it asked for, and whose phones can be woken. */
@@ -190,7 +205,7 @@ export class Calls {
     return this.#o.ask<readonly Aor[]>('marked', { aors }, CALL_DEADLINE).catch(() => []);
   }
 
-  #wake(fact: CallFact, accounts: readonly Aor[], takenUp: boolean): void {
+  #wake(fact: DialledCall, accounts: readonly Aor[], takenUp: boolean): void {
     const { caller, dial, saysEarlyMedia } = fact;
     if (accounts.length === 0) {
       void this.#set(caller.uuid, STATUS, 'NOBINDING').catch(() => undefined);
@@ -204,7 +219,7 @@ export class Calls {
     for (const { aor, legId } of legs) this.#wakeLeg(fact, aor, legId);
   }
 
-  #wait(fact: CallFact, aor: Aor, legId: string, group: CallerOf, takenUp: boolean): void {
+  #wait(fact: DialledCall, aor: Aor, legId: string, group: CallerOf, takenUp: boolean): void {
     const { pbx, clock } = this.#o;
     const { caller } = fact;
     const seenMs = clock.monotonicMs();
@@ -214,6 +229,7 @@ export class Calls {
       aor,
       legId,
       caller,
+      context: fact.context,
       answered: fact.answered,
       exports: fact.exports,
       failsOn: fact.failsOn,

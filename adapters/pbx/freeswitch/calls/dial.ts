@@ -193,9 +193,9 @@ function composed(dial: string, o: Composed): string {
 }
 
 /** Keeps who calls whom right on both channels and in their records, though the phone takes the caller over. */
-const TAKES_OVER: Variables = {
-  execute_on_answer_pushwake_swap: "'execute_extension:pushwake_swap XML pushwake'",
-};
+const takesOver = (context: string): Variables => ({
+  execute_on_answer_pushwake_swap: `'execute_extension:pushwake_swap XML ${context}'`,
+});
 
 /** `{…}` and `[…]` that the dialplan's own dial string has for a leg of this account. */
 export function writtenFor(dial: string, aor: Aor): string {
@@ -234,6 +234,8 @@ export function originateText(o: {
    */
   readonly toAccount: boolean;
   readonly caller: Caller;
+  /** The dialplan context that holds our extensions. */
+  readonly context: string;
   /** He was answered before his call came here. */
   readonly answered: boolean;
   readonly timeoutSeconds: number;
@@ -262,7 +264,7 @@ export function originateText(o: {
     origination_aleg_uuid: caller.uuid,
     // Legs of an enterprise originate are offered the profile's codecs, not the caller's alone.
     ...(o.enterprise ? { media_mix_inbound_outbound_codecs: 'true' } : {}),
-    ...TAKES_OVER,
+    ...takesOver(o.context),
     ...ofTheUser(o.aor, directory, o.forked),
     ...ofThePush(o.callId),
     ...(o.toAccount && !`${exported}${written}`.includes('sip_invite_to_uri=')

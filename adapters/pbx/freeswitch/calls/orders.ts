@@ -34,6 +34,8 @@ export interface WaitingCallOptions {
   /** The port's name for the caller's leg of this account. */
   readonly legId: string;
   readonly caller: Caller;
+  /** The dialplan context that holds our extensions. */
+  readonly context: string;
   readonly answered: boolean;
   /** What the administrator's dialplan gives to each leg of this call. */
   readonly exports: Exports;

@@ -122,6 +122,7 @@ export class WaitingCall {
         dial: leg.dial,
         toAccount: leg.toAccount,
         caller: this.#o.caller,
+        context: this.#o.context,
         answered: this.#o.answered,
         timeoutSeconds: this.#o.secondsLeft(),
         exports: this.#o.exports,

@@ -24,6 +24,8 @@ import { contactOf, flushable, type Held, heldOf, type Row } from './rows.ts';
 const LONGEST_ACCOUNT = 128;
 /** The words for a contact that is refused. */
 export const NEVER_DIALLED = 'a contact is not dialled: it could change the dial string';
+/** The only answer to a REGISTER with credentials of which FreeSWITCH sends an event. */
+const FORBIDDEN = 403;
 /** The event about a removal comes 20 to 100 ms later. */
 const GONE_WITHIN: DurationMs = 1 * SECOND;
 
@@ -165,6 +167,21 @@ export class Contacts {
     const itsTime = fact.expiresEpochMs - this.#lateMarginMs;
     const atEpochMs = Number.isFinite(itsTime) ? Math.min(fact.atEpochMs, itsTime) : fact.atEpochMs;
     this.#o.say({ type: 'contactRemoved', pbx: this.#o.pbx, aor, uri: stored.uri, at: this.#time.at(atEpochMs) });
+  }
+
+  /**
+   * FreeSWITCH refused a REGISTER. Anybody can be refused, as often as they like: only a call that waits wants to know. The event has
+   * neither the Contact nor the domain that FreeSWITCH files the account in, which is `realm` where there is one.
+   */
+  refused(fact: Extract<FsFact, { fact: 'refused' }>, waits: (aor: Aor) => boolean): void {
+    const { realm } = this.#o.options;
+    const domains = [fact.domain, ...(typeof realm === 'string' ? [realm] : [])];
+    const aor = domains
+      .map((domain) => this.#aor(`${fact.user}@${domain}`, fact.profile))
+      .find((of) => of && waits(of));
+    if (!aor) return;
+    const at = this.#time.heard(fact.atEpochMs);
+    this.#o.say({ type: 'registerRefused', pbx: this.#o.pbx, aor, status: FORBIDDEN, at, uri: '' });
   }
 
   // ── Questions ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,232 @@
+/** Calls to sleeping phones of a FusionPBX: by extension, ring group, follow-me and call center, and what FusionPBX does besides. */
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { Checkout } from '../support/fusionpbx/checkout.ts';
+import { Mobile } from '../support/mobile.ts';
+import type { SipPhone } from '../support/sip-phone/index.ts';
+import { type FusionScene, type Site, startFusion, TENANTS } from './scene.ts';
+
+const [FIRST, SECOND] = TENANTS;
+/** The fewest seconds in which a phone that does not wake is given up. */
+const SHORT = { call_timeout: '3' };
+
+const SITE: Site = {
+  extensions: {
+    '1001': {},
+    '1002': {},
+    '1003': {},
+    '1004': { do_not_disturb: 'true' },
+    '1005': { forward_all_enabled: 'true', forward_all_destination: '1501' },
+    '1006': { ...SHORT, forward_user_not_registered_enabled: 'true', forward_user_not_registered_destination: '1501' },
+    '1007': { ...SHORT, forward_no_answer_enabled: 'true', forward_no_answer_destination: '1501' },
+    '1501': {},
+    '2000': {},
+  },
+  followMe: { '1003': ['1003', '1002'] },
+  ringGroups: {
+    '7001': { strategy: 'simultaneous', members: ['1001', '1002'] },
+    '7002': { strategy: 'enterprise', members: ['1001', '1002'] },
+    '7003': { strategy: 'sequence', members: ['1001', '1002'] },
+    '7004': { strategy: 'rollover', members: ['1001', '1002'] },
+    '7005': { strategy: 'simultaneous', members: ['1501', '1001'] },
+  },
+  rows: {
+    // What an IVR does with the digits that it was given.
+    '7200': `<action application="answer"/><action application="sleep" data="200"/>
+<action application="transfer" data="1001 XML ${FIRST}"/>`,
+    '7300': `<action application="answer"/><action application="callcenter" data="sales@${FIRST}"/>`,
+  },
+  configurations: `<configuration name="callcenter.conf"><settings/>
+<queues><queue name="sales@${FIRST}"><param name="strategy" value="ring-all"/><param name="moh-sound" value="silence"/>
+<param name="tier-rules-apply" value="false"/></queue></queues>
+<agents><agent name="agent" type="callback" contact="{call_timeout=20,domain_name=${FIRST}}loopback/1001@${FIRST}/pushwake@fusionpbx/XML"
+ status="Available" max-no-answer="0" wrap-up-time="0" reject-delay-time="0" busy-delay-time="0"/></agents>
+<tiers><tier agent="agent" queue="sales@${FIRST}" level="1" position="1"/></tiers></configuration>`,
+};
+
+const checkout = Checkout.find();
+if (!checkout) throw new Error('PUSHWAKE_FUSIONPBX names no checkout of FusionPBX');
+
+let fusion: FusionScene;
+let caller: SipPhone;
+let desk: SipPhone;
+
+const opened = async (user: string, domain: string) => {
+  const phone = await fusion.scene.phone(user, { domain, transport: 'tcp' });
+  expect((await phone.register()).status).toBe(200);
+  return phone;
+};
+
+async function asleep(user: string, domain: string = FIRST): Promise<Mobile> {
+  const mobile = await Mobile.asleep(fusion.scene, user, { domain, transport: 'tcp' });
+  await fusion.scene.marked(`${user}@${domain}`);
+  return mobile;
+}
+
+/** The desk phone's next call. */
+const atDesk = (nth = desk.incoming.length + 1) => desk.waitForCall(20_000, nth);
+
+describe('with pushwake', () => {
+  beforeAll(async () => {
+    fusion = await startFusion(checkout, SITE);
+    [caller, desk] = [await opened('2000', FIRST), await opened('1501', FIRST)];
+  });
+  afterAll(async () => fusion?.close());
+  afterEach(async () => fusion.scene.cleanUp());
+
+  it('an extension: its phone wakes, rings and talks; the same number of the other tenant sleeps on', async () => {
+    const [own, other] = [await asleep('1001'), await asleep('1001', SECOND)];
+    own.wakesByPush();
+    const call = await caller.call('1001');
+    const ringing = await own.phone.waitForCall();
+    await ringing.answer();
+    expect((await call.done).status).toBe(200);
+    await fusion.scene.talkAndHangUp(call, ringing);
+    expect(other.callPushes).toEqual([]);
+  });
+
+  it.each(['7001', '7002', '7003', '7004'])(
+    'ring group %s: its first sleeping phone wakes, rings and talks',
+    async (group) => {
+      const mobile = await asleep('1001');
+      mobile.wakesByPush();
+      const call = await caller.call(group);
+      const ringing = await mobile.phone.waitForCall();
+      await ringing.answer();
+      expect((await call.done).status).toBe(200);
+      await fusion.scene.talkAndHangUp(call, ringing);
+    },
+  );
+
+  it('a ring group of a desk phone and a sleeping one: both ring', async () => {
+    const mobile = await asleep('1001');
+    mobile.wakesByPush();
+    const theirs = atDesk();
+    const call = await caller.call('7005');
+    const [at, ringing] = await Promise.all([theirs, mobile.phone.waitForCall()]);
+    await ringing.answer();
+    expect((await call.done).status).toBe(200);
+    await at.waitForState('cancelled');
+    await fusion.scene.talkAndHangUp(call, ringing);
+  });
+
+  it('follow-me: the phone that sleeps wakes', async () => {
+    const mobile = await asleep('1002');
+    mobile.wakesByPush();
+    const call = await caller.call('1003');
+    const ringing = await mobile.phone.waitForCall();
+    await ringing.answer();
+    expect((await call.done).status).toBe(200);
+    await fusion.scene.talkAndHangUp(call, ringing);
+  });
+
+  it('do not disturb: nobody is pushed', async () => {
+    const mobile = await asleep('1004');
+    const call = await caller.call('1004');
+    await call.done;
+    expect(mobile.callPushes).toEqual([]);
+  });
+
+  it('call forward: it is followed, and nobody is pushed', async () => {
+    const mobile = await asleep('1005');
+    const theirs = atDesk();
+    const call = await caller.call('1005');
+    const ringing = await theirs;
+    await ringing.answer();
+    expect((await call.done).status).toBe(200);
+    await fusion.scene.talkAndHangUp(call, ringing);
+    expect(mobile.callPushes).toEqual([]);
+  });
+
+  it.each([
+    ['not registered', '1006'],
+    ['no answer', '1007'],
+  ])('a forward for "%s": the phone is woken first; it is followed when none comes', async (_what, number) => {
+    const mobile = await asleep(number);
+    const theirs = atDesk();
+    const call = await caller.call(number);
+    const ringing = await theirs;
+    expect(mobile.callPushes).toHaveLength(1);
+    await ringing.answer();
+    expect((await call.done).status).toBe(200);
+    await fusion.scene.talkAndHangUp(call, ringing);
+  });
+
+  it.each([
+    ['an IVR', '7200'],
+    ['a queue of the call center', '7300'],
+  ])('%s: the phone that sleeps wakes', async (_what, number) => {
+    const mobile = await asleep('1001');
+    mobile.wakesByPush();
+    const call = await caller.call(number);
+    const ringing = await mobile.phone.waitForCall(20_000);
+    await ringing.answer();
+    expect((await call.done).status).toBe(200);
+    await fusion.scene.talkAndHangUp(call, ringing);
+  });
+
+  it('a ring group whose members all sleep: both wake, and the one that does not answer hears it', async () => {
+    const [one, other] = [await asleep('1001'), await asleep('1002')];
+    one.wakesByPush();
+    other.wakesByPush({ afterMs: 150 });
+    const call = await caller.call('7001');
+    const [first, second] = await Promise.all([one.phone.waitForCall(), other.phone.waitForCall()]);
+    await second.answer();
+    expect((await call.done).status).toBe(200);
+    await first.waitForState('cancelled');
+    await fusion.scene.talkAndHangUp(call, second);
+  });
+
+  it('an attended transfer to a phone that sleeps: it wakes, and has the caller at the end', async () => {
+    const mobile = await asleep('1001');
+    mobile.wakesByPush();
+    const theirs = atDesk();
+    const call = await caller.call('1501');
+    const first = await theirs;
+    await first.answer();
+    expect((await call.done).status).toBe(200);
+    const second = await desk.call('1001');
+    const ringing = await mobile.phone.waitForCall();
+    await ringing.answer();
+    expect((await second.done).status).toBe(200);
+    const { callId, localTag, remoteTag } = second.dialogId as Record<'callId' | 'localTag' | 'remoteTag', string>;
+    const replaces = encodeURIComponent(`${callId};to-tag=${remoteTag};from-tag=${localTag}`);
+    await first.refer(`<sip:1001@${FIRST}?Replaces=${replaces}>`);
+    await Promise.all([first.waitForState('ended'), second.waitForState('ended')]);
+    const [atCaller, atPhone] = [call.rtp.received, ringing.rtp.received];
+    await expect.poll(() => call.rtp.received > atCaller + 5 && ringing.rtp.received > atPhone + 5).toBe(true);
+    await fusion.scene.talkAndHangUp(call, ringing);
+  });
+
+  it('pushwake is dead: whoever is awake rings, by extension and by ring group', async () => {
+    await fusion.scene.pushwake.stop('SIGKILL');
+    try {
+      for (const number of ['1501', '7005']) {
+        const theirs = atDesk();
+        const call = await caller.call(number);
+        const ringing = await theirs;
+        await ringing.answer();
+        expect((await call.done).status).toBe(200);
+        await fusion.scene.talkAndHangUp(call, ringing);
+      }
+    } finally {
+      await fusion.scene.startPushwake();
+    }
+  });
+});
+
+describe('FusionPBX as it is installed', () => {
+  beforeAll(async () => {
+    fusion = await startFusion(checkout, SITE, true);
+    caller = await opened('2000', FIRST);
+  });
+  afterAll(async () => fusion?.close());
+  afterEach(async () => fusion.scene.cleanUp());
+
+  it.each(['1001', '7001', '7002', '7003', '7004', '1003'])('%s: a phone that sleeps is not rung', async (number) => {
+    const mobile = await asleep('1001');
+    mobile.wakesByPush();
+    const call = await caller.call(number);
+    await call.done;
+    expect(mobile.callPushes).toEqual([]);
+  });
+});
