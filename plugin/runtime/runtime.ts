@@ -49,6 +49,7 @@ export class Runtime {
     this.#settings = {
       mode: options.mode,
       showCaller: options.showCaller ?? false,
+      messages: options.messages ?? { wake: false, showText: false },
       forgetAfterMs: options.forgetAfterMs,
     };
     this.#p = composeParts(options, {
@@ -80,10 +81,11 @@ export class Runtime {
 
   /** Resolves when calls can be woken, or would be if their PBX were up. Rejects when the store cannot be opened. */
   async start(): Promise<void> {
-    const { store, remote, links, ticker, resync, census } = this.#p;
+    const { store, remote, links, texts, ticker, resync, census } = this.#p;
     await store.open();
     await remote?.start();
     await Promise.all(links.own.map((link) => this.#startLink(link)));
+    texts.start();
     ticker.start();
     resync.start(links.own);
     if (this.#o.counts) census.start();
@@ -91,7 +93,8 @@ export class Runtime {
   }
 
   async stop(): Promise<void> {
-    const { remote, links, afterCalls, wakes, census, ticker, resync, effects, records, events, store } = this.#p;
+    const { remote, links, afterCalls, wakes, census, texts, ticker, resync, effects, records, events, store } =
+      this.#p;
     this.#started = false;
     await remote?.stop();
     await Promise.all(links.own.map((link) => link.stop()));
@@ -100,6 +103,7 @@ export class Runtime {
     await census.stop();
     await ticker.stop();
     await resync.stop();
+    await texts.stop();
     await effects.idle();
     await records.stop();
     await events.stop();
@@ -112,9 +116,10 @@ export class Runtime {
    * as after a lost connection.
    */
   async change(to: RuntimeChange): Promise<void> {
-    const { reachable, events, links, wakes, resync } = this.#p;
+    const { reachable, events, links, texts, wakes, resync } = this.#p;
     const wakesUp = this.#settings.mode === 'observe' && to.settings.mode !== 'observe';
     this.#settings = to.settings;
+    texts.changed();
     reachable.forgetAll();
     if (to.providers) this.#o.delivery.replace(to.providers);
     if (to.sinks) void events.replace(to.sinks);
@@ -132,11 +137,12 @@ export class Runtime {
 
   /** Resolves when everything begun so far is done: records, effects, what their outcomes caused. */
   async idle(): Promise<void> {
-    const { afterCalls, ticker, resync, effects, records } = this.#p;
+    const { afterCalls, texts, ticker, resync, effects, records } = this.#p;
     afterCalls.flush();
     do {
       await ticker.idle();
       await resync.idle();
+      await texts.idle();
       await effects.idle();
       await records.idle();
     } while (effects.busy || records.busy);
@@ -149,6 +155,7 @@ export class Runtime {
   #onPbxEvent(event: PbxEvent): void {
     // Calls first: they never wait for a record to be written.
     this.#p.toWakes(event);
+    if (event.type === 'textArrived') return this.#p.texts.arrived(event);
     this.#p.remote?.onOwnEvent(event);
     this.#p.afterCalls.take(event);
   }
@@ -167,12 +174,15 @@ export class Runtime {
         return links.wentDown(event.pbx, this.#o.clock.now(), event.reason);
       case 'contactSeen': {
         const { contact, how, at, wire } = event;
+        if (isRegister(how)) this.#p.texts.registered(contact);
         if (isRegister(how)) void reports.registered(contact.aor, wire?.contact ?? contact.uri, at);
         return intake.fromPbx(event);
       }
       case 'contactRemoved':
       case 'unregistered':
         return intake.fromPbx(event);
+      case 'voicemailChanged':
+        return intake.fromMailbox(event, this.#settings.showCaller);
       case 'notBound':
         return notBound.elsewhere(event);
       default:
