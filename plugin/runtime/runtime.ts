@@ -148,6 +148,12 @@ export class Runtime {
     } while (effects.busy || records.busy);
   }
 
+  /** A voicemail system says what a mailbox holds. Never rejects. */
+  async mailboxHolds(aor: Aor, newMessages: number, urgent: number): Promise<void> {
+    const event = { type: 'voicemailChanged' as const, pbx: '', aor, newMessages, urgent, why: 'changed' as const };
+    await this.#p.intake.fromMailbox(event, this.#settings.showCaller);
+  }
+
   #startLink(link: PbxLink): Promise<void> {
     return link.start((event) => this.#onPbxEvent(event));
   }
