@@ -228,6 +228,8 @@ export interface PbxLink {
    * of the push. Resolves when it is under way.
    */
   showEnded?(contact: HeldContact, callId: string, word: ClosingWord): Promise<void>;
+  /** Whether texts are wanted. Called when the link comes up and when that changes. Absent: the dialplan asks for each. */
+  takesTexts?(on: boolean): void;
   /** What becomes of a text that arrived: `kept`, we have it and the PBX may forget it; `plain`, as without us. An id it does not hold is no error. */
   answerText?(id: string, answer: 'kept' | 'plain'): Promise<void>;
   /** Sends a text to this contact. Absent: this PBX cannot. */

@@ -131,6 +131,7 @@ export class Runtime {
     if (gone.length > 0 || to.linksNew.length > 0) resync.start(links.own);
     await Promise.all(to.linksNew.map((link) => this.#startLink(link)));
     for (const link of links.own) link.modeChanged?.();
+    for (const link of links.own) link.takesTexts?.(this.#takesTexts);
     // In `observe` a PBX is not informed which accounts can be reached: it is now.
     if (wakesUp) for (const link of links.own) if (link.up) void resync.run(link, 'connect');
   }
@@ -154,6 +155,10 @@ export class Runtime {
     await this.#p.intake.fromMailbox(event, this.#settings.showCaller);
   }
 
+  get #takesTexts(): boolean {
+    return this.#settings.mode === 'full' && this.#settings.messages.wake;
+  }
+
   #startLink(link: PbxLink): Promise<void> {
     return link.start((event) => this.#onPbxEvent(event));
   }
@@ -173,6 +178,7 @@ export class Runtime {
         links.wentUp(event.pbx);
         reachable.forgetAll();
         const link = links.get(event.pbx);
+        link?.takesTexts?.(this.#takesTexts);
         if (link) await resync.run(link, 'connect');
         return;
       }
