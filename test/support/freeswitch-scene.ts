@@ -119,6 +119,8 @@ export interface FreeswitchSceneOptions {
   readonly accounts?: Readonly<Record<string, FreeswitchAccount>>;
   readonly modules?: readonly string[];
   readonly configurations?: string;
+  /** Extensions of the chatplan. */
+  readonly chatplan?: string;
   /** YAML lines under `policy:`. */
   readonly policy?: string;
   readonly withoutPushwake?: boolean;
@@ -159,6 +161,7 @@ export class FreeswitchScene extends PbxScene {
         ...(options.directory ? { directory: options.directory } : {}),
         ...(options.accounts ? { accounts: options.accounts } : {}),
         ...(options.modules ? { modules: options.modules } : {}),
+        ...(options.chatplan ? { chatplan: options.chatplan } : {}),
         ...(options.configurations ? { configurations: options.configurations } : {}),
       }),
       startApnsStandIn(),
