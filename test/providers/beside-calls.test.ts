@@ -58,12 +58,16 @@ const SAYS: Readonly<Record<string, Readonly<Record<string, (s: TextSite) => Pro
         pbx: 'office',
         realm: 'example.com',
         deps: deps(s),
-        call: async <T>(operation: string) => (operation === 'takeText' ? value : 'done') as T,
+        call: async <T>() => 'done' as T,
         say: (event) => s.pbx.emit(event),
         proofs: () => undefined,
       });
-      const fact = translateAsterisk({ type: 'StasisStart', args: ['text', key], channel: { id: 'c1' } });
-      if (fact?.fact === 'text') await texts.arrived(fact.channelId, fact.key);
+      const fact = translateAsterisk({
+        type: 'StasisStart',
+        args: ['text', key],
+        channel: { id: 'c1', caller: { name: value } },
+      });
+      if (fact?.fact === 'text') await texts.arrived(fact.channelId, fact.key, fact.value);
     },
     freeswitch: async (s) => {
       const texts = new FreeswitchTexts({
@@ -206,7 +210,7 @@ describe('each event reaches each service from each PBX', () => {
     const file = new URL('../../docs/push-services.md', import.meta.url);
     const page = readFileSync(file, 'utf8');
     const whole = page.replace(
-      /(<!-- beside calls -->\n)[^]*?(<!-- end -->)/,
+      /(<!-- beside calls -->\n)[\s\S]*?(<!-- end -->)/,
       (_, a: string, b: string) => `${a}\n${table}\n\n${b}`,
     );
     if (process.env.UPDATE_DOCS === '1') writeFileSync(file, whole);

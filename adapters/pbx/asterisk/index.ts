@@ -108,7 +108,6 @@ class AsteriskLink implements PbxLink {
     try {
       // Calls go first, because callers wait for them; the resync can wait.
       await this.#calls.takeUp();
-      await this.#texts.takeUp();
     } catch (error) {
       this.#deps.log.warn({ pbx: this.name, reason: String(error) }, 'could not look for calls that wait');
     }
@@ -123,7 +122,7 @@ class AsteriskLink implements PbxLink {
       case 'contactRemoved':
         return this.#registrations.removed(fact);
       case 'text':
-        return void this.#texts.arrived(fact.channelId, fact.key).catch((error: unknown) => {
+        return void this.#texts.arrived(fact.channelId, fact.key, fact.value).catch((error: unknown) => {
           this.#deps.log.warn({ pbx: this.name, reason: String(error) }, 'text left to the dialplan');
         });
       default:

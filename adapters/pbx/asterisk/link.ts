@@ -121,15 +121,6 @@ async function readContact(id: string, by?: Rest): Promise<Record<string, string
   return ok ? Object.fromEntries(attributes(body)) : undefined;
 }
 
-/** A function or a global variable of the dialplan. */
-async function readVariable(variable: string): Promise<string | undefined> {
-  const { ok, body } = await ask({ method: 'GET', path: 'asterisk/variable', query: { variable } }, [404]);
-  const value = ok ? (body as { value?: unknown } | undefined)?.value : undefined;
-  return typeof value === 'string' ? value : undefined;
-}
-
-const readText = (key: string) => readVariable(`DB(pushwake-text/${key})`);
-
 const operations: Record<string, (args: never) => Promise<unknown>> = {
   /** An AOR with all its contacts. */
   async readAor({ id }: { id: string }) {
@@ -200,27 +191,6 @@ const operations: Record<string, (args: never) => Promise<unknown>> = {
     const query = { eventSource: `channel:${channelId}` };
     const path = `applications/${part(options.app)}/subscription`;
     return (await ask({ method: 'POST', path, query }, [422])).ok ? 'done' : 'gone';
-  },
-  /** From now on the dialplan leaves this text to us, whatever becomes of us; answers what AstDB holds of it. */
-  async takeText({ channelId, key }: { channelId: string; key: string }) {
-    await onChannel({
-      method: 'POST',
-      path: `channels/${part(channelId)}/variable`,
-      query: { variable: 'PUSHWAKE_TEXT', value: 'TAKEN' },
-    });
-    return readText(key);
-  },
-  async readText({ key }: { key: string }) {
-    return readText(key);
-  },
-  async heldTexts() {
-    return ((await readVariable('DB_KEYS(pushwake-text)')) ?? '').split(',').filter((key) => key !== '');
-  },
-  /** It is on our disk: AstDB forgets it, and its dialplan goes on. */
-  async keepText({ channelId, key }: { channelId?: string; key: string }) {
-    const query = { variable: `DB_DELETE(pushwake-text/${key})`, value: '' };
-    await ask({ method: 'POST', path: 'asterisk/variable', query });
-    if (channelId !== undefined) await onChannel({ method: 'POST', path: `channels/${part(channelId)}/continue` });
   },
   async sendText({ variables, ...query }: { to: string; from: string; body: string; variables: object }) {
     await ask({ method: 'PUT', path: 'endpoints/sendMessage', query, body: { variables } });

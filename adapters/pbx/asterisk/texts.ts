@@ -1,9 +1,10 @@
 /**
  * Texts of one Asterisk: those that the shipped dialplan (`pushwake-messages.conf`) hands over, and those that go to phones. The dialplan
- * puts a text into AstDB and waits in Stasis: what we took and did not finish is still there after a crash (ADR 0090).
+ * waits in Stasis until we have the text on our disk, 1.5 s at most, and else goes on as without us (ADR 0090).
  */
 import { randomBytes } from 'node:crypto';
-import { type Aor, aorOf } from '../../../plugin/core/aor.ts';
+import { aorOf } from '../../../plugin/core/aor.ts';
+import { BoundedMap, upTo } from '../../../plugin/core/bounded-map.ts';
 import { dialableUri } from '../../../plugin/core/contact-uri.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
 import type { HeldContact, OutgoingText, PbxEvent, TextOutcome } from '../../../plugin/ports/pbx-link.ts';
@@ -23,21 +24,16 @@ export interface TextsIo {
   readonly proofs: () => TextProofs | undefined;
 }
 
-/** A text that Asterisk holds for us. `channelId` absent: found in AstDB after a start, and no dialplan waits any more. */
-interface Held {
-  readonly channelId: string | undefined;
-  readonly aor: Aor;
-  readonly text: OutgoingText;
-}
-
 /** What a phone says when it will never take this text; anything else may pass. */
 const REFUSALS: ReadonlySet<number> = new Set([400, 403, 405, 406, 415, 416, 420, 488, 501, 505, 603, 606]);
+const WAITING = 1_000;
 /** A key is made by the dialplan. */
 const KEY = /^[0-9]{10,20}-[0-9]{6}$/;
 
 export class Texts {
   readonly #io: TextsIo;
-  readonly #held = new Map<string, Held>();
+  /** Channels by the key of their text. Asterisk handles one text at a time. */
+  readonly #waiting = new BoundedMap<string, string>(upTo(WAITING));
   /** The endpoint by which an AOR's texts came last, where the two have different names. */
   readonly #endpoints = new DialledBy();
 
@@ -46,57 +42,24 @@ export class Texts {
   }
 
   /** A text waits in Stasis. */
-  async arrived(channelId: string, key: string): Promise<void> {
-    if (!KEY.test(key)) return this.#letGo(channelId);
-    const value = await this.#io.call<string | undefined>('takeText', { channelId, key }, CALL_DEADLINE);
-    if (!this.#take(key, value, channelId)) await this.#letGo(channelId);
-  }
-
-  /** The link is up: what an earlier life of ours took and did not finish. */
-  async takeUp(): Promise<void> {
-    for (const key of await this.#io.call<readonly string[]>('heldTexts', {}, CALM_DEADLINE)) {
-      if (!KEY.test(key) || this.#held.has(key)) continue;
-      const value = await this.#io.call<string | undefined>('readText', { key }, CALM_DEADLINE);
-      this.#take(key, value, undefined);
-    }
-  }
-
-  #take(key: string, value: string | undefined, channelId: string | undefined): boolean {
-    const read = value === undefined ? undefined : readValue(value);
+  async arrived(channelId: string, key: string, value: string): Promise<void> {
+    const read = readValue(value);
     const aor = read && aorOf(read.aorId, this.#io.realm);
-    if (!read || !aor) return false;
+    if (!KEY.test(key) || !read || !aor) return this.#goOn(channelId, '');
     this.#endpoints.set(read.aorId, read.endpoint);
-    const { text } = read;
-    this.#held.set(key, { channelId, aor, text });
-    this.#io.say({ type: 'textArrived', pbx: this.#io.pbx, id: key, aor, ...text });
-    return true;
+    this.#waiting.set(key, channelId);
+    this.#io.say({ type: 'textArrived', pbx: this.#io.pbx, id: key, aor, ...read.text });
   }
 
-  async #letGo(channelId: string): Promise<void> {
-    await this.#io.call('goOn', { channelId, variables: { PUSHWAKE_TEXT: '' } }, CALL_DEADLINE);
-  }
-
+  /** Where its dialplan waits no more, the guard has sent it the plain way. */
   async answer(key: string, answer: 'kept' | 'plain'): Promise<void> {
-    const held = this.#held.get(key);
-    if (!held) return;
-    this.#held.delete(key);
-    const { channelId, aor, text } = held;
-    if (answer === 'kept') return this.#io.call('keepText', { channelId, key }, CALM_DEADLINE);
-    const went =
-      channelId === undefined
-        ? 'gone'
-        : await this.#io.call<string>('goOn', { channelId, variables: { PUSHWAKE_TEXT: '' } }, CALL_DEADLINE);
-    if (went === 'done') return;
-    // Its dialplan waits no more: we do what it would have done.
-    await this.#plainly(aor, text);
-    await this.#io.call('keepText', { channelId: undefined, key }, CALM_DEADLINE);
+    const channelId = this.#waiting.get(key);
+    this.#waiting.delete(key);
+    if (channelId !== undefined) await this.#goOn(channelId, answer === 'kept' ? 'KEPT' : '');
   }
 
-  #plainly(aor: Aor, text: OutgoingText): Promise<unknown> {
-    const endpoint = this.#endpoints.endpointOf(aorIdOf(aor, this.#io.realm));
-    const { from, body, contentType } = text;
-    const variables = { 'Content-Type': contentType };
-    return this.#io.call('sendText', { to: `pjsip:${endpoint}`, from, body, variables }, CALM_DEADLINE);
+  async #goOn(channelId: string, said: 'KEPT' | ''): Promise<void> {
+    await this.#io.call('goOn', { channelId, variables: { PUSHWAKE_TEXT: said } }, CALL_DEADLINE);
   }
 
   async send(contact: HeldContact, { from, body, contentType }: OutgoingText): Promise<TextOutcome> {
