@@ -44,7 +44,7 @@ const messagePushes = () =>
   scene.apns.pushes.filter((p) => p.token === mobile.identity.other && p.json.includes('"type":"message"'));
 const kept = async (body: string) => {
   const at = scene.pushwake.log.length;
-  expect(await from.text(`1001@${REALM}`, body)).toBe(202);
+  expect(await from.text(`sip:1001@${REALM}`, body)).toBe(202);
   await scene.waitForLog('text kept', at);
 };
 
@@ -67,7 +67,7 @@ it('killed while texts come: FreeSWITCH holds them until pushwake is back, none 
   await mobile.phone.sleep();
   await scene.pushwake.stop('SIGKILL');
   // Within the lease FreeSWITCH still counts on us.
-  expect(await from.text(`1001@${REALM}`, "while it is dead, isn't it")).toBe(202);
+  expect(await from.text(`sip:1001@${REALM}`, "while it is dead, isn't it")).toBe(202);
   const at = scene.pushwake.log.length;
   await scene.startPushwake();
   await scene.waitForLog('text kept', at);
@@ -78,14 +78,14 @@ it('killed while texts come: FreeSWITCH holds them until pushwake is back, none 
 it('what the administrator’s chatplan takes, and accounts without a phone of ours, are left alone', async () => {
   const desk = await scene.phone('1501');
   await desk.register();
-  expect(await from.text(`1501@${REALM}`, 'for the desk')).toBe(202);
+  expect(await from.text(`sip:1501@${REALM}`, 'for the desk')).toBe(202);
   expect(await gets(desk, 1)).toEqual(['for the desk']);
 });
 
 it('stopped: as without us', async () => {
   const { length } = received(mobile.phone);
   await scene.pushwake.stop();
-  expect(await from.text(`1001@${REALM}`, 'stopped')).toBe(202);
+  expect(await from.text(`sip:1001@${REALM}`, 'stopped')).toBe(202);
   expect((await gets(mobile.phone, length + 1)).at(-1)).toBe('stopped');
   expect(await scene.freeswitch.cli('global_getvar')).not.toMatch(/^pushwake_text_.*=.+/m);
 });

@@ -66,8 +66,7 @@ export class Texts {
   }
 
   async send(contact: HeldContact, text: OutgoingText): Promise<TextOutcome> {
-    // A text goes to a profile and a URI, as a call does.
-    const to = /^sofia\/([^/,]+\/[^,]+)$/.exec(this.#io.dialOf(contact) ?? '')?.[1];
+    const to = destination(this.#io.dialOf(contact));
     if (to === undefined) return 'unreached';
     const mark = randomBytes(8).toString('hex');
     const reported = new Promise<number | undefined>((resolve) => {
@@ -107,6 +106,16 @@ export interface TextOrder {
   readonly body: string;
   /** Where the answer of the phone is wanted. */
   readonly mark?: string;
+}
+
+/**
+ * A text goes to a profile and a URI, as a call does. FreeSWITCH loses the URI's transport, and would try UDP, unless it is said again as the way
+ * there (`fs_path`).
+ */
+function destination(dial: string | undefined): string | undefined {
+  const [, profile, uri] = /^sofia\/([^/,]+)\/([^,]+)$/.exec(dial ?? '') ?? [];
+  if (profile === undefined || uri === undefined) return undefined;
+  return uri.includes(';fs_path=') ? `${profile}/${uri}` : `${profile}/${uri};fs_path=${encodeURIComponent(uri)}`;
 }
 
 const orderOf = (to: string, { from, contentType, body }: OutgoingText): TextOrder => ({ to, from, contentType, body });
