@@ -64,6 +64,9 @@ it('a sleeping phone is pushed, and gets them once, in order', async () => {
 });
 
 it('killed while texts come: FreeSWITCH holds them until pushwake is back, none is lost, none comes twice', async () => {
+  // FreeSWITCH says up to 100 ms later that the phone has taken a text: killed before, pushwake could not know.
+  const delivered = () => scene.pushwake.log.filter((l) => l.msg === 'text delivered').length;
+  await expect.poll(delivered, { timeout: 10_000 }).toBe(3);
   await mobile.phone.sleep();
   await scene.pushwake.stop('SIGKILL');
   // Within the lease FreeSWITCH still counts on us.

@@ -80,13 +80,17 @@ export class Courier {
     const where = at ?? (record && (await this.#whereIs(record)));
     const link = where && this.#o.link(where.pbx);
     if (!where || !link?.sendText) return;
+    // As the PBX holds it: only that has its route.
+    const held = await within(this.#o.clock, ASKED_FOR, link.ask(aor)).catch(() => undefined);
+    const contact = held?.contacts.find(({ uri }) => uri === where.uri);
+    if (!contact) return;
     // Another node is at it, and finds what is here.
     if (!(await store.claim(aor, device, CLAIMED_FOR))) return;
     try {
       const live = new Set(record?.bindings.filter(isLive).map((b) => b.id));
       for (let next = await this.#next(store, aor, device); next; next = await this.#next(store, aor, device)) {
         atBoundary('text to be sent');
-        const outcome = await this.#send(link, { pbx: where.pbx, uri: where.uri, aor }, next);
+        const outcome = await this.#send(link, contact, next);
         if (outcome === 'unreached') break;
         atBoundary('text taken');
         // A device that is gone would let it wait for ever.
@@ -94,7 +98,7 @@ export class Courier {
         const until = plus(this.#o.clock.now(), this.#o.rememberFor);
         await store.taken(aor, next.id, [device, ...gone], until);
         atBoundary('text noted');
-        this.#o.onTaken({ pbx: where.pbx, uri: where.uri, aor }, outcome);
+        this.#o.onTaken(contact, outcome);
         this.#o.log.info({ aor, bindingId: device, pbx: where.pbx, outcome }, 'text delivered');
       }
     } finally {
