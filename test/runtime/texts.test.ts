@@ -4,7 +4,7 @@ import type { Aor } from '../../plugin/core/aor.ts';
 import { LONGEST_TEXT, mistakeInText, senderOf } from '../../plugin/core/texts.ts';
 import { DAY, HOUR, MINUTE, SECOND } from '../../plugin/core/time.ts';
 import type { TextOutcome } from '../../plugin/ports/pbx-link.ts';
-import { ACCOUNT, FROM, TextSite } from '../support/text-site.ts';
+import { ACCOUNT, FROM, TextSite, uriOf } from '../support/text-site.ts';
 
 const site = (options: ConstructorParameters<typeof TextSite>[0] = {}) => new TextSite(options).start();
 
@@ -138,6 +138,49 @@ describe('a text for a phone that sleeps', () => {
     await Promise.all([first, second]);
     expect(s.sent).toEqual(['1: text a', '1: text b']);
     expect(s.pushes).toEqual([]);
+  });
+
+  it('is on its way to an address that its phone has left: pushed after a second, and sent to where it registers', async () => {
+    const s = await site();
+    await s.register(1);
+    s.pbx.phoneAnswers = ({ uri }) =>
+      uri.includes(':40001') ? new Promise(() => undefined) : Promise.resolve('taken');
+    s.pbx.emit({
+      type: 'textArrived',
+      pbx: 'office',
+      id: 'a',
+      aor: ACCOUNT,
+      from: FROM,
+      to: '<sip:1001@example.com>',
+      contentType: 'text/plain',
+      body: 'text a',
+    });
+    await s.clock.advance(2 * SECOND);
+    expect([s.sent, s.pushes.length], 'no answer yet').toEqual([[], 1]);
+    const elsewhere = uriOf(1).replace(':40001', ':40005');
+    s.pbx.register('1001', elsewhere, { told: true });
+    await s.clock.advance(SECOND);
+    await s.idle();
+    expect(s.sent).toEqual(['5: text a']);
+    expect(await s.store.kept.of(ACCOUNT)).toEqual([]);
+  });
+
+  it('does not hold up the end of pushwake', async () => {
+    const s = await site();
+    await s.register(1);
+    s.pbx.phoneAnswers = () => new Promise(() => undefined);
+    const arrived = {
+      type: 'textArrived',
+      pbx: 'office',
+      id: 'a',
+      aor: ACCOUNT,
+      from: FROM,
+      to: '<sip:1001@x>',
+    } as const;
+    s.pbx.emit({ ...arrived, contentType: 'text/plain', body: 'text a' });
+    await s.clock.advance(10);
+    await s.runtime.stop();
+    expect(await s.store.kept.of(ACCOUNT)).toHaveLength(1);
   });
 
   it('the PBX hands over twice is kept once, also after it was delivered', async () => {

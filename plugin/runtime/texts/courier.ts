@@ -29,15 +29,39 @@ const CLAIMED_FOR: DurationMs = 2 * MINUTE;
 const ANSWERED_WITHIN: DurationMs = 35 * SECOND;
 const ASKED_FOR: DurationMs = SECOND;
 
+/**
+ * A phone that registers at another address has left the one that a text is on its way to; what it had read there it answers within this, in
+ * ms.
+ */
+const LAST_WORD: DurationMs = 300;
+
 type Where = { readonly pbx: string; readonly uri: string };
+
+interface Round {
+  /** Texts came meanwhile, and where the device was seen last. */
+  again: Where | undefined | 'no';
+  done: Promise<void>;
+  /** Where the text under way goes. */
+  to: string | undefined;
+  /** Gives the text under way up. */
+  abandon: () => void;
+}
 
 export class Courier {
   readonly #o: CourierOptions;
-  /** Deliveries under way; whether texts came meanwhile, and where the device was seen last. */
-  readonly #rounds = new Map<string, { again: Where | undefined | 'no'; done: Promise<void> }>();
+  /** Deliveries under way. */
+  readonly #rounds = new Map<string, Round>();
+  #stopped = false;
 
   constructor(options: CourierOptions) {
     this.#o = options;
+  }
+
+  /** What is under way is given up: it is still in the store. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const round of this.#rounds.values()) round.abandon();
+    await this.idle();
   }
 
   async idle(): Promise<void> {
@@ -50,9 +74,10 @@ export class Courier {
     const running = this.#rounds.get(key);
     if (running) {
       running.again = at;
+      if (at && running.to !== undefined && running.to !== at.uri) this.#o.clock.after(LAST_WORD, running.abandon);
       return running.done;
     }
-    const round = { again: 'no' as Where | undefined | 'no', done: Promise.resolve() };
+    const round: Round = { again: 'no', done: Promise.resolve(), to: undefined, abandon: () => undefined };
     this.#rounds.set(key, round);
     round.done = this.#untilNoneCame(store, aor, device, at, round).finally(() => this.#rounds.delete(key));
     return round.done;
@@ -63,19 +88,19 @@ export class Courier {
     aor: Aor,
     device: BindingId,
     first: Where | undefined,
-    round: { again: Where | undefined | 'no' },
+    round: Round,
   ): Promise<void> {
     let at: Where | undefined | 'no' = first;
-    while (at !== 'no') {
+    while (at !== 'no' && !this.#stopped) {
       round.again = 'no';
-      await this.#round(store, aor, device, at).catch((error: unknown) => {
+      await this.#round(store, aor, device, at, round).catch((error: unknown) => {
         this.#o.log.warn({ aor, bindingId: device, reason: String(error) }, 'texts not delivered');
       });
       at = round.again;
     }
   }
 
-  async #round(store: TextStore, aor: Aor, device: BindingId, at: Where | undefined): Promise<void> {
+  async #round(store: TextStore, aor: Aor, device: BindingId, at: Where | undefined, round: Round): Promise<void> {
     const record = await this.#o.read(aor);
     const where = at ?? (record && (await this.#whereIs(record)));
     const link = where && this.#o.link(where.pbx);
@@ -90,7 +115,7 @@ export class Courier {
       const live = new Set(record?.bindings.filter(isLive).map((b) => b.id));
       for (let next = await this.#next(store, aor, device); next; next = await this.#next(store, aor, device)) {
         atBoundary('text to be sent');
-        const outcome = await this.#send(link, contact, next);
+        const outcome = await this.#send(link, contact, next, round);
         if (outcome === 'unreached') break;
         atBoundary('text taken');
         // A device that is gone would let it wait for ever.
@@ -113,9 +138,18 @@ export class Courier {
     return (await store.of(aor)).find((text) => text.waiting.includes(device) && text.expiresAt > now);
   }
 
-  async #send(link: PbxLink, contact: HeldContact, text: KeptText): Promise<TextOutcome> {
+  async #send(link: PbxLink, contact: HeldContact, text: KeptText, round: Round): Promise<TextOutcome> {
+    if (this.#stopped) return 'unreached';
     const sending = link.sendText?.(contact, text) ?? Promise.resolve('unreached' as const);
-    return within(this.#o.clock, ANSWERED_WITHIN, sending).catch(() => 'unreached' as const);
+    const abandoned = new Promise<'unreached'>((resolve) => {
+      round.abandon = () => resolve('unreached');
+    });
+    round.to = contact.uri;
+    const outcome = await within(this.#o.clock, ANSWERED_WITHIN, Promise.race([sending, abandoned])).catch(
+      () => 'unreached' as const,
+    );
+    round.to = undefined;
+    return outcome;
   }
 
   /** Its Contact does not say which device it is: where there is only one such device and one such contact, that is it. */

@@ -53,6 +53,8 @@ export interface TextsOptions {
 
 /** A PBX that does not say within this what it holds is not asked for its awake phones: they are pushed. */
 const ASKED_FOR: DurationMs = SECOND;
+/** A phone that is there answers a text within this, in ms. */
+const THERE_WITHIN: DurationMs = SECOND;
 /** Texts that are being taken at once; each waits for the disk. */
 const AT_ONCE = 500;
 const LOOK_EVERY: DurationMs = MINUTE;
@@ -97,8 +99,8 @@ export class Texts {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancel();
+    await this.#courier.stop();
     await Promise.all(this.#running);
-    await this.#courier.idle();
   }
 
   async idle(): Promise<void> {
@@ -172,7 +174,8 @@ export class Texts {
     if (kept === 'there') return;
     this.counts.kept++;
     this.#o.log.info({ aor, pbx, devices: devices.length }, 'text kept');
-    await this.#toThoseAwake(store, text, record);
+    // A phone that does not answer is not there after all: it is pushed while its text is still on its way.
+    await within(this.#o.clock, THERE_WITHIN, this.#toThoseAwake(store, text, record)).catch(() => undefined);
     await this.#wakeTheOthers(store, text, record);
   }
 
