@@ -3,7 +3,7 @@
  * a Chromium among them, where no time counts: two at a time. `npm test` brings that Asterisk and that Chromium first (test/run.ts).
  */
 import { defineConfig } from 'vitest/config';
-import { ELSEWHERE, HURRIED, UNHURRIED } from './test/support/suites.ts';
+import { ELSEWHERE, FREESWITCH, HURRIED, SYSTEMD, UNHURRIED } from './test/support/suites.ts';
 
 const filesOf = (patterns: readonly string[]) => patterns.map((one) => one.replace(/\*\*$/, '**/*.test.ts'));
 
@@ -47,11 +47,21 @@ export default defineConfig({
         test: {
           // Needs a FreeSWITCH, which Debian has no package of: `npm run test:freeswitch` looks for one.
           name: 'freeswitch',
-          include: filesOf(ELSEWHERE),
+          include: filesOf(FREESWITCH),
           testTimeout: 60_000,
           hookTimeout: 120_000,
           maxWorkers: 1,
           sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        test: {
+          name: 'systemd',
+          include: filesOf(SYSTEMD),
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 4 },
         },
       },
     ],

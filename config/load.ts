@@ -1,9 +1,9 @@
 /**
  * Reads `pushwake.yaml`. All mistakes at once, each with file, line, column and the expected form; nothing is taken from a
- * file with a mistake in it. The only place that reads the environment: `${NAME}` and `${file:path}` stand for a whole
- * scalar or a part of one, and are put in after parsing, so that no value can break the YAML.
+ * file with a mistake in it. The only place that reads the environment: `${NAME}`, `${file:path}` and `${credential:name}` stand for a
+ * whole scalar or a part of one, and are put in after parsing, so that no value can break the YAML.
  */
-import { readFileSync } from 'node:fs';
+import { fstatSync, readFileSync } from 'node:fs';
 import { type Document, isNode, isPair, isScalar, LineCounter, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
 import { visible } from '../plugin/core/visible.ts';
@@ -219,6 +219,9 @@ function aliasMistakes(doc: Document, counter: LineCounter): Mistake[] {
 const placeOf = (m: Mistake): string => `${m.line}:${m.column}`;
 
 const PLACEHOLDER = /\$\{([^}]*)\}/g;
+/** Where systemd keeps the credentials of the shipped unit: a command in a shell reads there what the service is given in its environment. */
+const CREDENTIALS = '/run/credentials/pushwake.service';
+const CREDENTIAL = /^[\w.-]{1,255}$/;
 
 function substitute(doc: Document, counter: LineCounter, mistakes: Mistake[], env: NodeJS.ProcessEnv): void {
   visit(doc, {
@@ -229,15 +232,20 @@ function substitute(doc: Document, counter: LineCounter, mistakes: Mistake[], en
           mistakes.push({ ...lineColumn(counter, node.range?.[0] ?? 0), path: '', message });
           return whole;
         };
-        if (!inner.startsWith('file:')) {
-          return env[inner] ?? fail(`environment variable ${inner} is not set`);
+        const [, kind, name = ''] = /^(file|credential):(.*)$/s.exec(inner) ?? [];
+        if (kind === 'credential' && !CREDENTIAL.test(name)) {
+          return fail('credential: the name that LoadCredential gives it, letters, digits and . _ -');
         }
+        const folder = env.CREDENTIALS_DIRECTORY ?? CREDENTIALS;
+        if (inner === 'CREDENTIALS_DIRECTORY') return folder;
+        if (kind === undefined) return env[inner] ?? fail(`environment variable ${inner} is not set`);
+        const path = kind === 'file' ? name : `${folder}/${name}`;
         try {
-          return readFileSync(inner.slice('file:'.length), 'utf8').replace(/\r?\n$/, '');
+          return readFileSync(path, 'utf8').replace(/\r?\n$/, '');
         } catch (error) {
-          return fail(
-            `cannot read ${inner.slice('file:'.length)} (${(error as NodeJS.ErrnoException).code ?? 'unreadable'})`,
-          );
+          const { code = 'unreadable' } = error as NodeJS.ErrnoException;
+          const hint = kind === 'credential' ? '; it is there while the service runs, and for root' : '';
+          return fail(`cannot read ${path} (${code})${hint}`);
         }
       });
     },
@@ -301,6 +309,17 @@ const step = (part: string): string | number => (/^\d+$/.test(part) ? Number(par
 function lineColumn(counter: LineCounter, offset: number): { line: number; column: number } {
   const { line, col } = counter.linePos(offset);
   return { line, column: col };
+}
+
+/** Whether what is written to stdout goes to the journal of systemd, which names its socket (`JOURNAL_STREAM`, systemd.exec(5)). */
+export function writesToJournal(env: NodeJS.ProcessEnv = process.env, stdout = 1): boolean {
+  if (!env.JOURNAL_STREAM) return false;
+  try {
+    const { dev, ino } = fstatSync(stdout);
+    return env.JOURNAL_STREAM === `${dev}:${ino}`;
+  } catch {
+    return false;
+  }
 }
 
 /** What systemd passes to a service in its environment (sd_notify(3), sd_watchdog_enabled(3)). */

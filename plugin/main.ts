@@ -5,7 +5,7 @@
 import type { pino } from 'pino';
 import { systemClock } from '../adapters/clock/system/index.ts';
 import { systemd } from '../adapters/supervisor/systemd/index.ts';
-import { type LoadedConfig, readConfig, serviceManager } from '../config/load.ts';
+import { type ConfigFile, type LoadedConfig, readConfig, serviceManager, writesToJournal } from '../config/load.ts';
 import { type Adapters, schemasOf } from './app/adapters.ts';
 import { type Clocks, compose } from './app/compose.ts';
 import { listenersOf } from './app/listeners.ts';
@@ -14,6 +14,7 @@ import { createLogger } from './app/log.ts';
 import { fileTrouble, isConfigError, placed } from './app/mistakes.ts';
 import { adaptersFor } from './app/outside.ts';
 import { Hangup, reload } from './app/reload.ts';
+import { statusLine } from './app/status-line.ts';
 import { tryOut } from './app/try-out.ts';
 import type { HttpListener } from './http/listener.ts';
 import { Metrics } from './http/metrics/metrics.ts';
@@ -24,6 +25,9 @@ const STOP_WITHIN_MS = 10_000;
 
 /** `pushwake start`. Exit code 0 after an orderly stop, 2 for a mistake in the configuration, 1 for everything else. */
 export async function start(configFile: string, clocks?: Clocks): Promise<void> {
+  // The name by which people look for the process; Node would call it MainThread.
+  process.title = 'pushwake';
+  let file: ConfigFile;
   let config: LoadedConfig;
   let runtime: Runtime;
   let log: pino.Logger;
@@ -35,9 +39,9 @@ export async function start(configFile: string, clocks?: Clocks): Promise<void> 
   process.on('SIGHUP', () => hangup.ring());
   try {
     found = await adaptersFor(configFile);
-    const file = readConfig(configFile, schemasOf(found));
+    file = readConfig(configFile, schemasOf(found));
     config = file.config;
-    log = createLogger(config.log.level);
+    log = createLogger(config.log.level, process.stdout, writesToJournal());
     const wire = clocks?.wire ?? systemClock();
     const metrics = config.http.admin && new Metrics(Object.keys(config.pbx));
     try {
@@ -50,14 +54,11 @@ export async function start(configFile: string, clocks?: Clocks): Promise<void> 
       throw placed(error, file);
     }
   } catch (error) {
-    const said = isConfigError(error) ? error.message : fileTrouble(error);
-    if (said === undefined) throw error;
-    process.stderr.write(`${said}\n`);
-    process.exit(2);
+    endsByMistake(error);
+    throw error;
   }
   // The machine's own time, whatever clock the bindings live by.
-  const service = systemd(serviceManager(), systemClock(), log);
-  const isReady = () => service.ready(inOneLine(runtime.status.status().links));
+  const service = systemd(serviceManager(), () => statusLine(runtime.status), systemClock(), log);
   let stopping = false;
   const stop = (signal: string) => {
     if (stopping) return;
@@ -91,19 +92,23 @@ export async function start(configFile: string, clocks?: Clocks): Promise<void> 
     await runtime.start();
   } catch (error) {
     log.fatal({ reason: error instanceof Error ? error.message : String(error) }, 'cannot start');
+    // A store file that is damaged, or another program's, needs somebody's hand: a new start would find the same.
+    await tryOut(file, found).catch(endsByMistake);
     process.exit(1);
   }
   log.info({ mode: config.mode, links: runtime.status.status().links }, 'ready');
-  isReady();
+  service.ready();
   hangup.answer(async () => {
     if (stopping) return;
     service.reloading();
-    await reload({ configFile, found, live, runtime, log }).finally(isReady);
+    await reload({ configFile, found, live, runtime, log }).finally(service.ready);
   });
 }
 
-/** What `systemctl status` shows beside the state. */
-function inOneLine(links: Readonly<Record<string, boolean>>): string {
-  const all = Object.values(links);
-  return `${all.filter(Boolean).length} of ${all.length} PBX links up`;
+/** Ends the process where the error is one of the administrator's files: what is wrong, and no stack. */
+function endsByMistake(error: unknown): void {
+  const said = isConfigError(error) ? error.message : fileTrouble(error);
+  if (said === undefined) return;
+  process.stderr.write(`${said}\n`);
+  process.exit(2);
 }

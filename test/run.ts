@@ -65,7 +65,7 @@ if (option) {
 const count: Count = { passed: 0, failed: 0 };
 /** What failed at first and passed alone: shown at the end, since each may be a fault that shows itself once in fifty runs. */
 const secondTries: string[] = [];
-const wanted = globSync('test/**/*.test.ts', { cwd: ROOT, exclude: ['test/freeswitch/**'] }).filter(
+const wanted = globSync('test/**/*.test.ts', { cwd: ROOT, exclude: [...ELSEWHERE] }).filter(
   (path) => filters.length === 0 || filters.some((f) => path.includes(f)),
 );
 const onOldest = filters.includes(OLDEST_NAME) || (filters.length === 0 && !process.env.PUSHWAKE_ASTERISK);

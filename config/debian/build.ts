@@ -141,7 +141,7 @@ Version: ${version}
 Architecture: ${architecture}
 Maintainer: ${MAINTAINER}
 Installed-Size: ${Math.ceil(bytes / 1_024)}
-Depends: libc6 (>= 2.28), libstdc++6, libgcc-s1, adduser, ca-certificates
+Depends: libc6 (>= 2.28), libstdc++6, libgcc-s1, adduser, ca-certificates, init-system-helpers
 Recommends: systemd
 Suggests: asterisk (>= 1:16), redis-server (>= 5:7)
 Section: comm

@@ -10,9 +10,11 @@ import { PACKAGE_ROOT } from '../manifest.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { ariUrl, HEP_LISTEN, knownPasswords, looksLikeAsterisk, planAsterisk } from './init/asterisk.ts';
 import { unifiedDiff } from './init/diff.ts';
+import { extensionsOf, extensionsWithHints, isFreePbx, stillDialled } from './init/freepbx.ts';
 import { eventSocketOf, looksLikeFreeswitch, planFreeswitch } from './init/freeswitch.ts';
 import { install, type Written } from './init/install.ts';
 import { changed, type Plan, type PlannedFile, whole } from './init/plan.ts';
+import { type Undone, undo } from './init/undo.ts';
 import { type YamlInput, yamlOf } from './init/yaml.ts';
 import { load, withConfig } from './setup.ts';
 import { ask, isYes, say, sayText, tell } from './terminal.ts';
@@ -28,6 +30,8 @@ interface Options {
   readonly hep: boolean;
   readonly store: string;
   readonly install?: boolean;
+  readonly extensions?: string;
+  readonly undo?: boolean;
   readonly dryRun?: boolean;
   readonly json?: boolean;
 }
@@ -40,7 +44,7 @@ const PASSWORD_BYTES = 24;
 export function addInit(program: Command): void {
   withConfig(program.command('init'))
     .description('Sets up a new site: finds the PBX, writes pushwake.yaml, prints or installs what the PBX needs.')
-    .option('--pbx <kind>', 'asterisk or freeswitch; without it what is found, or a question')
+    .option('--pbx <kind>', 'asterisk, freepbx or freeswitch; without it what is found, or a question')
     .option('--asterisk-dir <folder>', 'configuration of Asterisk', '/etc/asterisk')
     .option('--freeswitch-dir <folder>', `configuration of FreeSWITCH; without it ${FREESWITCH_DIRS.join(', ')}`)
     .option('--realm <realm>', 'completes the accounts: 1001 is 1001@realm')
@@ -49,6 +53,8 @@ export function addInit(program: Command): void {
     .option('--no-hep', 'Asterisk: without the copies of REGISTER')
     .option('--store <file>', 'where bindings are kept', '/var/lib/pushwake/bindings.db')
     .option('--install', 'change the PBX’s files, each with a backup; without it that is asked, or only shown')
+    .option('--extensions <list>', 'FreePBX: all or 1001,1002; their lamps are right while pushwake rings them')
+    .option('--undo', 'the PBX’s files as they were before; pushwake.yaml and the bindings stay')
     .option('--dry-run', 'write nothing, show every change')
     .option('--json', 'one JSON object')
     .addHelpText(
@@ -70,6 +76,7 @@ async function run(o: Options): Promise<void> {
   const answers = !o.json && !o.dryRun;
   const { kind, folder } = await findPbx(o, answers);
   if (!o.json) say(`${NAMES[kind]} in ${folder}${await versionOf(kind)}`);
+  if (o.undo) return takeBack(o, kind, folder);
   const { yaml, plan } = existsSync(o.config)
     ? await fromConfig(o, kind, folder)
     : await fromAnswers(o, kind, folder, answers);
@@ -101,11 +108,17 @@ async function findPbx(o: Options, answers: boolean): Promise<{ kind: Kind; fold
     ...(looksLikeAsterisk(o.asteriskDir) ? [{ kind: 'asterisk' as const, folder: o.asteriskDir }] : []),
     ...(freeswitch && looksLikeFreeswitch(freeswitch) ? [{ kind: 'freeswitch' as const, folder: freeswitch }] : []),
   ];
-  if (o.pbx !== undefined && o.pbx !== 'asterisk' && o.pbx !== 'freeswitch') {
-    throw new CommandError(`--pbx: expected asterisk or freeswitch, found "${o.pbx}"`);
+  if (o.pbx !== undefined && !['asterisk', 'freepbx', 'freeswitch'].includes(o.pbx)) {
+    throw new CommandError(`--pbx: expected asterisk, freepbx or freeswitch, found "${o.pbx}"`);
   }
+  const isFree = isFreePbx(o.asteriskDir);
+  if (o.pbx === 'freepbx' && !isFree) {
+    throw new CommandError(`--pbx freepbx: ${o.asteriskDir} has no extensions_additional.conf, which FreePBX writes`);
+  }
+  if (o.extensions !== undefined && !isFree) throw new CommandError('--extensions: only for FreePBX');
+  const named = o.pbx === 'freepbx' ? 'asterisk' : o.pbx;
   const wanted =
-    o.pbx ?? (found.length > 1 && answers ? await ask('Asterisk or FreeSWITCH? [asterisk/freeswitch] ') : undefined);
+    named ?? (found.length > 1 && answers ? await ask('Asterisk or FreeSWITCH? [asterisk/freeswitch] ') : undefined);
   const of = wanted ? found.filter((f) => f.kind === wanted) : found;
   const [only, ...others] = of;
   if (only && others.length === 0) return only;
@@ -143,6 +156,7 @@ async function fromConfig(o: Options, kind: Kind, folder: string): Promise<{ yam
           folder,
           password,
           hep: hep?.password === undefined ? undefined : { listen: hep.listen, password: hep.password },
+          extensions: extensionsOf(o.extensions),
         })
       : planFreeswitch({ folder, password });
   return { yaml: undefined, plan };
@@ -199,7 +213,10 @@ async function fromAnswers(
     const password = known.ari ?? randomId(PASSWORD_BYTES);
     const hep = o.hep ? { listen: HEP_LISTEN, password: known.hep ?? randomId(PASSWORD_BYTES) } : undefined;
     const pbx: YamlInput['pbx'] = { type: 'asterisk', url: ariUrl(folder), password, hep };
-    return { yaml: yamlOf({ ...common, pbx }), plan: planAsterisk({ folder, password, hep }) };
+    return {
+      yaml: yamlOf({ ...common, pbx }),
+      plan: planAsterisk({ folder, password, hep, extensions: extensionsOf(o.extensions) }),
+    };
   }
   const socket = eventSocketOf(folder);
   const password = socket.password ?? randomId(PASSWORD_BYTES);
@@ -219,6 +236,36 @@ function parts<K extends string>(
   }
   return Object.fromEntries(keys.map((key, i) => [key, values[i]])) as Record<K, string>;
 }
+
+// ── Back again ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** With the passwords that are in the PBX's files: they say what `init` wrote. */
+function takeBack(o: Options, kind: Kind, folder: string): void {
+  const known = kind === 'asterisk' ? knownPasswords(folder) : {};
+  const hep = known.hep === undefined ? undefined : { listen: HEP_LISTEN, password: known.hep };
+  const extensions = kind === 'asterisk' ? extensionsWithHints(folder) : undefined;
+  const planIn = (at: string): Plan =>
+    kind === 'asterisk'
+      ? planAsterisk({ folder: at, password: known.ari ?? '', hep, extensions })
+      : planFreeswitch({ folder: at, password: eventSocketOf(folder).password ?? '' });
+  const undone = undo(folder, planIn, !o.dryRun);
+  if (o.json) return say(JSON.stringify({ kind, folder, undone }));
+  for (const { path, how } of undone) say(`${path}: ${UNDONE[how]}`);
+  for (const note of kind === 'asterisk' ? stillDialled(folder) : []) say(`note: ${note}`);
+  if (undone.length === 0) return say('Nothing of pushwake is in its files.');
+  say(o.dryRun ? 'Nothing was written.' : `Now: ${isFreePbx(folder) ? 'fwconsole reload' : RELOAD_AFTER_UNDO[kind]}`);
+}
+
+const UNDONE: Readonly<Record<Undone['how'], string>> = {
+  'as it was': 'as it was before pushwake',
+  removed: 'removed, it was not there before',
+  'our lines removed': 'changed since, so only pushwake’s lines are removed; compare it with the copy beside it',
+  kept: 'changed since, and left as it is; compare it with the copy beside it',
+};
+const RELOAD_AFTER_UNDO: Readonly<Record<Kind, string>> = {
+  asterisk: 'asterisk -rx "core reload"',
+  freeswitch: 'fs_cli -x reloadxml',
+};
 
 // ── What became of it ────────────────────────────────────────────────────────────────────────────────────────────────
 

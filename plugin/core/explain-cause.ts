@@ -127,6 +127,14 @@ function cameInTime(trace: CallTrace, at: Find): Reason {
 }
 
 function registerRefused({ status, proved }: Of<'registerRefused'>): Reason {
+  if (status === 401 || status === 407) {
+    return {
+      cause: proved
+        ? `The phone woke, and the PBX refused its REGISTER (${status}): user name or password is wrong.`
+        : `A REGISTER of this account came with a wrong user name or password (${status}): from this phone, or from a stranger.`,
+      remedy: 'Compare user name and password in the app with those of the account at the PBX.',
+    };
+  }
   const whose = proved ? 'The phone woke' : 'A phone of this account woke';
   return { cause: `${whose}, and the PBX refused its REGISTER (${status}).`, remedy: remedyOfRefusal(status) };
 }

@@ -87,7 +87,8 @@ export type PbxEvent =
       };
     }
   /**
-   * The PBX refused a REGISTER, seen on the wire: nothing is stored of it. `status`: what it answered; a challenge (401) is no refusal.
+   * The PBX refused a REGISTER, seen on the wire: nothing is stored of it. `status`: what it answered; 401 or 407 only
+   * for credentials that it does not take, for a challenge is no refusal.
    * `uri`: its Contact as on the wire, written by a stranger.
    */
   | {

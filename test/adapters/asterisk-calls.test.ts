@@ -67,3 +67,32 @@ describe('the end of a wake leg', () => {
     expect(clock.pending()).toBe(0);
   });
 });
+
+describe('a status for the dialplan', () => {
+  it.each([
+    ['phones are waited for', [{ kind: 'device', ref: 'ref0' }]],
+    ['nobody is waited for', []],
+  ])('is written before the leg goes on by which it goes: %s', async (_what, ring) => {
+    const orders: string[] = [];
+    const written = Promise.withResolvers<string>();
+    const io = {
+      pbx: 'office',
+      options: { realm: 'example.com', app: 'pushwake', via: {} },
+      deps: { clock: new FakeClock(), log: { debug() {}, warn() {}, error() {} } },
+      call: async (operation: string) => {
+        orders.push(operation);
+        return operation === 'setVariable' ? written.promise : 'done';
+      },
+      say: () => undefined,
+    } as unknown as CallsIo;
+    const calls = new Calls(io);
+    calls.seen({ fact: 'wakeLeg', channelId: 'w', own: false, ...said }, false);
+    const told = calls.tellStatus('w', 'NOBODY');
+    const composed = calls.compose('w', 'call', ring as never);
+    for (let i = 0; i < 20; i++) await Promise.resolve();
+    expect(orders).toEqual(['follow', 'setVariable']);
+    written.resolve('done');
+    await Promise.all([told, composed]);
+    expect(orders).toEqual(['follow', 'setVariable', 'goOn']);
+  });
+});

@@ -329,6 +329,28 @@ describe('a REGISTER and its 200', () => {
     expect(found).toMatchObject([{ refused: 403 }]);
   });
 
+  const signed = 'Authorization: Digest username="1001", realm="asterisk", response="0f"';
+  const challenge = 'WWW-Authenticate: Digest realm="asterisk",nonce="1/2",opaque="3",algorithm=MD5,qop="auth"';
+  it.each([
+    ['401 Unauthorized', signed, challenge, 401],
+    ['407 Proxy Authentication Required', `Proxy-${signed}`, challenge.replace('WWW', 'Proxy'), 407],
+    ['401 Unauthorized', signed, challenge.replace('3"', '3 stale=true"'), 401],
+    ['401 Unauthorized', signed, `${challenge},stale=false`, 401],
+  ])('credentials that the PBX does not take: %s to %s', (status, credentials, asked, refused) => {
+    const found = outcomes(sip(...REQUEST, contact, credentials), sip(...answered(status), asked));
+    expect(found).toMatchObject([{ refused, aorUser: '1001' }]);
+    expect(JSON.stringify(found)).not.toContain('response');
+  });
+
+  it.each([
+    ['stale=true', signed, `${challenge},stale=true`],
+    ['stale = "TRUE", in the second of two', signed, `${challenge}\r\n${challenge}, stale = "TRUE"`],
+    ['stale=true, of a proxy', `Proxy-${signed}`, `${challenge.replace('WWW', 'Proxy')}, stale=true`],
+  ])('credentials that are only too old are no refusal: %s', (_, credentials, asked) => {
+    const status = credentials.startsWith('Proxy') ? '407 Proxy Authentication Required' : '401 Unauthorized';
+    expect(outcomes(sip(...REQUEST, contact, credentials), sip(...answered(status), asked))).toEqual([]);
+  });
+
   it.each([
     ['10 s later it counts', 10 * SECOND, 0, 1],
     ['a moment more and it does not', 10 * SECOND + 1, 0, 0],

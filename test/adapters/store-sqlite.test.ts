@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
+  chownSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -17,18 +18,24 @@ import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { check } from '../../adapters/store/sqlite/check.ts';
 import { create, type Internals, optionsSchema } from '../../adapters/store/sqlite/index.ts';
 import { WORKER_URL } from '../../adapters/store/sqlite/writer.ts';
 import type { Aor } from '../../plugin/core/aor.ts';
 import { RECORD_FORMAT } from '../../plugin/core/binding.ts';
 import { instant } from '../../plugin/core/time.ts';
 import { type BindingStore, StoreError } from '../../plugin/ports/binding-store.ts';
+import type { CheckDeps, Finding } from '../../plugin/ports/finding.ts';
 import { bindingStoreContract } from '../contract/binding-store.contract.ts';
 import { aorNo, recordOf } from '../contract/binding-store.records.ts';
 import { textStoreContract } from '../contract/text-store.contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 const CHILD = fileURLToPath(new URL('./store-sqlite-child.ts', import.meta.url));
+
+const isRoot = process.getuid?.() === 0;
+/** A user of no machine. */
+const SERVICE = 54_321;
 
 let directory: string;
 let file: string;
@@ -239,6 +246,36 @@ describe('the sqlite store', () => {
     writeFileSync(join(directory, 'data'), '');
     await expect(storeAt().open()).rejects.toThrow(/cannot be created; check its directory/);
     await expect(storeAt(directory).open()).rejects.toThrow(/is a directory; name a file in it/);
+  });
+
+  it('made by root in the folder of the service is the service’s, with all its files', async () => {
+    const folder = join(directory, 'data');
+    mkdirSync(folder, { mode: 0o700 });
+    if (isRoot) chownSync(folder, SERVICE, SERVICE);
+    const store = storeAt();
+    await store.open();
+    await store.put(recordOf(aorNo(1)), 0);
+    const names = readdirSync(folder);
+    expect(names).toEqual(expect.arrayContaining(['pushwake.db', 'pushwake.db-wal', 'pushwake.db.lock']));
+    for (const name of names)
+      expect(statSync(join(folder, name)).uid, name).toBe(isRoot ? SERVICE : process.getuid?.());
+  });
+
+  // Only root can make files of two owners.
+  it.skipIf(!isRoot)('that is root’s in the folder of the service does not pass the check of root', async () => {
+    const store = storeAt();
+    await store.open();
+    await store.close();
+    chownSync(join(directory, 'data'), SERVICE, SERVICE);
+    const found: Finding[] = [];
+    for await (const one of check({ path: file }, { running: false, timeoutMs: 1_000 } as unknown as CheckDeps))
+      found.push(one);
+    expect(found.at(-1)).toEqual({
+      level: 'fail',
+      what: 'store',
+      found: `${file} belongs to user 0, its folder to user ${SERVICE}: a service that runs as that one cannot open it`,
+      remedy: `chown ${SERVICE}:${SERVICE} ${file}*`,
+    });
   });
 
   it('a record that cannot be read is unknown, not absent, and does not hide the others', async () => {

@@ -194,7 +194,7 @@ describe('what cannot be done is said, with exit code 2, and nothing is written'
       ['--realm', 'example.com', '--apns', 'TEAM123456,com.example.phone.voip,KEY1234567,/etc/k.p8'],
       /^--apns: bundleId: /,
     ],
-    ['another kind of PBX', SMALL, ['--pbx', '3cx'], /^--pbx: expected asterisk or freeswitch, found "3cx"/],
+    ['another kind of PBX', SMALL, ['--pbx', '3cx'], /^--pbx: expected asterisk, freepbx or freeswitch, found "3cx"/],
   ])('%s', async (_, files, args, expected) => {
     write(files);
     const before = snapshot();

@@ -86,6 +86,17 @@ describe('what stops the start', () => {
     },
   );
 
+  it('a store file that is none: no supervisor starts it again, since that would mend nothing', async () => {
+    const file = written('a-store-that-is-none').replace('.yaml', '.none.yaml');
+    const store = join(folder, 'none.db');
+    writeFileSync(store, 'no database, but somebody’s notes\n'.repeat(50), { mode: 0o600 });
+    writeFileSync(file, `store: { path: ${store} }\n${PBX}\n`, { mode: 0o600 });
+    const started = await start(file);
+    expect(started.code).toBe(2);
+    expect(started.stderr).toMatch(/:1:16 store\.path: store file .*none\.db is no pushwake store, or is damaged/);
+    expect(started.stdout).toContain('"cannot start"');
+  });
+
   it.each(CASES)('%s is found by check-config', async (name, lines, expected) => {
     const ran = await inProcess('check-config', '-c', written(name, ...lines));
     expect(ran.code).toBe(2);

@@ -1,4 +1,4 @@
-/** One REGISTER is reported by two sensors, and the binding is dropped between the two reports: the second one changes nothing. */
+/** One REGISTER is reported by two sensors, and between the two reports the binding is dropped or its token called dead: the second one changes nothing. */
 import { describe, expect, it } from 'vitest';
 import type { AorRecord, BindingId, EndReason } from '../../plugin/core/binding.ts';
 import type { LifecycleEvent } from '../../plugin/core/events.ts';
@@ -49,8 +49,57 @@ describe.each([
     ['unregistered', 'since', 50, true],
     ['removed', 'a moment before', -1, true],
     ['age', 'a moment before: the phone lives', -1, true],
-    ['token-dead', 'a moment before', -1, true],
+    ['token-dead', 'a moment before', -1, false],
+    ['token-dead', 'longer before, by a clock that is wrong', -5 * SECOND - 1, true],
+    ['token-dead', 'since', 50, true],
   ])('because it was %s, and a REGISTER %s', (reason, _when, ms, alive) => {
     expect(lives(step(of(reason), register(plus(MONDAY, ms))))).toBe(alive);
+  });
+});
+
+describe('a token is called dead right after its REGISTER', () => {
+  const dead = apnsPair().call?.token.fingerprint as string;
+  const died = (at: Instant) =>
+    ({ type: 'TokenDied', bindingId: '00000000000000ff', token: dead, since: at }) as LifecycleEvent;
+  const held: LifecycleEvent = {
+    type: 'ContactSeen',
+    live: false,
+    binds: true,
+    at: plus(MONDAY, 200),
+    newId: '00000000000000fe' as BindingId,
+    contact: { pbx: 'office', uri: contactUri(), expiresAt: plus(MONDAY, HOUR), grantedMs: HOUR },
+  };
+  /** `other`: whether the device has a second token, to be notified by. */
+  const withTokens = (event: LifecycleEvent, change: (uri: string) => string): LifecycleEvent => {
+    if (event.type !== 'ContactSeen') return event;
+    const uri = change(event.contact.uri);
+    return { ...event, contact: { ...event.contact, uri, ...(event.live ? { wireUri: uri } : {}) } };
+  };
+  const both = (uri: string) => uri;
+  const callOnly = (uri: string) => uri.replace('.voip&remote', '.voip').replace(/(pn-prid=\w+):voip&\w+:remote/, '$1');
+
+  it.each([
+    ['both tokens', both],
+    ['the dead token alone', callOnly],
+  ])('with %s: neither its second report nor what the PBX still holds revives the binding', (_what, tokens) => {
+    const first = withTokens(register(MONDAY), tokens);
+    let record = step(recordOf(), first);
+    expect(lives(record)).toBe(true);
+    record = step(record, died(plus(MONDAY, 50)));
+    expect(lives(record)).toBe(false);
+    expect(lives(step(record, first))).toBe(false);
+    expect(lives(step(record, withTokens(held, tokens)))).toBe(false);
+    const [binding] = record.bindings;
+    const gone =
+      binding?.contacts[0] &&
+      step(record, { type: 'ContactGone', bindingId: binding.id, pbx: 'office', uri: binding.contacts[0].uri });
+    expect(lives(step(gone ?? record, first))).toBe(false);
+    expect(lives(step(gone ?? record, withTokens(held, tokens)))).toBe(false);
+  });
+
+  it('a REGISTER from before with a new token binds', () => {
+    const record = step(step(recordOf(), register(MONDAY)), died(plus(MONDAY, 50)));
+    const fresh = withTokens(register(plus(MONDAY, 40)), (uri) => uri.replace(/pn-prid=\w{8}/, 'pn-prid=0badcafe'));
+    expect(lives(step(record, fresh))).toBe(true);
   });
 });

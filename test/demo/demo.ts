@@ -50,6 +50,12 @@ async function main(options: DemoOptions): Promise<number> {
   const ended: { scene?: Scene } = {};
 
   print.title('pushwake: a sleeping phone rings, on a real Asterisk');
+  print.line(
+    'About half a minute; the first time one to three minutes more, to bring an Asterisk into a folder of its own.',
+  );
+  print.line(
+    'Every step below was seen to happen, on the wire or in the log. The rest of this machine is left as it is.',
+  );
   if (options.sabotage)
     print.line(`Sabotage: ${STEPS[options.sabotage].sabotage}. This run must fail at step "${options.sabotage}".`);
   try {

@@ -551,6 +551,20 @@ export const ENDINGS: readonly Ending[] = [
         /^A phone of this account woke, and the PBX refused its REGISTER \(403\)/,
         /max_contacts/,
       ],
+      [
+        '401, wrong password',
+        401,
+        undefined,
+        /^The phone woke, .* \(401\): user name or password/,
+        /^Compare user name/,
+      ],
+      [
+        '401, without a word of its device',
+        401,
+        'sip:1001@192.0.2.8:41000;transport=tls',
+        /^A REGISTER of this account came with a wrong user name or password \(401\)/,
+        /^Compare user name/,
+      ],
       ['404', 404, undefined, /refused its REGISTER \(404\)/, /knows no such account/],
       ['503', 503, undefined, /refused its REGISTER \(503\)/, /overloaded/],
     ] as const
@@ -640,7 +654,7 @@ export const ENDINGS: readonly Ending[] = [
       await s.timeIsUp();
     },
     end: /nobody answered in time after 20\.0 s/,
-    status: 'WOKEN',
+    status: 'NOBODY',
     missed: 'gave-up',
     cause: /the order to ring it did not reach the PBX/,
     remedy: /pbx link down/,

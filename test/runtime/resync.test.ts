@@ -67,6 +67,24 @@ describe('a resync', () => {
     expect(await bound()).toHaveLength(1);
   });
 
+  it('skips an account whose record cannot be read; a store that does not answer ends the round', async () => {
+    for (let i = 0; i < 40; i++) {
+      const user = String(1_000 + i);
+      pbx.register(user, contactUri({ port: 40_000 + i }).replace('1001@', `${user}@`));
+    }
+    store.damaged.add('1003@example.com' as Aor);
+    await resync.run(pbx, 'connect');
+    expect(log.at('warn').map((l) => l.message)).toEqual(['resync skips an account']);
+    store.damaged.clear();
+    const all: string[] = [];
+    for await (const record of store.scan()) if (record.bindings.length > 0) all.push(record.aor);
+    expect(all).toHaveLength(39);
+    store.down = 'away';
+    await resync.run(pbx, 'connect');
+    expect(log.at('info').at(-1)?.message).toBe('resync broken off, it is done again at the next connect or sweep');
+    expect(log.at('warn').length).toBeLessThan(25);
+  });
+
   it('of many accounts takes the PBX at full speed for three seconds only, then for a tenth of the time', async () => {
     const many = Array.from({ length: 8_000 }, (_, i) => `${2_000 + i}`);
     for (const user of many) pbx.register(user, contactUri());

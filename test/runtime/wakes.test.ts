@@ -49,6 +49,24 @@ describe('a call', () => {
     expect(site.record?.bindings[0]?.wakes).toEqual([1_700, 1_700, 40]);
   });
 
+  // A phone that was suspended reads INVITE and CANCEL at once, and its 180 may overtake the end of the call.
+  it.each([
+    ['rings 40 ms before its caller hangs up: nothing is known', 352, 40, [1_700]],
+    ['rings 499 ms before its caller hangs up: nothing is known', 352, 499, [1_700]],
+    ['rings half a second before its caller hangs up: it was awake', 352, 500, [1_700, 352]],
+  ])('a phone that does not register and %s', async (_what, dialledMs, rangMs, wakes) => {
+    site.record = recordOf(bindingEndingIn(6 * DAY, MONDAY, { wakes: [1_700] }));
+    site.pbx.restore([{ pbx: 'office', aor: AOR, uri: contactUri(), expiresAt: plus(MONDAY, HOUR - MINUTE) }]);
+    await site.call();
+    await site.tell(leg('stored'), leg('device'), { type: 'legDials', pbx: 'office', legId: 'stored' });
+    await site.clock.advance(dialledMs);
+    await site.tell({ type: 'legRinging', pbx: 'office', ref: REFS.stored });
+    await site.clock.advance(rangMs);
+    await site.tell(ended('wake', 127, false));
+    await settle(5);
+    expect(site.record?.bindings[0]?.wakes).toEqual(wakes);
+  });
+
   it.each([2 * DAY, -2 * DAY])('takes the time it takes when the wall clock is set by %d ms meanwhile', async (ms) => {
     const { other } = apnsPair();
     const course = async (at: WaitingSite, jump: number) => {

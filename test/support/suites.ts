@@ -19,4 +19,8 @@ export const UNHURRIED: readonly string[] = [
 ];
 
 /** Debian has no package of FreeSWITCH: `npm run test:freeswitch` runs these where there is one. */
-export const ELSEWHERE: readonly string[] = ['test/freeswitch/**'];
+export const FREESWITCH: readonly string[] = ['test/freeswitch/**'];
+/** They boot a machine: `npm run test:systemd`. */
+export const SYSTEMD: readonly string[] = ['test/systemd/**'];
+/** What `npm test` leaves to commands of their own. */
+export const ELSEWHERE: readonly string[] = [...FREESWITCH, ...SYSTEMD];

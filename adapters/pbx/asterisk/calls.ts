@@ -214,12 +214,14 @@ export class Calls {
     // The end of the plain path decides nothing, so the order does not wait for the subscription.
     if (ring.length === 0) {
       this.#legs.remove(leg);
+      await leg.statusWritten;
       return leg.own ? this.#handOver(leg, handOverText('', leg.own.status, {})) : this.#goOn(leg.channelId, {});
     }
     const { variables, refused } = compose(leg.endpoint, callId, ring);
     for (const reason of refused) this.#refused(leg.aorId, reason);
     this.#legs.composed(leg, callId, ring.filter((target) => target.kind !== 'contact').length);
-    await leg.followed;
+    // A phone may come at once: its dialplan writes WOKEN, which our NOBODY must not overtake.
+    await Promise.all([leg.followed, leg.statusWritten]);
     return leg.own
       ? this.#handOver(leg, handOverText(callId, leg.own.status, variables))
       : this.#goOn(leg.channelId, variables);
@@ -276,7 +278,9 @@ export class Calls {
       return;
     }
     const channelId = leg?.channelId ?? legId;
-    await this.#io.call('setVariable', { channelId, variable, value: status }, CALL_DEADLINE);
+    const written = this.#io.call('setVariable', { channelId, variable, value: status }, CALL_DEADLINE);
+    if (leg) leg.statusWritten = written.then(nothing, nothing);
+    await written;
   }
 
   async showEnded(contact: HeldContact, callId: string, word: ClosingWord): Promise<void> {
@@ -304,3 +308,5 @@ export class Calls {
     this.giveUp(channelId, late.cause).catch(() => undefined);
   }
 }
+
+function nothing(): void {}

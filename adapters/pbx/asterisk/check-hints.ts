@@ -1,6 +1,7 @@
 /**
  * Hints and dial strings of the administrator's own dialplan that lose something: a hint that names our leg, which has ended when the
- * phone talks, and options of Dial that cannot reach a phone behind a Local leg.
+ * phone talks, and options of Dial that cannot reach a phone behind a Local leg. FreePBX keeps what it dials in AstDB, and puts its own
+ * back when the driver of an extension is changed or the field is emptied.
  */
 import type { Finding } from '../../../plugin/ports/finding.ts';
 import { checkQueues } from './check-queues.ts';
@@ -21,6 +22,8 @@ export async function checkHints(ari: AriProbe, channel: ProbeChannel): Promise<
   const ids = (body as { resource: string }[]).map((e) => e.resource).slice(0, LOOKED_AT);
   const contexts = new Set<string>();
   const wrong: string[] = [];
+  const putBack: string[] = [];
+  let isFreePbx = false;
   for (const id of ids) {
     const endpoint = await ari.pjsip('endpoint', id);
     const context = endpoint?.get('context');
@@ -28,24 +31,49 @@ export async function checkHints(ari: AriProbe, channel: ProbeChannel): Promise<
     contexts.add(context);
     const hint = await channel.read(`HINT(${id}@${endpoint?.get('subscribe_context') || context})`);
     if (OUR_LEG.test(hint ?? '')) wrong.push(id);
+    const dials = (await channel.read(`DB(DEVICE/${id}/dial)`)) ?? '';
+    if (dials !== '') isFreePbx = true;
+    if (dials !== '' && !dials.includes('@pushwake') && hint?.includes(`Stasis:pushwake-${id}`)) putBack.push(id);
   }
   const lines = await dialplanLines(channel, [...contexts].slice(0, CONTEXTS_READ));
-  return [...hintFindings(wrong), ...optionFindings(lines), ...(await checkQueues(channel, lines))];
+  return [
+    ...hintFindings(wrong, isFreePbx),
+    ...dialFindings(putBack),
+    ...optionFindings(lines),
+    ...(await checkQueues(channel, lines)),
+  ];
 }
 
-function hintFindings(wrong: readonly string[]): Finding[] {
+function hintFindings(wrong: readonly string[], isFreePbx: boolean): Finding[] {
   const [first] = wrong;
   if (first === undefined) return [];
-  const more = wrong.length > NAMED ? ` and ${wrong.length - NAMED} more` : '';
   return [
     {
       level: 'warn',
       what: 'hints',
-      found: `name Local/…@pushwake, which is idle while the phone talks: lamps and call waiting are wrong (${wrong.slice(0, NAMED).join(', ')}${more})`,
-      remedy: `write  exten => ${first},hint,PJSIP/${first}&Stasis:pushwake-${first}  and \`dialplan reload\``,
+      found: `name Local/…@pushwake, which is idle while the phone talks: lamps and call waiting are wrong (${named(wrong)})`,
+      remedy: isFreePbx
+        ? `\`pushwake init --pbx freepbx --extensions ${wrong.slice(0, NAMED).join(',')}\`, or "Hint Override" of the extension: PJSIP/${first}&Stasis:pushwake-${first}; then \`fwconsole reload\``
+        : `write  exten => ${first},hint,PJSIP/${first}&Stasis:pushwake-${first}  and \`dialplan reload\``,
     },
   ];
 }
+
+function dialFindings(putBack: readonly string[]): Finding[] {
+  const [first] = putBack;
+  if (first === undefined) return [];
+  return [
+    {
+      level: 'warn',
+      what: 'FreePBX dial',
+      found: `FreePBX does not ring these extensions through pushwake, though their lamps wait for it: ${named(putBack)}`,
+      remedy: `Applications → Extensions → ${first} → Advanced → "Dial": Local/${first}@pushwake/n, Submit, Apply Config; FreePBX puts its own back when the driver is changed or the field is emptied`,
+    },
+  ];
+}
+
+const named = (all: readonly string[]): string =>
+  `${all.slice(0, NAMED).join(', ')}${all.length > NAMED ? ` and ${all.length - NAMED} more` : ''}`;
 
 async function dialplanLines(channel: ProbeChannel, contexts: readonly string[]): Promise<string[]> {
   const lines: string[] = [];

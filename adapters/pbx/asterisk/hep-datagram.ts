@@ -73,10 +73,13 @@ export function mayConcernUs(payload: Buffer): boolean {
   return start.startsWith('REGISTER ') || start === 'SIP/2.0 200 ' || refusalIn(start) !== undefined;
 }
 
-/** The status of an answer that refuses; a challenge (401, 407) or "too brief" (423) is answered by the same REGISTER, put right. */
+/**
+ * The status of an answer that may refuse: "too brief" (423) is answered by the same REGISTER, put right. Whether 401 or 407 is a
+ * challenge or a refusal is known only from the REGISTER that it answers.
+ */
 export function refusalIn(startLine: string): number | undefined {
   const status = Number(/^SIP\/2\.0 ([3-6]\d\d) /.exec(startLine)?.[1]);
-  return Number.isInteger(status) && status !== 401 && status !== 407 && status !== 423 ? status : undefined;
+  return Number.isInteger(status) && status !== 423 ? status : undefined;
 }
 
 function addressOf(bytes: Buffer): string {

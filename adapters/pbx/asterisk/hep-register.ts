@@ -157,9 +157,8 @@ export class RegisterPairs {
     if (nowMs - request.sinceMs > MAX_WAIT) return undefined;
     const at = this.#at(datagram.sentEpochMs);
     const refused = refusalIn(payload.toString('latin1', 0, 12));
-    return refused === undefined
-      ? this.#register(request, headers, callId, nowMs, at)
-      : this.#refusal(request.headers, refused, at);
+    if (refused === undefined) return this.#register(request, headers, callId, nowMs, at);
+    return isChallenge(refused, request.headers, headers) ? undefined : this.#refusal(request.headers, refused, at);
   }
 
   #at(sentEpochMs: number | undefined): Instant {
@@ -278,6 +277,17 @@ export class RegisterPairs {
       this.#stored.delete(aorUser);
     }
   }
+}
+
+/**
+ * Whether the phone answers it by the same REGISTER with credentials: it sent none, or those it sent are only too old (`stale`, RFC 7616
+ * §3.3). Else the PBX does not take its user name or password.
+ */
+function isChallenge(status: number, request: SipHeaders, answer: SipHeaders): boolean {
+  if (status !== 401 && status !== 407) return false;
+  if (!request.has('authorization') && !request.has('proxy-authorization')) return true;
+  const challenges = [...(answer.get('www-authenticate') ?? []), ...(answer.get('proxy-authenticate') ?? [])];
+  return challenges.some((text) => /,\s*stale\s*=\s*"?true/i.test(text));
 }
 
 function accountOf(headers: SipHeaders): { readonly user: string; readonly host: string } | undefined {

@@ -19,6 +19,8 @@ export interface Leg {
   unfollowed: boolean;
   /** Settles when its events are sure to reach us after it has left Stasis. */
   followed: Promise<void>;
+  /** Settles when the last status of the call that goes by this leg is written, or could not be. */
+  statusWritten: Promise<void>;
   /** It was hung up, rather than having come to its end. */
   hungUp: boolean;
   /** Cause of the last request to hang it up. */
@@ -46,6 +48,7 @@ export class Legs {
       own: leg.own ? { expected: 0, open: new Set(), status: undefined } : undefined,
       left: false,
       followed: Promise.resolve(),
+      statusWritten: Promise.resolve(),
       unfollowed: false,
       hungUp: false,
       cause: 0,

@@ -21,6 +21,11 @@ const BOUNDS: Readonly<Record<string, { readonly most: number; readonly cut: boo
   expires: { most: 64, cut: false },
   via: { most: 32, cut: true },
   'user-agent': { most: 256, cut: true },
+  // Only whether it is there, so that no digest of a password is kept.
+  authorization: { most: 8, cut: true },
+  'proxy-authorization': { most: 8, cut: true },
+  'www-authenticate': { most: 2 * 1024, cut: false },
+  'proxy-authenticate': { most: 2 * 1024, cut: false },
 };
 const LONGEST_NAME = 24;
 /** Bytes of all contacts in an answer: 32 of them at their longest. */

@@ -29,6 +29,12 @@ export async function* check({ path: configured }: { readonly path: string }, de
     const found = `${path} belongs to user ${uid}, and this is user ${me}`;
     yield { level: 'warn', what, found, remedy: `run this check as the user pushwake runs as, or chown ${path}` };
   }
+  const folder = statSync(dirname(path));
+  if (me === 0 && uid !== folder.uid && folder.uid !== 0) {
+    const found = `${path} belongs to user ${uid}, its folder to user ${folder.uid}: a service that runs as that one cannot open it`;
+    yield { level: 'fail', what, found, remedy: `chown ${folder.uid}:${folder.gid} ${path}*` };
+    return;
+  }
   try {
     const db = new DatabaseSync(path, { readOnly: true, timeout: deps.timeoutMs });
     try {

@@ -2,7 +2,17 @@
  * The files around the store: directory 0700, file 0600 (it holds device tokens), and the lock that keeps a second process
  * away. The lock is one of the kernel's (fcntl, by way of SQLite), so it ends with the process however it ends.
  */
-import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, realpathSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  realpathSync,
+  statSync,
+} from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { StoreError } from '../../../plugin/ports/binding-store.ts';
@@ -74,12 +84,23 @@ function existing(path: string): string {
 function create(path: string): void {
   if (!existsSync(path)) {
     closeSync(openSync(path, 'wx', 0o600));
+    handOver(path);
     const directory = openSync(dirname(path), 'r');
     // The name must survive a power cut as well as the bytes.
     fsyncSync(directory);
     closeSync(directory);
   }
   chmodSync(path, 0o600);
+}
+
+/**
+ * What root makes (`pushwake bindings import`) is for the user whose folder it lies in, the service's: root's file would keep the service
+ * from starting. SQLite gives `-wal` and `-shm` the owner of the file itself.
+ */
+function handOver(path: string): void {
+  if (process.getuid?.() !== 0) return;
+  const { uid, gid } = statSync(dirname(path));
+  if (uid !== 0) chownSync(path, uid, gid);
 }
 
 /** A lock file of its own: an exclusive lock on the store itself would shut out our own reading connection. */

@@ -4,7 +4,7 @@
  * `NotifyAccess=all`, because the messages come from children.
  */
 import { execFile } from 'node:child_process';
-import type { DurationMs } from '../../../plugin/core/time.ts';
+import { type DurationMs, SECOND } from '../../../plugin/core/time.ts';
 import type { Logger } from '../../../plugin/ports/adapter.ts';
 import type { Clock } from '../../../plugin/ports/clock.ts';
 
@@ -18,8 +18,8 @@ export interface SystemdOptions {
 }
 
 export interface Systemd {
-  /** Calls are served from here on. Begins the signs of life. */
-  ready(status: string): void;
+  /** Calls are served from here on, or again after a reload. Begins the signs of life, and shows the status whenever it has changed. */
+  ready(): void;
   /** SIGHUP came; `ready` follows, whatever became of it. */
   reloading(): void;
   stopping(): void;
@@ -30,17 +30,22 @@ const SIGNS = 3;
 /** A program that hangs must not pile up. */
 const NOTIFIED_WITHIN_MS = 5_000;
 
+/** How often the status is looked at. */
+const LOOK_EVERY: DurationMs = 5 * SECOND;
+
 /** The timer runs in the thread that serves calls: one that hangs sends no sign, and systemd starts the service anew. */
-export function systemd(options: SystemdOptions, clock: Clock, log: Logger): Systemd {
+export function systemd(options: SystemdOptions, status: () => string, clock: Clock, log: Logger): Systemd {
   const { listens, watchdogMs, program = 'systemd-notify' } = options;
   let complained = false;
-  let beats = false;
+  let begun = false;
   let stopped = false;
+  let shown: string | undefined;
 
   function say(...words: readonly string[]): void {
     if (!listens) return;
     execFile(program, words, { timeout: NOTIFIED_WITHIN_MS }, (error) => {
-      if (!error || complained) return;
+      // At the stop systemd may end this program before it is done: nothing is lost by that.
+      if (!error || complained || stopped) return;
       complained = true;
       log.warn({ program, reason: error.message.split('\n')[0] }, 'cannot send the state of the service to systemd');
     });
@@ -52,11 +57,22 @@ export function systemd(options: SystemdOptions, clock: Clock, log: Logger): Sys
     clock.after(watchdogMs / SIGNS, beat);
   }
 
+  function look(): void {
+    if (stopped) return;
+    const now = status();
+    if (now !== shown) say(`--status=${now}`);
+    shown = now;
+    clock.after(LOOK_EVERY, look);
+  }
+
   return {
-    ready(status) {
-      say('--ready', `--status=${status}`);
-      if (!beats) beat();
-      beats = true;
+    ready() {
+      shown = status();
+      say('--ready', `--status=${shown}`);
+      if (begun || !listens) return;
+      begun = true;
+      beat();
+      clock.after(LOOK_EVERY, look);
     },
     reloading: () => say('RELOADING=1'),
     stopping() {

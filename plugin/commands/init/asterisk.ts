@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { PACKAGE_ROOT } from '../../manifest.ts';
+import { type Extensions, isFreePbx, planHints } from './freepbx.ts';
 import { type Plan, type PlannedFile, settingOf, textOf, whole, withLine, withSetting } from './plan.ts';
 
 export interface AsteriskInput {
@@ -9,6 +10,8 @@ export interface AsteriskInput {
   readonly folder: string;
   readonly password: string;
   readonly hep: { readonly password: string; readonly listen: string } | undefined;
+  /** FreePBX only. */
+  readonly extensions: Extensions;
 }
 
 const IS_ON = /^(yes|true|1|on|y|t)$/i;
@@ -16,9 +19,6 @@ const shipped = (name: string) => readFileSync(join(PACKAGE_ROOT, 'config', 'ast
 
 export const looksLikeAsterisk = (folder: string): boolean =>
   ['asterisk.conf', 'extensions.conf', 'ari.conf', 'pjsip.conf'].some((name) => existsSync(join(folder, name)));
-
-/** FreePBX writes extensions.conf and ari.conf itself; what is to stay lies in its custom files. */
-const isFreePbx = (folder: string) => existsSync(join(folder, 'extensions_additional.conf'));
 
 /** Where ARI answers, as http.conf says. */
 export function ariUrl(folder: string): string {
@@ -44,7 +44,7 @@ export function knownPasswords(folder: string): { ari?: string; hep?: string } {
   return { ...(usable(ari) ? { ari: ari as string } : {}), ...(usable(hep) ? { hep: hep as string } : {}) };
 }
 
-export function planAsterisk({ folder, password, hep }: AsteriskInput): Plan {
+export function planAsterisk({ folder, password, hep, extensions }: AsteriskInput): Plan {
   const at = (name: string) => join(folder, name);
   const free = isFreePbx(folder);
   const notes: string[] = [];
@@ -55,8 +55,11 @@ export function planAsterisk({ folder, password, hep }: AsteriskInput): Plan {
   ];
   if (free) {
     files.push(withLine(at('ari_additional_custom.conf'), '#include "pushwake-ari.conf"'));
+    const hints = planHints(folder, extensions);
+    files.push(...hints.files);
     notes.push(
-      'FreePBX: switch on "Enable the Asterisk REST Interface" and the mini HTTP server in Advanced Settings.',
+      'FreePBX: switch on "Enable the Asterisk REST Interface" and the mini HTTP server in Advanced Settings; add no user `pushwake` under "Asterisk REST Interface Users": ari_additional_custom.conf has it.',
+      ...hints.notes,
     );
   } else {
     const included = withLine(at('ari.conf'), '#include "pushwake-ari.conf"', '[general]\nenabled = yes\n');
@@ -70,7 +73,9 @@ export function planAsterisk({ folder, password, hep }: AsteriskInput): Plan {
     );
   }
   notes.push(
-    'Calls pass through pushwake where you write Local/1001@pushwake/n in place of PJSIP/1001, and nowhere else.',
+    free
+      ? 'Calls pass through pushwake where "Dial" of an extension (Advanced) is Local/1001@pushwake/n in place of PJSIP/1001; its lamp is right with `init --extensions 1001`, or with "Hint Override" = PJSIP/1001&Stasis:pushwake-1001.'
+      : 'Calls pass through pushwake where you write Local/1001@pushwake/n in place of PJSIP/1001, and nowhere else.',
   );
   return {
     files,
@@ -78,7 +83,7 @@ export function planAsterisk({ folder, password, hep }: AsteriskInput): Plan {
     reload: [
       'asterisk -rx "module reload http"',
       'asterisk -rx "module reload res_ari.so"',
-      'asterisk -rx "dialplan reload"',
+      free ? 'fwconsole reload' : 'asterisk -rx "dialplan reload"',
       ...(hep ? ['asterisk -rx "module load res_hep.so"', 'asterisk -rx "module load res_hep_pjsip.so"'] : []),
     ],
   };

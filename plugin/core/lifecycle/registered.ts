@@ -69,7 +69,7 @@ export function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type:
   const binding = matches.length > 1 ? merge(draft, matches) : (matches[0] as Binding);
   if (live) {
     const { ending } = binding;
-    if (ending && isOldNews(event.at, ending.reason, ending.since)) return;
+    if (ending && isOldNews(event.at, ending.reason, ending.since) && isKnownBy(binding, params.targets)) return;
     renew(draft, binding, contact, params.targets, event.at, matches);
     return deliverTexts(draft, binding.id, { pbx: contact.pbx, uri: contact.uri });
   }
@@ -77,16 +77,23 @@ export function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type:
 }
 
 /**
- * A drop by hand counts from the moment at which it is carried out. A REGISTER from before speaks against any other end: a log-out is read
- * late, and the phone may have registered again since.
+ * A drop by hand counts from the moment at which it is carried out, and a token is dead from the moment at which its service says so: a REGISTER from
+ * just before that is one which both sensors report. It speaks against any other end: a log-out is read late, and the phone may have
+ * registered again since.
  */
 function isOldNews(at: Instant, reason: EndReason, endedAt: Instant): boolean {
   const ms = between(at, endedAt);
-  return reason === 'dropped' && ms > 0 && ms <= SECOND_REPORT;
+  return (reason === 'dropped' || reason === 'token-dead') && ms > 0 && ms <= SECOND_REPORT;
+}
+
+/** Whether each of these tokens is the device's, or was: one that is new is news whenever it registered. */
+function isKnownBy({ evidence, targets }: Binding, said: Targets): boolean {
+  const known = [...(evidence.formerTokens ?? []), ...targetList(targets).map((t) => t.token.fingerprint)];
+  return targetList(said).every((t) => known.includes(t.token.fingerprint));
 }
 
 const isOf = ({ tokens }: Pick<Tombstone, 'tokens'>, targets: Targets): boolean =>
-  targetList(targets).some((t) => tokens.includes(t.token.fingerprint));
+  targetList(targets).every((t) => tokens.includes(t.token.fingerprint));
 
 /**
  * What a device left at the PBX when it ended, or when it changed its token, must not become a device of its own; a

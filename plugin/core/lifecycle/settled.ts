@@ -1,7 +1,7 @@
 /** What the push services answered: to notices, about tokens, and whether a call push woke the phone. */
 import type { Target } from '../binding.ts';
 import type { LifecycleEvent } from '../events.ts';
-import { targetList } from '../identity.ts';
+import { formerTokens, targetList } from '../identity.ts';
 import { isSameNotice, lifetimeOf } from '../schedule.ts';
 import { afterCall, type CallSign, ON_WITHIN } from '../signs.ts';
 import { between, latest, plus } from '../time.ts';
@@ -58,7 +58,9 @@ export function tokenDied(draft: Draft, event: Extract<LifecycleEvent, { type: '
     });
     return;
   }
-  const next = draft.replace({ ...b, targets: other ? { other } : {} });
+  const targets = other ? { other } : {};
+  // What the PBX still holds of it, or reports once more, must not bind the dead token anew.
+  const next = draft.replace({ ...b, targets, evidence: { ...b.evidence, formerTokens: formerTokens([b], targets) } });
   beginEnding(draft, next, 'token-dead', { silent: other === undefined });
 }
 

@@ -41,6 +41,21 @@ export function cameAfterMs(
   return first && Math.max(0, Math.round(first.ms - heldMs));
 }
 
+/** A 180 that comes this near (ms) to the end of its call may answer an INVITE that had lain in the buffer of a phone that slept. */
+const AT_THE_END: DurationMs = 500;
+
+/**
+ * Whether a call says nothing of its push: the phone did not register, and rang at its stored contact just when its caller hung up. An
+ * awake phone does so in a short call, and a phone that slept does so when it reads on by itself at that moment.
+ */
+export function mayHaveSlept({ steps }: Pick<CallTrace, 'steps'>, d: WakeDevice): boolean {
+  const mine = steps.filter((s) => s.device === d.bindingId);
+  if (hasRegistered(d) || mine.some((s) => s.step === 'answered' || s.step === 'declined')) return false;
+  const rang = mine.find((s) => s.step === 'ringing');
+  const over = steps.find((s) => s.step === 'over') ?? steps.at(-1);
+  return rang !== undefined && over !== undefined && over.ms - rang.ms < AT_THE_END;
+}
+
 /** The devices that slept through a call which nobody took. */
 export function sleptThrough(wake: Wake, { steps }: Pick<CallTrace, 'steps'>): readonly BindingId[] {
   if (wake.status === 'UNAVAILABLE' || (wake.outcome !== 'cancelled' && wake.outcome !== 'gave-up')) return [];

@@ -15,6 +15,8 @@ import { Pace } from './pace.ts';
 /** How often everything is looked at again: bounds what a lost event can cost. */
 const SWEEP_EVERY: DurationMs = 15 * MINUTE;
 const AT_ONCE = 8;
+/** One damaged record is skipped; with so many, one after the other, it is the store that does not answer. */
+const UNREADABLE_MAX = 20;
 
 export interface ResyncOptions {
   readonly store: BindingStore;
@@ -103,6 +105,7 @@ export class Resync {
     const startedMs = this.#o.clock.monotonicMs();
     let aors = 0;
     let contacts = 0;
+    let unreadable = 0;
     try {
       await eachAtOnce(AT_ONCE, pace, this.#readable(), async (record) => {
         if (this.#stopped || !this.#o.owns(link, record.aor)) return;
@@ -116,7 +119,15 @@ export class Resync {
       });
       await eachAtOnce(AT_ONCE, pace, link.list(), async (contact) => {
         // Known ones were asked above. Looked up rather than remembered: a million accounts must not live in memory.
-        if (this.#stopped || (await this.#o.store.get(contact.aor, { calm: true }))?.bindings.length) return;
+        if (this.#stopped) return;
+        try {
+          if ((await this.#o.store.get(contact.aor, { calm: true }))?.bindings.length) return;
+          unreadable = 0;
+        } catch (error) {
+          if (++unreadable >= UNREADABLE_MAX) throw error;
+          this.#o.log.warn({ pbx: link.name, aor: contact.aor, reason: String(error) }, 'resync skips an account');
+          return;
+        }
         contacts++;
         await this.#o.intake.fromHeld(contact.aor, { contacts: [contact] });
       });

@@ -1,7 +1,7 @@
 /** What is learnt from a call that is over: which pushes woke their phone, and who slept through it. */
 import { between, type DurationMs, type Instant, plus, SECOND } from '../../core/time.ts';
 import type { CallTrace } from '../../core/trace.ts';
-import { cameAfterMs, signOfCall, sleptThrough } from '../../core/wake/sign.ts';
+import { cameAfterMs, mayHaveSlept, signOfCall, sleptThrough } from '../../core/wake/sign.ts';
 import { hasCome, type Wake } from '../../core/wake.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Caller } from '../../ports/pbx-link.ts';
@@ -23,8 +23,8 @@ export function settleDevices(wake: Wake, trace: CallTrace, now: Instant, { cloc
   const startedAt = plus(clock.now(), -lastedMs);
   for (const d of wake.devices) {
     const came = hasCome(d);
-    // Whether it was this device that came is not known.
-    if (d.legs.fresh.isUnproved) continue;
+    // Whether it was this device that came, or that it came before the end, is not known.
+    if (d.legs.fresh.isUnproved || mayHaveSlept(trace, d)) continue;
     if (d.push !== 'accepted' || (!came && lastedMs < FAIR_CHANCE)) continue;
     const { bindingId, target } = d;
     const sign = came ? signOfCall(trace, bindingId) : 'nothing';

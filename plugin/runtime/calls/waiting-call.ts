@@ -251,7 +251,11 @@ export class LiveWake {
   #order(order: LegOrder, work: Promise<'done' | 'gone'>): void {
     work.then(
       (outcome) => this.trace({ step: 'ordered', order, legGone: outcome === 'gone' }),
-      (error: unknown) => this.trace({ step: 'orderFailed', order, error: String(error) }),
+      (error: unknown) => {
+        this.trace({ step: 'orderFailed', order, error: String(error) });
+        // The order to ring also sets the status in the dialplan, which keeps the one from before.
+        if (order === 'dial' && this.#trace.status === 'WOKEN') this.#trace.status = 'NOBODY';
+      },
     );
   }
 
