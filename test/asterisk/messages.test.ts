@@ -189,7 +189,7 @@ describe('texts that wake, with HEP', () => {
     const first = 'Hello, "you"; ${EXTEN} 100 % | žluť 🙂\r\nsecond line';
     await kept(first);
     await kept('ananas');
-    await expect.poll(messagePushes).toHaveLength(1);
+    await expect.poll(messagePushes, { timeout: 10_000 }).toHaveLength(1);
     await comesBack();
     expect(await gets(mobile.phone, 2)).toEqual([first, 'ananas']);
     const [message] = mobile.phone.log.find(/^MESSAGE /);

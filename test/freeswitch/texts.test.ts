@@ -52,7 +52,7 @@ it('a sleeping phone is pushed, and gets them once, in order', async () => {
   const first = 'Hello, "you"; it\'s 100 % | žluť 🙂\r\nsecond line';
   await kept(first);
   await kept('second');
-  await expect.poll(messagePushes).toHaveLength(1);
+  await expect.poll(messagePushes, { timeout: 10_000 }).toHaveLength(1);
   await comesBack();
   expect(await gets(mobile.phone, 2)).toEqual([first, 'second']);
   const [message] = mobile.phone.log.find(/^MESSAGE /);
