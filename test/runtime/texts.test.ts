@@ -165,6 +165,26 @@ describe('a text for a phone that sleeps', () => {
     expect(await s.store.kept.of(ACCOUNT)).toEqual([]);
   });
 
+  it('reaches a phone that registers after a restart, before the record knows of the text', async () => {
+    const s = await site();
+    await s.asleep();
+    await s.text('a');
+    const record = await s.store.get(ACCOUNT);
+    if (record) s.store.write({ ...record, bindings: record.bindings.map(({ texts: _, ...b }) => b) });
+    await s.runtime.stop();
+    const next = new TextSite({ clock: s.clock, store: s.store, pbx: s.pbx });
+    const accounts = s.store.kept.accounts.bind(s.store.kept);
+    // The phone is faster than our look at the store.
+    s.store.kept.accounts = async () => {
+      next.pbx.register('1001', uriOf(1), { told: true });
+      await new Promise((later) => setImmediate(later));
+      return accounts();
+    };
+    await next.start();
+    await next.idle();
+    expect(next.sent).toEqual(['1: text a']);
+  });
+
   it('does not hold up the end of pushwake', async () => {
     const s = await site();
     await s.register(1);

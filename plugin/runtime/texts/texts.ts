@@ -146,6 +146,7 @@ export class Texts {
     if (!record || devices.length === 0) return this.#plain(event, 'no phone that can be woken');
     const policies = devices.map(this.#o.policyFor(aor));
     const now = this.#o.clock.now();
+    const sinceMs = this.#o.clock.monotonicMs();
     const text: KeptText = {
       id: `${pbx} ${id}`,
       aor,
@@ -177,6 +178,7 @@ export class Texts {
     // A phone that does not answer is not there after all: it is pushed while its text is still on its way.
     await within(this.#o.clock, THERE_WITHIN, this.#toThoseAwake(store, text, record)).catch(() => undefined);
     await this.#wakeTheOthers(store, text, record);
+    await this.#toThoseWhoCame(store, aor, sinceMs);
   }
 
   /** Fail open: the PBX does with it what it does without us. */
@@ -234,6 +236,14 @@ export class Texts {
     });
     if (facts.length > 0) await this.#o.apply(aor, ...facts);
     atBoundary('text marked');
+  }
+
+  /** A REGISTER that came before the record knew of a text found nothing to deliver. */
+  async #toThoseWhoCame(store: TextStore, aor: Aor, sinceMs: number): Promise<void> {
+    for (const b of (await this.#o.read(aor))?.bindings ?? []) {
+      const came = b.contacts.find(({ pbx, uri }) => (this.#registered.get(`${pbx} ${uri}`) ?? -1) >= sinceMs);
+      if (b.texts && came) void this.#courier.deliver(store, aor, b.id, came);
+    }
   }
 
   // ── By the clock ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -294,6 +304,7 @@ export class Texts {
         return { type: 'TextsWait', bindingId, count, found: true };
       }),
     );
+    await this.#toThoseWhoCame(store, aor, 0);
   }
 
   #open(store: TextStore): Promise<void> {
