@@ -58,6 +58,9 @@ function toPolicy(base: Policy, c: PolicyConfig): Policy {
     ...(c.retryVoip === undefined ? {} : { retryVoipAfterMs: c.retryVoip }),
     ...(c.showEnded === undefined ? {} : { showEndedMs: c.showEnded }),
     ...(c.missedCalls === undefined ? {} : { missedCalls: c.missedCalls }),
+    ...(c.textsKept === undefined ? {} : { textsKeptMs: c.textsKept }),
+    ...(c.textsMost === undefined ? {} : { textsMost: c.textsMost }),
+    ...(c.voicemail === undefined ? {} : { voicemail: c.voicemail }),
     ...(c.askToOpen === undefined ? {} : { askToOpen: c.askToOpen }),
     ...(c.declineEverywhere === undefined ? {} : { declineEverywhere: c.declineEverywhere }),
   };

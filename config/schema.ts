@@ -55,6 +55,19 @@ const policy = z.strictObject({
     .boolean()
     .optional()
     .describe('Send the user a notice of the calls that the phone slept through. Default false'),
+  textsKept: duration
+    .optional()
+    .describe('A text for a sleeping phone is given up after this (messages.wake). Default 7d'),
+  textsMost: z
+    .int()
+    .min(1)
+    .max(100)
+    .optional()
+    .describe('Texts that wait for one phone; further ones are handled as without pushwake. Default 100'),
+  voicemail: z
+    .enum(['all', 'urgent', 'none'])
+    .optional()
+    .describe('Send the user a notice of new voice messages, of the urgent ones only, or of none. Default none'),
   declineEverywhere: z
     .boolean()
     .optional()
@@ -97,6 +110,18 @@ export const configSchema = z.strictObject({
         .describe("Put the caller's name and number into call pushes, through Apple's, Google's, … servers"),
     })
     .default({ showCaller: false }),
+  messages: z
+    .strictObject({
+      wake: z
+        .boolean()
+        .default(false)
+        .describe('Keep SIP MESSAGEs for phones that sleep, wake them by push, and deliver when they have registered'),
+      showText: z
+        .boolean()
+        .default(false)
+        .describe("Put the text itself into the push, through Apple's, Google's, … servers"),
+    })
+    .default({ wake: false, showText: false }),
   locale: z
     .string()
     .regex(/^[a-z]{2}(-[A-Z]{2})?$/, 'expected a locale such as en or de')

@@ -54,6 +54,7 @@ export function compose(
     forgetAfterMs: config.forgetAfter,
     ...(devices && { callKey: (callId: string, until: Instant) => callKey(devices.accountSecret, callId, until) }),
     showCaller: config.calls.showCaller,
+    messages: config.messages,
     ...(observer && { observer, counts: true }),
   });
 }

@@ -16,6 +16,7 @@ import type { Metrics } from '../http/metrics/metrics.ts';
 import { operateRoutes } from '../http/operate.ts';
 import { pageRoutes } from '../http/pages/routes.ts';
 import { pushRoutes } from '../http/push-api.ts';
+import { voicemailRoutes } from '../http/voicemail.ts';
 import { WrongTokens } from '../http/wrong-tokens.ts';
 import { readManifest } from '../manifest.ts';
 import type { Logger } from '../ports/adapter.ts';
@@ -50,6 +51,7 @@ export function listenersOf(
       explainRoutes(runtime.operator),
       operateRoutes(runtime.operator),
       pushRoutes(runtime.customPushes),
+      voicemailRoutes(runtime),
       pageRoutes({ site: runtime.status, version, listeners: certificates }),
       openapiRoute,
     ];

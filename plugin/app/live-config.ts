@@ -119,6 +119,7 @@ export class LiveConfig {
         settings: {
           mode: config.mode,
           showCaller: config.calls.showCaller,
+          messages: config.messages,
           forgetAfterMs: config.forgetAfter,
         },
         ...(sameValues(before.push, parts.push) ? {} : { providers: valuesOf(parts.push) }),

@@ -111,6 +111,27 @@ export interface MissedCalls {
   readonly againAt?: Instant;
 }
 
+/** Texts that wait for a device; what they say is not here. */
+export interface WaitingTexts {
+  readonly count: number;
+  /** The last of them came. */
+  readonly at: Instant;
+  readonly pushedAt?: Instant;
+  /** It is not known yet whether the push service took the word of them: then again. */
+  readonly againAt?: Instant;
+}
+
+/** What the user was last sent about the mailbox; never who called. */
+export interface VoicemailState {
+  /** New messages that the policy counts. */
+  readonly count: number;
+  readonly at: Instant;
+  /** The word that is under way. */
+  readonly how?: 'seen' | 'silent';
+  /** It is not known yet whether the push service took it: then again. */
+  readonly againAt?: Instant;
+}
+
 /** One app install of one AOR that can be woken by push. Outlives its contacts on purpose. */
 export interface Binding {
   readonly id: BindingId;
@@ -151,6 +172,10 @@ export interface Binding {
   readonly trouble?: Trouble;
   /** Calls that it slept through since it was last heard of. Absent: none, or its user is not sent word of them. */
   readonly missed?: MissedCalls;
+  /** Texts that wait until it registers. Absent: none. */
+  readonly texts?: WaitingTexts;
+  /** Absent: nothing was heard of its mailbox, or its user is not sent word of it. */
+  readonly voicemail?: VoicemailState;
   /** Due work is put off until then (the PBX could not be asked). */
   readonly notBefore?: Instant;
   /** How often in a row it was put off. */

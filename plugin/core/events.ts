@@ -103,6 +103,35 @@ export type LifecycleEvent =
     }
   /** What became of the word of it. */
   | { readonly type: 'MissedSettled'; readonly bindingId: BindingId; readonly isOver: boolean }
+  /**
+   * Texts wait for this device, `count` in all. `found`: after a start, so that it may be known already. `caller`, `text`: of the last, only
+   * where pushes may say it; not kept here.
+   */
+  | {
+      readonly type: 'TextsWait';
+      readonly bindingId: BindingId;
+      readonly count: number;
+      readonly found: boolean;
+      readonly caller?: { readonly name?: string; readonly number?: string };
+      readonly text?: string;
+    }
+  /** So many are left: the others were delivered, or their time is over. */
+  | { readonly type: 'TextsLeft'; readonly bindingId: BindingId; readonly count: number }
+  /** What became of the push that says that texts wait. */
+  | { readonly type: 'MessageSettled'; readonly bindingId: BindingId; readonly isOver: boolean }
+  /**
+   * What the account's mailbox holds. `why`: `changed` by a message or its owner; `asked`: somebody asked what it holds, nothing needs to have
+   * happened. `caller`: of a new message, only where pushes may say it; not kept.
+   */
+  | {
+      readonly type: 'VoicemailChanged';
+      readonly newMessages: number;
+      readonly urgent: number;
+      readonly why: 'changed' | 'asked';
+      readonly caller?: { readonly name?: string; readonly number?: string };
+    }
+  /** What became of the word of it. */
+  | { readonly type: 'VoicemailSettled'; readonly bindingId: BindingId; readonly isOver: boolean }
   /** A refresh push did not reach its service: that the phone does not answer says nothing. */
   | { readonly type: 'RefreshLost'; readonly bindingId: BindingId }
   | { readonly type: 'DropRequested'; readonly bindingId: BindingId };
@@ -142,6 +171,33 @@ export type Effect =
       readonly caller?: { readonly name?: string; readonly number?: string };
       readonly collapseId: string;
       readonly expiresAt: Instant;
+    }
+  | {
+      readonly type: 'sendMessage';
+      readonly bindingId: BindingId;
+      readonly target: Target;
+      readonly count: number;
+      readonly caller?: { readonly name?: string; readonly number?: string };
+      readonly text?: string;
+      readonly collapseId: string;
+      readonly expiresAt: Instant;
+    }
+  /** `seen`: the user reads it, and a silent push before it asks the app to register and to look at its mailbox. */
+  | {
+      readonly type: 'sendVoicemail';
+      readonly bindingId: BindingId;
+      readonly target: Target;
+      readonly count: number;
+      readonly how: 'seen' | 'silent';
+      readonly caller?: { readonly name?: string; readonly number?: string };
+      readonly collapseId: string;
+      readonly expiresAt: Instant;
+    }
+  /** The device has registered and texts wait for it. `contact` absent: its Contact does not say which device it is. */
+  | {
+      readonly type: 'deliverTexts';
+      readonly bindingId: BindingId;
+      readonly contact?: { readonly pbx: string; readonly uri: string };
     }
   /** Only if the contact, read again right before, still carries one of these tokens (fingerprints). */
   | {

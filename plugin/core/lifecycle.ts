@@ -18,8 +18,10 @@ import { callMissed, missedSettled } from './lifecycle/missed.ts';
 import { contactSeen } from './lifecycle/registered.ts';
 import { answered, reported, withdrawn } from './lifecycle/reported.ts';
 import { noticeSettled, tokenDied, wakeSettled } from './lifecycle/settled.ts';
+import { messageSettled, textsLeft, textsWait } from './lifecycle/texts.ts';
 import { ticked } from './lifecycle/time.ts';
 import { received, refreshLost } from './lifecycle/trouble.ts';
+import { voicemailChanged, voicemailSettled } from './lifecycle/voicemail.ts';
 import type { Instant } from './time.ts';
 
 export type { PolicyFor, Transition };
@@ -69,6 +71,21 @@ export function transition(record: AorRecord, event: LifecycleEvent, now: Instan
       break;
     case 'MissedSettled':
       missedSettled(draft, event);
+      break;
+    case 'TextsWait':
+      textsWait(draft, event);
+      break;
+    case 'TextsLeft':
+      textsLeft(draft, event);
+      break;
+    case 'MessageSettled':
+      messageSettled(draft, event);
+      break;
+    case 'VoicemailChanged':
+      voicemailChanged(draft, event);
+      break;
+    case 'VoicemailSettled':
+      voicemailSettled(draft, event);
       break;
     case 'RefreshLost':
       refreshLost(draft, event);

@@ -51,6 +51,12 @@ export interface Policy {
   readonly askToOpen: boolean;
   /** Send the user a notice of the calls that the phone slept through. */
   readonly missedCalls: boolean;
+  /** A text that nobody fetched is given up after this. */
+  readonly textsKeptMs: DurationMs;
+  /** Texts that wait for a device at once; further ones take the way they take without pushwake. */
+  readonly textsMost: number;
+  /** Which new voice messages the user is sent a notice of. */
+  readonly voicemail: 'all' | 'urgent' | 'none';
   /** A 603 at one device ends the call for all devices of the account. */
   readonly declineEverywhere: boolean;
 }
@@ -79,6 +85,9 @@ export const DEFAULT_POLICY: Policy = {
   showEndedMs: 10 * SECOND,
   askToOpen: true,
   missedCalls: false,
+  textsKeptMs: 7 * DAY,
+  textsMost: 100,
+  voicemail: 'none',
   declineEverywhere: false,
 };
 

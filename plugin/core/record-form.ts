@@ -102,6 +102,8 @@ const binding = fields({
   signs: optional(signs),
   trouble: optional(fields({ cause: one(...Object.keys(TROUBLES)), since: time, askAgainAt: optional(time) })),
   missed: optional(fields({ count, callId: named, at: time, againAt: optional(time) })),
+  texts: optional(fields({ count, at: time, pushedAt: optional(time), againAt: optional(time) })),
+  voicemail: optional(fields({ count, at: time, how: optional(one('seen', 'silent')), againAt: optional(time) })),
   notBefore: optional(time),
   putOff: optional(count),
   ending: optional(

@@ -70,7 +70,12 @@ export function nextRefresh(binding: Binding, policy: Policy): Instant | undefin
 /** The earliest instant at which anything must happen for this binding. Always defined: every binding ends one day. */
 export function bindingDueAt(binding: Binding, policy: Policy): Instant {
   if (binding.ending) return binding.notBefore ?? binding.ending.since;
-  const again = earliest(binding.trouble?.askAgainAt, binding.missed?.againAt);
+  const again = earliest(
+    binding.trouble?.askAgainAt,
+    binding.missed?.againAt,
+    binding.texts?.againAt,
+    binding.voicemail?.againAt,
+  );
   const due =
     earliest(nextRefresh(binding, policy), nextNotice(binding, policy)?.at, again, binding.endsAt) ?? binding.endsAt;
   return binding.notBefore === undefined ? due : latest(due, binding.notBefore);

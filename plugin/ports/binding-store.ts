@@ -5,6 +5,7 @@ import type { AorRecord } from '../core/binding.ts';
 import type { Instant } from '../core/time.ts';
 import { isErrorNamed } from './error-name.ts';
 import type { Peers } from './peers.ts';
+import type { TextStore } from './text-store.ts';
 
 /** The record was changed by somebody else since it was read: load again and decide again. */
 export type PutOutcome =
@@ -51,6 +52,8 @@ export interface BindingStore {
   scan(): AsyncIterable<AorRecord>;
   /** How many AORs are due in the hour buckets to come, for the brake: counts of `dueAt` in [from, to). */
   countDue(from: Instant, to: Instant): Promise<number>;
+  /** Present where the store keeps texts for sleeping phones as well; the same object each time. */
+  texts?(): TextStore;
   /** Present where several nodes share the store: the way to the others. */
   peers?(): Peers;
   /** Finishes what was begun, then closes. Idempotent. */

@@ -3,8 +3,18 @@
 /**
  * `missed`: a call for which phones were pushed ended unanswered. `woken`: a phone registered for a call. `troubled`: a device does
  * not come for calls as it should. `recovered`: it does again.
+ * `text-expired`: a SIP MESSAGE for a sleeping phone that nobody fetched.
  */
-export type EventName = 'bound' | 'renewed' | 'warned' | 'ended' | 'woken' | 'missed' | 'troubled' | 'recovered';
+export type EventName =
+  | 'bound'
+  | 'renewed'
+  | 'warned'
+  | 'ended'
+  | 'woken'
+  | 'missed'
+  | 'troubled'
+  | 'recovered'
+  | 'text-expired';
 
 /** Tokens only as fingerprints; never who calls. */
 export interface OutEvent {

@@ -127,6 +127,30 @@ export type PbxEvent =
       readonly uri?: string;
       readonly at: Instant;
     }
+  /**
+   * A SIP MESSAGE that the PBX's dialplan gives to us. The PBX holds it until `answerText`, or until its own guard lets it go the way it goes
+   * without us. May come more than once, with the same `id`. Everything in it is a stranger's.
+   */
+  | {
+      readonly type: 'textArrived';
+      readonly pbx: string;
+      readonly id: string;
+      readonly aor: Aor;
+      readonly from: string;
+      readonly to: string;
+      readonly contentType: string;
+      readonly body: string;
+    }
+  /** The mailbox of an account. `asked`: somebody asked what it holds, nothing needs to have happened. */
+  | {
+      readonly type: 'voicemailChanged';
+      readonly pbx: string;
+      readonly aor: Aor;
+      readonly newMessages: number;
+      readonly urgent: number;
+      readonly why: 'changed' | 'asked';
+      readonly caller?: Caller;
+    }
   | { readonly type: 'wakeLegArrived'; readonly pbx: string; readonly leg: WakeLeg; readonly startedAt: Instant }
   /** `takenUp`: it waited already when the link came up (we or the link were away); `startedAt` is the PBX's. */
   | {
@@ -163,6 +187,20 @@ export type RingTarget =
 /** `gone`: the leg had ended meanwhile. That is no error: its end was or will be emitted. */
 export type LegOutcome = 'done' | 'gone';
 
+/** A text on its way to a phone, as its sender wrote it. */
+export interface OutgoingText {
+  readonly from: string;
+  readonly to: string;
+  readonly contentType: string;
+  readonly body: string;
+}
+
+/**
+ * `taken`: the phone answered 2xx. `sent`: on its way, and nobody hears of the answer. `refused`: the phone said no, and would again.
+ * `unreached`: no answer, or one that says "not now".
+ */
+export type TextOutcome = 'taken' | 'sent' | 'refused' | 'unreached';
+
 export interface PbxLink {
   /** Name in the configuration. */
   readonly name: string;
@@ -191,6 +229,12 @@ export interface PbxLink {
    * of the push. Resolves when it is under way.
    */
   showEnded?(contact: HeldContact, callId: string, word: ClosingWord): Promise<void>;
+  /** Whether texts are wanted. Called when the link comes up and when that changes. Absent: the dialplan asks for each. */
+  takesTexts?(on: boolean): void;
+  /** What becomes of a text that arrived: `kept`, we have it and the PBX may forget it; `plain`, as without us. An id it does not hold is no error. */
+  answerText?(id: string, answer: 'kept' | 'plain'): Promise<void>;
+  /** Sends a text to this contact. Absent: this PBX cannot. */
+  sendText?(contact: HeldContact, text: OutgoingText): Promise<TextOutcome>;
   /** Removes a contact. One that is not there any more is success. Rejects with `LinkError`. */
   removeContact(contact: Pick<HeldContact, 'aor' | 'uri'>): Promise<'gone'>;
   /** While a call waits: look closely at this AOR's contacts, report each REGISTER as `watch`. */

@@ -31,8 +31,9 @@ import type { Delivery } from './push/delivery.ts';
 import { Census } from './status/census.ts';
 import { LiveStatus } from './status/running-status.ts';
 import { TimedStore } from './status/timed-store.ts';
+import { Texts } from './texts/texts.ts';
 import { Events } from './webhooks/queue.ts';
-import { type Telling, tellingOfReport, tellingsOfCall } from './webhooks/words.ts';
+import { type Telling, tellingOfExpiredText, tellingOfReport, tellingsOfCall } from './webhooks/words.ts';
 
 export interface RuntimeOptions {
   readonly mode: Mode;
@@ -61,6 +62,8 @@ export interface RuntimeOptions {
   readonly callKey?: (callId: string, until: Instant) => string;
   /** Whether the pushes of a call say who calls. Default false. */
   readonly showCaller?: boolean;
+  /** Texts for sleeping phones: whether they are kept, and whether pushes say what they say. Default: neither. */
+  readonly messages?: { readonly wake: boolean; readonly showText: boolean };
   /** Off for a clock that runs faster than the machine's. */
   readonly brake?: boolean;
   /** Whether the store is counted in the background, for pages and metrics. Default false. */
@@ -71,6 +74,7 @@ export interface RuntimeOptions {
 export interface RuntimeSettings {
   readonly mode: Mode;
   readonly showCaller: boolean;
+  readonly messages: { readonly wake: boolean; readonly showText: boolean };
   readonly forgetAfterMs: DurationMs;
 }
 
@@ -128,7 +132,21 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
   });
   const notBound = new NotBound(clock, log);
   const asks = new AskBudget({ clock: wire, log, liveOf: (app) => census.last?.byApp.get(app) ?? 0 });
+  const texts: Texts = new Texts({
+    clock,
+    log,
+    store: store.texts?.(),
+    settings: () => ({ ...hooks.settings(), ...hooks.settings().messages }),
+    link: (name) => links.get(name),
+    pbxsOf: (aor) => links.own.filter((link) => links.owns(link, aor)),
+    read: (aor) => records.read(aor),
+    apply: (aor, ...facts) => intake.apply(aor, ...facts),
+    policyFor,
+    onExpired: (text) => emit(text.aor, tellingOfExpiredText(text, clock.now())),
+  });
   const effects = new EffectRunner({
+    clock: wire,
+    deliverTexts: (...what) => texts.deliver(...what),
     get mode() {
       return mode();
     },
@@ -252,6 +270,7 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
     resync,
     status,
     store,
+    texts,
     ticker,
     toWakes,
     traces,

@@ -24,7 +24,7 @@ export type RegistrationEvent = Extract<PbxEvent, { type: 'contactSeen' | 'conta
 export interface AnsweredPush {
   readonly bindingId: BindingId;
   readonly target: Target;
-  readonly of: 'call' | 'cancel' | 'refresh' | 'missed' | 'custom' | NoticeId;
+  readonly of: 'call' | 'cancel' | 'refresh' | 'missed' | 'message' | 'voicemail' | 'custom' | NoticeId;
 }
 
 /** A push that its app confirmed. */
@@ -129,6 +129,10 @@ export class Intake {
       const isOver = ['sent', 'lost'].includes(noticeOutcome(outcome, isDead));
       facts.push({ type: 'MissedSettled', bindingId, isOver });
     }
+    if (of === 'message' || of === 'voicemail') {
+      const isOver = ['sent', 'lost'].includes(noticeOutcome(outcome, isDead));
+      facts.push({ type: of === 'message' ? 'MessageSettled' : 'VoicemailSettled', bindingId, isOver });
+    }
     if (of === 'refresh' && outcome.kind !== 'accepted') facts.push({ type: 'RefreshLost', bindingId });
     if (facts.length > 0) await this.apply(aor, ...facts);
   }
@@ -167,6 +171,14 @@ export class Intake {
       aor,
       ...devices.map((bindingId) => ({ type: 'CallMissed', bindingId, callId, ...shown }) as const),
     );
+  }
+
+  /** What a mailbox holds. `showCaller`: whether pushes may say who left the message. Never rejects. */
+  async fromMailbox(event: Extract<PbxEvent, { type: 'voicemailChanged' }>, showCaller: boolean): Promise<void> {
+    const { aor, newMessages, urgent, why, caller } = event;
+    const { name, number } = (showCaller ? caller : undefined) ?? {};
+    const shown = name || number ? { caller: { ...(name && { name }), ...(number && { number }) } } : {};
+    await this.apply(aor, { type: 'VoicemailChanged', newMessages, urgent, why, ...shown });
   }
 
   /** Facts that come from ourselves (an operator's wish, a contact we removed) and reports that were checked. Never rejects. */

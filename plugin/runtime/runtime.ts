@@ -49,6 +49,7 @@ export class Runtime {
     this.#settings = {
       mode: options.mode,
       showCaller: options.showCaller ?? false,
+      messages: options.messages ?? { wake: false, showText: false },
       forgetAfterMs: options.forgetAfterMs,
     };
     this.#p = composeParts(options, {
@@ -80,10 +81,11 @@ export class Runtime {
 
   /** Resolves when calls can be woken, or would be if their PBX were up. Rejects when the store cannot be opened. */
   async start(): Promise<void> {
-    const { store, remote, links, ticker, resync, census } = this.#p;
+    const { store, remote, links, texts, ticker, resync, census } = this.#p;
     await store.open();
     await remote?.start();
     await Promise.all(links.own.map((link) => this.#startLink(link)));
+    texts.start();
     ticker.start();
     resync.start(links.own);
     if (this.#o.counts) census.start();
@@ -91,7 +93,8 @@ export class Runtime {
   }
 
   async stop(): Promise<void> {
-    const { remote, links, afterCalls, wakes, census, ticker, resync, effects, records, events, store } = this.#p;
+    const { remote, links, afterCalls, wakes, census, texts, ticker, resync, effects, records, events, store } =
+      this.#p;
     this.#started = false;
     await remote?.stop();
     await Promise.all(links.own.map((link) => link.stop()));
@@ -100,6 +103,7 @@ export class Runtime {
     await census.stop();
     await ticker.stop();
     await resync.stop();
+    await texts.stop();
     await effects.idle();
     await records.stop();
     await events.stop();
@@ -112,9 +116,10 @@ export class Runtime {
    * as after a lost connection.
    */
   async change(to: RuntimeChange): Promise<void> {
-    const { reachable, events, links, wakes, resync } = this.#p;
+    const { reachable, events, links, texts, wakes, resync } = this.#p;
     const wakesUp = this.#settings.mode === 'observe' && to.settings.mode !== 'observe';
     this.#settings = to.settings;
+    texts.changed();
     reachable.forgetAll();
     if (to.providers) this.#o.delivery.replace(to.providers);
     if (to.sinks) void events.replace(to.sinks);
@@ -126,20 +131,32 @@ export class Runtime {
     if (gone.length > 0 || to.linksNew.length > 0) resync.start(links.own);
     await Promise.all(to.linksNew.map((link) => this.#startLink(link)));
     for (const link of links.own) link.modeChanged?.();
+    for (const link of links.own) link.takesTexts?.(this.#takesTexts);
     // In `observe` a PBX is not informed which accounts can be reached: it is now.
     if (wakesUp) for (const link of links.own) if (link.up) void resync.run(link, 'connect');
   }
 
   /** Resolves when everything begun so far is done: records, effects, what their outcomes caused. */
   async idle(): Promise<void> {
-    const { afterCalls, ticker, resync, effects, records } = this.#p;
+    const { afterCalls, texts, ticker, resync, effects, records } = this.#p;
     afterCalls.flush();
     do {
       await ticker.idle();
       await resync.idle();
+      await texts.idle();
       await effects.idle();
       await records.idle();
     } while (effects.busy || records.busy);
+  }
+
+  /** A voicemail system says what a mailbox holds. Never rejects. */
+  async mailboxHolds(aor: Aor, newMessages: number, urgent: number): Promise<void> {
+    const event = { type: 'voicemailChanged' as const, pbx: '', aor, newMessages, urgent, why: 'changed' as const };
+    await this.#p.intake.fromMailbox(event, this.#settings.showCaller);
+  }
+
+  get #takesTexts(): boolean {
+    return this.#settings.mode === 'full' && this.#settings.messages.wake;
   }
 
   #startLink(link: PbxLink): Promise<void> {
@@ -149,6 +166,7 @@ export class Runtime {
   #onPbxEvent(event: PbxEvent): void {
     // Calls first: they never wait for a record to be written.
     this.#p.toWakes(event);
+    if (event.type === 'textArrived') return this.#p.texts.arrived(event);
     this.#p.remote?.onOwnEvent(event);
     this.#p.afterCalls.take(event);
   }
@@ -160,6 +178,7 @@ export class Runtime {
         links.wentUp(event.pbx);
         reachable.forgetAll();
         const link = links.get(event.pbx);
+        link?.takesTexts?.(this.#takesTexts);
         if (link) await resync.run(link, 'connect');
         return;
       }
@@ -167,12 +186,15 @@ export class Runtime {
         return links.wentDown(event.pbx, this.#o.clock.now(), event.reason);
       case 'contactSeen': {
         const { contact, how, at, wire } = event;
+        if (isRegister(how)) this.#p.texts.registered(contact);
         if (isRegister(how)) void reports.registered(contact.aor, wire?.contact ?? contact.uri, at);
         return intake.fromPbx(event);
       }
       case 'contactRemoved':
       case 'unregistered':
         return intake.fromPbx(event);
+      case 'voicemailChanged':
+        return intake.fromMailbox(event, this.#settings.showCaller);
       case 'notBound':
         return notBound.elsewhere(event);
       default:

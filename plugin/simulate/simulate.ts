@@ -178,6 +178,17 @@ class World {
         });
       case 'sendMissed':
         return this.#say('pushwake', `notice to the user: missed calls: ${effect.count}`);
+      case 'sendMessage':
+        return this.#say('pushwake', `notice to the user: new messages: ${effect.count}`);
+      case 'sendVoicemail':
+        return this.#say(
+          'pushwake',
+          effect.how === 'seen'
+            ? `notice to the user: new voice messages: ${effect.count}`
+            : 'silent push: voice messages heard',
+        );
+      case 'deliverTexts':
+        return this.#say('pushwake', 'texts delivered');
       case 'removeContact':
         this.#say(
           'pushwake',

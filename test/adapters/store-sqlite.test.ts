@@ -28,6 +28,7 @@ import { type BindingStore, StoreError } from '../../plugin/ports/binding-store.
 import type { CheckDeps, Finding } from '../../plugin/ports/finding.ts';
 import { bindingStoreContract } from '../contract/binding-store.contract.ts';
 import { aorNo, recordOf } from '../contract/binding-store.records.ts';
+import { textStoreContract } from '../contract/text-store.contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 const CHILD = fileURLToPath(new URL('./store-sqlite-child.ts', import.meta.url));
@@ -77,6 +78,7 @@ afterEach(async () => {
 });
 
 bindingStoreContract('sqlite', async () => ({ instance: () => storeAt(), cleanup: async () => {} }));
+textStoreContract('sqlite', async () => ({ instance: () => storeAt(), cleanup: async () => {} }));
 
 describe('the sqlite store', () => {
   it('has a path by default and knows no other option', () => {

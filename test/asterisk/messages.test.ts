@@ -2,9 +2,11 @@
  * A SIP MESSAGE gets what it would get without pushwake: in every mode, while pushwake runs, after it was stopped or killed, and on an
  * Asterisk that an earlier version had subscribed to. Each time registrations are still heard at once.
  */
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
-import { Scene } from '../support/scene.ts';
+import { Mobile } from '../support/mobile.ts';
+import { Scene, shipped } from '../support/scene.ts';
 import type { SipPhone } from '../support/sip-phone/index.ts';
 
 /** Whom the text is for, and what Asterisk says to it by itself. */
@@ -128,5 +130,117 @@ describe('a text gets the same answer', () => {
     expect(await answers()).toEqual(WITHOUT);
     const log = scene.pushwake.log.map((l) => l.msg);
     expect(log).not.toContain('texts that nobody takes are not refused');
+  });
+});
+
+/** As an administrator writes it: one line of ours before what he had. */
+const WITH_TEXTS = `[internal]
+exten => _1XXX,1,Dial(Local/\${EXTEN}@pushwake/n,30)
+
+[messages]
+exten => _1XXX,1,Gosub(pushwake-text,s,1(\${EXTEN}))
+ same => n,MessageSend(pjsip:\${EXTEN},\${MESSAGE(from)})
+
+#include "pushwake-messages.conf"
+`;
+const WAKE = 'messages: { wake: true }\n';
+
+describe('texts that wake, with HEP', () => {
+  let site: Scene;
+  let from: SipPhone;
+  let mobile: Mobile;
+  beforeAll(async () => {
+    site = await Scene.start({
+      name: 'texts',
+      hep: true,
+      withoutPushwake: true,
+      extensions: WITH_TEXTS,
+      extra: { 'pushwake-messages.conf': readFileSync(shipped('pushwake-messages.conf'), 'utf8') },
+      users: ['1001', '1002', '2000'].map((id) => ({ id, endpointLines: ['message_context=messages'] })),
+    });
+    site.pushwake.configure(site.yaml({ more: WAKE }));
+    await site.startPushwake();
+    from = await site.phone('2000');
+    await from.register();
+    mobile = await Mobile.asleep(site, '1001');
+  });
+  afterAll(() => site?.close());
+
+  const received = (phone: SipPhone) =>
+    phone.log
+      .find(/^MESSAGE /)
+      .filter((e) => e.direction === 'received')
+      .map((e) => e.text.split('\r\n\r\n')[1] ?? '');
+  const gets = (phone: SipPhone, count: number) =>
+    phone.waitFor(() => received(phone).length >= count && received(phone), 10_000, `${count} texts`);
+  const comesBack = async () => {
+    if (!mobile.phone.isOpen) await mobile.phone.wake();
+    await mobile.bind();
+  };
+  const messagePushes = () =>
+    site.apns.pushes.filter((p) => p.token === mobile.identity.other && p.json.includes('"type":"message"'));
+  const kept = async (body: string) => {
+    const at = site.pushwake.log.length;
+    expect(await from.text('1001', body)).toBe(202);
+    await site.waitForLog('text kept', at);
+  };
+
+  it('a sleeping phone is pushed, and gets them once, in order, as they were sent', async () => {
+    const first = 'Hello, "you"; ${EXTEN} 100 % | žluť 🙂\r\nsecond line';
+    await kept(first);
+    await kept('ananas');
+    await expect.poll(messagePushes, { timeout: 10_000 }).toHaveLength(1);
+    await comesBack();
+    expect(await gets(mobile.phone, 2)).toEqual([first, 'ananas']);
+    const [message] = mobile.phone.log.find(/^MESSAGE /);
+    expect(message?.text).toMatch(/\r\nFrom: <sip:2000@127\.0\.0\.1>/);
+    expect(message?.text).toMatch(/\r\nContent-Type: text\/plain\r\n/);
+    // It is awake: at once, and without a push.
+    await kept('papaya');
+    expect(await gets(mobile.phone, 3)).toEqual([first, 'ananas', 'papaya']);
+    expect(messagePushes()).toHaveLength(1);
+  });
+
+  it('what they say is in no log of Asterisk, nor of pushwake', async () => {
+    const logs = site.asterisk.logText() + site.pushwake.log.map((l) => JSON.stringify(l)).join('\n');
+    expect(logs).toContain('pushwake-text');
+    expect(logs).not.toMatch(/ananas|papaya|Hello/);
+  });
+
+  it('killed and started again, Asterisk too: none is lost, none comes twice', async () => {
+    await mobile.phone.sleep();
+    await kept('fourth');
+    await site.pushwake.stop('SIGKILL');
+    await site.asterisk.restart();
+    await site.startPushwake();
+    await comesBack();
+    await from.register();
+    expect((await gets(mobile.phone, 4)).slice(3)).toEqual(['fourth']);
+    await kept('fifth');
+    expect((await gets(mobile.phone, 5)).slice(4)).toEqual(['fifth']);
+  });
+
+  it('a text that Asterisk cannot carry, and one for an account without a phone of ours, go the plain way', async () => {
+    const desk = await site.phone('1002');
+    await desk.register();
+    expect(await from.text('1002', 'for the desk')).toBe(202);
+    expect(await gets(desk, 1)).toEqual(['for the desk']);
+    expect(await from.text('1001', 'x'.repeat(5_000))).toBe(202);
+    expect((await gets(mobile.phone, 6)).slice(5)).toEqual(['']);
+    expect(await from.text('5555', 'nobody')).toBe(404);
+  });
+
+  it('stopped, frozen: the plain way', async () => {
+    const { length } = received(mobile.phone);
+    site.pushwake.freeze();
+    expect(await from.text('1001', 'while it is frozen')).toBe(202);
+    // The guard of 1.5 s; the next texts do not wait.
+    expect((await gets(mobile.phone, length + 1)).at(-1)).toBe('while it is frozen');
+    expect(await from.text('1001', 'not asked again')).toBe(202);
+    expect((await gets(mobile.phone, length + 2)).at(-1)).toBe('not asked again');
+    site.pushwake.thaw();
+    await site.pushwake.stop();
+    expect(await from.text('1001', 'stopped')).toBe(202);
+    expect((await gets(mobile.phone, length + 3)).at(-1)).toBe('stopped');
   });
 });

@@ -4,6 +4,7 @@ import { create, optionsSchema } from '../../adapters/store/redis/index.ts';
 import { MINUTE, plus } from '../../plugin/core/time.ts';
 import { bindingStoreContract } from '../contract/binding-store.contract.ts';
 import { aorNo, NOW, recordOf } from '../contract/binding-store.records.ts';
+import { textStoreContract } from '../contract/text-store.contract.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
 import { RedisServer, startCluster } from '../support/redis/instance.ts';
 
@@ -19,6 +20,11 @@ describe('one redis', () => {
     return server;
   };
   afterAll(async () => (await server)?.stop());
+
+  textStoreContract('one redis', async () => {
+    const options = optionsSchema.parse({ url: (await started()).url, prefix: nextPrefix() });
+    return { instance: () => create(options, deps()), cleanup: async () => {} };
+  });
 
   bindingStoreContract(
     'one redis',

@@ -174,6 +174,8 @@ describe('what is pushed', () => {
     const provider = new ScriptedPushProvider('apns');
     const facts: unknown[] = [];
     const runner = new EffectRunner({
+      clock: new FakeClock(),
+      deliverTexts: async () => undefined,
       mode: 'full',
       log,
       delivery: createDelivery({ providers: [provider], clock, log, random: () => 0.5 }),

@@ -81,6 +81,14 @@ export function inWords(effect: Effect, now: Instant): string {
           : `notice *expires soon*, ${ago(between(now, effect.endsAt))} before the end`;
     case 'sendMissed':
       return `notice *missed calls: ${effect.count}*`;
+    case 'sendMessage':
+      return `notice *new messages: ${effect.count}*`;
+    case 'sendVoicemail':
+      return effect.how === 'seen'
+        ? `notice *new voice messages: ${effect.count}*`
+        : 'silent push: voice messages heard';
+    case 'deliverTexts':
+      return 'texts delivered';
     case 'removeContact':
       return effect.why === 'ended'
         ? 'contact removed from the PBX'

@@ -6,9 +6,11 @@ import {
   type AskAnswer,
   type HeldContact,
   LinkError,
+  type OutgoingText,
   type PbxEvent,
   type PbxLink,
   type RingTarget,
+  type TextOutcome,
 } from '../../plugin/ports/pbx-link.ts';
 
 export interface FakePbxOptions {
@@ -40,6 +42,9 @@ export class FakePbx implements PbxLink {
   /** Everything it was asked to do, in order. */
   readonly orders: { order: string; [what: string]: unknown }[] = [];
   asks = 0;
+  /** What becomes of a text that it sends to a phone. */
+  phoneAnswers: (contact: HeldContact, text: OutgoingText) => Promise<TextOutcome> = async () => 'taken';
+  onTextAnswered: (id: string, answer: 'kept' | 'plain') => void = () => undefined;
 
   constructor(options: FakePbxOptions) {
     this.#o = options;
@@ -153,6 +158,18 @@ export class FakePbx implements PbxLink {
   watch(aor: Aor, on: boolean): void {
     if (on) this.watched.add(aor);
     else this.watched.delete(aor);
+  }
+
+  async answerText(id: string, answer: 'kept' | 'plain'): Promise<void> {
+    this.orders.push({ order: 'answerText', id, answer });
+    await this.#latency();
+    this.onTextAnswered(id, answer);
+  }
+
+  async sendText(contact: HeldContact, text: OutgoingText): Promise<TextOutcome> {
+    const outcome = await this.phoneAnswers(contact, text);
+    this.orders.push({ order: 'sendText', uri: contact.uri, body: text.body, from: text.from, outcome });
+    return outcome;
   }
 
   async setReachable(aor: Aor, reachable: boolean): Promise<void> {

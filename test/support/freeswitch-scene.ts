@@ -124,6 +124,8 @@ export interface FreeswitchSceneOptions {
   readonly scripts?: string;
   /** What pushwake.yaml names. Default: `REALM`. */
   readonly realm?: string;
+  /** Extensions of the chatplan. */
+  readonly chatplan?: string;
   /** YAML lines under `policy:`. */
   readonly policy?: string;
   readonly withoutPushwake?: boolean;
@@ -165,6 +167,7 @@ export class FreeswitchScene extends PbxScene {
         ...(options.accounts ? { accounts: options.accounts } : {}),
         ...(options.modules ? { modules: options.modules } : {}),
         ...(options.moduleOrder ? { moduleOrder: options.moduleOrder } : {}),
+        ...(options.chatplan ? { chatplan: options.chatplan } : {}),
         ...(options.configurations ? { configurations: options.configurations } : {}),
         ...(options.scripts ? { scripts: options.scripts } : {}),
       }),

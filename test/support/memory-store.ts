@@ -3,6 +3,7 @@ import type { Aor } from '../../plugin/core/aor.ts';
 import { type AorRecord, decodeRecord, encodeRecord } from '../../plugin/core/binding.ts';
 import type { Instant } from '../../plugin/core/time.ts';
 import { type BindingStore, type PutOutcome, StoreError } from '../../plugin/ports/binding-store.ts';
+import { MemoryTexts } from './memory-texts.ts';
 
 export class MemoryStore implements BindingStore {
   readonly name = 'memory';
@@ -18,6 +19,12 @@ export class MemoryStore implements BindingStore {
   /** Called before each put: the place for somebody else's write. */
   beforePut: ((record: AorRecord) => void) | undefined;
   puts = 0;
+
+  readonly kept = new MemoryTexts();
+
+  texts(): MemoryTexts {
+    return this.kept;
+  }
 
   async open(): Promise<void> {}
   async openForReading(): Promise<void> {}

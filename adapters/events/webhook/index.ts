@@ -9,7 +9,7 @@ export { checkWebhook as check } from '../../shared/webhook-check.ts';
 export { optionsSchema } from './options.ts';
 
 /** Every start of every app renews, so `renewed` is sent only where the configuration asks for it. */
-const UNLESS_NAMED = ['bound', 'warned', 'ended', 'woken', 'missed', 'troubled', 'recovered'];
+const UNLESS_NAMED = ['bound', 'warned', 'ended', 'woken', 'missed', 'troubled', 'recovered', 'text-expired'];
 
 export function create(input: unknown, { clock, name }: AdapterDeps): EventSink {
   const options = optionsSchema.parse(input);

@@ -2,7 +2,17 @@
 import { z } from 'zod';
 import { secretSchema, urlSchema } from '../../shared/signature.ts';
 
-const names = ['bound', 'renewed', 'warned', 'ended', 'woken', 'missed', 'troubled', 'recovered'] as const;
+const names = [
+  'bound',
+  'renewed',
+  'warned',
+  'ended',
+  'woken',
+  'missed',
+  'troubled',
+  'recovered',
+  'text-expired',
+] as const;
 
 export const optionsSchema = z.strictObject({
   url: urlSchema.describe('Gets each event as a POST.'),

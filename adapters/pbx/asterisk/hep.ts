@@ -9,6 +9,7 @@ import { type DurationMs, MINUTE, SECOND } from '../../../plugin/core/time.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
 import { mayConcernUs, parseHep, passwordMatches } from './hep-datagram.ts';
 import { isRefusal, RegisterPairs, type WireRefusal, type WireRegister } from './hep-register.ts';
+import { TextProofs } from './hep-texts.ts';
 
 export interface HepOptions {
   /** `host:port`, `[v6]:port`. */
@@ -41,6 +42,7 @@ export class HepSensor {
     forwarded: 0,
     forwardErrors: 0,
   };
+  readonly texts: TextProofs;
   readonly #options: HepOptions;
   readonly #deps: AdapterDeps;
   readonly #report: (read: WireRegister | WireRefusal) => void;
@@ -56,6 +58,7 @@ export class HepSensor {
     this.#deps = deps;
     this.#report = report;
     this.#pairs = new RegisterPairs(deps.clock);
+    this.texts = new TextProofs(deps.clock);
   }
 
   /** Where it listens; undefined while it cannot. */
@@ -90,7 +93,7 @@ export class HepSensor {
       this.counters.unreadable++;
       return;
     }
-    if (!mayConcernUs(datagram.payload)) return;
+    if (!mayConcernUs(datagram.payload) && this.texts.isIdle) return;
     const { password } = this.#options;
     if (password !== undefined && !passwordMatches(password, datagram.password)) {
       // Logged once: with a wrong line in hep.conf it would be logged 500 times a second.
@@ -98,6 +101,7 @@ export class HepSensor {
         this.#deps.log.warn({ pbx: this.#deps.name }, 'hep datagram with a wrong capture_password dropped');
       return;
     }
+    this.texts.take(datagram.payload);
     const read = this.#pairs.take(datagram);
     if (!read) return;
     if (!isRefusal(read)) this.counters.registers++;

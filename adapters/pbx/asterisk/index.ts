@@ -11,15 +11,18 @@ import {
   type HeldContact,
   type LegOutcome,
   LinkError,
+  type OutgoingText,
   type PbxEvent,
   type PbxLink,
   type RingTarget,
+  type TextOutcome,
 } from '../../../plugin/ports/pbx-link.ts';
 import { SupervisedWorker } from '../supervised-worker.ts';
 import { Calls } from './calls.ts';
 import { CALM_DEADLINE } from './deadlines.ts';
 import type { AsteriskOptions } from './options.ts';
 import { aorIdOf, Registrations } from './registrations.ts';
+import { Texts } from './texts.ts';
 import { type AriFact, translate } from './translate.ts';
 
 export { check } from './check.ts';
@@ -36,6 +39,7 @@ class AsteriskLink implements PbxLink {
   readonly #worker: SupervisedWorker;
   readonly #registrations: Registrations;
   readonly #calls: Calls;
+  readonly #texts: Texts;
   #emit: (event: PbxEvent) => void = () => undefined;
   #stopped = false;
 
@@ -62,6 +66,7 @@ class AsteriskLink implements PbxLink {
       say: (event: PbxEvent) => this.#say(event),
     };
     this.#calls = new Calls({ ...io, options });
+    this.#texts = new Texts({ ...io, realm: options.realm, proofs: () => this.#registrations.textProofs });
     this.#registrations = new Registrations({ ...io, realm: options.realm, hep: options.hep });
   }
 
@@ -116,6 +121,10 @@ class AsteriskLink implements PbxLink {
         return this.#registrations.shown(fact);
       case 'contactRemoved':
         return this.#registrations.removed(fact);
+      case 'text':
+        return void this.#texts.arrived(fact.channelId, fact.key, fact.value).catch((error: unknown) => {
+          this.#deps.log.warn({ pbx: this.name, reason: String(error) }, 'text left to the dialplan');
+        });
       default:
         return this.#calls.seen(fact, false);
     }
@@ -159,6 +168,16 @@ class AsteriskLink implements PbxLink {
 
   showEnded(contact: HeldContact, callId: string, word: ClosingWord): Promise<void> {
     return this.#calls.showEnded(contact, callId, word);
+  }
+
+  // ── Texts ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  answerText(id: string, answer: 'kept' | 'plain'): Promise<void> {
+    return this.#texts.answer(id, answer);
+  }
+
+  sendText(contact: HeldContact, text: OutgoingText): Promise<TextOutcome> {
+    return this.#texts.send(contact, text);
   }
 
   async setReachable(aor: Aor, reachable: boolean): Promise<void> {

@@ -192,6 +192,9 @@ const operations: Record<string, (args: never) => Promise<unknown>> = {
     const path = `applications/${part(options.app)}/subscription`;
     return (await ask({ method: 'POST', path, query }, [422])).ok ? 'done' : 'gone';
   },
+  async sendText({ variables, ...query }: { to: string; from: string; body: string; variables: object }) {
+    await ask({ method: 'PUT', path: 'endpoints/sendMessage', query, body: { variables } });
+  },
   async waitingChannels() {
     const { body } = await ask({ method: 'GET', path: 'channels' });
     return (body as AriChannel[]).map(channelFields);

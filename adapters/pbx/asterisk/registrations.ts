@@ -13,6 +13,7 @@ import { contactObjectId } from './dial.ts';
 import { Hearing } from './hearing.ts';
 import { HepSensor } from './hep.ts';
 import { isRefusal, type WireRefusal, type WireRegister } from './hep-register.ts';
+import type { TextProofs } from './hep-texts.ts';
 import type { AsteriskOptions } from './options.ts';
 import { type Removal, Removals } from './removals.ts';
 import type { AriFact } from './translate.ts';
@@ -183,6 +184,11 @@ export class Registrations {
 
   #removed({ aor, uri, at }: Removal): void {
     this.#o.say({ type: 'contactRemoved', pbx: this.#o.pbx, aor, uri, at });
+  }
+
+  /** What phones answer to texts; undefined where HEP is not on, or cannot listen. */
+  get textProofs(): TextProofs | undefined {
+    return this.#hep?.address && this.#hep.texts;
   }
 
   async ask(aor: Aor): Promise<AskAnswer> {

@@ -6,7 +6,15 @@ import { LONGEST_CALLER, shortened } from '../../../plugin/core/detached.ts';
 import { parseRef } from '../../../plugin/core/wake.ts';
 
 /** The content of an ARI event, before the AOR is mapped to a realm and the contact is parsed. */
-export type AriFact = ContactFact | CallFact;
+export type AriFact = ContactFact | CallFact | TextFact;
+
+/** A text waits in Stasis; `value`: what the dialplan wrote of it. */
+export interface TextFact {
+  readonly fact: 'text';
+  readonly channelId: string;
+  readonly key: string;
+  readonly value: string;
+}
 
 /** A fact about a contact, for `registrations.ts`. */
 export type ContactFact =
@@ -87,7 +95,8 @@ export function translate(event: unknown): AriFact | undefined {
       return contact(object(e.contact_info), epoch(e.timestamp), strings(e.contact));
     case 'StasisStart':
       return Array.isArray(e.args) && channelId
-        ? leg(e.args.map(String), channel, channelId, epoch(e.timestamp))
+        ? (textFact(e.args.map(String), channel, channelId) ??
+            leg(e.args.map(String), channel, channelId, epoch(e.timestamp)))
         : undefined;
     case 'StasisEnd':
       return channelId ? { fact: 'leftStasis', channelId } : undefined;
@@ -140,6 +149,12 @@ function contact(info: Json, atEpochMs: number, read: Record<string, string> | u
     default:
       return undefined;
   }
+}
+
+/** Of the dialplan of texts. */
+function textFact([kind, key]: readonly string[], channel: Json, channelId: string): TextFact | undefined {
+  const value = text(object(channel.caller).name) ?? '';
+  return kind === 'text' && key !== undefined ? { fact: 'text', channelId, key, value } : undefined;
 }
 
 /** Our legs by the arguments the shipped dialplan gives Stasis. */

@@ -100,6 +100,16 @@ export class EslConnection {
     });
   }
 
+  /** Raises an event with a body; answers its Reply-Text. A line break in a header would begin another one. */
+  event(name: string, headers: Record<string, string>, body: string): Promise<string> {
+    const safe = Object.fromEntries(Object.entries(headers).map(([k, v]) => [k, v.replace(/[\r\n]+/g, ' ')]));
+    const length = String(Buffer.byteLength(body));
+    const answer = this.command(`sendevent ${name}`, { ...safe, 'Content-Length': length });
+    // modesl writes the headers at once, and knows no body.
+    this.#esl.socket?.write(body);
+    return answer;
+  }
+
   /** Answers the body. Answers come in the order of the commands. */
   api(command: string): Promise<string> {
     return new Promise((resolve) => {

@@ -3,6 +3,12 @@ import type { Choice } from '../../../plugin/core/binding.ts';
 import type { Caller, Said } from './calls/dial.ts';
 import type { Exports } from './calls/exports.ts';
 
+/** Who left a voice message. */
+export interface LeftBy {
+  readonly name?: string;
+  readonly number?: string;
+}
+
 export type FsFact =
   | {
       readonly fact: 'registered';
@@ -90,9 +96,26 @@ export type FsFact =
   | { readonly fact: 'callerEnded'; readonly caller: string; readonly cause: string }
   /** A phone that came too late has heard of the call, or has gone. */
   | { readonly fact: 'lateHeard' | 'lateEnded'; readonly uuid: string }
+  /** The chatplan took a text for us. */
+  | { readonly fact: 'text'; readonly id: string; readonly value: string }
+  /** What a phone answered to a text that we sent; 0: nothing. */
+  | { readonly fact: 'textReport'; readonly mark: string; readonly status: number }
+  | {
+      readonly fact: 'mailbox';
+      readonly user: string;
+      readonly newMessages: number;
+      readonly urgent: number;
+      readonly why: 'changed' | 'asked';
+    }
+  /** Somebody left a voice message. */
+  | { readonly fact: 'messageLeft'; readonly user: string; readonly caller: LeftBy }
   /** A background command failed; `job` is the channel it was to make. */
   | { readonly fact: 'jobFailed'; readonly job: string; readonly reason: string };
 
 export type CallFact = Extract<FsFact, { fact: 'call' | 'seen' }>;
 /** What happened to a channel, or to a background command that was to make one. */
-export type ChannelFact = Exclude<FsFact, CallFact | { fact: 'registered' | 'unregistered' | 'expired' | 'refused' }>;
+export type ChannelFact = Exclude<
+  FsFact,
+  | CallFact
+  | { fact: 'registered' | 'unregistered' | 'expired' | 'refused' | 'text' | 'textReport' | 'mailbox' | 'messageLeft' }
+>;

@@ -11,9 +11,11 @@ import {
   type HeldContact,
   type LegOutcome,
   LinkError,
+  type OutgoingText,
   type PbxEvent,
   type PbxLink,
   type RingTarget,
+  type TextOutcome,
 } from '../../../plugin/ports/pbx-link.ts';
 import { SupervisedWorker } from '../supervised-worker.ts';
 import { Calls } from './calls/calls.ts';
@@ -22,8 +24,10 @@ import { CALL_DEADLINE, CALM_DEADLINE, LIST_DEADLINE } from './deadlines.ts';
 import type { FsFact } from './facts.ts';
 import { Instants } from './instants.ts';
 import type { Ask, LinkData } from './link.ts';
+import { Mailboxes } from './mailboxes.ts';
 import type { FreeswitchOptions } from './options.ts';
 import { Contacts } from './registrations/link.ts';
+import { Texts } from './texts.ts';
 import { type EventHeaders, translate } from './translate.ts';
 
 export { check } from './check.ts';
@@ -41,9 +45,13 @@ class FreeswitchLink implements PbxLink {
   readonly #contacts: Contacts;
   readonly #dial: ContactDial;
   readonly #calls: Calls;
+  readonly #texts: Texts;
+  readonly #mailboxes: Mailboxes;
   #emit: (event: PbxEvent) => void = () => undefined;
   #stopped = false;
   #wasUp = false;
+  #textsWanted = false;
+  #textsToldOnce = false;
 
   constructor(options: FreeswitchOptions, deps: AdapterDeps) {
     const { clock, log } = deps;
@@ -82,6 +90,8 @@ class FreeswitchLink implements PbxLink {
     const observing = () => this.#observing;
     this.#contacts = new Contacts({ pbx, options, observing, clock, log, ask, say });
     this.#dial = new ContactDial({ pbx, options, contacts: this.#contacts, ask, log });
+    this.#texts = new Texts({ pbx, clock, ask, say, dialOf: (contact) => this.#dial.of(contact) });
+    this.#mailboxes = new Mailboxes({ pbx, realm: options.realm, clock, say });
     const time = new Instants(clock);
     this.#calls = new Calls({ pbx, node, observing, clock, time, log, dial: this.#dial, ask, say });
   }
@@ -137,6 +147,7 @@ class FreeswitchLink implements PbxLink {
       this.#deps.log.warn({ pbx: this.name, reason: String(error) }, 'could not look for calls that wait');
     }
     await this.#dial.askAddresses();
+    await this.#takeTexts();
   }
 
   #fact(fact: FsFact | undefined): void {
@@ -150,6 +161,14 @@ class FreeswitchLink implements PbxLink {
         return this.#contacts.expired(fact);
       case 'refused':
         return this.#contacts.refused(fact, (aor) => this.#calls.waitsFor(aor));
+      case 'text':
+        return this.#texts.arrived(fact.id, fact.value);
+      case 'textReport':
+        return this.#texts.reported(fact.mark, fact.status);
+      case 'messageLeft':
+        return this.#mailboxes.messageLeft(fact);
+      case 'mailbox':
+        return this.#mailboxes.holds(fact);
       default:
         return this.#calls.fact(fact);
     }
@@ -191,6 +210,32 @@ class FreeswitchLink implements PbxLink {
 
   watch(): void {
     // Every REGISTER is told.
+  }
+
+  takesTexts(on: boolean): void {
+    this.#textsWanted = on;
+    void this.#takeTexts();
+  }
+
+  /** A link that is down does it when it is up. */
+  async #takeTexts(): Promise<void> {
+    if (!this.up) return;
+    try {
+      if (!this.#textsWanted && !this.#textsToldOnce) return;
+      this.#textsToldOnce = true;
+      await this.#worker.call('texts', { on: this.#textsWanted }, CALM_DEADLINE);
+      if (this.#textsWanted) await this.#texts.takeUp();
+    } catch (error) {
+      this.#deps.log.warn({ pbx: this.name, reason: String(error) }, 'texts are not taken');
+    }
+  }
+
+  answerText(id: string, answer: 'kept' | 'plain'): Promise<void> {
+    return this.#texts.answer(id, answer);
+  }
+
+  sendText(contact: HeldContact, text: OutgoingText): Promise<TextOutcome> {
+    return this.#texts.send(contact, text);
   }
 
   async setReachable(aor: Aor, reachable: boolean): Promise<void> {

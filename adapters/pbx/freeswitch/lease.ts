@@ -6,7 +6,7 @@
 
 export const LEASE_EVERY_MS = 5_000;
 /** Two renewals may be late. */
-const LEASE_SECONDS = 12;
+export const LEASE_SECONDS = 12;
 
 /** One `api` command, answered with its body. */
 export type Api = (command: string) => Promise<string>;

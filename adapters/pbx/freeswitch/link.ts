@@ -9,10 +9,11 @@ import { DEAD_AFTER_MS, type FromWorker, HEARTBEAT_MS, safe, type ToWorker } fro
 import { isId, type Said } from './calls/dial.ts';
 import { argument } from './calls/dial-string.ts';
 import { type Address, EslConnection } from './connection.ts';
-import { LEASE_EVERY_MS, Lease, Observing, type Presence } from './lease.ts';
+import { LEASE_EVERY_MS, LEASE_SECONDS, Lease, Observing, type Presence } from './lease.ts';
 import { patiently, untilListening, type Watch } from './patience.ts';
 import { ProfileNames } from './profile-names.ts';
 import { type Registration, readRegistrations } from './registrations/xml-status.ts';
+import type { TextOrder } from './texts.ts';
 import { type EventHeaders, SUBSCRIPTION, worthReading } from './translate.ts';
 
 export interface LinkData {
@@ -247,7 +248,38 @@ const operations: Record<string, (args: never) => Promise<unknown>> = {
     return switching;
   },
   async leave(): Promise<void> {
-    await lease?.drop();
+    await Promise.all([lease?.drop(), wantTexts(false)]);
+  },
+  async texts({ on }: { on: boolean }): Promise<void> {
+    await wantTexts(on);
+  },
+  /** Texts that the chatplan took and nobody finished. */
+  async heldTexts(): Promise<readonly { id: string; value: string }[]> {
+    const all = await onBulk((connection) => connection.api('global_getvar'));
+    return [...all.matchAll(/^pushwake_text_([0-9a-f-]{36})=(.*)$/gm)].map(([, id = '', value = '']) => ({
+      id,
+      value,
+    }));
+  },
+  async forgetText({ id }: { id: string }): Promise<void> {
+    await connected().api(`global_setvar pushwake_text_${id}=`);
+  },
+  async sendText({ to, from, contentType, body, mark }: TextOrder): Promise<void> {
+    const answer = await connected().event(
+      'CUSTOM',
+      {
+        'Event-Subclass': 'SMS::SEND_MESSAGE',
+        proto: 'sip',
+        dest_proto: 'sip',
+        from,
+        from_full: from,
+        to,
+        type: contentType,
+        ...(mark !== undefined && { blocking: 'true', 'pushwake-sent': mark }),
+      },
+      body,
+    );
+    if (!answer.startsWith('+OK')) throw new Error(`FreeSWITCH does not send a text: ${answer.slice(0, 80)}`);
   },
 };
 
@@ -280,8 +312,25 @@ function presence(connection: EslConnection): Presence {
   return observes ? new Observing(api) : new Lease(node, api, () => performance.now());
 }
 
+let textsWanted = false;
+
+/** Until when the chatplan may give us texts, beside the lease and in the same way. */
+async function wantTexts(on: boolean): Promise<void> {
+  textsWanted = on;
+  if (on) await renewTexts();
+  else await connected().api('hash delete/pushwake/texts');
+}
+
+async function renewTexts(): Promise<void> {
+  const now = Number((await connected().api('strepoch')).trim());
+  if (textsWanted && Number.isInteger(now)) await connected().api(`hash insert/pushwake/texts/${now + LEASE_SECONDS}`);
+}
+
 async function keepLease(): Promise<void> {
-  if ((await answered(lease?.renew())) !== 'lost') return;
+  const state = await answered(lease?.renew());
+  // The node that works takes them.
+  if (state === 'held' && textsWanted) await answered(renewTexts());
+  if (state !== 'lost') return;
   end('the marks in FreeSWITCH are gone (mod_hash was reloaded): they are set again');
 }
 

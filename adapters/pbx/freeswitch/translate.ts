@@ -42,6 +42,9 @@ const READ: ReadonlySet<string> = new Set([
   ...['Caller-Caller-ID-Number', 'Caller-Caller-ID-Name', 'Caller-Privacy-Hide-Number', 'Caller-Privacy-Hide-Name'],
   ...['variable_effective_caller_id_number', 'variable_effective_caller_id_name'],
   ...['Caller-Channel-Created-Time', 'variable_call_timeout', 'variable_pushwake_aor', 'variable_pushwake_node'],
+  ...['MWI-Messages-Waiting', 'MWI-Message-Account', 'MWI-Voice-Message', 'Update-Reason'],
+  ...['VM-Action', 'VM-User', 'VM-Domain', 'VM-Caller-ID-Name', 'VM-Caller-ID-Number'],
+  ...['pushwake-sent', 'Delivery-Result-Code'],
   'variable_current_application',
   ...['variable_pushwake_dial', 'variable_pushwake_and', 'variable_pushwake_said', 'variable_pushwake_held'],
   'variable_pushwake_context',
@@ -59,6 +62,8 @@ const SUBCLASSES = [
   'sofia::register_failure',
   'pushwake::call',
   'pushwake::seen',
+  'SMS::DELIVERY_REPORT',
+  'vm::maintenance',
 ] as const;
 const CHANNEL_EVENTS = [
   'CHANNEL_ORIGINATE',
@@ -69,7 +74,7 @@ const CHANNEL_EVENTS = [
 ];
 
 /** The word CUSTOM and what follows it must come last. */
-export const SUBSCRIPTION = `event json HEARTBEAT BACKGROUND_JOB ${CHANNEL_EVENTS.join(' ')} CUSTOM ${SUBCLASSES.join(' ')}`;
+export const SUBSCRIPTION = `event json HEARTBEAT BACKGROUND_JOB MESSAGE MESSAGE_WAITING ${CHANNEL_EVENTS.join(' ')} CUSTOM ${SUBCLASSES.join(' ')}`;
 
 /** The headers worth handing on, or undefined for an event that is none of ours. */
 export function worthReading(event: EventHeaders): EventHeaders | undefined {
@@ -80,9 +85,25 @@ export function worthReading(event: EventHeaders): EventHeaders | undefined {
     event.variable_pushwake_hold !== undefined ||
     event.variable_pushwake_late !== undefined ||
     event.variable_pushwake_aor !== undefined;
-  if (isChannel ? !ours : name !== 'BACKGROUND_JOB' && name !== 'CUSTOM') return undefined;
+  if (name === 'MESSAGE') return isTextForUs(event) ? textHeaders(event) : undefined;
+  if (isChannel ? !ours : !PASSED.has(name ?? '')) return undefined;
   const exported = new Set(exportHeadersOf(event));
   return Object.fromEntries(Object.entries(event).filter(([header]) => READ.has(header) || exported.has(header)));
+}
+
+const PASSED: ReadonlySet<string> = new Set(['BACKGROUND_JOB', 'CUSTOM', 'MESSAGE_WAITING']);
+
+/** A text that the shipped chatplan took for us. FreeSWITCH raises the event of a text once more when it is through with it. */
+const isTextForUs = (event: EventHeaders) =>
+  event.pushwake_text !== undefined &&
+  event['Nonblocking-Delivery'] === undefined &&
+  event['Delivery-Failure'] === undefined;
+
+/** In the form in which the chatplan wrote it down. */
+function textHeaders(event: EventHeaders): EventHeaders {
+  const parts = [event.to, event.from_full, event.type, event.sip_profile, event._body];
+  const value = parts.map((part) => encodeURIComponent((part ?? '').toWellFormed())).join('|');
+  return { 'Event-Name': 'MESSAGE', pushwake_text: event.pushwake_text ?? '', value };
 }
 
 /** Applications under which a caller is answered by somebody who was rung. */
@@ -92,6 +113,10 @@ export function translate(event: EventHeaders): FsFact | undefined {
   switch (event['Event-Name']) {
     case 'CUSTOM':
       return custom(event);
+    case 'MESSAGE':
+      return { fact: 'text', id: event.pushwake_text ?? '', value: event.value ?? '' };
+    case 'MESSAGE_WAITING':
+      return mailbox(event);
     case 'BACKGROUND_JOB': {
       const job = event['Job-UUID'];
       const reason = /^-ERR\s*(.*)/.exec(event._body ?? '')?.[1];
@@ -122,9 +147,37 @@ function custom(event: EventHeaders): FsFact | undefined {
       return waitingCall(event);
     case 'pushwake::seen':
       return seenCall(event);
+    case 'SMS::DELIVERY_REPORT': {
+      const mark = event['pushwake-sent'];
+      const status = Number(event['Delivery-Result-Code']);
+      return mark === undefined ? undefined : { fact: 'textReport', mark, status };
+    }
+    case 'vm::maintenance':
+      return event['VM-Action'] === 'leave-message' ? messageLeft(event) : undefined;
     default:
       return undefined;
   }
+}
+
+/** `2/1 (1/0)`: new, saved, and the urgent ones among them. */
+function mailbox(e: EventHeaders): FsFact | undefined {
+  const account = /^(?:sips?:)?([^@\s]{1,128}@[^@\s]{1,253})$/i.exec(e['MWI-Message-Account'] ?? '')?.[1];
+  const count = /^(\d{1,6})\/\d{1,6}(?: \((\d{1,6})\/\d{1,6}\))?$/.exec(e['MWI-Voice-Message'] ?? '');
+  const none = e['MWI-Messages-Waiting'] === 'no';
+  if (account === undefined || (!count && !none)) return undefined;
+  const [newMessages, urgent] = [Number(count?.[1] ?? 0), Number(count?.[2] ?? 0)];
+  // An answer to a phone that asks bears no reason.
+  const why = e['Update-Reason'] === undefined ? 'asked' : 'changed';
+  return { fact: 'mailbox', user: account, newMessages, urgent, why };
+}
+
+function messageLeft(e: EventHeaders): FsFact | undefined {
+  const user = userOf(e['VM-User'], e['VM-Domain']);
+  if (!user) return undefined;
+  const [name, number] = [e['VM-Caller-ID-Name'], e['VM-Caller-ID-Number']].map((t) =>
+    shortened(t ?? '', LONGEST_CALLER),
+  );
+  return { fact: 'messageLeft', user, caller: { ...(name && { name }), ...(number && { number }) } };
 }
 
 const userOf = (user?: string, host?: string) => (user && host ? `${user}@${host}` : undefined);

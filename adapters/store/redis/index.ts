@@ -12,6 +12,7 @@ import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
 import { type BindingStore, type PutOutcome, type ReadHow, StoreError } from '../../../plugin/ports/binding-store.ts';
 import { within } from '../../../plugin/ports/clock.ts';
 import type { Peers } from '../../../plugin/ports/peers.ts';
+import type { TextStore } from '../../../plugin/ports/text-store.ts';
 import { recordOfRow, rowOf } from '../row-text.ts';
 import { ANSWER_WITHIN, type Client, clientFor, type RedisCommands } from './connection.ts';
 import { Gather } from './gather.ts';
@@ -19,6 +20,7 @@ import { inspect } from './inspect.ts';
 import { type RedisOptions, whereOf } from './options.ts';
 import { RedisPeers } from './peers.ts';
 import { LEASE, PEEK, PUT, REMOVE, type Script } from './scripts.ts';
+import { RedisTexts } from './texts.ts';
 import { inWords } from './trouble.ts';
 
 export { check } from './check.ts';
@@ -298,6 +300,16 @@ class RedisStore implements BindingStore {
       run: (script, keys, args) => this.#run(script, keys, args),
       commands: () => this.#commands(),
     });
+  }
+
+  #texts: RedisTexts | undefined;
+  texts(): TextStore {
+    this.#texts ??= new RedisTexts({
+      run: (script, keys, args) => this.#run(script, keys, args),
+      tagOf: (aor) => this.#keys(aor).shard.tag,
+      tags: () => this.#shards().map(({ tag }) => tag),
+    });
+    return this.#texts;
   }
 
   close(): Promise<void> {

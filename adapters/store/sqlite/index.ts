@@ -12,10 +12,12 @@ import { type AorRecord, decodeRecord } from '../../../plugin/core/binding.ts';
 import type { Instant } from '../../../plugin/core/time.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
 import { type BindingStore, type PutOutcome, StoreError } from '../../../plugin/ports/binding-store.ts';
+import type { TextStore } from '../../../plugin/ports/text-store.ts';
 import { rowOf } from '../row-text.ts';
 import { type Claimed, claim, type FileIdentity, identityOf, whatBecameOf } from './files.ts';
 import { SqliteKeyvAdapter } from './keyv-adapter.ts';
 import { checked } from './schema.ts';
+import { SqliteTexts } from './texts.ts';
 import { inWords, isOfTheFile } from './trouble.ts';
 import { WORKER_URL, Writer } from './writer.ts';
 
@@ -205,12 +207,19 @@ class SqliteStore implements BindingStore {
     return this.#begun(this.#open().adapter.countDue(from, to));
   }
 
+  #texts: SqliteTexts | undefined;
+  texts(): TextStore {
+    this.#texts ??= new SqliteTexts(resolve(this.#options.path));
+    return this.#texts;
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#doClose();
     return this.#closing;
   }
 
   async #doClose(): Promise<void> {
+    await this.#texts?.close();
     const opened = await this.#opening?.catch(() => undefined);
     this.#opened = undefined;
     if (!opened) return;

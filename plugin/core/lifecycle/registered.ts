@@ -18,7 +18,9 @@ import { between, capped, type DurationMs, type Instant, isFromFuture, latest, p
 import { type Draft, worthWriting } from './draft.ts';
 import { makeRoom, removeContact } from './ending.ts';
 import { endsByUnregister, isOutdated } from './gone.ts';
+import { merge } from './merge.ts';
 import { confirmClaims } from './reported.ts';
+import { deliverTexts } from './texts.ts';
 import { judge } from './trouble.ts';
 
 /** PBXs state an expiry in whole seconds: what it proves may be wrong by this much (ms), and must not pass for a renewal. */
@@ -68,7 +70,8 @@ export function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type:
   if (live) {
     const { ending } = binding;
     if (ending && isOldNews(event.at, ending.reason, ending.since) && isKnownBy(binding, params.targets)) return;
-    return renew(draft, binding, contact, params.targets, event.at, matches);
+    renew(draft, binding, contact, params.targets, event.at, matches);
+    return deliverTexts(draft, binding.id, { pbx: contact.pbx, uri: contact.uri });
   }
   heldContact(draft, binding, contact, params.targets, provedAt);
 }
@@ -240,6 +243,8 @@ function renew(
     ...(binding.wakes === undefined ? {} : { wakes: binding.wakes }),
     ...(signs && { signs }),
     ...(binding.trouble && { trouble: binding.trouble }),
+    ...(binding.texts && { texts: binding.texts }),
+    ...(binding.voicemail && { voicemail: binding.voicemail }),
     targets,
     contacts: [...elsewhere, knownContact(contact, at, draft.now, same)],
     choice: orNothing(choice),
@@ -327,30 +332,6 @@ function isLikelyNewer(contact: SeenContact, newest: KnownContact, now: Instant)
   const registeredAt = plus(contact.expiresAt, -newest.grantedMs);
   const isNewer = registeredAt > newest.seenAt || isFromFuture(newest.seenAt, now);
   return isNewer && registeredAt <= plus(now, ROUNDING);
-}
-
-/** Two bindings turn out to be one device: the older id lives on, with the later proof. */
-function merge(draft: Draft, matches: readonly Binding[]): Binding {
-  const [first, ...rest] = [...matches].sort((a, b) => a.createdAt - b.createdAt) as [Binding, ...Binding[]];
-  const newest = matches.reduce((a, b) => (b.renewedAt > a.renewedAt ? b : a));
-  draft.bindings = draft.bindings.filter((b) => !rest.includes(b));
-  const { ending: _, lastRefreshAt: __, ...living } = first;
-  const reportedAt = matches.map((b) => b.reportedAt).find((at) => at !== undefined);
-  const merged = draft.replace({
-    ...living,
-    ...(matches.every((b) => b.ending) && first.ending ? { ending: first.ending } : {}),
-    evidence: { ...newest.evidence, ...first.evidence, formerTokens: formerTokens(matches, newest.targets) },
-    ...(newest.lastRefreshAt === undefined ? {} : { lastRefreshAt: newest.lastRefreshAt }),
-    ...(reportedAt === undefined ? {} : { reportedAt }),
-    targets: newest.targets,
-    contacts: matches.flatMap((b) => b.contacts),
-    renewedAt: newest.renewedAt,
-    endsAt: latest(first.endsAt, ...rest.map((b) => b.endsAt)),
-    sent: newest.sent,
-    choice: newest.choice ?? choiceOf(matches),
-  });
-  draft.report('merged', merged.id);
-  return merged;
 }
 
 function pushSwitchedOff(draft: Draft, contact: SeenContact, at: Instant): void {

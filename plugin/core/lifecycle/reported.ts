@@ -9,6 +9,7 @@ import { lifetimeOf } from '../schedule.ts';
 import { afterAnswer, afterNewTokens } from '../signs.ts';
 import { between, capped, type DurationMs, type Instant, isFromFuture, latest, MINUTE, plus } from '../time.ts';
 import { type Draft, worthWriting } from './draft.ts';
+import { deliverTexts } from './texts.ts';
 import { judge } from './trouble.ts';
 
 type Event<T extends LifecycleEvent['type']> = Extract<LifecycleEvent, { type: T }>;
@@ -78,6 +79,7 @@ export function answered(draft: Draft, event: Event<'ReportedDeviceAnswered'>): 
   const b = draft.find(event.bindingId);
   if (b?.reportedAt === undefined) return;
   renewFrom(draft, b, event.at);
+  deliverTexts(draft, b.id);
 }
 
 function isBorneOut(claim: Pick<Claim, 'at'>, registeredAt: Instant | undefined): boolean {

@@ -10,7 +10,9 @@ import { collapseId } from './collapse-id.ts';
 import type { Draft } from './draft.ts';
 import { beginEnding, continueEnding } from './ending.ts';
 import { sendMissedAgain } from './missed.ts';
+import { pushTextsAgain } from './texts.ts';
 import { ask } from './trouble.ts';
+import { sendVoicemailAgain } from './voicemail.ts';
 
 export function ticked(draft: Draft, event: Extract<LifecycleEvent, { type: 'Ticked' }>): void {
   if (event.asked === 'missing') return aorMissing(draft);
@@ -46,6 +48,8 @@ function actOnTime(draft: Draft, before: Binding): void {
   const { notBefore: _, putOff: __, ...b } = before;
   if (b.trouble?.askAgainAt !== undefined && b.trouble.askAgainAt <= draft.now) return ask(draft, b);
   if (b.missed?.againAt !== undefined && b.missed.againAt <= draft.now) return sendMissedAgain(draft, b);
+  if (b.texts?.againAt !== undefined && b.texts.againAt <= draft.now) return pushTextsAgain(draft, b);
+  if (b.voicemail?.againAt !== undefined && b.voicemail.againAt <= draft.now) return sendVoicemailAgain(draft, b);
   const notice = nextNotice(b, policy);
   if (notice && notice.at <= draft.now) return warn(draft, b, notice.offset);
   if (b.endsAt <= draft.now && !notice) {

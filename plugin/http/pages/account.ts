@@ -80,6 +80,8 @@ ${fact('Wakes', html`${dots(b)}${recordInWords(b.wakes)}`)}
 ${fact('What is wrong', b.trouble && html`${TROUBLES[b.trouble.cause].cause} Known for ${times.distance(b.trouble.since)}. <strong>What to do:</strong> ${TROUBLES[b.trouble.cause].remedy}`)}
 ${fact('User asked to open the app', b.signs?.askedAt !== undefined && html`${times.at(b.signs.askedAt)}, ${times.distance(b.signs.askedAt)}`)}
 ${fact('Slept through', b.missed && html`${several(b.missed.count, 'call')} since it was last heard of, the last one ${times.distance(b.missed.at)}`)}
+${fact('Texts that wait', b.texts && html`${several(b.texts.count, 'text')}, the last one came ${times.distance(b.texts.at)}`)}
+${fact('New voice messages', b.voicemail && b.voicemail.count > 0 && html`${b.voicemail.count}, as of ${times.distance(b.voicemail.at)}`)}
 ${fact('Language', b.locale)}
 ${fact('Last contact', contact && html`<code>${contactInWords(contact.uri)}</code> on ${contact.pbx}`)}
 ${fact('Instance', b.evidence.instanceId !== undefined && html`<code>${b.evidence.instanceId.slice(0, 100)}</code>`)}

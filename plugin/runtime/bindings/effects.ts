@@ -3,12 +3,14 @@
  * it would have done and answers as if it had worked, so that a week of observing shows a week of the product.
  */
 import type { Aor } from '../../core/aor.ts';
-import { type AorRecord, type AppKey, appChosen, appKey, type Binding } from '../../core/binding.ts';
+import { type AorRecord, type AppKey, appChosen, appKey, type Binding, type BindingId } from '../../core/binding.ts';
 import type { Effect, TextName } from '../../core/events.ts';
 import { targetList } from '../../core/identity.ts';
 import type { Mode } from '../../core/policy.ts';
 import { pushParamsOf } from '../../core/push-params.ts';
+import { type DurationMs, SECOND } from '../../core/time.ts';
 import type { Logger } from '../../ports/adapter.ts';
+import { type Clock, within } from '../../ports/clock.ts';
 import type { PbxLink } from '../../ports/pbx-link.ts';
 import type { PushOutcome } from '../../ports/push-provider.ts';
 import type { Intake } from '../intake.ts';
@@ -25,18 +27,37 @@ export interface NoticeText {
 /** `locale`: the language of the device, where its app reported it. */
 export type NoticeTexts = (aor: Aor, notice: TextName, locale: string | undefined) => NoticeText;
 
-type PushEffect = Extract<Effect, { type: 'sendRefresh' | 'sendNotice' | 'sendMissed' }>;
+type PushEffect = Extract<
+  Effect,
+  { type: 'sendRefresh' | 'sendNotice' | 'sendMissed' | 'sendMessage' | 'sendVoicemail' }
+>;
 
-const PURPOSE_OF = { sendRefresh: 'refresh', sendNotice: 'notice', sendMissed: 'missed' } as const;
+const PURPOSE_OF = {
+  sendRefresh: 'refresh',
+  sendNotice: 'notice',
+  sendMissed: 'missed',
+  sendMessage: 'message',
+  sendVoicemail: 'voicemail',
+} as const;
+
+/** The words of a voice message wait so long (ms) for the silent push that goes before them. */
+const REFRESH_GOES_FIRST: DurationMs = 5 * SECOND;
 
 export interface EffectRunnerOptions {
   readonly mode: Mode;
+  readonly clock: Clock;
   readonly log: Logger;
   readonly delivery: Delivery;
   readonly links: ReadonlyMap<string, PbxLink>;
   readonly intake: Pick<Intake, 'apply' | 'beforeRemoval' | 'fromPushOutcome'>;
   readonly read: (aor: Aor) => Promise<AorRecord | undefined>;
   readonly noticeText: NoticeTexts;
+  /** Sends the texts that wait for a device which has registered. Never rejects. */
+  readonly deliverTexts: (
+    aor: Aor,
+    bindingId: BindingId,
+    contact: { readonly pbx: string; readonly uri: string } | undefined,
+  ) => Promise<void>;
   /** Whether one more user of this app may be asked now to open it; counts it. */
   readonly mayAsk: (app: AppKey) => boolean;
   /** Sends the PBXs whether the AOR is reachable, after its bindings changed. */
@@ -101,7 +122,11 @@ export class EffectRunner {
           return this.#gone(aor, effect);
         }
         return this.#removeContact(aor, effect);
+      case 'deliverTexts':
+        return observing ? undefined : this.#o.deliverTexts(aor, effect.bindingId, effect.contact);
       case 'sendMissed':
+      case 'sendMessage':
+      case 'sendVoicemail':
       case 'sendRefresh':
       case 'sendNotice': {
         if (observing) {
@@ -131,6 +156,8 @@ export class EffectRunner {
     const { collapseId, expiresAt, target } = effect;
     const common = { aor, collapseId, expiresAt };
     if (effect.type === 'sendMissed') return this.#pushMissed(aor, effect, locale);
+    if (effect.type === 'sendMessage') return this.#pushMessage(aor, effect, locale);
+    if (effect.type === 'sendVoicemail') return this.#pushVoicemail(aor, effect, locale);
     const draft =
       effect.type === 'sendRefresh'
         ? { purpose: 'refresh' as const, ...common, ...(effect.urgent && { urgent: true }) }
@@ -152,11 +179,49 @@ export class EffectRunner {
     { target, count, callId, caller, collapseId, expiresAt }: Extract<Effect, { type: 'sendMissed' }>,
     locale: string | undefined,
   ): Promise<PushOutcome> {
-    const body = this.#o.noticeText(aor, 'missed', locale).body.replaceAll('{count}', String(count));
+    const { body } = this.#counted(aor, 'missed', count, locale);
     return this.#o.delivery.send(
       { purpose: 'missed', aor, callId, count, body, ...(caller && { caller }), collapseId, expiresAt },
       { other: target },
     );
+  }
+
+  #pushMessage(
+    aor: Aor,
+    { target, count, caller, text, collapseId, expiresAt }: Extract<Effect, { type: 'sendMessage' }>,
+    locale: string | undefined,
+  ): Promise<PushOutcome> {
+    const { body } = this.#counted(aor, 'message', count, locale);
+    const shown = { ...(caller && { caller }), ...(text !== undefined && { text }) };
+    return this.#o.delivery.send(
+      { purpose: 'message', aor, count, body, ...shown, collapseId, expiresAt },
+      { other: target },
+    );
+  }
+
+  async #pushVoicemail(
+    aor: Aor,
+    { target, count, how, caller, collapseId, expiresAt }: Extract<Effect, { type: 'sendVoicemail' }>,
+    locale: string | undefined,
+  ): Promise<PushOutcome> {
+    const { delivery, clock } = this.#o;
+    const to = { other: target };
+    if (how === 'silent') return delivery.send({ purpose: 'voicemail', aor, count, collapseId, expiresAt }, to);
+    // Before the words and not after them: of a phone that is off Apple keeps one push for an app, the last (ADR 0005).
+    if (delivery.targetFor('refresh', to)) {
+      const refresh = { purpose: 'refresh' as const, aor, collapseId: `${collapseId}r`, expiresAt, urgent: true };
+      await within(clock, REFRESH_GOES_FIRST, delivery.send(refresh, to)).catch(() => undefined);
+    }
+    const { body } = this.#counted(aor, 'voicemail', count, locale);
+    return delivery.send(
+      { purpose: 'voicemail', aor, count, body, ...(caller && { caller }), collapseId, expiresAt },
+      to,
+    );
+  }
+
+  #counted(aor: Aor, text: TextName, count: number, locale: string | undefined): NoticeText {
+    const { body } = this.#o.noticeText(aor, text, locale);
+    return { body: body.replaceAll('{count}', String(count)) };
   }
 
   #answered(aor: Aor, effect: PushEffect, outcome: PushOutcome): Promise<void> {

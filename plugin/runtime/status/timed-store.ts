@@ -7,6 +7,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { StoreOperation } from '../../ports/observer.ts';
 import type { Peers } from '../../ports/peers.ts';
 import type { StoreTrouble } from '../../ports/status.ts';
+import type { TextStore } from '../../ports/text-store.ts';
 
 type Kind = 'get' | 'claimDue' | 'write';
 
@@ -16,6 +17,7 @@ const kindOf = (operation: StoreOperation): Kind =>
 export class TimedStore implements BindingStore {
   readonly name: string;
   readonly peers?: () => Peers;
+  readonly texts?: () => TextStore;
   readonly #inner: BindingStore;
   readonly #clock: Clock;
   readonly #answered: (operation: StoreOperation, ms: number, ok: boolean) => void;
@@ -32,6 +34,7 @@ export class TimedStore implements BindingStore {
     this.#clock = clock;
     this.#answered = answered;
     if (inner.peers) this.peers = () => (inner as Required<BindingStore>).peers();
+    if (inner.texts) this.texts = () => (inner as Required<BindingStore>).texts();
   }
 
   /** What a failure says, from the first of them until one of its kind succeeds again. */

@@ -6,6 +6,7 @@ import type { Instant } from '../../core/time.ts';
 import { TROUBLES, type TroubleCause } from '../../core/trouble.ts';
 import { hasRegistered, type Wake } from '../../core/wake.ts';
 import type { EventName } from '../../ports/event-sink.ts';
+import type { KeptText } from '../../ports/text-store.ts';
 
 export interface Telling {
   readonly type: EventName;
@@ -66,6 +67,11 @@ export function tellingsOfCall(wake: Wake, now: Instant): readonly Telling[] {
     data: { callId, pbx, why: whyMissed(wake), devices: pushed },
   };
   return [...woken, missed];
+}
+
+/** Never from whom, and nothing of what it says. */
+export function tellingOfExpiredText({ pbx, receivedAt, waiting }: KeptText, now: Instant): Telling {
+  return { type: 'text-expired', at: now, data: { pbx, receivedAt: iso(receivedAt), devices: waiting } };
 }
 
 /** A busy or declining phone is the reason only where nothing else ended the call. */

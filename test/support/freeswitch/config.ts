@@ -42,6 +42,8 @@ export interface FreeswitchConfigInput {
   readonly moduleOrder?: 'prompt' | 'vanilla';
   /** Further `<configuration>` elements. */
   readonly configurations?: string;
+  /** Extensions of the chatplan's context `default`. Default: no chatplan. */
+  readonly chatplan?: string;
   /** Files of the product, included beside the contexts. */
   readonly dialplans: readonly string[];
   /** Further `<param>` lines of the profile `internal`; those of the same name win over the ones here, an empty one leaves it out. */
@@ -202,6 +204,7 @@ ${o.extensions}
 </context>
 ${o.dialplans.map((file) => `<X-PRE-PROCESS cmd="include" data="${file}"/>`).join('\n')}
 </section>
+${o.chatplan === undefined ? '' : `<section name="chatplan"><context name="default">\n${o.chatplan}\n</context></section>`}
 <section name="directory">
 <domain name="${o.domain}">
 <params><param name="dial-string" value="{^^:sip_invite_domain=\${dialed_domain}:presence_id=\${dialed_user}@\${dialed_domain}}\${sofia_contact(*/\${dialed_user}@\${dialed_domain})}"/></params>

@@ -28,6 +28,8 @@ export interface FreeswitchOptions {
   readonly modules?: readonly string[];
   readonly moduleOrder?: 'prompt' | 'vanilla';
   readonly configurations?: string;
+  /** Extensions of the chatplan. */
+  readonly chatplan?: string;
   /** Dialplan files of the product. */
   readonly dialplans?: readonly string[];
   readonly eslPassword: string;
@@ -92,6 +94,7 @@ export async function startFreeswitch(options: FreeswitchOptions): Promise<Runni
     eslPassword: options.eslPassword,
     extensions: options.extensions,
     dialplans: options.dialplans ?? [],
+    ...(options.chatplan === undefined ? {} : { chatplan: options.chatplan }),
     ...(options.profile ? { profile: options.profile } : {}),
     ...(options.ipv6 ? { ipv6: true } : {}),
     ...(options.directory ? { directory: options.directory } : {}),

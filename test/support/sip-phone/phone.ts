@@ -227,7 +227,7 @@ export class SipPhone {
   async text(target: string, body: string): Promise<number> {
     const tag = this.#wire.newTag();
     const callId = randomBytes(10).toString('hex');
-    const uri = `sip:${target}@${this.#serverAddress()}`;
+    const uri = target.startsWith('sip:') ? target : `sip:${target}@${this.#serverAddress()}`;
     let number = 0;
     let status: number | undefined;
     sendAuthenticated(
