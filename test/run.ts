@@ -54,6 +54,9 @@ interface Count {
   failed: number;
 }
 
+/** So many files of a whole run may fail by what else the machine does. */
+const TRIED_AGAIN_AT_MOST = 3;
+
 const say = (line = '') => process.stdout.write(`${line}\n`);
 
 const filters = process.argv.slice(2);
@@ -136,9 +139,6 @@ async function oldest(into: Count): Promise<void> {
   if (why !== undefined) return notTested(into, OLDEST.what, why, OLDEST.paths);
   await realParts(into, OLDEST.paths, { PUSHWAKE_ASTERISK: OLDEST_VERSION, PUSHWAKE_TRANSPARENCY: 'short' });
 }
-
-/** So many files may fail by what else the machine does. */
-const TRIED_AGAIN_AT_MOST = 3;
 
 /**
  * Suites with phones and clocks of their own. In a whole run, a few files that failed are run again, alone: what a machine that stood still for a

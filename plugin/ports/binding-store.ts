@@ -54,6 +54,12 @@ export interface BindingStore {
   countDue(from: Instant, to: Instant): Promise<number>;
   /** Present where the store keeps texts for sleeping phones as well; the same object each time. */
   texts?(): TextStore;
+  /**
+   * Present where the store may lose everything and go on answering (flushed, started again without its log). Until `acceptEmptied`,
+   * `get` then rejects in place of answering "absent".
+   */
+  wasEmptied?(): Promise<boolean>;
+  acceptEmptied?(): Promise<void>;
   /** Present where several nodes share the store: the way to the others. */
   peers?(): Peers;
   /** Finishes what was begun, then closes. Idempotent. */

@@ -16,6 +16,7 @@ import { Reports } from './bindings/app-reports.ts';
 import { AskBudget } from './bindings/ask-budget.ts';
 import { Brake } from './bindings/brake.ts';
 import { EffectRunner, type NoticeTexts } from './bindings/effects.ts';
+import { EmptiedStore } from './bindings/emptied-store.ts';
 import { NotBound } from './bindings/not-bound.ts';
 import { Bindings } from './bindings/records.ts';
 import { Resync } from './bindings/resync.ts';
@@ -235,6 +236,15 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
     tellReachable: (link, record) => reachable.tell(link, record),
     owns: (link, aor) => links.owns(link, aor),
   });
+  const emptiedStore = new EmptiedStore({
+    store,
+    clock: wire,
+    log,
+    writeBack: () => records.writeBack(),
+    resync: () => {
+      for (const link of links.own) if (link.up) void resync.run(link, 'connect');
+    },
+  });
   const status = new LiveStatus({
     get mode() {
       return mode();
@@ -259,6 +269,7 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
     brake,
     census,
     effects,
+    emptiedStore,
     events,
     intake,
     links,

@@ -81,12 +81,13 @@ export class Runtime {
 
   /** Resolves when calls can be woken, or would be if their PBX were up. Rejects when the store cannot be opened. */
   async start(): Promise<void> {
-    const { store, remote, links, texts, ticker, resync, census } = this.#p;
+    const { store, remote, links, texts, ticker, resync, census, emptiedStore } = this.#p;
     await store.open();
     await remote?.start();
     await Promise.all(links.own.map((link) => this.#startLink(link)));
     texts.start();
     ticker.start();
+    emptiedStore.start();
     resync.start(links.own);
     if (this.#o.counts) census.start();
     this.#started = true;
@@ -96,6 +97,7 @@ export class Runtime {
     const { remote, links, afterCalls, wakes, census, texts, ticker, resync, effects, records, events, store } =
       this.#p;
     this.#started = false;
+    await this.#p.emptiedStore.stop();
     await remote?.stop();
     await Promise.all(links.own.map((link) => link.stop()));
     afterCalls.flush();

@@ -6,7 +6,7 @@ import { setTimeout as untilTime } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Scene } from '../support/scene.ts';
 import type { SipPhone } from '../support/sip-phone/index.ts';
-import { Mobile, nothingLeft, startCallScene, summary, wakeOver } from './calls-support.ts';
+import { Mobile, nothingLeft, startCallScene, steps, summary, wakeOver } from './calls-support.ts';
 
 const ROUNDS = 20;
 
@@ -24,12 +24,15 @@ async function oneCall(scene: Scene, caller: SipPhone, mobile: Mobile, into: Mea
   into.toPush.push(push.atMs - call.invitedAt);
   await call.waitForState('ringing');
   const registeredAt = await wake();
-  const rung = await mobile.phone.waitForCall(5_000, calls + 1);
+  const callId = await mobile.callId(pushes + 1);
+  const rung = await mobile.phone.waitForCall(5_000, calls + 1).catch((error: Error) => {
+    throw new Error(`${error.message}\npushwake: ${steps(scene, callId).join(' | ')}`);
+  });
   into.toInvite.push(rung.receivedAt - registeredAt);
   call.cancel();
   await call.done;
   await nothingLeft(scene);
-  await wakeOver(scene, await mobile.callId(pushes + 1));
+  await wakeOver(scene, callId);
 }
 
 async function measure(hep: boolean): Promise<{ fresh: Measured; refresh: Measured }> {

@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../adapters/clock/system/index.ts';
 import { create, optionsSchema } from '../../adapters/store/redis/index.ts';
+import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
 import { type BindingStore, StoreError } from '../../plugin/ports/binding-store.ts';
+import { Bindings } from '../../plugin/runtime/bindings/records.ts';
 import { aorNo, NOW, recordOf } from '../contract/binding-store.records.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
 import { type RedisOptions, RedisServer } from '../support/redis/instance.ts';
@@ -59,6 +61,51 @@ describe('redis in trouble: an error that says what to do, never "absent", never
     // Nothing of what failed runs late.
     expect(await store.put(recordOf(A), 1)).toEqual({ ok: true, version: 2 });
   });
+
+  it.each([
+    ['flushed', async (redis: RedisServer) => void (await redis.cli('flushall'))],
+    [
+      'flushed, and started again',
+      async (redis: RedisServer) => {
+        await redis.cli('flushall');
+        await redis.kill();
+        await redis.restart();
+      },
+    ],
+  ])(
+    '%s: not "absent"; calls go by memory, what is remembered is written back, and two nodes agree',
+    async (_, empty) => {
+      const redis = await server();
+      const { store } = storeAt(redis.url);
+      const other = storeAt(redis.url).store;
+      const log = new RecordedLog();
+      const clock = systemClock();
+      const of = (one: BindingStore) =>
+        new Bindings({ store: one, clock, log, policyFor: () => () => DEFAULT_POLICY, onEffects: () => undefined });
+      await Promise.all([store.open(), other.open()]);
+      const [here, there] = [of(store), of(other)];
+      await store.put(recordOf(A, NOW), 0);
+      expect((await here.read(A))?.bindings).toHaveLength(1);
+      await there.read(A);
+      await empty(redis);
+      // What the last second has shown is believed.
+      await vi.waitFor(() => expect(store.get(A)).rejects.toThrow(/came back empty/), 10_000);
+      expect((await here.read(A))?.bindings).toHaveLength(1);
+      expect(await store.wasEmptied?.()).toBe(true);
+      expect(await here.writeBack()).toBe(1);
+      await store.acceptEmptied?.();
+      expect(await store.wasEmptied?.()).toBe(false);
+      expect((await store.get(A))?.bindings).toHaveLength(1);
+      // The other node finds the same, and has nothing to add.
+      expect(await other.wasEmptied?.()).toBe(true);
+      expect(await there.writeBack()).toBe(0);
+      await other.acceptEmptied?.();
+      expect(await other.wasEmptied?.()).toBe(false);
+      expect((await other.get(A))?.version).toBe(1);
+      expect(await store.get(aorNo(2))).toBeUndefined();
+      await Promise.all([here.stop(), there.stop()]);
+    },
+  );
 
   it('frozen for a while', async () => {
     const redis = await server();

@@ -98,7 +98,7 @@ member => ${way === 'plain' ? 'PJSIP/1001,0,Anna,PJSIP/1001' : 'Local/1001@pushw
     ['plain', 'local'].map(
       (way) => `[autopause-${way}]
 strategy=ringall
-timeout=1
+timeout=2
 autopause=yes
 member => ${way === 'plain' ? 'PJSIP/1001,0,Anna,PJSIP/1001' : 'Local/1001@pushwake/n,0,Anna,hint:1001@internal'}
 `,

@@ -21,6 +21,8 @@ interface ScriptArguments {
 export interface RedisCommands {
   evalSha(sha: string, options: ScriptArguments): Promise<unknown>;
   eval(text: string, options: ScriptArguments): Promise<unknown>;
+  get(key: string): Promise<string | null>;
+  set(key: string, value: string, options: { NX: true }): Promise<unknown>;
   publish(channel: string, message: string): Promise<unknown>;
   zCount(key: string, min: number | string, max: number | string): Promise<number>;
   zScan(

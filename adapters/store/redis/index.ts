@@ -17,6 +17,7 @@ import { recordOfRow, rowOf } from '../row-text.ts';
 import { ANSWER_WITHIN, type Client, clientFor, type RedisCommands } from './connection.ts';
 import { Gather } from './gather.ts';
 import { inspect } from './inspect.ts';
+import { Marker } from './marker.ts';
 import { type RedisOptions, whereOf } from './options.ts';
 import { RedisPeers } from './peers.ts';
 import { LEASE, PEEK, PUT, REMOVE, type Script } from './scripts.ts';
@@ -57,6 +58,7 @@ class RedisStore implements BindingStore {
   #keyv: Keyv<string> | undefined;
   readonly #reads: Gather<ReadItem, string | undefined>;
   readonly #puts: Gather<PutItem, number>;
+  readonly #marker: Marker;
   #opening: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   #inspected = false;
@@ -68,16 +70,24 @@ class RedisStore implements BindingStore {
     this.#leaseMs = internals.leaseMs;
     this.#where = whereOf(options);
     const gather = { clock: deps.clock, waitMs: GATHER, atMost: GATHER_AT_MOST };
+    const marker = `${this.#shards()[0]?.tag}marker`;
+    this.#marker = new Marker({
+      clock: deps.clock,
+      read: async () => (await this.#asked(this.#commands().get(marker))) ?? undefined,
+      write: async (value) => void (await this.#asked(this.#commands().set(marker, value, { NX: true }))),
+    });
     this.#reads = new Gather({ ...gather, send: (items) => this.#inGroups(items, (some) => this.#readMany(some)) });
     this.#puts = new Gather({ ...gather, send: (items) => this.#inGroups(items, (some) => this.#putMany(some)) });
   }
 
   /** Resolves also when Redis is away or refuses us: calls are woken without it, and it is tried again for ever. */
   open(): Promise<void> {
-    this.#opening ??= this.#connect().catch((error: unknown) => {
-      if (this.#closing) return;
-      this.#deps.log.error({ store: this.name, reason: String(error) }, 'store is away, calls go on without it');
-    });
+    this.#opening ??= this.#connect()
+      .then(() => this.#marker.accept())
+      .catch((error: unknown) => {
+        if (this.#closing) return;
+        this.#deps.log.error({ store: this.name, reason: String(error) }, 'store is away, calls go on without it');
+      });
     return this.#opening;
   }
 
@@ -141,7 +151,10 @@ class RedisStore implements BindingStore {
     if (!keyv || this.#closing) throw this.#notOpen();
     const { record: key, shard } = this.#keys(aor);
     const row = await (how.calm ? this.#reads.add({ key, shard }) : this.#asked(keyv.get(key)));
-    if (row === undefined) return undefined;
+    if (row === undefined) {
+      if (await this.#marker.wasEmptied(true)) throw new StoreError(`redis at ${this.#where} came back empty`);
+      return undefined;
+    }
     try {
       return recordOfRow(row);
     } catch (cause) {
@@ -293,6 +306,14 @@ class RedisStore implements BindingStore {
       } while (cursor !== '0');
     }
     if (unreadable > 0) throw new StoreError(`${unreadable} records could not be read; the first: ${first}`);
+  }
+
+  wasEmptied(): Promise<boolean> {
+    return this.#marker.wasEmptied();
+  }
+
+  acceptEmptied(): Promise<void> {
+    return this.#marker.accept();
   }
 
   peers(): Peers {

@@ -100,6 +100,22 @@ export class Bindings {
     return facts.reduce((r, fact) => transition(r, fact, now, this.#o.policyFor(aor)).record, emptyRecord(aor));
   }
 
+  /** Writes what is remembered where the store holds nothing. Resolves with how many; rejects when the store does not answer. */
+  async writeBack(): Promise<number> {
+    let written = 0;
+    for (const [aor, record] of [...this.#remembered]) {
+      if (record.bindings.length + record.tombstones.length === 0) continue;
+      await this.#queue.run(aor, async () => {
+        const put = await this.#o.store.put(record, 0);
+        // Somebody else was first: another node, or the phone itself.
+        if (!put.ok) return;
+        written++;
+        this.#remember(aor, { ...record, version: put.version });
+      });
+    }
+    return written;
+  }
+
   /** Facts that the store has not taken yet, by the number of accounts they are about; and what is wrong with it. */
   get unsaved(): { readonly accounts: number; readonly trouble?: string } {
     const [trouble] = this.#said;

@@ -17,6 +17,8 @@ const kindOf = (operation: StoreOperation): Kind =>
 export class TimedStore implements BindingStore {
   readonly name: string;
   readonly peers?: () => Peers;
+  readonly wasEmptied?: () => Promise<boolean>;
+  readonly acceptEmptied?: () => Promise<void>;
   readonly texts?: () => TextStore;
   readonly #inner: BindingStore;
   readonly #clock: Clock;
@@ -33,6 +35,8 @@ export class TimedStore implements BindingStore {
     this.#inner = inner;
     this.#clock = clock;
     this.#answered = answered;
+    if (inner.wasEmptied) this.wasEmptied = () => (inner as Required<BindingStore>).wasEmptied();
+    if (inner.acceptEmptied) this.acceptEmptied = () => (inner as Required<BindingStore>).acceptEmptied();
     if (inner.peers) this.peers = () => (inner as Required<BindingStore>).peers();
     if (inner.texts) this.texts = () => (inner as Required<BindingStore>).texts();
   }

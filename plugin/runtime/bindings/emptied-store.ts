@@ -1,0 +1,73 @@
+/**
+ * Looks whether the store has lost everything and answers as if nothing were wrong. Then what this node remembers is written back, and the PBXs
+ * are asked what they hold: a phone that sleeps is in no PBX, so memory is all that is left of it.
+ */
+import { type DurationMs, SECOND } from '../../core/time.ts';
+import type { Logger } from '../../ports/adapter.ts';
+import type { BindingStore } from '../../ports/binding-store.ts';
+import type { Clock } from '../../ports/clock.ts';
+
+/** One small question. What calls are told meanwhile comes from memory. */
+const LOOK_EVERY: DurationMs = 5 * SECOND;
+
+export interface EmptiedStoreOptions {
+  readonly store: Pick<BindingStore, 'name' | 'wasEmptied' | 'acceptEmptied'>;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Writes back what is remembered and not there. Resolves with how many records were written. Rejects when the store is away. */
+  readonly writeBack: () => Promise<number>;
+  /** Asks the PBXs for what they hold. Never rejects. */
+  readonly resync: () => void;
+}
+
+export class EmptiedStore {
+  readonly #o: EmptiedStoreOptions;
+  #cancel: () => void = () => undefined;
+  #looking: Promise<void> | undefined;
+  #stopped = false;
+  #isSaid = false;
+
+  constructor(options: EmptiedStoreOptions) {
+    this.#o = options;
+  }
+
+  start(): void {
+    if (!this.#o.store.wasEmptied) return;
+    const next = () => {
+      if (this.#stopped) return;
+      this.#cancel = this.#o.clock.after(LOOK_EVERY, () => {
+        this.#looking = this.look().finally(next);
+      });
+    };
+    next();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancel();
+    await this.#looking;
+  }
+
+  /** Never rejects: a store that is away is looked at again. */
+  async look(): Promise<void> {
+    const { store, log, writeBack, resync } = this.#o;
+    try {
+      if (!(await store.wasEmptied?.())) return;
+      if (!this.#isSaid) {
+        const hint = 'somebody flushed it, or it was started again without its append log (appendonly yes)';
+        log.error({ store: store.name, hint }, 'store has come back empty, what is remembered is written back');
+      }
+      this.#isSaid = true;
+      const records = await writeBack();
+      await store.acceptEmptied?.();
+      this.#isSaid = false;
+      log.warn(
+        { store: store.name, records },
+        'store was filled again; phones that are not among them bind as they register',
+      );
+      resync();
+    } catch (error) {
+      log.debug({ store: store.name, reason: String(error) }, 'store could not be looked at');
+    }
+  }
+}
