@@ -58,7 +58,14 @@ export type LifecycleEvent =
       readonly which: NoticeId;
       readonly outcome: 'sent' | 'later' | 'misconfigured' | 'lost';
     }
-  | { readonly type: 'TokenDied'; readonly bindingId: BindingId; readonly token: string; readonly since?: Instant }
+  /** `at`: when the service said so, which may be a moment before it is acted on. `since`: since when it is dead, where the service knows. */
+  | {
+      readonly type: 'TokenDied';
+      readonly bindingId: BindingId;
+      readonly token: string;
+      readonly at: Instant;
+      readonly since?: Instant;
+    }
   | { readonly type: 'ContactGone'; readonly bindingId: BindingId; readonly pbx: string; readonly uri: string }
   /**
    * An app reported its tokens over HTTP, with the key of this account. A claim until the AOR registers; `registeredAt`: it

@@ -114,11 +114,13 @@ export class Intake {
   async fromPushOutcome(aor: Aor, push: AnsweredPush, outcome: PushOutcome): Promise<void> {
     const { bindingId, target, of } = push;
     const facts: LifecycleEvent[] = [];
+    // Taken now: while the brake counts, the phone may register.
+    const at = this.#o.clock.now();
     const isDead = outcome.kind === 'tokenDead' && (await this.#o.brake.believes(appKey(target), bindingId));
     if (isDead) {
       const { since } = outcome;
       const token = target.token.fingerprint;
-      facts.push({ type: 'TokenDied', bindingId, token, ...(since === undefined ? {} : { since }) });
+      facts.push({ type: 'TokenDied', bindingId, token, at, ...(since === undefined ? {} : { since }) });
     } else if (outcome.kind === 'tokenDead') {
       this.#o.log.debug({ aor, bindingId, provider: target.provider, app: target.app }, 'brake: verdict not applied');
     }

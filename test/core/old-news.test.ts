@@ -28,7 +28,7 @@ const ended = (reason: EndReason): AorRecord => ({
       id: '00000000000000b1' as BindingId,
       reason,
       endedAt: MONDAY,
-      renewedAt: plus(MONDAY, -DAY),
+      renewedAt: plus(MONDAY, -50),
       tokens: [apnsPair().call, apnsPair().other].flatMap((t) => (t ? [t.token.fingerprint] : [])),
     },
   ],
@@ -60,7 +60,7 @@ describe.each([
 describe('a token is called dead right after its REGISTER', () => {
   const dead = apnsPair().call?.token.fingerprint as string;
   const died = (at: Instant) =>
-    ({ type: 'TokenDied', bindingId: '00000000000000ff', token: dead, since: at }) as LifecycleEvent;
+    ({ type: 'TokenDied', bindingId: '00000000000000ff', token: dead, at, since: at }) as LifecycleEvent;
   const held: LifecycleEvent = {
     type: 'ContactSeen',
     live: false,
@@ -95,6 +95,11 @@ describe('a token is called dead right after its REGISTER', () => {
       step(record, { type: 'ContactGone', bindingId: binding.id, pbx: 'office', uri: binding.contacts[0].uri });
     expect(lives(step(gone ?? record, first))).toBe(false);
     expect(lives(step(gone ?? record, withTokens(held, tokens)))).toBe(false);
+  });
+
+  it('a REGISTER after the verdict binds, though it is reported before the verdict was acted on', () => {
+    const record = step(step(recordOf(), register(MONDAY)), died(plus(MONDAY, 50)));
+    expect(lives(step(record, register(plus(MONDAY, 60))))).toBe(true);
   });
 
   it('a REGISTER from before with a new token binds', () => {

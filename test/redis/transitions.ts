@@ -67,5 +67,5 @@ export function randomEvent(random: () => number, record: AorRecord, at: Instant
     return { type: 'WakeSettled', bindingId: binding.id, sign: random() < 0.5 ? 'rang' : 'nothing', startedAt: at };
   if (dice < 0.95) return { type: 'Unregistered', pbx: 'office', uri, at };
   const token = pick(targetList(binding.targets))?.token.fingerprint ?? '';
-  return { type: 'TokenDied', bindingId: binding.id, token };
+  return { type: 'TokenDied', bindingId: binding.id, token, at };
 }

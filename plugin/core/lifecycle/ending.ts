@@ -2,19 +2,24 @@
 import { type Binding, type EndReason, isLive, type Targets } from '../binding.ts';
 import { targetList } from '../identity.ts';
 import { isNotifiable } from '../schedule.ts';
-import { between, DAY, plus } from '../time.ts';
+import { between, DAY, type Instant, plus } from '../time.ts';
 import { collapseId } from './collapse-id.ts';
 import type { Draft } from './draft.ts';
 
 /** *Ending* is stored, because a crash, a late REGISTER and a dead push service may fall between any two of its steps. */
-export function beginEnding(draft: Draft, b: Binding, reason: EndReason, how: { silent: boolean }): void {
+export function beginEnding(
+  draft: Draft,
+  b: Binding,
+  reason: EndReason,
+  how: { silent: boolean; since?: Instant },
+): void {
   if (b.ending) return;
   const { notBefore: _, putOff: __, ...rest } = b;
   const next = draft.replace({
     ...rest,
     ending: {
       reason,
-      since: draft.now,
+      since: how.since ?? draft.now,
       notice: how.silent || !isNotifiable(b) ? 'done' : 'due',
       contact: b.contacts.length === 0 ? 'gone' : 'due',
     },

@@ -1,14 +1,5 @@
 /** A REGISTER, or a contact that a PBX holds: which device it is, and what it proves. */
-import {
-  appChosen,
-  type Binding,
-  type Choice,
-  choiceOf,
-  type EndReason,
-  type KnownContact,
-  type Targets,
-  type Tombstone,
-} from '../binding.ts';
+import { appChosen, type Binding, type Choice, choiceOf, type KnownContact, type Targets } from '../binding.ts';
 import type { LifecycleEvent, SeenContact } from '../events.ts';
 import { formerTokens, isSameDevice, sameLibrary, sameTargets, shareToken, targetList } from '../identity.ts';
 import { pushParamsOf } from '../push-params.ts';
@@ -19,6 +10,7 @@ import { type Draft, worthWriting } from './draft.ts';
 import { makeRoom, removeContact } from './ending.ts';
 import { endsByUnregister, isOutdated } from './gone.ts';
 import { merge } from './merge.ts';
+import { isKnownBy, isOf, isOldNews, isReportedTwice } from './old-news.ts';
 import { confirmClaims } from './reported.ts';
 import { deliverTexts } from './texts.ts';
 import { judge } from './trouble.ts';
@@ -26,8 +18,6 @@ import { judge } from './trouble.ts';
 /** PBXs state an expiry in whole seconds: what it proves may be wrong by this much (ms), and must not pass for a renewal. */
 const ROUNDING: DurationMs = 5 * SECOND;
 
-/** Two sensors report one REGISTER, the second up to this much later (ms): what was ended in between stays ended. */
-const SECOND_REPORT: DurationMs = 5 * SECOND;
 const MISPLACED = 'its push parameters stand behind the ">" of the Contact';
 
 export function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type: 'ContactSeen' }>): void {
@@ -61,8 +51,7 @@ export function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type:
   const provedAt = live ? event.at : provedBy(contact, matches);
   if (matches.length === 0) {
     if (!event.binds || (!live && wasBuried(draft, params.targets, provedAt))) return;
-    if (live && draft.tombstones.some((t) => isOldNews(event.at, t.reason, t.endedAt) && isOf(t, params.targets)))
-      return;
+    if (live && draft.tombstones.some((t) => isReportedTwice(event.at, t) && isOf(t, params.targets))) return;
     if (provedAt === undefined && !live) return bindNew(draft, event, params.targets, plusHeld(event.at, contact));
     return bindNew(draft, event, params.targets, provedAt ?? event.at);
   }
@@ -75,25 +64,6 @@ export function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type:
   }
   heldContact(draft, binding, contact, params.targets, provedAt);
 }
-
-/**
- * A drop by hand counts from the moment at which it is carried out, and a token is dead from the moment at which its service says so: a REGISTER from
- * just before that is one which both sensors report. It speaks against any other end: a log-out is read late, and the phone may have
- * registered again since.
- */
-function isOldNews(at: Instant, reason: EndReason, endedAt: Instant): boolean {
-  const ms = between(at, endedAt);
-  return (reason === 'dropped' || reason === 'token-dead') && ms > 0 && ms <= SECOND_REPORT;
-}
-
-/** Whether each of these tokens is the device's, or was: one that is new is news whenever it registered. */
-function isKnownBy({ evidence, targets }: Binding, said: Targets): boolean {
-  const known = [...(evidence.formerTokens ?? []), ...targetList(targets).map((t) => t.token.fingerprint)];
-  return targetList(said).every((t) => known.includes(t.token.fingerprint));
-}
-
-const isOf = ({ tokens }: Pick<Tombstone, 'tokens'>, targets: Targets): boolean =>
-  targetList(targets).every((t) => tokens.includes(t.token.fingerprint));
 
 /**
  * What a device left at the PBX when it ended, or when it changed its token, must not become a device of its own; a

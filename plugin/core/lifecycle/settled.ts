@@ -61,7 +61,7 @@ export function tokenDied(draft: Draft, event: Extract<LifecycleEvent, { type: '
   const targets = other ? { other } : {};
   // What the PBX still holds of it, or reports once more, must not bind the dead token anew.
   const next = draft.replace({ ...b, targets, evidence: { ...b.evidence, formerTokens: formerTokens([b], targets) } });
-  beginEnding(draft, next, 'token-dead', { silent: other === undefined });
+  beginEnding(draft, next, 'token-dead', { silent: other === undefined, since: event.at });
 }
 
 /** Signs of a phone that did not register for its call. */

@@ -1,0 +1,34 @@
+/** Two sensors report one REGISTER. What ended between the two reports stays ended: the second one is no news. */
+import type { Binding, EndReason, Targets, Tombstone } from '../binding.ts';
+import { targetList } from '../identity.ts';
+import { between, type DurationMs, type Instant, SECOND } from '../time.ts';
+
+/** The second report comes up to this much later (ms). */
+const SECOND_REPORT: DurationMs = 5 * SECOND;
+/** Two sensors date one REGISTER up to this much apart (ms). */
+const SAME_REGISTER: DurationMs = 1 * SECOND;
+
+/**
+ * A drop by hand counts from the moment at which it is carried out, and a token is dead from the moment at which its service says so: a REGISTER from
+ * just before that is one which both sensors report. It speaks against any other end: a log-out is read late, and the phone may have
+ * registered again since.
+ */
+export function isOldNews(at: Instant, reason: EndReason, endedAt: Instant): boolean {
+  const ms = between(at, endedAt);
+  return (reason === 'dropped' || reason === 'token-dead') && ms > 0 && ms <= SECOND_REPORT;
+}
+
+/** The same of a binding that is gone: its end came later than the verdict, so a dead token is told by the REGISTER that was counted. */
+export function isReportedTwice(at: Instant, { reason, endedAt, renewedAt }: Tombstone): boolean {
+  if (!isOldNews(at, reason, endedAt)) return false;
+  return reason === 'dropped' || between(renewedAt, at) <= SAME_REGISTER;
+}
+
+/** Whether each of these tokens is the device's, or was: one that is new is news whenever it registered. */
+export function isKnownBy({ evidence, targets }: Binding, said: Targets): boolean {
+  const known = [...(evidence.formerTokens ?? []), ...targetList(targets).map((t) => t.token.fingerprint)];
+  return targetList(said).every((t) => known.includes(t.token.fingerprint));
+}
+
+export const isOf = ({ tokens }: Pick<Tombstone, 'tokens'>, targets: Targets): boolean =>
+  targetList(targets).every((t) => tokens.includes(t.token.fingerprint));
