@@ -100,6 +100,12 @@ describe('a token is called dead right after its REGISTER', () => {
   it('a REGISTER after the verdict binds, though it is reported before the verdict was acted on', () => {
     const record = step(step(recordOf(), register(MONDAY)), died(plus(MONDAY, 50)));
     expect(lives(step(record, register(plus(MONDAY, 60))))).toBe(true);
+    const alone = step(step(recordOf(), withTokens(register(MONDAY), callOnly)), died(plus(MONDAY, 50)));
+    const [binding] = alone.bindings;
+    const uri = binding?.contacts[0]?.uri ?? '';
+    const buried = binding ? step(alone, { type: 'ContactGone', bindingId: binding.id, pbx: 'office', uri }) : alone;
+    expect(buried.bindings).toEqual([]);
+    expect(lives(step(buried, withTokens(register(plus(MONDAY, 60)), callOnly)))).toBe(true);
   });
 
   it('a REGISTER from before with a new token binds', () => {

@@ -77,9 +77,9 @@ export class Draft {
     this.bindings = this.bindings.filter((x) => x.id !== b.id);
     const kept = this.tombstones.filter((t) => between(t.endedAt, this.now) < TOMBSTONE_KEPT);
     const tokens = [...(b.evidence.formerTokens ?? []), ...targetList(b.targets).map((t) => t.token.fingerprint)];
-    this.tombstones = [...kept, { id: b.id, reason, endedAt: this.now, renewedAt: b.renewedAt, tokens }].slice(
-      -TOMBSTONES_MAX,
-    );
+    // A dead token ended with its verdict: what registered since then is news, though the notice went out in between.
+    const endedAt = reason === 'token-dead' ? (b.ending?.since ?? this.now) : this.now;
+    this.tombstones = [...kept, { id: b.id, reason, endedAt, renewedAt: b.renewedAt, tokens }].slice(-TOMBSTONES_MAX);
     this.dirty = true;
     this.report('ended', b.id, reason);
   }

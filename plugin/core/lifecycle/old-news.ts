@@ -5,8 +5,6 @@ import { between, type DurationMs, type Instant, SECOND } from '../time.ts';
 
 /** The second report comes up to this much later (ms). */
 const SECOND_REPORT: DurationMs = 5 * SECOND;
-/** Two sensors date one REGISTER up to this much apart (ms). */
-const SAME_REGISTER: DurationMs = 1 * SECOND;
 
 /**
  * A drop by hand counts from the moment at which it is carried out, and a token is dead from the moment at which its service says so: a REGISTER from
@@ -16,12 +14,6 @@ const SAME_REGISTER: DurationMs = 1 * SECOND;
 export function isOldNews(at: Instant, reason: EndReason, endedAt: Instant): boolean {
   const ms = between(at, endedAt);
   return (reason === 'dropped' || reason === 'token-dead') && ms > 0 && ms <= SECOND_REPORT;
-}
-
-/** The same of a binding that is gone: its end came later than the verdict, so a dead token is told by the REGISTER that was counted. */
-export function isReportedTwice(at: Instant, { reason, endedAt, renewedAt }: Tombstone): boolean {
-  if (!isOldNews(at, reason, endedAt)) return false;
-  return reason === 'dropped' || between(renewedAt, at) <= SAME_REGISTER;
 }
 
 /** Whether each of these tokens is the device's, or was: one that is new is news whenever it registered. */

@@ -10,7 +10,7 @@ import { type Draft, worthWriting } from './draft.ts';
 import { makeRoom, removeContact } from './ending.ts';
 import { endsByUnregister, isOutdated } from './gone.ts';
 import { merge } from './merge.ts';
-import { isKnownBy, isOf, isOldNews, isReportedTwice } from './old-news.ts';
+import { isKnownBy, isOf, isOldNews } from './old-news.ts';
 import { confirmClaims } from './reported.ts';
 import { deliverTexts } from './texts.ts';
 import { judge } from './trouble.ts';
@@ -51,7 +51,8 @@ export function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type:
   const provedAt = live ? event.at : provedBy(contact, matches);
   if (matches.length === 0) {
     if (!event.binds || (!live && wasBuried(draft, params.targets, provedAt))) return;
-    if (live && draft.tombstones.some((t) => isReportedTwice(event.at, t) && isOf(t, params.targets))) return;
+    if (live && draft.tombstones.some((t) => isOldNews(event.at, t.reason, t.endedAt) && isOf(t, params.targets)))
+      return;
     if (provedAt === undefined && !live) return bindNew(draft, event, params.targets, plusHeld(event.at, contact));
     return bindNew(draft, event, params.targets, provedAt ?? event.at);
   }
