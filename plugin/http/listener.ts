@@ -33,7 +33,7 @@ export interface ListenerOptions {
   readonly title: string;
   readonly version: string;
   readonly host: string;
-  /** 0: any free one. */
+  /** 0: the system chooses a free one. */
   readonly port: number;
   readonly tls?: Tls;
   /** Reads the files of `tls` again: asked every minute, and what changed is taken up. May throw; then the old ones stay. */

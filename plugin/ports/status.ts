@@ -60,7 +60,7 @@ export interface Summary {
   readonly waiting: number;
   /** Why notices and endings are held back, in one line. Absent: they are not. */
   readonly brake?: string;
-  /** What each sensor of a PBX has seen, where it has any: `hep: { received, registers, … }`. */
+  /** What each sensor of a PBX has seen; a PBX without sensors is left out: `hep: { received, registers, … }`. */
   readonly sensors: Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, number>>>>>>;
 }
 

@@ -79,7 +79,7 @@ function profiles(): readonly PayloadProfile[] {
   return ['auto', 'pushwake', 'linphone', file].map((payload) => readProfile(payload, 'payload', carrier));
 }
 
-/** Payloads in which no token has any business: the address of a push stands elsewhere. */
+/** Payloads must hold no token: the address of a push stands elsewhere. */
 function payloads(request: PushRequest): readonly string[] {
   const all = profiles().flatMap((profile) =>
     (['pushwake', 'app'] as const).flatMap((texts) => [

@@ -131,7 +131,6 @@ describe('a service of systemd', () => {
   });
 
   it('is given passwords as credentials, and commands in a shell find them while it runs', async () => {
-    await machine.write('/root/ari-password', 'the-password-of-ari\n', '0600');
     const password = /^ {4}password: (.*)$/m.exec(yaml())?.[1] ?? '';
     await machine.write('/root/ari-password', `${password}\n`, '0600');
     await dropIn('LoadCredential=ari-password:/root/ari-password');

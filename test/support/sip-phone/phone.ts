@@ -28,7 +28,7 @@ export interface SipPhoneOptions {
   readonly authUser?: string;
   readonly server: ServerAddress;
   readonly transport: TransportKind;
-  /** Default: any free port. */
+  /** Default: the system chooses a free port. */
   readonly localPort?: number;
   /** Sent as `+sip.instance` with each REGISTER. */
   readonly instanceId?: string;

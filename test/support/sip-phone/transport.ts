@@ -30,7 +30,7 @@ export interface TransportOptions {
   readonly kind: TransportKind;
   readonly server: ServerAddress;
   readonly host: string;
-  /** 0: any free port. */
+  /** 0: the system chooses a free port. */
   readonly localPort: number;
   readonly onMessage: (data: Buffer) => void;
   /** The other side closed the connection, or it broke. Never called for UDP nor after `close`. */
