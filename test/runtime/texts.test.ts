@@ -568,6 +568,48 @@ describe('what a text says', () => {
   });
 });
 
+describe('what is said of texts', () => {
+  const said = async (s: TextSite) =>
+    (await s.runtime.operator.explain(ACCOUNT))?.texts.map((t) => t.replace(/device \w+/g, 'device X'));
+
+  it('explain: what became of each, the latest first; the account: what waits', async () => {
+    const s = await site();
+    await s.asleep();
+    await s.text('a');
+    await s.clock.advance(3_200);
+    await s.register();
+    s.store.kept.down = 'redis is away';
+    await s.asleep();
+    await s.clock.advance(MINUTE);
+    await s.text('b');
+    s.store.kept.down = undefined;
+    await s.clock.advance(2 * SECOND);
+    await s.text('c', { body: '' });
+    s.pbx.phoneAnswers = async () => 'unreached';
+    await s.asleep();
+    expect(await said(s)).toEqual([
+      expect.stringMatching(
+        /^Text for 1001@example.com, 0 ms ago, on office: left to the PBX, as without pushwake: it has no body/,
+      ),
+      'Text for 1001@example.com, 2 s ago, on office: kept for one device, in memory, because the store did not answer, sent in vain to device X after 2 s.',
+      'Text for 1001@example.com, 1 min ago, on office: kept for one device, taken by device X after 3.2 s.',
+    ]);
+    const explained = await s.runtime.operator.explain(ACCOUNT);
+    expect(explained?.devices.join()).toMatch(
+      /1 text waits until it registers, the last one came \d+ s ago; the push goes out again in \d+ s\./,
+    );
+    expect(s.runtime.status.texts()).toEqual({ kept: 2, delivered: 1, expired: 0, plain: { 'no body': 1 }, held: 0 });
+  });
+
+  it('explain: an account without a device, and texts that are not switched on', async () => {
+    const s = await site({ settings: { messages: { wake: false, showText: false } } });
+    await s.text('a');
+    expect(await said(s)).toEqual([
+      'Text for 1001@example.com, 0 ms ago, on office: left to the PBX, as without pushwake: texts are not switched on (messages.wake), or mode is observe.',
+    ]);
+  });
+});
+
 describe('reading a text', () => {
   it.each([
     ['"Zoë Müller" <sip:2000@example.com>', { name: 'Zoë Müller', number: '2000' }],

@@ -16,6 +16,8 @@ const MOST_HELD_BYTES = 4 * 1_024 * 1_024;
 const MOST_NOTES = 10_000;
 /** Asterisk's dialplan waits 1.5 s for an answer, and the record is read before (0.25 s). In ms. */
 const SAVED_WITHIN: DurationMs = 700;
+/** A claim of ours counts for this much less (ms) than in the store: two clocks measure it. */
+const CLAIM_MARGIN: DurationMs = 5_000;
 
 interface Note {
   readonly aor: Aor;
@@ -32,6 +34,10 @@ export class BridgedStore {
   readonly #notes = new BoundedMap<string, Note>(upTo(MOST_NOTES));
   /** Texts that were delivered out of the memory: their PBX may hand them over once more. */
   readonly #delivered = new BoundedMap<string, true>(upTo(MOST_NOTES));
+  /** Claims that we have, by device: until when on the monotonic clock. */
+  readonly #claimedUntilMs = new BoundedMap<string, number>(upTo(MOST_NOTES));
+  /** Why the store took the last text not at once. */
+  #trouble: unknown;
   #opened: Promise<void> | undefined;
   #count = 0;
   #bytes = 0;
@@ -44,6 +50,10 @@ export class BridgedStore {
   /** Texts that are in memory only. */
   get held(): number {
     return this.#count;
+  }
+
+  get trouble(): unknown {
+    return this.#trouble;
   }
 
   get isWhole(): boolean {
@@ -68,6 +78,7 @@ export class BridgedStore {
         const keeping = this.open().then(() => this.#inner.keep(text, roomFor(most)));
         return await within(this.#clock, SAVED_WITHIN, keeping);
       } catch (error) {
+        this.#trouble = error;
         if (!this.#hasRoom(text)) throw error;
       }
     } else if (mine.length >= most || !this.#hasRoom(text)) return 'full';
@@ -113,15 +124,26 @@ export class BridgedStore {
 
   /** While the store does not answer no other node delivers anything either. */
   async claim(aor: Aor, device: BindingId, forMs: DurationMs): Promise<boolean> {
-    return this.#inner.claim(aor, device, forMs).catch((error: unknown) => {
+    const key = `${aor} ${device}`;
+    const nowMs = this.#clock.monotonicMs();
+    // Ours still: it could not be given back.
+    if (nowMs < (this.#claimedUntilMs.get(key) ?? nowMs)) return true;
+    try {
+      const claimed = await this.#inner.claim(aor, device, forMs);
+      if (claimed) this.#claimedUntilMs.set(key, nowMs + forMs - CLAIM_MARGIN);
+      return claimed;
+    } catch (error) {
       if (this.#held.has(aor)) return true;
       throw error;
-    });
+    }
   }
 
-  /** A claim that is not given back ends by itself. */
+  /** Never rejects. What could not be given back ends by itself. */
   async release(aor: Aor, device: BindingId): Promise<void> {
-    await this.#inner.release(aor, device).catch(() => undefined);
+    await this.#inner.release(aor, device).then(
+      () => void this.#claimedUntilMs.delete(`${aor} ${device}`),
+      () => undefined,
+    );
   }
 
   /** Brings home what is in memory. Resolves with the accounts whose texts it saved; rejects when the store does not answer. */

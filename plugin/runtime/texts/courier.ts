@@ -22,7 +22,8 @@ export interface CourierOptions {
   readonly apply: (aor: Aor, ...facts: readonly LifecycleEvent[]) => Promise<void>;
   /** How long an id is remembered after its text was delivered. */
   readonly rememberFor: DurationMs;
-  readonly onTaken: (device: BindingId, contact: HeldContact, outcome: TextOutcome) => void;
+  /** A text went to a device; `unreached` too. */
+  readonly onOutcome: (text: KeptText, device: BindingId, contact: HeldContact, outcome: TextOutcome) => void;
   /** The store did not answer: to be done again when it does. */
   readonly onStoreAway: (aor: Aor, error: unknown) => void;
   /** The device has registered, and is gone again without its texts. */
@@ -124,6 +125,7 @@ export class Courier {
       for (let next = await first(); next; next = await first()) {
         atBoundary('text to be sent');
         const outcome = await this.#send(link, contact, next, round);
+        this.#o.onOutcome(next, device, contact, outcome);
         if (outcome === 'unreached') {
           // It left for another address, where the next round begins, or for good.
           if (round.again === 'no' && !this.#stopped) this.#o.onMissed(aor, device);
@@ -135,7 +137,6 @@ export class Courier {
         const until = plus(this.#o.clock.now(), this.#o.rememberFor);
         await store.taken(aor, next.id, [device, ...gone], until);
         atBoundary('text noted');
-        this.#o.onTaken(device, contact, outcome);
         this.#o.log.info({ aor, bindingId: device, pbx: where.pbx, outcome }, 'text delivered');
       }
     } finally {

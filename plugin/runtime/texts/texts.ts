@@ -8,17 +8,20 @@ import { BoundedMap, upTo } from '../../core/bounded-map.ts';
 import type { LifecycleEvent } from '../../core/events.ts';
 import type { PolicyFor } from '../../core/lifecycle.ts';
 import type { Mode } from '../../core/policy.ts';
+import type { PlainReason } from '../../core/text-trace.ts';
 import { deviceAt, hasNoContact, mistakeInText, senderOf } from '../../core/texts.ts';
 import { DAY, type DurationMs, plus, SECOND } from '../../core/time.ts';
 import type { Logger } from '../../ports/adapter.ts';
 import { type Clock, within } from '../../ports/clock.ts';
 import type { HeldContact, PbxEvent, PbxLink } from '../../ports/pbx-link.ts';
+import type { TextState } from '../../ports/status.ts';
 import type { KeptText, TextStore } from '../../ports/text-store.ts';
 import { atBoundary } from '../bindings/crash-points.ts';
 import { BridgedStore } from './bridged-store.ts';
 import { Courier } from './courier.ts';
 import { Outage } from './outage.ts';
 import { TextPace } from './pace.ts';
+import { TextTraces } from './text-traces.ts';
 import { Upkeep } from './upkeep.ts';
 
 export type TextArrived = Extract<PbxEvent, { type: 'textArrived' }>;
@@ -28,14 +31,6 @@ export interface TextSettings {
   readonly wake: boolean;
   readonly showText: boolean;
   readonly showCaller: boolean;
-}
-
-/** What became of texts since the start. `plain`: they went the way they go without pushwake. */
-export interface TextCounts {
-  kept: number;
-  delivered: number;
-  expired: number;
-  plain: number;
 }
 
 export interface TextsOptions {
@@ -66,7 +61,9 @@ const REGISTERED = 20_000;
 const REMEMBERED: DurationMs = DAY;
 
 export class Texts {
-  readonly counts: TextCounts = { kept: 0, delivered: 0, expired: 0, plain: 0 };
+  readonly traces = new TextTraces();
+  readonly #counts = { kept: 0, delivered: 0, expired: 0 };
+  readonly #plainFor = new Map<PlainReason, number>();
   readonly #o: TextsOptions;
   readonly #pace: TextPace;
   readonly #courier: Courier;
@@ -96,7 +93,8 @@ export class Texts {
         complain: (error) => outage.complain(error),
         onMarked: (aor) => this.#toThoseWhoCame(store, aor, 0),
         onExpired: (text) => {
-          this.counts.expired++;
+          this.#counts.expired++;
+          this.traces.note(text, { step: 'expired' }, options.clock.now());
           options.onExpired(text);
         },
       });
@@ -104,8 +102,10 @@ export class Texts {
     this.#courier = new Courier({
       ...options,
       rememberFor: REMEMBERED,
-      onTaken: (device, contact, outcome) => {
-        this.counts.delivered++;
+      onOutcome: (text, device, contact, outcome) => {
+        this.traces.note(text, { step: 'sentTo', device, outcome }, options.clock.now());
+        if (outcome === 'unreached') return;
+        this.#counts.delivered++;
         this.#pushedAgain.delete(device);
         // It has answered, so it is there.
         if (outcome === 'taken') this.registered(contact);
@@ -113,6 +113,10 @@ export class Texts {
       onStoreAway: (aor, error) => this.#outage?.of(aor, undefined, error),
       onMissed: (aor, device) => this.#missed(aor, device),
     });
+  }
+
+  state(): TextState {
+    return { ...this.#counts, plain: Object.fromEntries(this.#plainFor), held: this.#store?.held ?? 0 };
   }
 
   /** After the store of records: what waits from before is marked again, and what is over is given up. */
@@ -141,7 +145,7 @@ export class Texts {
 
   /** The PBX holds a text and asks whether we take it. Never rejects. */
   arrived(event: TextArrived): void {
-    if (this.#running.size >= AT_ONCE) return void this.#plain(event, 'too many at once');
+    if (this.#running.size >= AT_ONCE) return void this.#plain(event, 'flood');
     this.#run(this.#take(event));
   }
 
@@ -161,14 +165,14 @@ export class Texts {
     const { aor, pbx, id, from, to, contentType, body } = event;
     const { wake, mode } = this.#o.settings();
     const store = this.#store;
-    if (!wake || !store || mode === 'observe') return this.#plain(event, 'not switched on');
+    if (!wake || !store || mode === 'observe') return this.#plain(event, 'off');
     const mistake = mistakeInText(event);
     if (mistake) return this.#plain(event, mistake);
     const sender = senderOf(from);
-    if (!this.#pace.admits(sender.number ?? from)) return this.#plain(event, 'too many of one sender');
+    if (!this.#pace.admits(sender.number ?? from)) return this.#plain(event, 'sender');
     const record = await this.#o.read(aor);
     const devices = record?.bindings.filter(isLive) ?? [];
-    if (!record || devices.length === 0) return this.#plain(event, 'no phone that can be woken');
+    if (!record || devices.length === 0) return this.#plain(event, 'nobody');
     const policies = devices.map(this.#o.policyFor(aor));
     const now = this.#o.clock.now();
     const sinceMs = this.#o.clock.monotonicMs();
@@ -190,16 +194,18 @@ export class Texts {
       return 'full' as const;
     });
     atBoundary('text saved');
-    if (kept === 'full') return this.#plain(event, 'too many wait');
+    if (kept === 'full') return this.#plain(event, 'full');
     // A PBX that goes away right now has forgotten it, or hands it over once more: it is known by its id.
     await this.#answer(event, 'kept');
     atBoundary('text answered');
     if (kept === 'there') return;
-    this.counts.kept++;
+    this.#counts.kept++;
+    const where = kept === 'held' ? kept : 'stored';
+    this.traces.note(text, { step: 'kept', where, devices: devices.length }, now);
     this.#o.log.info({ aor, pbx, devices: devices.length, ...(kept === 'held' && { held: true }) }, 'text kept');
     // A phone that does not answer is not there after all: it is pushed while its text is still on its way.
     await within(this.#o.clock, THERE_WITHIN, this.#toThoseAwake(store, text, record, text)).catch(() => undefined);
-    if (kept === 'held') return this.#outage?.of(aor, text);
+    if (kept === 'held') return this.#outage?.of(aor, text, store.trouble);
     await this.#wakeTheOthers(store, aor, record, text).catch((error: unknown) => this.#outage?.of(aor, text, error));
     await this.#toThoseWhoCame(store, aor, sinceMs);
   }
@@ -229,9 +235,11 @@ export class Texts {
   }
 
   /** Fail open: the PBX does with it what it does without us. */
-  async #plain(event: TextArrived, reason: string): Promise<void> {
+  async #plain(event: TextArrived, reason: PlainReason): Promise<void> {
     const { aor, pbx } = event;
-    this.counts.plain++;
+    const now = this.#o.clock.now();
+    this.#plainFor.set(reason, (this.#plainFor.get(reason) ?? 0) + 1);
+    this.traces.note({ id: `${pbx} ${event.id}`, aor, pbx, receivedAt: now }, { step: 'plain', why: reason }, now);
     this.#o.log.debug({ aor, pbx, reason }, 'text left to the pbx');
     await this.#answer(event, 'plain');
   }
