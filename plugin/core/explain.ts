@@ -53,7 +53,7 @@ export function explainDevices(record: AorRecord | undefined, now: Instant): rea
 }
 
 /** What its user was, or is to be, sent word of beside calls, in sentences. */
-export function besideCalls(b: Binding, now: Instant): string[] {
+function besideCalls(b: Binding, now: Instant): string[] {
   const { texts, voicemail, missed } = b;
   // A VoIP push is for calls.
   const cannot = b.targets.other ? '' : ', and it cannot be pushed for that: its app gave only a VoIP token';

@@ -30,7 +30,6 @@ import type { TraceBook } from '../calls/trace-book.ts';
 import type { Wakes } from '../calls/waiting-calls.ts';
 import type { Links } from '../pbx/links.ts';
 import type { Delivery } from '../push/delivery.ts';
-import type { Texts } from '../texts/texts.ts';
 import type { Events } from '../webhooks/queue.ts';
 import type { Census } from './census.ts';
 import type { TimedStore } from './timed-store.ts';
@@ -51,7 +50,7 @@ export interface StatusParts {
   readonly events: Events;
   readonly links: Links;
   readonly notBound: NotBound;
-  readonly texts: Texts;
+  readonly texts: { state(): TextState; readonly traces: { of(aor: Aor): readonly TextTrace[] } };
   readonly traces: TraceBook;
   readonly wakes: Wakes;
   readonly policyFor: (aor: Aor) => PolicyFor;
