@@ -1,4 +1,5 @@
 /** What is decided of a text before it is kept, and to which device a contact belongs. Pure. */
+import { createHash } from 'node:crypto';
 import type { AorRecord, Binding } from './binding.ts';
 import { isLive } from './binding.ts';
 import { LONGEST_CALLER, shortened } from './detached.ts';
@@ -38,6 +39,11 @@ export function senderOf(from: string): { readonly name?: string; readonly numbe
   const [name, number] = [said, uri].map((text) => shortened(text, LONGEST_CALLER));
   return { ...(name && { name }), ...(number && { number }) };
 }
+
+/** The header of a MESSAGE by which an app knows a text that it has. */
+export const TEXT_HEADER = 'X-Pushwake-Text-ID';
+/** Its value: says nothing of PBX, account or time. */
+export const textWord = (id: string): string => createHash('sha256').update(id).digest('hex').slice(0, 32);
 
 /** The device that a held contact is; undefined: a phone that pushwake does not know, or one that says nothing of push. */
 export function deviceAt(record: AorRecord, pbx: string, uri: string): Binding | undefined {

@@ -196,6 +196,11 @@ export interface OutgoingText {
   readonly body: string;
 }
 
+/** `id` is the same at each attempt: the phone gets a word made of it (`textWord`), by which its app drops a repeat. */
+export interface NamedText extends OutgoingText {
+  readonly id: string;
+}
+
 export type { TextOutcome };
 
 export interface PbxLink {
@@ -231,7 +236,7 @@ export interface PbxLink {
   /** What becomes of a text that arrived: `kept`, we have it and the PBX may forget it; `plain`, as without us. An id it does not hold is no error. */
   answerText?(id: string, answer: 'kept' | 'plain'): Promise<void>;
   /** Sends a text to this contact. Absent: this PBX cannot. */
-  sendText?(contact: HeldContact, text: OutgoingText): Promise<TextOutcome>;
+  sendText?(contact: HeldContact, text: NamedText): Promise<TextOutcome>;
   /** Removes a contact. One that is not there any more is success. Rejects with `LinkError`. */
   removeContact(contact: Pick<HeldContact, 'aor' | 'uri'>): Promise<'gone'>;
   /** While a call waits: look closely at this AOR's contacts, report each REGISTER as `watch`. */

@@ -5,8 +5,16 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
-import { Mobile } from '../support/mobile.ts';
-import { Scene, shipped } from '../support/scene.ts';
+import {
+  hearMessage,
+  leaveMessage,
+  MAILBOX_CONF,
+  MAILBOX_DIALPLAN,
+  MAILBOX_MODULES,
+  notifies,
+} from '../support/asterisk/mailbox.ts';
+import { Mobile, ours } from '../support/mobile.ts';
+import { freeUdpPort, REALM, Scene, shipped } from '../support/scene.ts';
 import type { SipPhone } from '../support/sip-phone/index.ts';
 
 /** Whom the text is for, and what Asterisk says to it by itself. */
@@ -143,22 +151,37 @@ exten => _1XXX,1,Gosub(pushwake-text,s,1(\${EXTEN}))
 
 #include "pushwake-messages.conf"
 `;
-const WAKE = 'messages: { wake: true }\n';
+const PUSH_TOKEN = 'voicemail-token-of-24-characters';
+const wake = (adminPort: number) => `messages: { wake: true }
+http:
+  admin: { listen: "127.0.0.1:${adminPort}", tokens: [{ name: voicemail, role: push, token: ${PUSH_TOKEN} }] }
+`;
 
 describe('texts that wake, with HEP', () => {
   let site: Scene;
   let from: SipPhone;
   let mobile: Mobile;
+  let adminPort: number;
   beforeAll(async () => {
+    adminPort = await freeUdpPort();
     site = await Scene.start({
       name: 'texts',
       hep: true,
       withoutPushwake: true,
-      extensions: WITH_TEXTS,
-      extra: { 'pushwake-messages.conf': readFileSync(shipped('pushwake-messages.conf'), 'utf8') },
-      users: ['1001', '1002', '2000'].map((id) => ({ id, endpointLines: ['message_context=messages'] })),
+      extensions: WITH_TEXTS + MAILBOX_DIALPLAN,
+      modules: MAILBOX_MODULES,
+      policy: '  voicemail: all',
+      extra: {
+        ...MAILBOX_CONF,
+        'pushwake-messages.conf': readFileSync(shipped('pushwake-messages.conf'), 'utf8'),
+      },
+      users: ['1001', '1002', '2000'].map((id) => ({
+        id,
+        endpointLines: ['message_context=messages'],
+        ...(id === '1001' && { aorLines: ['mailboxes=1001@default'] }),
+      })),
     });
-    site.pushwake.configure(site.yaml({ more: WAKE }));
+    site.pushwake.configure(site.yaml({ more: wake(adminPort) }));
     await site.startPushwake();
     from = await site.phone('2000');
     await from.register();
@@ -195,6 +218,7 @@ describe('texts that wake, with HEP', () => {
     const [message] = mobile.phone.log.find(/^MESSAGE /);
     expect(message?.text).toMatch(/\r\nFrom: <sip:2000@127\.0\.0\.1>/);
     expect(message?.text).toMatch(/\r\nContent-Type: text\/plain\r\n/);
+    expect(message?.text).toMatch(/\r\nX-Pushwake-Text-ID: [0-9a-f]{32}\r\n/);
     // It is awake: at once, and without a push.
     await kept('papaya');
     expect(await gets(mobile.phone, 3)).toEqual([first, 'ananas', 'papaya']);
@@ -230,6 +254,73 @@ describe('texts that wake, with HEP', () => {
     expect(await from.text('5555', 'nobody')).toBe(404);
   });
 
+  /** What strangers send, and how Asterisk answers it by itself; `none`: it answers nothing. */
+  const HOSTILE: readonly (readonly [what: string, body: string, contentType: string])[] = [
+    ['1 MB', 'x'.repeat(1024 * 1024), 'text/plain'],
+    ['NULs', '\u0000'.repeat(500), 'text/plain'],
+    ['a Content-Type of 8 kB', 'x', `text/plain;x="${'y'.repeat(8_000)}"`],
+    ['a Content-Type that is dialplan', 'x', 'text/plain;x="${EXTEN}|,)(&"'],
+    ['a Content-Type that is none', 'x', 'nonsense'],
+    ['a folded Content-Type', 'x', 'text/plain\r\n X-Evil: 1'],
+    ['no text', 'x', 'application/x-evil'],
+  ];
+  const answersToHostile = async () => {
+    const all: Record<string, number | 'none'> = {};
+    for (const [what, body, contentType] of HOSTILE) {
+      const stranger = await site.phone('2000', { name: what, transport: 'tcp' });
+      await stranger.register();
+      all[what] = await stranger.text('1001', body, { contentType, withinMs: 1_500 }).catch(() => 'none' as const);
+      await stranger.close();
+    }
+    return all;
+  };
+  let toHostile: Record<string, number | 'none'>;
+
+  it('hostile texts get an answer, and disturb neither texts nor calls', async () => {
+    toHostile = await answersToHostile();
+    process.stdout.write(`hostile texts: ${JSON.stringify(toHostile)}\n`);
+    await mobile.phone.sleep();
+    const { length } = received(mobile.phone);
+    await kept('after the hostile ones');
+    const call = await from.call('1001');
+    await mobile.callPush(mobile.callPushes.length + 1);
+    call.cancel();
+    await call.done;
+    await comesBack();
+    await mobile.phone.waitFor(() => received(mobile.phone).includes('after the hostile ones'), 10_000, 'the text');
+    expect(
+      received(mobile.phone)
+        .slice(length)
+        .filter((x) => x === 'after the hostile ones'),
+    ).toHaveLength(1);
+    expect(site.pushwake.log.filter((l) => l.level >= 50)).toEqual([]);
+  });
+
+  it('a message in a real voicemail: a refresh and a notice, the app fetches its MWI, and heard elsewhere the badge goes', async () => {
+    await notifies(site.asterisk, shipped('pushwake-voicemail'), {
+      url: `http://127.0.0.1:${adminPort}`,
+      token: PUSH_TOKEN,
+      realm: REALM,
+    });
+    await mobile.phone.sleep();
+    const from0 = site.apns.pushes.length;
+    const pushed = () =>
+      site.apns.pushes.slice(from0).flatMap((p) => {
+        const { type, count } = ours(p);
+        return p.token === mobile.identity.other
+          ? [count === undefined ? type : `${type} ${count}, ${p.pushType}`]
+          : [];
+      });
+    await leaveMessage(from);
+    await expect.poll(pushed, { timeout: 15_000 }).toEqual(['refresh', 'voicemail 1, alert']);
+    await comesBack();
+    const mwi = () => mobile.phone.log.find(/Voice-Message: 1\/0/).length > 0;
+    await mobile.phone.waitFor(mwi, 10_000, 'a NOTIFY of the mailbox');
+    await hearMessage(site.asterisk);
+    await expect.poll(() => pushed().slice(2), { timeout: 15_000 }).toEqual(['voicemail 0, background']);
+    await site.asterisk.waitForNoChannels(15_000);
+  });
+
   it('stopped, frozen: the plain way', async () => {
     const { length } = received(mobile.phone);
     site.pushwake.freeze();
@@ -242,5 +333,6 @@ describe('texts that wake, with HEP', () => {
     await site.pushwake.stop();
     expect(await from.text('1001', 'stopped')).toBe(202);
     expect((await gets(mobile.phone, length + 3)).at(-1)).toBe('stopped');
+    expect(await answersToHostile(), 'hostile texts: as with pushwake').toEqual(toHostile);
   });
 });

@@ -3,6 +3,7 @@
  * own: the texts that arrive in this life.
  */
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { textWord } from '../../plugin/core/texts.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { FakePbx } from '../support/fake-pbx.ts';
 import { ScriptedPushProvider } from '../support/scripted-push-provider.ts';
@@ -19,8 +20,8 @@ const hold = (ids: readonly string[]) => writeFileSync(mailbox, JSON.stringify(i
 const clock = new FakeClock();
 const pbx = new FakePbx({ clock });
 pbx.onTextAnswered = (id) => hold(held().filter((x) => x !== id));
-pbx.phoneAnswers = async (_, { body }) => {
-  appendFileSync(phone, `${body}\n`);
+pbx.phoneAnswers = async (_, { id, body }) => {
+  appendFileSync(phone, `${textWord(id)} ${body}\n`);
   return 'taken';
 };
 const service = new ScriptedPushProvider('apns');

@@ -12,10 +12,11 @@ import { keepRunning } from './keep.ts';
 import { type DemoOptions, parseOptions } from './options.ts';
 import { Printer } from './print.ts';
 import { lastWords, NotSeen, Stage } from './stage.ts';
-import { STEPS } from './steps.ts';
+import { type Part, STEPS, TEXT_PARTS } from './steps.ts';
 import { theCallerGivesUp, theDeskPhoneIsFaster } from './story-ends.ts';
 import { pushwakeIsKilled } from './story-killed.ts';
 import { asteriskRuns, phonesRegister, pushwakeRuns } from './story-ready.ts';
+import { textScene, theCallIsMissed, theMessageWaits, theTextWaits } from './story-texts.ts';
 import { aSleepingPhoneRings } from './story-wake.ts';
 import { playWeek } from './week.ts';
 
@@ -49,7 +50,11 @@ async function main(options: DemoOptions): Promise<number> {
   });
   const ended: { scene?: Scene } = {};
 
-  print.title('pushwake: a sleeping phone rings, on a real Asterisk');
+  print.title(
+    options.parts.some(isOfTexts)
+      ? 'pushwake: what a sleeping phone misses beside calls, on a real Asterisk'
+      : 'pushwake: a sleeping phone rings, on a real Asterisk',
+  );
   print.line(
     'About half a minute; the first time one to three minutes more, to bring an Asterisk into a folder of its own.',
   );
@@ -103,7 +108,16 @@ async function play(
   stage.current = 'asterisk';
   await bring(print);
   print.running('Asterisk starts');
-  const scene = await Scene.start({ name: `demo-${process.pid}`, users: USERS, hep: true, withoutPushwake: true });
+  const ofTexts = options.parts.some(isOfTexts);
+  const more = ofTexts ? await textScene(options.sabotage) : undefined;
+  const scene = await Scene.start({
+    name: `demo-${process.pid}`,
+    users: more?.users(USERS) ?? USERS,
+    hep: true,
+    withoutPushwake: true,
+    ...more?.scene,
+  });
+  if (more) scene.pushwake.configure(scene.yaml({ more: more.yaml }));
   at.scene = scene;
   await asteriskRuns(stage, scene);
   await pushwakeRuns(stage, scene);
@@ -124,6 +138,15 @@ async function play(
       case 'killed':
         await pushwakeIsKilled(stage, cast);
         break;
+      case 'text':
+        await theTextWaits(stage, cast);
+        break;
+      case 'voicemail':
+        if (more) await theMessageWaits(stage, cast, more);
+        break;
+      case 'missed':
+        await theCallIsMissed(stage, cast);
+        break;
       default:
         part satisfies never;
     }
@@ -133,6 +156,8 @@ async function play(
   if (firstCall) printTrace(print, scene, firstCall);
   if (options.keep) await keepRunning(stage, cast, interrupted);
 }
+
+const isOfTexts = (part: Part): boolean => (TEXT_PARTS as readonly string[]).includes(part);
 
 /** The first time takes minutes: each step of the build is told with its seconds. */
 async function bring(print: Printer): Promise<void> {

@@ -1,7 +1,7 @@
 /** The command line of the demo: what is refused, and what a sabotage plays. */
 import { describe, expect, it } from 'vitest';
 import { parseOptions } from './options.ts';
-import { PARTS, STEPS, stepNames } from './steps.ts';
+import { PARTS, STEPS, stepNames, stepsOf, TEXT_PARTS } from './steps.ts';
 
 describe('the options of the demo', () => {
   it('plays everything by default', () => {
@@ -28,6 +28,14 @@ describe('the options of the demo', () => {
   it('a sabotage plays the part of its step only', () => {
     expect(parseOptions(['--sabotage', 'rings'])).toMatchObject({ options: { parts: ['wake'], sabotage: 'rings' } });
     expect(parseOptions(['--sabotage', 'untouched'])).toMatchObject({ options: { parts: [] } });
+  });
+
+  it('--texts is a story of its own', () => {
+    expect(parseOptions(['--texts'])).toEqual({ kind: 'run', options: { parts: TEXT_PARTS, keep: false } });
+    expect(parseOptions(['--texts', '--only', 'text'])).toMatchObject({ options: { parts: ['text'] } });
+    expect(parseOptions(['--sabotage', 'voicemail-heard'])).toMatchObject({ options: { parts: ['voicemail'] } });
+    expect(parseOptions(['--texts', '--pbx', 'freeswitch']).kind).toBe('mistake');
+    expect([...stepsOf('calls'), ...stepsOf('texts')].sort()).toEqual(expect.arrayContaining([...stepNames].sort()));
   });
 
   it('lists how each step is broken', () => {

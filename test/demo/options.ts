@@ -1,5 +1,5 @@
 /** The command line of the demo. Pure: arguments in, what to do out. */
-import { isPart, isStep, PARTS, type Part, STEPS, type StepName, stepNames } from './steps.ts';
+import { isPart, isStep, PARTS, type Part, STEPS, type StepName, stepNames, TEXT_PARTS } from './steps.ts';
 
 export interface DemoOptions {
   /** Which parts of the story are played. */
@@ -27,8 +27,11 @@ export const HELP = `npm run demo -- [options]
 A real Asterisk, pushwake, a stand-in for Apple's push service and three phones, all on 127.0.0.1: a sleeping phone
 rings, a caller gives up, a desk phone is faster, pushwake is killed in the middle of a call.
 
+  --texts              what a sleeping phone misses beside calls: a text, a voice message (Asterisk's own
+                       voicemail), a missed call
   --keep               leave everything running afterwards, to play with; Ctrl-C ends it
-  --only <part>        play one part only: ${PARTS.join(', ')}
+  --only <part>        play one part only: ${PARTS.join(', ')};
+                       of --texts: ${TEXT_PARTS.join(', ')}
   --sabotage <step>    break one step on purpose: the demo must then fail and name it
   --sabotage list      list the steps and how each is broken
   --week               the other story: a week of three phones in less than a minute
@@ -46,6 +49,7 @@ export function parseOptions(args: readonly string[]): Parsed {
   let sabotage: StepName | undefined;
   let keep = false;
   let week = false;
+  let texts = false;
   let speed = WEEK_SPEED;
   let pbx: PbxName = 'asterisk';
   const left = args.flatMap((arg) =>
@@ -56,6 +60,10 @@ export function parseOptions(args: readonly string[]): Parsed {
     if (name === '--help' || name === '-h') return { kind: 'print', text: HELP };
     if (name === '--keep') {
       keep = true;
+      continue;
+    }
+    if (name === '--texts') {
+      texts = true;
       continue;
     }
     if (name === '--week') {
@@ -87,17 +95,20 @@ export function parseOptions(args: readonly string[]): Parsed {
   }
   if (week) return { kind: 'week', speed, pbx };
   if (pbx === 'freeswitch')
-    return keep || only || sabotage
-      ? mistake('--keep, --only and --sabotage are for asterisk')
+    return keep || only || sabotage || texts
+      ? mistake('--texts, --keep, --only and --sabotage are for asterisk')
       : { kind: 'freeswitch' };
-  return { kind: 'run', options: { parts: partsFor(only, sabotage), keep, ...(sabotage ? { sabotage } : {}) } };
+  return {
+    kind: 'run',
+    options: { parts: partsFor(only, sabotage, texts ? TEXT_PARTS : PARTS), keep, ...(sabotage ? { sabotage } : {}) },
+  };
 }
 
 /** A sabotage plays the part its step is in and no other. */
-function partsFor(only: Part | undefined, sabotage: StepName | undefined): readonly Part[] {
+function partsFor(only: Part | undefined, sabotage: StepName | undefined, story: readonly Part[]): readonly Part[] {
   const part = sabotage && STEPS[sabotage].part;
   if (part !== undefined) return part === 'ready' || part === 'end' ? [] : [part];
-  return only ? [only] : PARTS;
+  return only ? [only] : story;
 }
 
 function sabotageList(): string {

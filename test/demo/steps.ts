@@ -6,7 +6,9 @@
 
 /** Parts that can be run alone; `ready` and `end` always run. */
 export const PARTS = ['wake', 'gives-up', 'elsewhere', 'killed'] as const;
-export type Part = (typeof PARTS)[number];
+/** Of the other story, `--texts`. */
+export const TEXT_PARTS = ['text', 'voicemail', 'missed'] as const;
+export type Part = (typeof PARTS)[number] | (typeof TEXT_PARTS)[number];
 
 interface StepInfo {
   readonly part: Part | 'ready' | 'end';
@@ -42,6 +44,16 @@ export const STEPS = {
   'binding-kept': { part: 'killed', sabotage: "pushwake's store is deleted while it is away" },
   'taken-up': { part: 'killed', sabotage: 'pushwake is not started again' },
 
+  'text-kept': { part: 'text', sabotage: 'the text goes to a number that nobody has' },
+  'text-push': { part: 'text', sabotage: 'the push service refuses the push' },
+  'text-delivered': { part: 'text', sabotage: 'the phone ignores its push' },
+
+  'voicemail-push': { part: 'voicemail', sabotage: 'voicemail.conf has no line externnotify' },
+  'voicemail-heard': { part: 'voicemail', sabotage: 'nobody listens to the message' },
+
+  'missed-push': { part: 'missed', sabotage: 'the phone wakes and registers before the notice goes out' },
+  'said-nowhere': { part: 'missed', sabotage: 'calls.showCaller is on' },
+
   untouched: { part: 'end', sabotage: 'somebody opens a port of the machine’s own Asterisk meanwhile' },
 } as const satisfies Record<string, StepInfo>;
 
@@ -50,4 +62,9 @@ export type StepName = keyof typeof STEPS;
 export const stepNames = Object.keys(STEPS) as StepName[];
 
 export const isStep = (name: string): name is StepName => Object.hasOwn(STEPS, name);
-export const isPart = (name: string): name is Part => (PARTS as readonly string[]).includes(name);
+export const isPart = (name: string): name is Part => ([...PARTS, ...TEXT_PARTS] as readonly string[]).includes(name);
+/** Steps of the story that is played without options, or of `--texts`. */
+export const stepsOf = (story: 'calls' | 'texts'): readonly StepName[] => {
+  const others: readonly string[] = story === 'texts' ? PARTS : TEXT_PARTS;
+  return stepNames.filter((name) => !others.includes(STEPS[name].part));
+};

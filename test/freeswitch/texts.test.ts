@@ -58,6 +58,7 @@ it('a sleeping phone is pushed, and gets them once, in order', async () => {
   const [message] = mobile.phone.log.find(/^MESSAGE /);
   expect(message?.text).toMatch(/\r\nFrom: <sip:2000@/);
   expect(message?.text).toMatch(/\r\nContent-Type: text\/plain\r\n/);
+  expect(message?.text).toMatch(/\r\nX-Pushwake-Text-ID: [0-9a-f]{32}\r\n/);
   await kept('third');
   expect((await gets(mobile.phone, 3)).slice(2)).toEqual(['third']);
   expect(messagePushes(), 'it is awake').toHaveLength(1);

@@ -6,7 +6,7 @@ import {
   type AskAnswer,
   type HeldContact,
   LinkError,
-  type OutgoingText,
+  type NamedText,
   type PbxEvent,
   type PbxLink,
   type RingTarget,
@@ -43,7 +43,7 @@ export class FakePbx implements PbxLink {
   readonly orders: { order: string; [what: string]: unknown }[] = [];
   asks = 0;
   /** What becomes of a text that it sends to a phone. */
-  phoneAnswers: (contact: HeldContact, text: OutgoingText) => Promise<TextOutcome> = async () => 'taken';
+  phoneAnswers: (contact: HeldContact, text: NamedText) => Promise<TextOutcome> = async () => 'taken';
   onTextAnswered: (id: string, answer: 'kept' | 'plain') => void = () => undefined;
 
   constructor(options: FakePbxOptions) {
@@ -166,7 +166,7 @@ export class FakePbx implements PbxLink {
     this.onTextAnswered(id, answer);
   }
 
-  async sendText(contact: HeldContact, text: OutgoingText): Promise<TextOutcome> {
+  async sendText(contact: HeldContact, text: NamedText): Promise<TextOutcome> {
     const outcome = await this.phoneAnswers(contact, text);
     this.orders.push({ order: 'sendText', uri: contact.uri, body: text.body, from: text.from, outcome });
     return outcome;

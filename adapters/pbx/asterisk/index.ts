@@ -11,7 +11,7 @@ import {
   type HeldContact,
   type LegOutcome,
   LinkError,
-  type OutgoingText,
+  type NamedText,
   type PbxEvent,
   type PbxLink,
   type RingTarget,
@@ -176,7 +176,7 @@ class AsteriskLink implements PbxLink {
     return this.#texts.answer(id, answer);
   }
 
-  sendText(contact: HeldContact, text: OutgoingText): Promise<TextOutcome> {
+  sendText(contact: HeldContact, text: NamedText): Promise<TextOutcome> {
     return this.#texts.send(contact, text);
   }
 

@@ -6,8 +6,9 @@ import { randomBytes } from 'node:crypto';
 import { aorOf } from '../../../plugin/core/aor.ts';
 import { BoundedMap, upTo } from '../../../plugin/core/bounded-map.ts';
 import { dialableUri } from '../../../plugin/core/contact-uri.ts';
+import { TEXT_HEADER, textWord } from '../../../plugin/core/texts.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
-import type { HeldContact, OutgoingText, PbxEvent, TextOutcome } from '../../../plugin/ports/pbx-link.ts';
+import type { HeldContact, NamedText, OutgoingText, PbxEvent, TextOutcome } from '../../../plugin/ports/pbx-link.ts';
 import { CALL_DEADLINE, CALM_DEADLINE } from './deadlines.ts';
 import { DialledBy } from './dialled-by.ts';
 import type { TextProofs } from './hep-texts.ts';
@@ -62,7 +63,7 @@ export class Texts {
     await this.#io.call('goOn', { channelId, variables: { PUSHWAKE_TEXT: said } }, CALL_DEADLINE);
   }
 
-  async send(contact: HeldContact, { from, body, contentType }: OutgoingText): Promise<TextOutcome> {
+  async send(contact: HeldContact, { id, from, body, contentType }: NamedText): Promise<TextOutcome> {
     const endpoint = this.#endpoints.endpointOf(aorIdOf(contact.aor, this.#io.realm));
     const uri = dialableUri(contact.uri);
     if (!uri.ok) {
@@ -74,7 +75,8 @@ export class Texts {
     const proofs = this.#io.proofs();
     const mark = randomBytes(8).toString('hex');
     const proof = proofs?.await(mark);
-    const variables = { 'Content-Type': contentType, ...(proof && { 'X-Pushwake-Text': mark }) };
+    const named = { 'Content-Type': contentType, [TEXT_HEADER]: textWord(id) };
+    const variables = { ...named, ...(proof && { 'X-Pushwake-Text': mark }) };
     try {
       await this.#io.call('sendText', { to, from, body, variables }, CALM_DEADLINE);
     } catch {

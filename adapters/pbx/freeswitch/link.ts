@@ -5,6 +5,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { isLoopback } from '../../../plugin/core/loopback.ts';
+import { TEXT_HEADER } from '../../../plugin/core/texts.ts';
 import { DEAD_AFTER_MS, type FromWorker, HEARTBEAT_MS, safe, type ToWorker } from '../supervised-worker.ts';
 import { isId, type Said } from './calls/dial.ts';
 import { argument } from './calls/dial-string.ts';
@@ -264,7 +265,7 @@ const operations: Record<string, (args: never) => Promise<unknown>> = {
   async forgetText({ id }: { id: string }): Promise<void> {
     await connected().api(`global_setvar pushwake_text_${id}=`);
   },
-  async sendText({ to, from, contentType, body, mark }: TextOrder): Promise<void> {
+  async sendText({ to, from, contentType, body, mark, word }: TextOrder): Promise<void> {
     const answer = await connected().event(
       'CUSTOM',
       {
@@ -276,6 +277,7 @@ const operations: Record<string, (args: never) => Promise<unknown>> = {
         to,
         type: contentType,
         ...(mark !== undefined && { blocking: 'true', 'pushwake-sent': mark }),
+        ...(word !== undefined && { [`sip_h_${TEXT_HEADER}`]: word }),
       },
       body,
     );

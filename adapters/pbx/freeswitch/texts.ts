@@ -4,9 +4,10 @@
  */
 import { randomBytes } from 'node:crypto';
 import { type Aor, parseAor } from '../../../plugin/core/aor.ts';
+import { textWord } from '../../../plugin/core/texts.ts';
 import { type DurationMs, SECOND } from '../../../plugin/core/time.ts';
 import type { Clock } from '../../../plugin/ports/clock.ts';
-import type { HeldContact, OutgoingText, PbxEvent, TextOutcome } from '../../../plugin/ports/pbx-link.ts';
+import type { HeldContact, NamedText, OutgoingText, PbxEvent, TextOutcome } from '../../../plugin/ports/pbx-link.ts';
 import { CALL_DEADLINE, LIST_DEADLINE } from './deadlines.ts';
 import type { Ask } from './link.ts';
 
@@ -65,7 +66,7 @@ export class Texts {
     await this.#forget(id);
   }
 
-  async send(contact: HeldContact, text: OutgoingText): Promise<TextOutcome> {
+  async send(contact: HeldContact, text: NamedText): Promise<TextOutcome> {
     const to = destination(this.#io.dialOf(contact));
     if (to === undefined) return 'unreached';
     const mark = randomBytes(8).toString('hex');
@@ -76,7 +77,7 @@ export class Texts {
         resolve(status);
       });
     });
-    const order = { ...orderOf(to, text), mark };
+    const order = { ...orderOf(to, text), mark, word: textWord(text.id) };
     try {
       await this.#io.ask('sendText', order, CALL_DEADLINE);
     } catch {
@@ -106,6 +107,8 @@ export interface TextOrder {
   readonly body: string;
   /** Where the answer of the phone is wanted. */
   readonly mark?: string;
+  /** What its app knows the text by. */
+  readonly word?: string;
 }
 
 /**

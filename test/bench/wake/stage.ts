@@ -5,12 +5,12 @@
 import { spawn } from 'node:child_process';
 import { createPrivateKey, sign } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { SipUser } from '../../support/asterisk/config.ts';
-import { tryRun } from '../../support/asterisk/shell.ts';
+import { curlInside } from '../../support/asterisk/curl.ts';
 import { type PushIdentity, Scene } from '../../support/scene.ts';
 import type { SipPhone } from '../../support/sip-phone/index.ts';
 
@@ -127,17 +127,8 @@ export class Stage {
   /** The chroot has no curl: this machine's comes in with its libraries. */
   async #writeCurl(identity: PushIdentity): Promise<void> {
     const { asterisk, apns } = this.scene;
-    const inside = asterisk.folder.slice(asterisk.folder.indexOf('/srv/pushwake/'));
-    const home = join(asterisk.folder, 'curl');
-    mkdirSync(home, { recursive: true });
-    const libraries = [...(await tryRun('ldd', ['/usr/bin/curl'])).output.matchAll(/(\/\S+)/g)].map(
-      (m) => m[1] as string,
-    );
-    for (const file of ['/usr/bin/curl', ...libraries])
-      copyFileSync(file, join(home, file.slice(file.lastIndexOf('/') + 1)));
-    const loader = libraries.find((l) => l.includes('/ld-')) ?? '';
-    const name = loader.slice(loader.lastIndexOf('/') + 1);
-    const push = join(home, 'push.sh');
+    const inside = await curlInside(asterisk.folder);
+    const push = join(asterisk.folder, 'curl', 'push.sh');
     const { address, port } = apns.endpoint;
     const headers = [
       'apns-topic: com.example.phone.voip',
@@ -148,11 +139,11 @@ export class Stage {
     writeFileSync(
       push,
       `#!/bin/sh
-exec ${inside}/curl/${name} --library-path ${inside}/curl ${inside}/curl/curl -sk --http2 ${headers.map((h) => `-H '${h}'`).join(' ')} -d '{}' https://${address}:${port}/3/device/${identity.voip} > /dev/null 2>&1
+exec ${inside}/curl -sk --http2 ${headers.map((h) => `-H '${h}'`).join(' ')} -d '{}' https://${address}:${port}/3/device/${identity.voip} > /dev/null 2>&1
 `,
     );
     chmodSync(push, 0o755);
-    await asterisk.cli(`dialplan set global CURL_PUSH ${inside}/curl/push.sh`);
+    await asterisk.cli(`dialplan set global CURL_PUSH ${inside}/push.sh`);
   }
 
   /** The token the floor script pushes to. */

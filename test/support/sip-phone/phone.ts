@@ -223,8 +223,12 @@ export class SipPhone {
     await this.#wire.open(port);
   }
 
-  /** Sends a text (RFC 3428) and answers with the status that the PBX gives it. */
-  async text(target: string, body: string): Promise<number> {
+  /** Sends a text (RFC 3428) and answers with the status that the PBX gives it. Rejects when there is none within `withinMs`. */
+  async text(
+    target: string,
+    body: string,
+    { contentType = 'text/plain', withinMs = 5_000 }: { contentType?: string; withinMs?: number } = {},
+  ): Promise<number> {
     const tag = this.#wire.newTag();
     const callId = randomBytes(10).toString('hex');
     const uri = target.startsWith('sip:') ? target : `sip:${target}@${this.#serverAddress()}`;
@@ -241,7 +245,7 @@ export class SipPhone {
           ['To', `<${uri}>`],
           ['Call-ID', callId],
           ['CSeq', `${++number} MESSAGE`],
-          ['Content-Type', 'text/plain'],
+          ['Content-Type', contentType],
           ...auth,
         ],
         body,
@@ -250,7 +254,7 @@ export class SipPhone {
         if (response.status >= 200) status ??= response.status;
       },
     );
-    return this.waitFor(() => status, 5000, 'an answer to MESSAGE');
+    return this.waitFor(() => status, withinMs, 'an answer to MESSAGE');
   }
 
   /** For the end of a test. */
