@@ -24,6 +24,9 @@ export interface Tls {
   readonly key: string;
 }
 
+/** How the schema of a route describes the account that it is asked for. */
+export const ACCOUNT = { type: 'string', minLength: 3, maxLength: 255, description: '1001@example.com' } as const;
+
 /** What adds routes to a listener. */
 export type Routes = (server: FastifyInstance) => void | Promise<void>;
 

@@ -1,7 +1,7 @@
 /** What the administrator does by hand to an account, and what is shown before: the command line's side of the admin listener. */
 import type { ShownRecord } from '../core/describe.ts';
 import type { BrakeState } from '../ports/status.ts';
-import type { Routes } from './listener.ts';
+import { ACCOUNT, type Routes } from './listener.ts';
 
 export interface Operator {
   /** Undefined: nothing is stored for this AOR. */
@@ -14,7 +14,6 @@ export interface Operator {
   releaseBrake(app?: string): readonly BrakeState[];
 }
 
-const aor = { type: 'string', minLength: 3, maxLength: 255, description: '1001@example.com' };
 const ABSENT = { error: 'nothing is stored for this account' };
 
 export function operateRoutes(operator: Operator): Routes {
@@ -25,7 +24,7 @@ export function operateRoutes(operator: Operator): Routes {
         config: { role: 'read' },
         schema: {
           summary: 'The bindings of an account, tokens as fingerprints',
-          params: { type: 'object', required: ['aor'], properties: { aor } },
+          params: { type: 'object', required: ['aor'], properties: { aor: ACCOUNT } },
         },
       },
       async (request, reply) => (await operator.shownRecord(request.params.aor)) ?? reply.code(404).send(ABSENT),
@@ -36,7 +35,7 @@ export function operateRoutes(operator: Operator): Routes {
         config: { role: 'operate' },
         schema: {
           summary: 'Ends the bindings of an account, or one of them; its contact is removed, its user is not notified',
-          params: { type: 'object', required: ['aor'], properties: { aor } },
+          params: { type: 'object', required: ['aor'], properties: { aor: ACCOUNT } },
           querystring: {
             type: 'object',
             additionalProperties: false,
@@ -82,7 +81,7 @@ export function operateRoutes(operator: Operator): Routes {
             required: ['aor'],
             additionalProperties: false,
             properties: {
-              aor,
+              aor: ACCOUNT,
               purpose: { type: 'string', enum: ['refresh', 'notice'], description: 'Default refresh' },
             },
           },

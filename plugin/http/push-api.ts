@@ -2,7 +2,7 @@
 import type { FastifyReply } from 'fastify';
 import { type Aor, parseAor } from '../core/aor.ts';
 import { HOUR, SECOND } from '../core/time.ts';
-import type { Routes } from './listener.ts';
+import { ACCOUNT, type Routes } from './listener.ts';
 
 export interface PushSender {
   send(
@@ -63,7 +63,7 @@ export function pushRoutes(sender: PushSender): Routes {
           params: {
             type: 'object',
             required: ['aor'],
-            properties: { aor: { type: 'string', minLength: 3, maxLength: 255, description: '1001@example.com' } },
+            properties: { aor: ACCOUNT },
           },
           body: {
             type: 'object',

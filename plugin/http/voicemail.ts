@@ -1,6 +1,6 @@
 /** A voicemail system says what the mailbox of an account holds: Asterisk's by `externnotify`, any other by its own means. */
 import { type Aor, parseAor } from '../core/aor.ts';
-import type { Routes } from './listener.ts';
+import { ACCOUNT, type Routes } from './listener.ts';
 
 export interface MailboxReader {
   /** Never rejects. */
@@ -25,7 +25,7 @@ export function voicemailRoutes(reader: MailboxReader): Routes {
           params: {
             type: 'object',
             required: ['aor'],
-            properties: { aor: { type: 'string', minLength: 3, maxLength: 255, description: '1001@example.com' } },
+            properties: { aor: ACCOUNT },
           },
           body: {
             type: 'object',

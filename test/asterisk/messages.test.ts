@@ -13,9 +13,10 @@ import {
   MAILBOX_MODULES,
   notifies,
 } from '../support/asterisk/mailbox.ts';
-import { Mobile, ours } from '../support/mobile.ts';
+import { Mobile } from '../support/mobile.ts';
 import { freeUdpPort, REALM, Scene, shipped } from '../support/scene.ts';
 import type { SipPhone } from '../support/sip-phone/index.ts';
+import { besideCalls, comesBack, gets, keepsText, messagePushes, textsOf } from '../support/texting.ts';
 
 /** Whom the text is for, and what Asterisk says to it by itself. */
 const TEXTS = [
@@ -177,8 +178,7 @@ describe('texts that wake, with HEP', () => {
       },
       users: ['1001', '1002', '2000'].map((id) => ({
         id,
-        endpointLines: ['message_context=messages'],
-        ...(id === '1001' && { aorLines: ['mailboxes=1001@default'] }),
+        endpointLines: ['message_context=messages', ...(id === '1001' ? ['mailboxes=1001@default'] : [])],
       })),
     });
     site.pushwake.configure(site.yaml({ more: wake(adminPort) }));
@@ -189,31 +189,15 @@ describe('texts that wake, with HEP', () => {
   });
   afterAll(() => site?.close());
 
-  const received = (phone: SipPhone) =>
-    phone.log
-      .find(/^MESSAGE /)
-      .filter((e) => e.direction === 'received')
-      .map((e) => e.text.split('\r\n\r\n')[1] ?? '');
-  const gets = (phone: SipPhone, count: number) =>
-    phone.waitFor(() => received(phone).length >= count && received(phone), 10_000, `${count} texts`);
-  const comesBack = async () => {
-    if (!mobile.phone.isOpen) await mobile.phone.wake();
-    await mobile.bind();
-  };
-  const messagePushes = () =>
-    site.apns.pushes.filter((p) => p.token === mobile.identity.other && p.json.includes('"type":"message"'));
-  const kept = async (body: string) => {
-    const at = site.pushwake.log.length;
-    expect(await from.text('1001', body)).toBe(202);
-    await site.waitForLog('text kept', at);
-  };
+  const kept = (body: string) => keepsText(site, from, '1001', body);
+  const pushes = () => messagePushes(site, mobile);
 
   it('a sleeping phone is pushed, and gets them once, in order, as they were sent', async () => {
     const first = 'Hello, "you"; ${EXTEN} 100 % | žluť 🙂\r\nsecond line';
     await kept(first);
     await kept('ananas');
-    await expect.poll(messagePushes, { timeout: 10_000 }).toHaveLength(1);
-    await comesBack();
+    await expect.poll(pushes, { timeout: 10_000 }).toHaveLength(1);
+    await comesBack(mobile);
     expect(await gets(mobile.phone, 2)).toEqual([first, 'ananas']);
     const [message] = mobile.phone.log.find(/^MESSAGE /);
     expect(message?.text).toMatch(/\r\nFrom: <sip:2000@127\.0\.0\.1>/);
@@ -222,7 +206,7 @@ describe('texts that wake, with HEP', () => {
     // It is awake: at once, and without a push.
     await kept('papaya');
     expect(await gets(mobile.phone, 3)).toEqual([first, 'ananas', 'papaya']);
-    expect(messagePushes()).toHaveLength(1);
+    expect(pushes()).toHaveLength(1);
   });
 
   it('what they say is in no log of Asterisk, nor of pushwake', async () => {
@@ -237,7 +221,7 @@ describe('texts that wake, with HEP', () => {
     await site.pushwake.stop('SIGKILL');
     await site.asterisk.restart();
     await site.startPushwake();
-    await comesBack();
+    await comesBack(mobile);
     await from.register();
     expect((await gets(mobile.phone, 4)).slice(3)).toEqual(['fourth']);
     await kept('fifth');
@@ -269,7 +253,7 @@ describe('texts that wake, with HEP', () => {
     for (const [what, body, contentType] of HOSTILE) {
       const stranger = await site.phone('2000', { name: what, transport: 'tcp' });
       await stranger.register();
-      all[what] = await stranger.text('1001', body, { contentType, withinMs: 1_500 }).catch(() => 'none' as const);
+      all[what] = await stranger.text('1001', body, { contentType, withinMs: 700 }).catch(() => 'none' as const);
       await stranger.close();
     }
     return all;
@@ -280,16 +264,16 @@ describe('texts that wake, with HEP', () => {
     toHostile = await answersToHostile();
     process.stdout.write(`hostile texts: ${JSON.stringify(toHostile)}\n`);
     await mobile.phone.sleep();
-    const { length } = received(mobile.phone);
+    const { length } = textsOf(mobile.phone);
     await kept('after the hostile ones');
     const call = await from.call('1001');
     await mobile.callPush(mobile.callPushes.length + 1);
     call.cancel();
     await call.done;
-    await comesBack();
-    await mobile.phone.waitFor(() => received(mobile.phone).includes('after the hostile ones'), 10_000, 'the text');
+    await comesBack(mobile);
+    await mobile.phone.waitFor(() => textsOf(mobile.phone).includes('after the hostile ones'), 10_000, 'the text');
     expect(
-      received(mobile.phone)
+      textsOf(mobile.phone)
         .slice(length)
         .filter((x) => x === 'after the hostile ones'),
     ).toHaveLength(1);
@@ -304,16 +288,10 @@ describe('texts that wake, with HEP', () => {
     });
     await mobile.phone.sleep();
     const from0 = site.apns.pushes.length;
-    const pushed = () =>
-      site.apns.pushes.slice(from0).flatMap((p) => {
-        const { type, count } = ours(p);
-        return p.token === mobile.identity.other
-          ? [count === undefined ? type : `${type} ${count}, ${p.pushType}`]
-          : [];
-      });
+    const pushed = () => besideCalls(site, mobile, from0);
     await leaveMessage(from);
     await expect.poll(pushed, { timeout: 15_000 }).toEqual(['refresh', 'voicemail 1, alert']);
-    await comesBack();
+    await comesBack(mobile);
     const mwi = () => mobile.phone.log.find(/Voice-Message: 1\/0/).length > 0;
     await mobile.phone.waitFor(mwi, 10_000, 'a NOTIFY of the mailbox');
     await hearMessage(site.asterisk);
@@ -322,7 +300,7 @@ describe('texts that wake, with HEP', () => {
   });
 
   it('stopped, frozen: the plain way', async () => {
-    const { length } = received(mobile.phone);
+    const { length } = textsOf(mobile.phone);
     site.pushwake.freeze();
     expect(await from.text('1001', 'while it is frozen')).toBe(202);
     // The guard of 1.5 s; the next texts do not wait.

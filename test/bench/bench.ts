@@ -10,6 +10,7 @@ import { cluster } from './cluster.ts';
 import { freeswitch } from './freeswitch.ts';
 import { media } from './media.ts';
 import { push } from './push.ts';
+import { texts } from './texts.ts';
 import { wake } from './wake.ts';
 
 export interface Result {
@@ -22,7 +23,7 @@ export interface Result {
 
 export type Suite = (progress: (line: string) => void, options: ReadonlyMap<string, string>) => Promise<Result[]>;
 
-const SUITES: Readonly<Record<string, Suite>> = { bindings, calls, cluster, freeswitch, media, push, wake };
+const SUITES: Readonly<Record<string, Suite>> = { bindings, calls, cluster, freeswitch, media, push, texts, wake };
 
 const args = process.argv.slice(2);
 const name = args.find((a) => !a.startsWith('--')) ?? '';

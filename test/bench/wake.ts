@@ -1,80 +1,21 @@
 /**
  * How long a call waits for pushwake: INVITE to push, REGISTER to INVITE, side by side with the floor and with today's
- * recipe on the same Asterisk, in turn. `--calls=100` per figure, `--bindings=10,1000000`.
+ * recipe on the same Asterisk, in turn. `--calls=100` per figure, `--bindings=10,1000000`; `--only=texts`: the texts alone.
  */
 import { execFile } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import type { IncomingCall } from '../support/sip-phone/index.ts';
 import type { Result, Suite } from './bench.ts';
+import { type Measured, measure, oneCall, percentile } from './wake/calls.ts';
 import { type Contender, MANY, Stage } from './wake/stage.ts';
+import { waitingTexts } from './wake/texts.ts';
 
 /** Fills a store. */
 const CHILD = fileURLToPath(new URL('./bindings-child.ts', import.meta.url));
 
-/** Rounds that are not counted. */
-const WARM_UP = 5;
 const BURSTS = 5;
 const REGISTERS = 500;
-
-interface Measured {
-  readonly toPush: number[];
-  readonly toInvite: number[];
-}
-
-const percentile = (values: readonly number[], p: number) =>
-  [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * p))] as number;
-
-/** One call: pushed, registers 30 ms later, rings, is given up. Answers whether it rang. */
-async function oneCall(stage: Stage, c: Contender, into: Measured, wait = 3_000): Promise<boolean> {
-  const { apns } = stage.scene;
-  const nth = c.phone.incoming.length;
-  const pushed = Promise.withResolvers<number>();
-  const stop = apns.onPush(c.identity.voip, (push) => pushed.resolve(push.atMs));
-  const call = await stage.caller.call(c.number);
-  const pushedAt = await Promise.race([pushed.promise, delay(5_000, Number.NaN)]);
-  stop();
-  into.toPush.push(pushedAt - call.invitedAt);
-  await delay(30);
-  if (!c.phone.isOpen) await c.phone.wake();
-  const { at } = await c.phone.register({
-    ...(c.name === 'ours' ? { contactParams: c.identity.params } : {}),
-    newCallId: true,
-  });
-  let rung: IncomingCall | undefined;
-  try {
-    rung = await c.phone.waitForCall(wait, nth + 1);
-    into.toInvite.push(rung.receivedAt - at);
-  } catch {
-    // It was never dialled: that is a result, too.
-  }
-  call.cancel();
-  await call.done;
-  await rung?.waitForState('cancelled');
-  return rung !== undefined;
-}
-
-/** One after the other in turn: what the machine does meanwhile happens to all of them. */
-async function measure(
-  stage: Stage,
-  calls: number,
-  contenders: readonly Contender[],
-  awake = false,
-): Promise<Map<string, Measured>> {
-  const found = new Map<string, Measured>(contenders.map((c) => [c.name, { toPush: [], toInvite: [] }]));
-  for (let i = -WARM_UP; i < calls; i++) {
-    for (const c of contenders) {
-      // Each call of the recipe takes up to half a second: a fifth of them tells as much.
-      if (c.name === 'curl' && i >= calls / 5) continue;
-      if (!awake) await c.phone.sleep();
-      // PBXs tell expiry in whole seconds: a contact of this very second would count as awake and be rung at once.
-      await delay(awake ? 2_100 : 20);
-      await oneCall(stage, c, i < 0 ? { toPush: [], toInvite: [] } : (found.get(c.name) as Measured));
-    }
-  }
-  return found;
-}
 
 /** Many calls at the same moment: how long until the last of their pushes is there. */
 async function burst(stage: Stage, numbers: readonly string[], tokens: readonly string[]): Promise<number> {
@@ -183,6 +124,7 @@ export const wake: Suite = async (progress, options) => {
   const calls = Number(options.get('calls') ?? 100);
   const sizes = (options.get('bindings') ?? '10,1000000').split(',').map(Number);
   const results: Result[] = [];
+  if (options.get('only') === 'texts') return texts(progress, calls);
   const all = new Map<string, { readonly ours: Figures; readonly floor: Figures }>();
   const note = (name: string, found: ReadonlyMap<string, Measured>) => {
     const of = (who: string) => figures(found.get(who) as Measured);
@@ -222,6 +164,7 @@ export const wake: Suite = async (progress, options) => {
     }
   }
   results.push(...unchanged(all, `${sizes[0]} idle`));
+  results.push(...(await texts(progress, calls)));
   progress('without HEP: seen by watching only');
   const stage = await Stage.set({ hep: false });
   try {
@@ -236,6 +179,16 @@ export const wake: Suite = async (progress, options) => {
   }
   return results;
 };
+
+async function texts(progress: (line: string) => void, count: number): Promise<Result[]> {
+  progress('texts that wait');
+  const stage = await Stage.set({ hep: true, texts: true });
+  try {
+    return await waitingTexts(stage, count);
+  } finally {
+    await stage.close();
+  }
+}
 
 /** What is measured once: a refresh told by HEP, the burst, and the contact that is still stored. */
 async function others(stage: Stage, progress: (line: string) => void, calls: number): Promise<Result[]> {

@@ -34,7 +34,7 @@ export interface PushContract {
   readonly cannotProvoke?: readonly string[];
   /** Purposes the service has nothing for. */
   readonly cannotSend?: readonly PushPurpose[];
-  /** Largest payload for each purpose, in bytes; where one is not named, that of a notice. */
+  /** Largest payload for each purpose, in bytes; where one is not named, that of a notice. `everyPurpose` makes it. */
   readonly limitBytes: Readonly<Record<'call' | 'cancel' | 'refresh' | 'notice', number>> &
     Readonly<Partial<Record<PushPurpose, number>>>;
   start(): Promise<PushHarness>;
@@ -51,6 +51,15 @@ const PURPOSES: readonly PushPurpose[] = [
   'custom',
 ];
 const never = new AbortController().signal;
+
+/** The same limit in bytes for each purpose, but for those that are named. */
+export const everyPurpose = (
+  bytes: number,
+  others: Partial<Record<PushPurpose, number>> = {},
+): Record<PushPurpose, number> => ({
+  ...(Object.fromEntries(PURPOSES.map((purpose) => [purpose, bytes])) as Record<PushPurpose, number>),
+  ...others,
+});
 
 /** A push of each purpose, to where the provider wants it. Undefined when it has nowhere to send it. */
 export function requestFor(

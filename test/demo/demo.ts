@@ -157,7 +157,9 @@ async function play(
   if (options.keep) await keepRunning(stage, cast, interrupted);
 }
 
-const isOfTexts = (part: Part): boolean => (TEXT_PARTS as readonly string[]).includes(part);
+function isOfTexts(part: Part): boolean {
+  return (TEXT_PARTS as readonly string[]).includes(part);
+}
 
 /** The first time takes minutes: each step of the build is told with its seconds. */
 async function bring(print: Printer): Promise<void> {

@@ -10,6 +10,7 @@ import {
   notifies,
 } from '../support/asterisk/mailbox.ts';
 import { DIALPLAN, freeUdpPort, REALM, type SceneOptions, shipped } from '../support/scene.ts';
+import { textsOf } from '../support/texts-of.ts';
 import {
   answersOf,
   type Cast,
@@ -91,12 +92,6 @@ const pushed = (cast: Cast, from: number, type: string, waiting: number | undefi
     ...(waiting !== undefined && { timeoutMs: waiting }),
   });
 
-const received = ({ mobile }: Pick<Cast, 'mobile'>): string[] =>
-  mobile.log
-    .find(/^MESSAGE /)
-    .filter((e) => e.direction === 'received')
-    .map((e) => e.text.split('\r\n\r\n')[1] ?? '');
-
 export async function theTextWaits(stage: Stage, cast: Cast): Promise<void> {
   stage.print.part('A text (SIP MESSAGE)');
   const { scene, caller, mobile, install } = cast;
@@ -129,14 +124,14 @@ export async function theTextWaits(stage: Stage, cast: Cast): Promise<void> {
       await mobile.wake();
       registeredAt = (await mobile.register({ contactParams: install.params, newCallId: true })).at;
     }
-    await until(() => received(cast).length > 0, {
+    await until(() => textsOf(mobile).length > 0, {
       what: 'a MESSAGE at the phone',
       seen: () => `the phone ${mobile.isOpen ? 'is connected' : 'sleeps'}`,
     });
     const ms = performance.now() - registeredAt;
     await until(() => scene.pushwake.log.some((l) => l.msg === 'text delivered'), { what: 'the 200 of the phone' });
-    if (received(cast).join('|') !== SAYS)
-      throw new NotSeen(`"${SAYS}" was expected; seen: ${received(cast).join('|')}`);
+    if (textsOf(mobile).join('|') !== SAYS)
+      throw new NotSeen(`"${SAYS}" was expected; seen: ${textsOf(mobile).join('|')}`);
     return { ms, since: 'after REGISTER' };
   });
   await fallAsleep(cast);

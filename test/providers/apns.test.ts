@@ -8,7 +8,7 @@ import { outcomeOf, readAnswer, reasonOfError, VERDICTS } from '../../adapters/p
 import { instant, SECOND } from '../../plugin/core/time.ts';
 import { Token } from '../../plugin/core/token.ts';
 import type { PushOutcome, PushProvider } from '../../plugin/ports/push-provider.ts';
-import { pushProviderContract, requestFor } from '../contract/push-provider.contract.ts';
+import { everyPurpose, pushProviderContract, requestFor } from '../contract/push-provider.contract.ts';
 import { type ApnsStandIn, makeP8Key, startApnsStandIn } from '../support/apns-stand-in/index.ts';
 import { FakeClock, NOON, settle } from '../support/fake-clock.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
@@ -33,16 +33,7 @@ function registered(apns: ApnsStandIn): ApnsStandIn {
 
 pushProviderContract('apns', {
   verdicts: VERDICTS,
-  limitBytes: {
-    call: 5_120,
-    cancel: 4_096,
-    refresh: 4_096,
-    notice: 4_096,
-    missed: 4_096,
-    message: 4_096,
-    voicemail: 4_096,
-    custom: 4_096,
-  },
+  limitBytes: everyPurpose(4_096, { call: 5_120 }),
   // Each has its own test below.
   cannotProvoke: ['cannot connect', 'certificate not trusted'],
   async start() {

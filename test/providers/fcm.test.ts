@@ -9,7 +9,7 @@ import type { Aor } from '../../plugin/core/aor.ts';
 import { HOUR, MINUTE, plus, SECOND } from '../../plugin/core/time.ts';
 import { Token } from '../../plugin/core/token.ts';
 import type { PushOutcome, PushProvider, PushPurpose } from '../../plugin/ports/push-provider.ts';
-import { pushProviderContract, requestFor } from '../contract/push-provider.contract.ts';
+import { everyPurpose, pushProviderContract, requestFor } from '../contract/push-provider.contract.ts';
 import { FakeClock, NOON, settle } from '../support/fake-clock.ts';
 import { type FcmStandIn, startFcmStandIn } from '../support/fcm-stand-in/index.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
@@ -25,16 +25,7 @@ const TARGETS = { call: target(), other: target() };
 
 pushProviderContract('fcm', {
   verdicts: VERDICTS,
-  limitBytes: {
-    call: 4_096,
-    cancel: 4_096,
-    refresh: 4_096,
-    notice: 4_096,
-    missed: 4_096,
-    message: 4_096,
-    voicemail: 4_096,
-    custom: 4_096,
-  },
+  limitBytes: everyPurpose(4_096),
   // Each has its own test below.
   cannotProvoke: ['cannot connect', 'certificate not trusted', 'refused before sending'],
   async start() {

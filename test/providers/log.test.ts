@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { create } from '../../adapters/push/log/index.ts';
 import { VERDICTS } from '../../adapters/push/log/outcome.ts';
 import { Token } from '../../plugin/core/token.ts';
-import { pushProviderContract, requestFor } from '../contract/push-provider.contract.ts';
+import { everyPurpose, pushProviderContract, requestFor } from '../contract/push-provider.contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
 
@@ -15,7 +15,7 @@ function start(level?: 'debug') {
 
 pushProviderContract('log', {
   verdicts: VERDICTS,
-  limitBytes: { call: 0, cancel: 0, refresh: 0, notice: 0, missed: 0, message: 0, voicemail: 0, custom: 0 },
+  limitBytes: everyPurpose(0),
   async start() {
     const { log, provider, targets } = start();
     return {

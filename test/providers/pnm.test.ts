@@ -6,7 +6,7 @@ import { LIMIT_BYTES } from '../../adapters/push/pnm/payload.ts';
 import { SECOND } from '../../plugin/core/time.ts';
 import { Token } from '../../plugin/core/token.ts';
 import type { CancelPush, PushProvider, PushPurpose } from '../../plugin/ports/push-provider.ts';
-import { pushProviderContract, requestFor } from '../contract/push-provider.contract.ts';
+import { everyPurpose, pushProviderContract, requestFor } from '../contract/push-provider.contract.ts';
 import { FakeClock, settle } from '../support/fake-clock.ts';
 import { untilLate } from '../support/http-stand-in.ts';
 import { type PnmStandIn, startPnmStandIn } from '../support/pnm-stand-in/index.ts';
@@ -40,16 +40,7 @@ describe.each([
 ])('%s', (how, http1) => {
   pushProviderContract(`pnm ${how}`, {
     verdicts: VERDICTS,
-    limitBytes: {
-      call: LIMIT_BYTES,
-      cancel: LIMIT_BYTES,
-      refresh: LIMIT_BYTES,
-      notice: LIMIT_BYTES,
-      missed: LIMIT_BYTES,
-      message: LIMIT_BYTES,
-      voicemail: LIMIT_BYTES,
-      custom: LIMIT_BYTES,
-    },
+    limitBytes: everyPurpose(LIMIT_BYTES),
     // Acrobits has no push that shows nothing.
     cannotSend: ['refresh'],
     // Each has its own test below.

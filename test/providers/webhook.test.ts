@@ -5,7 +5,7 @@ import { LIMIT_BYTES } from '../../adapters/push/webhook/payload.ts';
 import { isSigned, sign } from '../../adapters/shared/signature.ts';
 import { MINUTE, plus, SECOND } from '../../plugin/core/time.ts';
 import { Token } from '../../plugin/core/token.ts';
-import { pushProviderContract, requestFor } from '../contract/push-provider.contract.ts';
+import { everyPurpose, pushProviderContract, requestFor } from '../contract/push-provider.contract.ts';
 import { FakeClock, NOON } from '../support/fake-clock.ts';
 import { untilLate } from '../support/http-stand-in.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
@@ -25,16 +25,7 @@ describe.each([
 ])('%s', (how, options) => {
   pushProviderContract(`webhook ${how}`, {
     verdicts: VERDICTS,
-    limitBytes: {
-      call: LIMIT_BYTES,
-      cancel: LIMIT_BYTES,
-      refresh: LIMIT_BYTES,
-      notice: LIMIT_BYTES,
-      missed: LIMIT_BYTES,
-      message: LIMIT_BYTES,
-      voicemail: LIMIT_BYTES,
-      custom: LIMIT_BYTES,
-    },
+    limitBytes: everyPurpose(LIMIT_BYTES),
     // Each has its own test below.
     cannotProvoke: ['cannot connect', 'certificate not trusted'],
     async start() {

@@ -11,7 +11,7 @@ import { pushParamsOf } from '../../plugin/core/push-params.ts';
 import { HOUR, plus, SECOND } from '../../plugin/core/time.ts';
 import { Token } from '../../plugin/core/token.ts';
 import type { PushProvider, PushPurpose } from '../../plugin/ports/push-provider.ts';
-import { pushProviderContract, requestFor } from '../contract/push-provider.contract.ts';
+import { everyPurpose, pushProviderContract, requestFor } from '../contract/push-provider.contract.ts';
 import { FakeClock, NOON } from '../support/fake-clock.ts';
 import { untilLate } from '../support/http-stand-in.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
@@ -30,16 +30,7 @@ describe.each([
 ])('%s', (how, http1) => {
   pushProviderContract(`webpush ${how}`, {
     verdicts: VERDICTS,
-    limitBytes: {
-      call: LIMIT_BYTES,
-      cancel: LIMIT_BYTES,
-      refresh: LIMIT_BYTES,
-      notice: LIMIT_BYTES,
-      missed: LIMIT_BYTES,
-      message: LIMIT_BYTES,
-      voicemail: LIMIT_BYTES,
-      custom: LIMIT_BYTES,
-    },
+    limitBytes: everyPurpose(LIMIT_BYTES),
     // Each has its own test below.
     cannotProvoke: ['cannot connect', 'certificate not trusted', 'endpoint not allowed'],
     async start() {

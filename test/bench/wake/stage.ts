@@ -11,7 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { SipUser } from '../../support/asterisk/config.ts';
 import { curlInside } from '../../support/asterisk/curl.ts';
-import { type PushIdentity, Scene } from '../../support/scene.ts';
+import { type PushIdentity, Scene, shipped } from '../../support/scene.ts';
 import type { SipPhone } from '../../support/sip-phone/index.ts';
 
 export const MANY = 50;
@@ -54,6 +54,16 @@ exten => _X.,1,Stasis(floor)
 
 `;
 
+/** As an administrator writes it, and beside it the same without us: texts to 6NNNN. */
+const MESSAGES = `
+[messages]
+exten => _1XXX,1,Gosub(pushwake-text,s,1(\${EXTEN}))
+ same => n,MessageSend(pjsip:\${EXTEN},\${MESSAGE(from)})
+exten => _6XXXX,1,MessageSend(pjsip:\${EXTEN:1},\${MESSAGE(from)})
+
+#include "pushwake-messages.conf"
+`;
+
 export interface Contender {
   readonly name: 'ours' | 'floor' | 'curl';
   readonly number: string;
@@ -63,6 +73,8 @@ export interface Contender {
 
 export interface StageOptions {
   readonly hep: boolean;
+  /** With `messages.wake`, and a context that keeps texts. Default false: nothing of texts is in the dialplan. */
+  readonly texts?: boolean;
   /** A store that is already full. */
   readonly fill?: (file: string) => Promise<void>;
 }
@@ -79,17 +91,24 @@ export class Stage {
     this.#floor = floor;
   }
 
-  static async set({ hep, fill }: StageOptions): Promise<Stage> {
+  static async set({ hep, texts = false, fill }: StageOptions): Promise<Stage> {
+    const ofTexts = {
+      extensions: DIALPLAN + MESSAGES,
+      users: USERS.map((user) => ({ ...user, endpointLines: ['message_context=messages'] })),
+      extra: { 'pushwake-messages.conf': readFileSync(shipped('pushwake-messages.conf'), 'utf8') },
+    };
     const scene = await Scene.start({
       name: hep ? 'bench-wake' : 'bench-watch',
       users: USERS,
       hep,
       extensions: DIALPLAN,
+      ...(texts && ofTexts),
       // A stored UDP contact never counts as awake: what is measured is the way over the REGISTER.
       policy: '  freshContact: 0s',
       debug: false,
       withoutPushwake: true,
     });
+    if (texts) scene.pushwake.configure(scene.yaml({ more: 'messages: { wake: true }\n' }));
     await fill?.(scene.storePath);
     await scene.startPushwake();
     const caller = await scene.phone('2000');
@@ -187,13 +206,50 @@ ${register(2, '[field2]\n')}
 </scenario>
 `,
     );
+    return this.#sipp(xml, ['-inf', csv], perSecond);
+  }
+
+  /** Texts of one account, with their challenges, by SIPp. `to`: an extension of the context of texts. */
+  async textLoad(to: string, perSecond: number): Promise<() => Promise<number>> {
+    const { asterisk, folder } = this.scene;
+    const server = `127.0.0.1:${asterisk.ports.udp}`;
+    const xml = join(folder, 'texts.xml');
+    const message = (cseq: number, more: string) => `<send retrans="500"><![CDATA[
+MESSAGE sip:${to}@${server} SIP/2.0
+Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch];rport
+From: <sip:L0000@127.0.0.1>;tag=[call_number]
+To: <sip:${to}@127.0.0.1>
+Call-ID: [call_id]
+CSeq: ${cseq} MESSAGE
+Max-Forwards: 70
+Content-Type: text/plain
+${more}Content-Length: [len]
+
+flood [call_number]
+]]></send>`;
+    writeFileSync(
+      xml,
+      `<?xml version="1.0" encoding="ISO-8859-1" ?>
+<scenario name="texts">
+${message(1, '')}
+<recv response="401" auth="true"/>
+${message(2, '[authentication username=L0000 password=secret-L0000]\n')}
+<recv response="202"/>
+</scenario>
+`,
+    );
+    return this.#sipp(xml, [], perSecond);
+  }
+
+  /** Resolves when it runs; the function ends it, and resolves with what it did a second. */
+  async #sipp(xml: string, more: readonly string[], perSecond: number): Promise<() => Promise<number>> {
+    const { asterisk, folder } = this.scene;
     const stats = join(folder, 'load-stat.csv');
     const server = `127.0.0.1:${asterisk.ports.udp}`;
     const args = [
       '-sf',
       xml,
-      '-inf',
-      csv,
+      ...more,
       '-i',
       '127.0.0.1',
       '-r',
@@ -224,7 +280,7 @@ ${register(2, '[field2]\n')}
     return stop;
   }
 
-  /** Registrations that came to their end, as SIPp counts them. */
+  /** Registrations or texts that came to their end, as SIPp counts them. */
   #answered(): number {
     const lines = readFileSync(join(this.scene.folder, 'load-stat.csv'), 'utf8').trim().split('\n');
     const at = lines[0]?.split(';').indexOf('SuccessfulCall(C)') ?? -1;

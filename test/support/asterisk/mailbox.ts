@@ -15,7 +15,7 @@ exten => hear,1,Answer()
 exten => keys,1,Answer()
  same => n,Wait(0.5)
  same => n,SendDTMF(1)
- same => n,Wait(2.5)
+ same => n,Wait(4)
 `;
 export const MAILBOX_MODULES: readonly string[] = ['app_voicemail'];
 export const MAILBOX_CONF = { 'voicemail.conf': conf() };
@@ -28,6 +28,8 @@ function conf(externnotify?: string): string {
     'format=wav',
     'minsecs=1',
     'maxsilence=0',
+    'envelope=no',
+    'saycid=no',
     ...(externnotify ? [`externnotify=${externnotify}`] : []),
   ];
   return `[general]\n${general.join('\n')}\n\n[default]\n1001 => 1234,Mobile User\n`;

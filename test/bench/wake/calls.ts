@@ -1,0 +1,69 @@
+/** The calls of the benchmarks: one after the other in turn, from INVITE to push and from REGISTER to INVITE. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { IncomingCall } from '../../support/sip-phone/index.ts';
+import type { Contender, Stage } from './stage.ts';
+
+/** Rounds that are not counted. */
+const WARM_UP = 5;
+
+export interface Measured {
+  readonly toPush: number[];
+  readonly toInvite: number[];
+}
+
+export const percentile = (values: readonly number[], p: number) =>
+  [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * p))] as number;
+
+/** One call: pushed, registers 30 ms later, rings, is given up. Answers whether it rang. */
+export async function oneCall(stage: Stage, c: Contender, into: Measured, wait = 3_000): Promise<boolean> {
+  const { apns } = stage.scene;
+  const nth = c.phone.incoming.length;
+  const pushed = Promise.withResolvers<number>();
+  const stop = apns.onPush(c.identity.voip, (push) => pushed.resolve(push.atMs));
+  const call = await stage.caller.call(c.number);
+  const pushedAt = await Promise.race([pushed.promise, delay(5_000, Number.NaN)]);
+  stop();
+  into.toPush.push(pushedAt - call.invitedAt);
+  await delay(30);
+  if (!c.phone.isOpen) await c.phone.wake();
+  const { at } = await c.phone.register({
+    ...(c.name === 'ours' ? { contactParams: c.identity.params } : {}),
+    newCallId: true,
+  });
+  let rung: IncomingCall | undefined;
+  try {
+    rung = await c.phone.waitForCall(wait, nth + 1);
+    into.toInvite.push(rung.receivedAt - at);
+  } catch {
+    // It was never dialled: that is a result, too.
+  }
+  call.cancel();
+  await call.done;
+  await rung?.waitForState('cancelled');
+  return rung !== undefined;
+}
+
+/** One after the other in turn: what the machine does meanwhile happens to all of them. */
+export async function measure(
+  stage: Stage,
+  calls: number,
+  contenders: readonly Contender[],
+  awake = false,
+): Promise<Map<string, Measured>> {
+  const found = new Map<string, Measured>(contenders.map((c) => [c.name, { toPush: [], toInvite: [] }]));
+  for (let i = -WARM_UP; i < calls; i++) {
+    for (const c of contenders) {
+      // Each call of the recipe takes up to half a second: a fifth of them tells as much.
+      if (c.name === 'curl' && i >= calls / 5) continue;
+      if (!awake) await c.phone.sleep();
+      // PBXs tell expiry in whole seconds: a contact of this very second would count as awake and be rung at once.
+      await delay(awake ? 2_100 : 20);
+      await oneCall(stage, c, i < 0 ? { toPush: [], toInvite: [] } : (found.get(c.name) as Measured));
+    }
+  }
+  return found;
+}
+
+/** Of pushwake's own calls. */
+export const medianToPush = (found: ReadonlyMap<string, Measured>): number =>
+  percentile(found.get('ours')?.toPush ?? [], 0.5);
