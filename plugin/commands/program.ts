@@ -5,6 +5,7 @@ import { fileTrouble } from '../app/mistakes.ts';
 import { readManifest } from '../manifest.ts';
 import { StoreError } from '../ports/binding-store.ts';
 import { addAppKeys } from './app-keys.ts';
+import { addBackup, addRestore } from './backup.ts';
 import { addBindings } from './bindings.ts';
 import { addBrake } from './brake.ts';
 import { addCheck } from './check.ts';
@@ -35,6 +36,8 @@ export function buildProgram(): Command {
     addStatus,
     addExplain,
     addBindings,
+    addBackup,
+    addRestore,
     addBrake,
     addPushTest,
     addSimulate,
