@@ -8,14 +8,18 @@ import { say, tell } from './terminal.ts';
 
 interface Explained {
   readonly calls: readonly Explanation[];
+  readonly texts: readonly string[];
   readonly devices: readonly string[];
 }
 
+const NOTHING: Explained = { calls: [], texts: [], devices: [] };
 const CALL_ID = /^[0-9a-f-]{36}$/;
 
 export function addExplain(program: Command): void {
   withConfig(program.command('explain'))
-    .description('Why a phone rang or did not: sentences, likely cause, remedy, and how well each device wakes.')
+    .description(
+      'Why a phone rang or did not, and what became of texts: sentences, likely cause, remedy, and how well each device wakes.',
+    )
     .argument(
       '[of]',
       'an account (1001 or 1001@example.com) or a call id; without it: devices that do not come as they should',
@@ -24,7 +28,7 @@ export function addExplain(program: Command): void {
     .addHelpText(
       'after',
       `
-Calls are known to the running pushwake only; without it, or without http.admin, what is stored is told.
+Calls and texts are known to the running pushwake only; without it, or without http.admin, what is stored is told.
 
 Examples:
   $ pushwake explain 1001
@@ -37,7 +41,7 @@ Examples:
       const answer = await askRunning(loaded, key);
       const explained = 'reason' in answer ? await fromStore(loaded, key) : answer;
       if (o.json) return say(JSON.stringify(explained));
-      if ('reason' in answer) tell(`Calls are not known: ${answer.reason}. From the stored bindings:`);
+      if ('reason' in answer) tell(`Calls and texts are not known: ${answer.reason}. From the stored bindings:`);
       for (const line of inLines(explained)) say(line);
     });
 }
@@ -47,9 +51,9 @@ async function askRunning({ config }: Loaded, of: string | undefined): Promise<E
   const path = of === undefined ? '/v1/seldom-woken' : `/v1/explain?of=${encodeURIComponent(of)}`;
   const answer = await askAdmin(config.http.admin, { path });
   if ('unreachable' in answer) return { reason: answer.unreachable };
-  if (answer.status === 404) return { calls: [], devices: [] };
+  if (answer.status === 404) return NOTHING;
   if (answer.status !== 200) return { reason: refusal(answer) };
-  return { calls: [], ...(answer.body as Partial<Explained>) } as Explained;
+  return { ...NOTHING, ...(answer.body as Partial<Explained>) };
 }
 
 async function fromStore(loaded: Loaded, of: string | undefined): Promise<Explained> {
@@ -59,19 +63,19 @@ async function fromStore(loaded: Loaded, of: string | undefined): Promise<Explai
     const aor = of === undefined ? undefined : parseAor(of);
     if (of !== undefined) devices.push(...explainDevices(aor && (await store.get(aor)), systemClock().now()));
     else for await (const record of store.scan()) devices.push(...troubledIn(record.aor, record.bindings));
-    return { calls: [], devices };
+    return { ...NOTHING, devices };
   } finally {
     await store.close();
   }
 }
 
-function inLines({ calls, devices }: Explained): string[] {
+function inLines({ calls, texts, devices }: Explained): string[] {
   const lines = calls.flatMap((call) => [
     ...call.sentences,
     ...(call.cause === undefined ? [] : [`  Likely cause: ${call.cause}`]),
     ...(call.remedy === undefined ? [] : [`  What to do: ${call.remedy}`]),
     '',
   ]);
-  if (calls.length === 0 && devices.length === 0) return ['Nothing is known: no binding, no call.'];
-  return [...lines, ...devices];
+  const all = [...lines, ...texts, ...(texts.length > 0 ? [''] : []), ...devices];
+  return all.length > 0 ? all : ['Nothing is known: no binding, no call, no text.'];
 }

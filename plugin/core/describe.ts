@@ -103,11 +103,6 @@ function detailsOf(b: Binding, now: Instant): string[] {
     contacts.length > 0 ? `Seen at ${contacts.join(', ')}.` : 'No contact of it is known.',
     sent.length > 0 ? `Sent in this lifetime: ${sent.join(', ')}.` : 'Nothing was sent in this lifetime.',
     ...(b.signs?.askedAt === undefined ? [] : [`Its user was asked to open the app ${ago(b.signs.askedAt, now)}.`]),
-    ...(b.texts ? [`${b.texts.count} texts wait for it, the last one came ${ago(b.texts.at, now)}.`] : []),
-    ...(b.voicemail && b.voicemail.count > 0
-      ? [`Its user was sent word of ${b.voicemail.count} new voice messages.`]
-      : []),
-    ...(b.missed ? [`It slept through ${b.missed.count} calls since, the last one ${ago(b.missed.at, now)}.`] : []),
     ...(b.locale === undefined ? [] : [`Its language is ${b.locale}.`]),
     ...(b.unansweredWakes > 0 ? [`The last ${b.unansweredWakes} calls in a row did not wake it.`] : []),
     ...(b.claim ? [`Its app reported ${ago(b.claim.at, now)} what no REGISTER has borne out yet.`] : []),

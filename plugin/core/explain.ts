@@ -43,12 +43,39 @@ export function explainDevices(record: AorRecord | undefined, now: Instant): rea
       : '';
     const state = b.ending ? `is ending (${IN_WORDS[b.ending.reason]})` : `can be woken until ${day(b.endsAt)}`;
     const known = `${nameOf(b)} ${state}, last heard from ${ago(b.renewedAt, now)}; ${recordInWords(b.wakes)}`;
-    return b.trouble ? `${known}. ${troubleInWords(b.trouble, now)}` : `${known}${seldom}.`;
+    const rest = b.trouble ? `${known}. ${troubleInWords(b.trouble, now)}` : `${known}${seldom}.`;
+    return [rest, ...besideCalls(b, now)].join(' ');
   });
   const gone = (record?.tombstones ?? []).map(
     (t) => `Device ${short(t.id)} ended ${ago(t.endedAt, now)}: ${IN_WORDS[t.reason]}.`,
   );
   return [...living, ...gone];
+}
+
+/** What its user was, or is to be, sent word of beside calls, in sentences. */
+function besideCalls(b: Binding, now: Instant): string[] {
+  const { texts, voicemail, missed } = b;
+  // A VoIP push is for calls.
+  const cannot = b.targets.other ? '' : ', and it cannot be pushed for that: its app gave only a VoIP token';
+  const pushed = (againAt: Instant | undefined) =>
+    cannot || (againAt === undefined ? '; the push is settled' : `; the push goes out again ${against(againAt, now)}`);
+  return [
+    ...(texts
+      ? [
+          `${count(texts.count, 'text')} wait${texts.count === 1 ? 's' : ''} until it registers, the last one came ${ago(texts.at, now)}${pushed(texts.againAt)}.`,
+        ]
+      : []),
+    ...(voicemail && (voicemail.count > 0 || voicemail.how)
+      ? [
+          `Its mailbox has ${count(voicemail.count, 'new voice message')}, as of ${ago(voicemail.at, now)}${pushed(voicemail.againAt)}.`,
+        ]
+      : []),
+    ...(missed
+      ? [
+          `It slept through ${count(missed.count, 'call')} since it was last heard from, the last one ${ago(missed.at, now)}${pushed(missed.againAt)}.`,
+        ]
+      : []),
+  ];
 }
 
 /** Those of an account that do not come for calls as they should, one line each. */
@@ -192,6 +219,9 @@ function nameOf(b: Binding): string {
   const target = b.targets.call ?? b.targets.other;
   return target ? `Device ${short(b.id)} (${target.provider}, ${target.app})` : `Device ${short(b.id)}`;
 }
+
+const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
+const against = (at: Instant, now: Instant): string => (at <= now ? 'now' : `in ${ago(now, at).replace(' ago', '')}`);
 
 function ago(at: Instant, now: Instant): string {
   const ms = Math.max(0, between(at, now));

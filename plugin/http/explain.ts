@@ -10,6 +10,8 @@ export interface Explained {
   readonly of: string;
   /** The latest calls first. */
   readonly calls: readonly (Explanation & { readonly trace: CallTrace })[];
+  /** What became of the last texts of the account, one sentence each, the latest first. */
+  readonly texts: readonly string[];
   /** One sentence per device of the account, and per device that is gone. */
   readonly devices: readonly string[];
 }

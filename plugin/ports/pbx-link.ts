@@ -6,6 +6,7 @@
 
 import type { Aor } from '../core/aor.ts';
 import type { Choice } from '../core/binding.ts';
+import type { TextOutcome } from '../core/text-trace.ts';
 import type { DurationMs, Instant } from '../core/time.ts';
 import type { RegisterSensor } from '../core/wake/steps.ts';
 import type { ClosingWord, WakeStatus } from '../core/wake.ts';
@@ -195,11 +196,7 @@ export interface OutgoingText {
   readonly body: string;
 }
 
-/**
- * `taken`: the phone answered 2xx. `sent`: on its way, and nobody hears of the answer. `refused`: the phone said no, and would again.
- * `unreached`: no answer, or one that says "not now".
- */
-export type TextOutcome = 'taken' | 'sent' | 'refused' | 'unreached';
+export type { TextOutcome };
 
 export interface PbxLink {
   /** Name in the configuration. */

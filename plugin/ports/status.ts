@@ -7,6 +7,7 @@ import type { AorRecord, AppKey, BindingId } from '../core/binding.ts';
 import type { PolicyFor } from '../core/lifecycle.ts';
 import type { Mode } from '../core/policy.ts';
 import type { Stage } from '../core/stage.ts';
+import type { PlainReason, TextTrace } from '../core/text-trace.ts';
 import type { DurationMs, Instant } from '../core/time.ts';
 import type { CallTrace } from '../core/trace.ts';
 import type { TroubleCause } from '../core/trouble.ts';
@@ -23,6 +24,9 @@ export interface RunningStatus {
   /** Receivers of webhooks. */
   receivers(): readonly ReceiverState[];
   store(): StoreState;
+  texts(): TextState;
+  /** The latest first, of one account; at most 10. */
+  textTraces(aor: Aor): readonly TextTrace[];
   /** What the brake holds now; empty while it is off. */
   brake(): readonly BrakeState[];
   /** Contacts that ask for push and are not bound, oldest first; at most 1,000. */
@@ -49,6 +53,18 @@ export interface NotBoundContact {
   readonly remedy: string;
   /** Seen first. */
   readonly at: Instant;
+}
+
+/** What became of texts since the start. */
+export interface TextState {
+  readonly kept: number;
+  /** Once for each device that took one. */
+  readonly delivered: number;
+  readonly expired: number;
+  /** They went the way they go without pushwake, by why. */
+  readonly plain: Readonly<Partial<Record<PlainReason, number>>>;
+  /** In memory only, because the store does not answer. */
+  readonly held: number;
 }
 
 export interface Summary {

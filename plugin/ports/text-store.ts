@@ -21,14 +21,23 @@ export interface KeptText {
   readonly waiting: readonly BindingId[];
 }
 
+/** What may lie in a store. What is beyond it is not kept. */
+export interface TextRoom {
+  /** Texts that wait, of one account. */
+  readonly ofAccount: number;
+  /** Texts and remembered ids, of all accounts. */
+  readonly inAll: number;
+  /** Their bytes as they are stored, of all accounts. A store that is divided gives each part its share. */
+  readonly bytesInAll: number;
+}
+
 /** Every method may reject with `StoreError`: that means *unknown*. */
 export interface TextStore {
   open(): Promise<void>;
   /**
-   * Stores it durably: it survives a power cut when this resolves. `there`: an id that is known, delivered or not. `full`: `most` texts wait
-   * for this account, or the store has no room.
+   * Stores it durably: it survives a power cut when this resolves. `there`: an id that is known, delivered or not. `full`: there is no room for it.
    */
-  keep(text: KeptText, most: number): Promise<'kept' | 'there' | 'full'>;
+  keep(text: KeptText, room: TextRoom): Promise<'kept' | 'there' | 'full'>;
   /** Those that wait for somebody, in the order in which they came. */
   of(aor: Aor): Promise<readonly KeptText[]>;
   /** These devices wait for it no more. When nobody does, its content is deleted, and its id remembered until `rememberUntil`. */
@@ -44,5 +53,6 @@ export interface TextStore {
   close(): Promise<void>;
 }
 
-/** Texts that wait in one store, all accounts together; at 16 kB each that is 1.6 GB at most. */
+/** Of one store: a flood of the longest texts ends after 16,000 of them, long before a disk is full. */
 export const MOST_TEXTS = 100_000;
+export const MOST_TEXT_BYTES = 256 * 1_024 * 1_024;

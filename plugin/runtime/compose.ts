@@ -260,6 +260,7 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
     events,
     links,
     notBound,
+    texts,
     traces,
     wakes,
     policyFor,

@@ -4,6 +4,7 @@ import { appKey } from '../core/binding.ts';
 import { describeRecord, type ShownRecord } from '../core/describe.ts';
 import { explainCall, explainDevices, troubledIn } from '../core/explain.ts';
 import { targetList } from '../core/identity.ts';
+import { explainText } from '../core/text-trace.ts';
 import type { Logger } from '../ports/adapter.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { BrakeState } from '../ports/status.ts';
@@ -16,7 +17,8 @@ const CALLS_EXPLAINED = 10;
 /** How many devices that do not come as they should are listed at the most: the list is for people. */
 const SELDOM_LISTED = 1_000;
 
-export interface OperatorParts extends Pick<Parts, 'brake' | 'intake' | 'notBound' | 'records' | 'store' | 'traces'> {
+export interface OperatorParts
+  extends Pick<Parts, 'brake' | 'intake' | 'notBound' | 'records' | 'store' | 'texts' | 'traces'> {
   readonly clock: Clock;
   readonly log: Logger;
   readonly delivery: Delivery;
@@ -37,12 +39,14 @@ export class Operator {
     const aor = calls[0]?.aor ?? parseAor(of);
     const record = aor && (await records.read(aor));
     const unread = aor ? notBound.of(aor) : [];
-    if (calls.length === 0 && !record && unread.length === 0) return undefined;
+    const texts = aor ? this.#p.texts.traces.of(aor).map((trace) => explainText(trace, now)) : [];
+    if (calls.length === 0 && texts.length === 0 && !record && unread.length === 0) return undefined;
     const apps = new Set((record?.bindings ?? []).flatMap((b) => targetList(b.targets).map(appKey)));
     const held = brake.state.filter(({ app }) => app === undefined || apps.has(app));
     return {
       of,
       calls: calls.map((trace) => ({ ...explainCall(trace, record, now), trace })),
+      texts,
       devices: [
         ...explainDevices(record, now),
         ...unread.map(

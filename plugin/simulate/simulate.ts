@@ -9,7 +9,7 @@ import type { PolicyFor } from '../core/lifecycle.ts';
 import { transition } from '../core/lifecycle.ts';
 import { between, DAY, HOUR, type Instant, MINUTE, plus, SECOND } from '../core/time.ts';
 import { heldFact, seenFact } from '../runtime/intake.ts';
-import type { Span, Story } from './story.ts';
+import type { Coming, Span, Story } from './story.ts';
 
 export interface TimelineEntry {
   readonly at: Instant;
@@ -44,6 +44,10 @@ class World {
   #contact: { uri: string; expiresAt: Instant } | undefined;
   /** What the phone will do, earliest first. */
   #plans: { at: Instant; what: string; open: boolean }[] = [];
+  #comes: { what: Coming; at: Instant }[];
+  #texts = 0;
+  #voiceMessages = 0;
+  #missed = 0;
   #starts = 0;
   /** A refresh nobody asked for is happening: a hundred lines of "renewed" would hide the story. */
   #quiet = false;
@@ -55,6 +59,7 @@ class World {
     this.#now = story.registeredAt;
     this.#end = plus(story.registeredAt, story.lastsMs);
     this.#plan(story.registeredAt, 'REGISTER', true);
+    this.#comes = [...story.comes].sort((a, b) => a.at - b.at);
     for (const at of story.opens) this.#plan(at, 'the app is opened: REGISTER', true);
     const every = story.refreshesEveryMs;
     if (every) {
@@ -71,6 +76,7 @@ class World {
       const swept = this.#contact && plus(this.#contact.expiresAt, SWEEP);
       const candidates: [Instant | undefined, () => void][] = [
         [plan?.at, () => this.#register()],
+        [this.#comes[0]?.at, () => this.#come()],
         [swept, () => this.#expire()],
         [due, () => this.#tick()],
       ];
@@ -122,6 +128,44 @@ class World {
     this.#apply(seenFact({ type: 'contactSeen', contact, how: 'event', at: this.#now, grantedMs }, this.#id()));
   }
 
+  /** Something that is no call. */
+  #come(): void {
+    const what = this.#comes.shift()?.what;
+    if (!what) return;
+    this.#say('PBX', what);
+    if (this.#awake(this.#now) !== this.#now) return this.#say('pushwake', `${what}: it is down, as without pushwake`);
+    const bindingId = this.#record.bindings[0]?.id;
+    if (!bindingId) return this.#say('pushwake', `${what}: no device that can be woken`);
+    const before = this.#timeline.length;
+    switch (what) {
+      case 'text':
+        this.#texts++;
+        this.#apply({ type: 'TextsWait', bindingId, count: this.#texts, found: false });
+        break;
+      case 'voice message':
+      case 'voice messages heard':
+        this.#voiceMessages = what === 'voice message' ? this.#voiceMessages + 1 : 0;
+        this.#apply({ type: 'VoicemailChanged', newMessages: this.#voiceMessages, urgent: 0, why: 'changed' });
+        break;
+      case 'missed call':
+        this.#apply({ type: 'CallMissed', bindingId, callId: `missed-${++this.#missed}` });
+        break;
+      case 'custom push':
+        if (this.#record.bindings[0]?.targets.other) this.#say('pushwake', 'push of the site’s own');
+        break;
+      default:
+        what satisfies never;
+    }
+    if (this.#timeline.length === before) this.#say('pushwake', `${what}: nothing is sent`, this.#whyNothing(what));
+  }
+
+  #whyNothing(what: Coming): string {
+    const binding = this.#record.bindings[0];
+    if (binding && !binding.targets.other) return 'the app gave only a token for calls';
+    if (what === 'text') return 'a push went out less than 10 s ago';
+    return 'the policy wants no word of it, or nothing has changed';
+  }
+
   #expire(): void {
     this.#quiet = false;
     const contact = this.#contact;
@@ -153,6 +197,7 @@ class World {
     const binding = this.#record.bindings.find((b) => b.id === effect.bindingId);
     const left = binding ? inDays(between(this.#now, binding.endsAt)) : '';
     const pushDown = this.#story.pushDown.some((s) => isIn(s, this.#now));
+    const down = pushDown ? 'the push service is down' : undefined;
     switch (effect.type) {
       case 'sendRefresh':
         this.#say(
@@ -177,18 +222,27 @@ class World {
           outcome: pushDown ? 'later' : 'sent',
         });
       case 'sendMissed':
-        return this.#say('pushwake', `notice to the user: missed calls: ${effect.count}`);
+        this.#say('pushwake', `notice to the user: missed calls: ${effect.count}`, down);
+        return this.#apply({ type: 'MissedSettled', bindingId: effect.bindingId, isOver: !pushDown });
       case 'sendMessage':
-        return this.#say('pushwake', `notice to the user: new messages: ${effect.count}`);
+        this.#say('pushwake', `notice to the user: new messages: ${effect.count}`, down);
+        if (!pushDown && this.#story.answersRefreshes && !this.#story.off.some((s) => isIn(s, this.#now))) {
+          this.#plan(plus(this.#now, WAKE_TAKES), 'woken by the push of a text: REGISTER', true);
+        }
+        return this.#apply({ type: 'MessageSettled', bindingId: effect.bindingId, isOver: !pushDown });
       case 'sendVoicemail':
-        return this.#say(
+        this.#say(
           'pushwake',
           effect.how === 'seen'
             ? `notice to the user: new voice messages: ${effect.count}`
-            : 'silent push: voice messages heard',
+            : `silent push: voice messages left: ${effect.count}`,
+          down,
         );
+        return this.#apply({ type: 'VoicemailSettled', bindingId: effect.bindingId, isOver: !pushDown });
       case 'deliverTexts':
-        return this.#say('pushwake', 'texts delivered');
+        this.#say('pushwake', `texts delivered: ${this.#texts}`);
+        this.#texts = 0;
+        return this.#apply({ type: 'TextsLeft', bindingId: effect.bindingId, count: 0 });
       case 'removeContact':
         this.#say(
           'pushwake',

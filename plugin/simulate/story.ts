@@ -25,12 +25,17 @@ export interface Story {
   /** A sleeping phone that is on answers a silent push with a REGISTER. */
   readonly answersRefreshes: boolean;
   readonly opens: readonly Instant[];
+  /** What comes beside calls. A voice message is `+1` in the mailbox, `heard` empties it. */
+  readonly comes: readonly { readonly what: Coming; readonly at: Instant }[];
   readonly off: readonly Span[];
   readonly pbxDown: readonly Span[];
   readonly pushDown: readonly Span[];
   readonly pushwakeDown: readonly Span[];
   readonly lastsMs: DurationMs;
 }
+
+/** `custom`: a push of the site's own. */
+export type Coming = 'text' | 'voice message' | 'voice messages heard' | 'missed call' | 'custom push';
 
 /** A clause that cannot be read. Says what is understood. */
 export class StoryError extends Error {
@@ -44,6 +49,8 @@ export const CLAUSES = `  registered <when>                  the first REGISTER 
                                      the phone refreshes its registration by itself
   ignores silent pushes              a force-quit app: a silent push does not wake it
   opens the app <when>               may be said several times
+  text | voice message | voice messages heard | missed call | custom push <when>
+                                     may be said several times
   phone off from <when> [to <when>]
   PBX down from <when> [to <when>]
   push service down from <when> [to <when>]
@@ -74,6 +81,7 @@ export function parseStory(text: string, monday: Instant): Story {
     grantedMs: HOUR as DurationMs,
     answersRefreshes: true,
     opens: [] as Instant[],
+    comes: [] as { what: Coming; at: Instant }[],
     off: [] as Span[],
     pbxDown: [] as Span[],
     pushDown: [] as Span[],
@@ -94,6 +102,10 @@ export function parseStory(text: string, monday: Instant): Story {
       ],
       [/^ignores silent pushes$/i, () => (story.answersRefreshes = false)],
       [/^opens the app (.+)$/i, (m) => story.opens.push(at(m[1] as string))],
+      [
+        /^(text|voice message|voice messages heard|missed call|custom push) (?!heard)(.+)$/i,
+        (m) => story.comes.push({ what: (m[1] as string).toLowerCase() as Coming, at: at(m[2] as string) }),
+      ],
       [/^phone off from (.+?)(?: to (.+))?$/i, (m) => story.off.push(span(m))],
       [/^pbx down from (.+?)(?: to (.+))?$/i, (m) => story.pbxDown.push(span(m))],
       [/^push service down from (.+?)(?: to (.+))?$/i, (m) => story.pushDown.push(span(m))],

@@ -1,36 +1,18 @@
 /**
- * One life of a pushwake that is killed at a boundary. Real store, real runtime; time, PBX and push service are the test's
- * and outlive the process: the PBX's contacts and the pushes taken are files. Arguments: folder, boundary, how many-th time.
- * Exit code 0: the story came to its end; killed: the boundary was reached.
+ * One life of a pushwake that is killed at a boundary (`one-life.ts`). The PBX's contacts and the pushes taken are files. Exit code 0: the story
+ * came to its end; killed: the boundary was reached.
  */
 import { appendFileSync, existsSync, fsyncSync, openSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { randomId, systemClock } from '../../adapters/clock/system/index.ts';
-import { create } from '../../adapters/store/sqlite/index.ts';
-import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
 import { DAY, HOUR, instant, MINUTE, plus } from '../../plugin/core/time.ts';
 import type { HeldContact } from '../../plugin/ports/pbx-link.ts';
 import type { PushProvider, PushRequest } from '../../plugin/ports/push-provider.ts';
-import { onBoundary } from '../../plugin/runtime/bindings/crash-points.ts';
-import { createDelivery } from '../../plugin/runtime/push/delivery.ts';
-import { Runtime } from '../../plugin/runtime/runtime.ts';
 import { contactUri, MONDAY } from '../support/builders.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { FakePbx } from '../support/fake-pbx.ts';
-import { RecordedLog } from '../support/recorded-log.ts';
+import { fileOf, runtimeOf } from './one-life.ts';
 
-const [folder = '', boundary = '', nth = '0'] = process.argv.slice(2);
 const PHONES = 4;
-const files = {
-  now: join(folder, 'now'),
-  contacts: join(folder, 'contacts.json'),
-  pushes: join(folder, 'pushes.jsonl'),
-};
-
-let crossings = 0;
-onBoundary((at) => {
-  if (at === boundary && ++crossings === Number(nth)) process.kill(process.pid, 'SIGKILL');
-});
+const files = { now: fileOf('now'), contacts: fileOf('contacts.json'), pushes: fileOf('pushes.jsonl') };
 
 const saved = existsSync(files.now) ? instant(Number(readFileSync(files.now, 'utf8'))) : MONDAY;
 const clock = new FakeClock(saved);
@@ -59,22 +41,7 @@ const pbx = new FakePbx({
   onChange: (contacts) => writeFileSync(files.contacts, JSON.stringify(contacts)),
 });
 if (existsSync(files.contacts)) pbx.restore(JSON.parse(readFileSync(files.contacts, 'utf8')) as HeldContact[]);
-const log = new RecordedLog();
-const runtime = new Runtime({
-  mode: 'full',
-  clock,
-  log,
-  // The writer's supervision needs real time; only what the bindings live by is the test's.
-  store: create({ path: join(folder, 'bindings.db') }, { clock: systemClock(), log, name: 'sqlite' }),
-  links: [pbx],
-  delivery: createDelivery({ providers: [service], clock, log, random: () => 0.5 }),
-  policyFor: () => () => ({ ...DEFAULT_POLICY, refreshSpreadMs: 0 }),
-  noticeText: (_aor, notice) => ({ body: notice }),
-  realmOf: () => 'example.com',
-  randomHex: randomId,
-  forgetAfterMs: DAY,
-  brake: false,
-});
+const runtime = runtimeOf({ clock, links: [pbx], service, policy: { refreshSpreadMs: 0 } });
 await runtime.start();
 await runtime.idle();
 if (!existsSync(files.now)) {

@@ -2,7 +2,6 @@
  * kill -9 at every boundary between saving and sending, on the real store: no binding is lost, no notice is lost, and what
  * is repeated has the same collapse id. `npm run test:crash` plays 200 kills; `npm test` a part of them.
  */
-import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +12,7 @@ import { DAY, HOUR, MINUTE } from '../../plugin/core/time.ts';
 import { BOUNDARIES } from '../../plugin/runtime/bindings/crash-points.ts';
 import { MONDAY } from '../support/builders.ts';
 import { StoredRecords } from '../support/stored-records.ts';
+import { live } from './lives.ts';
 
 const CHILD = fileURLToPath(new URL('./child.ts', import.meta.url));
 const ROUNDS = Number(process.env.PUSHWAKE_CRASH_ROUNDS ?? 2 * BOUNDARIES.length);
@@ -24,21 +24,6 @@ interface Push {
   notice?: string;
   collapseId: string;
   at: number;
-}
-
-function live(folder: string, boundary: string, nth: number): Promise<'killed' | 'finished'> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [CHILD, folder, boundary, String(nth)], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    let errors = '';
-    child.stderr.on('data', (text: Buffer) => (errors += text));
-    child.on('exit', (code, signal) => {
-      if (signal === 'SIGKILL') resolve('killed');
-      else if (code === 0) resolve('finished');
-      else reject(new Error(`the child ended with ${code}: ${errors.slice(-2_000)}`));
-    });
-  });
 }
 
 function check(folder: string): void {
@@ -82,7 +67,7 @@ test(`${ROUNDS} kills, at every boundary`, { timeout: 1_000_000 }, async () => {
     // Several kills per story; always where it was killed least so far, at a time that differs.
     for (let left = 4; ; left--) {
       const rarest = BOUNDARIES.reduce((x, y) => ((killedAt.get(y) ?? 0) < (killedAt.get(x) ?? 0) ? y : x));
-      const outcome = await live(folder, left > 0 ? rarest : 'none', 1 + ((story + kills) % PHONES));
+      const outcome = await live(CHILD, folder, left > 0 ? rarest : 'none', String(1 + ((story + kills) % PHONES)));
       if (outcome === 'finished') break;
       kills++;
       killedAt.set(rarest, (killedAt.get(rarest) ?? 0) + 1);

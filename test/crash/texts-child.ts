@@ -1,31 +1,17 @@
 /**
- * One life of a pushwake that is killed amid texts. Real stores, real runtime; the PBX, its mailbox of texts and the phone are the test's and
- * outlive the process as files. Arguments: folder, boundary, how many-th time, the texts that arrive in this life.
+ * One life of a pushwake that is killed amid texts (`one-life.ts`). The PBX's mailbox of texts and what the phone got are files. Arguments of its
+ * own: the texts that arrive in this life.
  */
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { randomId, systemClock } from '../../adapters/clock/system/index.ts';
-import { create } from '../../adapters/store/sqlite/index.ts';
-import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
-import { DAY } from '../../plugin/core/time.ts';
-import { onBoundary } from '../../plugin/runtime/bindings/crash-points.ts';
-import { createDelivery } from '../../plugin/runtime/push/delivery.ts';
-import { Runtime } from '../../plugin/runtime/runtime.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { FakePbx } from '../support/fake-pbx.ts';
-import { RecordedLog } from '../support/recorded-log.ts';
 import { ScriptedPushProvider } from '../support/scripted-push-provider.ts';
 import { ACCOUNT, FROM, uriOf } from '../support/text-site.ts';
+import { fileOf, ownArguments, runtimeOf } from './one-life.ts';
 
-const [folder = '', boundary = '', nth = '0', ...texts] = process.argv.slice(2);
-const mailbox = join(folder, 'mailbox.json');
-const phone = join(folder, 'phone.txt');
-const pushes = join(folder, 'pushes.txt');
-
-let crossings = 0;
-onBoundary((at) => {
-  if (at === boundary && ++crossings === Number(nth)) process.kill(process.pid, 'SIGKILL');
-});
+const mailbox = fileOf('mailbox.json');
+const phone = fileOf('phone.txt');
+const pushes = fileOf('pushes.txt');
 
 const held = (): string[] => (existsSync(mailbox) ? (JSON.parse(readFileSync(mailbox, 'utf8')) as string[]) : []);
 const hold = (ids: readonly string[]) => writeFileSync(mailbox, JSON.stringify(ids));
@@ -38,22 +24,8 @@ pbx.phoneAnswers = async (_, { body }) => {
   return 'taken';
 };
 const service = new ScriptedPushProvider('apns');
-const log = new RecordedLog();
-const runtime = new Runtime({
-  mode: 'full',
-  clock,
-  log,
-  store: create({ path: join(folder, 'bindings.db') }, { clock: systemClock(), log, name: 'sqlite' }),
-  links: [pbx],
-  delivery: createDelivery({ providers: [service], clock, log, random: () => 0.5 }),
-  policyFor: () => () => DEFAULT_POLICY,
-  noticeText: (_aor, notice) => ({ body: `${notice}: {count}` }),
-  realmOf: () => 'example.com',
-  randomHex: randomId,
-  forgetAfterMs: DAY,
-  brake: false,
-  messages: { wake: true, showText: false },
-});
+const messages = { wake: true, showText: false };
+const runtime = runtimeOf({ clock, links: [pbx], service, messages });
 const done = async () => {
   // The stores answer in real time.
   for (let i = 0; i < 5; i++) {
@@ -68,7 +40,7 @@ pbx.register('1001', uriOf(1), { told: !existsSync(mailbox) });
 await done();
 pbx.remove(ACCOUNT, uriOf(1));
 await done();
-hold([...held(), ...texts]);
+hold([...held(), ...ownArguments]);
 for (const id of held()) {
   const more = { from: FROM, to: '<sip:1001@example.com>', contentType: 'text/plain' };
   pbx.emit({ type: 'textArrived', pbx: 'office', id, aor: ACCOUNT, body: `text ${id}`, ...more });

@@ -80,7 +80,7 @@ describe('GET /v1/calls/:callId', () => {
 });
 
 describe('GET /v1/explain', () => {
-  const explained = { of: '1001@example.com', calls: [], devices: ['Device 1 can be woken'] };
+  const explained = { of: '1001@example.com', calls: [], texts: [], devices: ['Device 1 can be woken'] };
   const asked = async (url: string, authorization?: string) => {
     const explain = async (of: string) => (of === explained.of ? explained : undefined);
     const routes = explainRoutes({ explain, seldomWoken: async () => ['1001@example.com: seldom'] });

@@ -39,6 +39,7 @@ async function served(measured: Partial<Measured> = {}) {
       receivers: () => [],
       store: () => ({ name: 'sqlite', unsaved: 0 }),
       count: () => undefined,
+      texts: () => ({ kept: 0, delivered: 0, expired: 0, plain: {}, held: 0 }),
       ...measured,
     },
     { version: '1.2.3', certificates: () => [{ name: 'admin', endsAt: instant(1_800_000_000_000) }] },

@@ -18,28 +18,13 @@ import {
   translate as translateFreeswitch,
   worthReading,
 } from '../../adapters/pbx/freeswitch/translate.ts';
-import { buildMessage as buildApns } from '../../adapters/push/apns/payload.ts';
-import { buildMessage as buildFcm } from '../../adapters/push/fcm/payload.ts';
-import { buildMessage as buildPnm } from '../../adapters/push/pnm/payload.ts';
-import { buildBody as buildWebhook } from '../../adapters/push/webhook/payload.ts';
-import { buildMessage as buildWebPush } from '../../adapters/push/webpush/payload.ts';
 import { loadMessages } from '../../config/messages.ts';
 import type { PbxEvent } from '../../plugin/ports/pbx-link.ts';
 import type { PushRequest } from '../../plugin/ports/push-provider.ts';
-import { NOON } from '../support/fake-clock.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
+import { SERVICE_PAYLOADS } from '../support/service-payloads.ts';
 import { ACCOUNT, TextSite } from '../support/text-site.ts';
 import { ended, leg, WaitingSite } from '../support/waiting-site.ts';
-
-const profile = { kind: 'auto' } as const;
-/** What each service's own code makes of a push; undefined: nothing. */
-const SERVICES: Readonly<Record<string, (request: PushRequest) => unknown>> = {
-  apns: (r) => buildApns(r, { bundleId: 'com.example.phone', incomingCallText: 'x', profile, texts: 'pushwake' }),
-  fcm: (r) => buildFcm(r, { profile, texts: 'pushwake' }, NOON),
-  webpush: (r) => buildWebPush(r, NOON),
-  pnm: (r) => buildPnm({ ...r, target: { ...r.target, selector: 'SEL:1' } }, { callerFields: true }),
-  webhook: (r) => buildWebhook(r),
-};
 
 const deps = (s: TextSite) => ({ clock: s.clock, log: new RecordedLog(), name: 'office' });
 const worth = (headers: EventHeaders) => {
@@ -189,17 +174,17 @@ describe('each event reaches each service from each PBX', () => {
   const cells = new Map<string, string>();
   it.each(EVENTS.flatMap((event) => PBXS.map((pbx) => [event, pbx] as const)))('%s from %s', async (event, pbx) => {
     const request = await pushOf(event, pbx);
-    for (const [service, built] of Object.entries(SERVICES)) {
+    for (const [service, built] of Object.entries(SERVICE_PAYLOADS)) {
       cells.set(`${event} ${pbx} ${service}`, request && built(request) !== undefined ? 'yes' : 'no');
     }
     expect(request, 'no push').toBeDefined();
-    expect(Object.keys(SERVICES).map((service) => cells.get(`${event} ${pbx} ${service}`))).toEqual(
+    expect(Object.keys(SERVICE_PAYLOADS).map((service) => cells.get(`${event} ${pbx} ${service}`))).toEqual(
       Array(5).fill('yes'),
     );
   });
 
   it('docs/push-services.md shows the table', () => {
-    const services = Object.keys(SERVICES);
+    const services = Object.keys(SERVICE_PAYLOADS);
     const rows = EVENTS.flatMap((event) =>
       PBXS.map((pbx) =>
         [NAMES[event], pbx, ...services.map((s) => cells.get(`${event} ${pbx} ${s}`) ?? '?')].join(' | '),

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Aor } from '../../plugin/core/aor.ts';
 import { LONGEST_TEXT, mistakeInText, senderOf } from '../../plugin/core/texts.ts';
 import { DAY, HOUR, MINUTE, SECOND } from '../../plugin/core/time.ts';
-import type { TextOutcome } from '../../plugin/ports/pbx-link.ts';
+import { LinkError, type TextOutcome } from '../../plugin/ports/pbx-link.ts';
 import { ACCOUNT, FROM, TextSite, uriOf } from '../support/text-site.ts';
 
 const site = (options: ConstructorParameters<typeof TextSite>[0] = {}) => new TextSite(options).start();
@@ -274,13 +274,28 @@ describe('a text is left to the PBX', () => {
     expect(await left(s, 'a', { aor: '1002@example.com' as Aor })).toBe('plain');
   });
 
-  it('when the store does not answer', async () => {
+  it('when the store does not answer and the memory that bridges it is full: a thousand texts, or 4 MB', async () => {
     const s = await site();
-    await s.asleep();
+    const accounts = await s.sleepers(12);
     s.store.kept.down = 'disk full';
-    expect(await left(s)).toBe('plain');
-    expect(await left(s, 'b')).toBe('plain');
-    expect(s.log.text().match(/disk full/g), 'one line for all of them').toHaveLength(1);
+    const flood = async (prefix: string, body: string) => {
+      const answers = { kept: 0, plain: 0 };
+      for (let n = 0; n < 1_100; n++) {
+        const id = `${prefix}${n}`;
+        await s.text(id, { aor: accounts[n % 12] as Aor, from: `<sip:${n}@example.com>`, body }, 'quickly');
+        answers[s.answerOf(id) as 'kept' | 'plain']++;
+        // Not above the pace of all.
+        await s.clock.advance(10);
+      }
+      return answers;
+    };
+    expect(await flood('long', 'x'.repeat(LONGEST_TEXT))).toEqual({ kept: 125, plain: 975 });
+    s.store.kept.down = undefined;
+    await s.clock.advance(2 * SECOND);
+    expect(await s.store.kept.of(accounts[0] as Aor)).toHaveLength(11);
+    s.store.kept.down = 'disk full';
+    expect(await flood('short', 'x')).toEqual({ kept: 1_000, plain: 100 });
+    expect(s.log.text().match(/disk full/g), 'one line for each outage').toHaveLength(2);
   });
 
   it('when a hundred wait for the phone already', async () => {
@@ -334,6 +349,194 @@ describe('a text is left to the PBX', () => {
   });
 });
 
+describe('a store that is away for a minute', () => {
+  /** Texts and records, as with Redis. */
+  const away = (s: TextSite, reason: string | undefined) => {
+    s.store.kept.down = reason;
+    s.store.down = reason;
+  };
+  const minute = async (s: TextSite) => {
+    for (let i = 0; i < 60; i++) await s.clock.advance(SECOND);
+    away(s, undefined);
+    for (let i = 0; i < 5; i++) await s.clock.advance(SECOND);
+    await s.idle();
+  };
+
+  it('texts that come meanwhile are pushed and delivered afterwards, each once, in order, behind those from before', async () => {
+    const s = await site();
+    await s.asleep();
+    await s.text('a');
+    await s.clock.advance(MINUTE);
+    await s.idle();
+    away(s, 'redis is away');
+    await s.text('b');
+    await s.text('c');
+    await s.text('b');
+    expect(s.answers).toEqual({ a: 'kept', b: 'kept', c: 'kept' });
+    await minute(s);
+    expect(s.pushes.map((p) => p.count)).toEqual([1, 3]);
+    await s.register();
+    await s.text('c');
+    await s.register();
+    expect(s.sent).toEqual(['1: text a', '1: text b', '1: text c']);
+    expect(await s.store.kept.of(ACCOUNT)).toEqual([]);
+    expect(s.log.text().match(/redis is away/g)).toHaveLength(2);
+  });
+
+  it('a phone that is there gets them meanwhile, and not again afterwards', async () => {
+    const s = await site();
+    await s.register();
+    away(s, 'redis is away');
+    await s.text('a');
+    await s.text('b');
+    expect(s.sent).toEqual(['1: text a', '1: text b']);
+    await minute(s);
+    await s.register();
+    await s.text('a');
+    await s.register();
+    expect([s.sent.length, s.pushes]).toEqual([2, []]);
+  });
+
+  it('a phone that takes a text in the moment in which the store goes does not get it again', async () => {
+    const s = await site();
+    await s.asleep();
+    await s.text('a');
+    await s.text('b');
+    s.pbx.phoneAnswers = async () => {
+      away(s, 'redis is away');
+      return 'taken';
+    };
+    await s.register();
+    expect(s.sent).toEqual(['1: text a']);
+    s.pbx.phoneAnswers = async () => 'taken';
+    await minute(s);
+    await s.register();
+    await s.register();
+    expect(s.sent).toEqual(['1: text a', '1: text b']);
+    expect(await s.store.kept.of(ACCOUNT)).toEqual([]);
+  });
+
+  it('a phone that came and went meanwhile is pushed once more', async () => {
+    const s = await site();
+    await s.asleep();
+    await s.text('a');
+    await s.clock.advance(MINUTE);
+    away(s, 'redis is away');
+    await s.asleep();
+    await minute(s);
+    expect([s.sent, s.pushes.length]).toEqual([[], 2]);
+    await s.register();
+    expect(s.sent).toEqual(['1: text a']);
+  });
+
+  it('a store that is slow and has the text all the same: it is there once', async () => {
+    const s = await site();
+    await s.asleep();
+    const { keep } = s.store.kept;
+    s.store.kept.keep = async (...text) => {
+      const kept = await keep.call(s.store.kept, ...text);
+      await new Promise<void>((done) => s.clock.after(MINUTE, done));
+      return kept;
+    };
+    const coming = s.text('a');
+    await s.clock.advance(SECOND);
+    s.store.kept.keep = keep;
+    await coming;
+    expect(s.answers).toEqual({ a: 'kept' });
+    await s.clock.advance(2 * SECOND);
+    await s.register();
+    await s.clock.advance(2 * MINUTE);
+    await s.register();
+    expect(s.sent).toEqual(['1: text a']);
+    expect(await s.store.kept.of(ACCOUNT)).toEqual([]);
+  });
+
+  it('pushwake that is stopped meanwhile says how many are lost, and loses none when the store is back', async () => {
+    const lost = await site();
+    await lost.asleep();
+    away(lost, 'redis is away');
+    await lost.text('a');
+    const stopping = lost.runtime.stop();
+    await lost.clock.advance(3 * SECOND);
+    await stopping;
+    expect(lost.log.lines.at(-1)).toMatchObject({
+      fields: { texts: 1 },
+      message: expect.stringMatching(/^texts lost/),
+    });
+    const saved = await site();
+    await saved.asleep();
+    away(saved, 'redis is away');
+    await saved.text('a');
+    away(saved, undefined);
+    await saved.runtime.stop();
+    expect(await saved.store.kept.of(ACCOUNT)).toHaveLength(1);
+  });
+});
+
+describe('a PBX that goes away', () => {
+  it('between the disk and our answer: the phone is pushed, and gets the text once when the PBX is back', async () => {
+    const s = await site();
+    await s.asleep();
+    s.pbx.answerText = async () => {
+      throw new LinkError('the link is down');
+    };
+    await s.text('a');
+    expect(s.pushes).toHaveLength(1);
+    s.pbx.disconnect();
+    await s.clock.advance(10 * SECOND);
+    s.pbx.connect();
+    await s.idle();
+    await s.text('a');
+    await s.register();
+    await s.register();
+    expect(s.sent).toEqual(['1: text a']);
+  });
+
+  it('between keeping and delivery: nothing is lost, nothing comes twice', async () => {
+    const s = await site();
+    await s.register();
+    s.pbx.phoneAnswers = async () => {
+      s.pbx.disconnect();
+      return 'unreached';
+    };
+    await s.text('a');
+    expect(await s.store.kept.of(ACCOUNT)).toHaveLength(1);
+    s.pbx.phoneAnswers = async () => 'taken';
+    s.pbx.remove(ACCOUNT, uriOf(1));
+    s.pbx.connect();
+    await s.idle();
+    await s.register();
+    await s.register();
+    expect(s.sent.filter((x) => x === '1: text a')).toHaveLength(2);
+    expect(s.pbx.orders.filter((o) => o.order === 'sendText').map((o) => o.outcome)).toEqual(['unreached', 'taken']);
+  });
+});
+
+describe('a phone that registers and is gone again', () => {
+  it('before its text reached it: pushed once more, and not again before it has taken one', async () => {
+    const s = await site();
+    await s.asleep();
+    await s.text('a');
+    s.pbx.phoneAnswers = async () => 'unreached';
+    for (let i = 0; i < 5; i++) {
+      await s.clock.advance(MINUTE);
+      await s.asleep();
+    }
+    await s.clock.advance(MINUTE);
+    await s.idle();
+    expect(s.pushes.map((p) => p.count)).toEqual([1, 1]);
+    s.pbx.phoneAnswers = async () => 'taken';
+    await s.asleep();
+    await s.clock.advance(MINUTE);
+    await s.text('b');
+    s.pbx.phoneAnswers = async () => 'unreached';
+    await s.asleep();
+    await s.clock.advance(MINUTE);
+    await s.idle();
+    expect(s.pushes.map((p) => p.count)).toEqual([1, 1, 1, 1]);
+  });
+});
+
 describe('what a text says', () => {
   const secret = 'the PIN is 4711';
   const everything = async (settings: object) => {
@@ -362,6 +565,48 @@ describe('what a text says', () => {
     await s.asleep();
     await s.text('a', { body: '<b>x</b>', contentType: 'text/html' });
     expect(s.pushes[0]).not.toHaveProperty('text');
+  });
+});
+
+describe('what is said of texts', () => {
+  const said = async (s: TextSite) =>
+    (await s.runtime.operator.explain(ACCOUNT))?.texts.map((t) => t.replace(/device \w+/g, 'device X'));
+
+  it('explain: what became of each, the latest first; the account: what waits', async () => {
+    const s = await site();
+    await s.asleep();
+    await s.text('a');
+    await s.clock.advance(3_200);
+    await s.register();
+    s.store.kept.down = 'redis is away';
+    await s.asleep();
+    await s.clock.advance(MINUTE);
+    await s.text('b');
+    s.store.kept.down = undefined;
+    await s.clock.advance(2 * SECOND);
+    await s.text('c', { body: '' });
+    s.pbx.phoneAnswers = async () => 'unreached';
+    await s.asleep();
+    expect(await said(s)).toEqual([
+      expect.stringMatching(
+        /^Text for 1001@example.com, 0 ms ago, on office: left to the PBX, as without pushwake: it has no body/,
+      ),
+      'Text for 1001@example.com, 2 s ago, on office: kept for one device, in memory, because the store did not answer, sent in vain to device X after 2 s.',
+      'Text for 1001@example.com, 1 min ago, on office: kept for one device, taken by device X after 3.2 s.',
+    ]);
+    const explained = await s.runtime.operator.explain(ACCOUNT);
+    expect(explained?.devices.join()).toMatch(
+      /1 text waits until it registers, the last one came \d+ s ago; the push goes out again in \d+ s\./,
+    );
+    expect(s.runtime.status.texts()).toEqual({ kept: 2, delivered: 1, expired: 0, plain: { 'no body': 1 }, held: 0 });
+  });
+
+  it('explain: an account without a device, and texts that are not switched on', async () => {
+    const s = await site({ settings: { messages: { wake: false, showText: false } } });
+    await s.text('a');
+    expect(await said(s)).toEqual([
+      'Text for 1001@example.com, 0 ms ago, on office: left to the PBX, as without pushwake: texts are not switched on (messages.wake), or mode is observe.',
+    ]);
   });
 });
 

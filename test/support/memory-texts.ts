@@ -3,7 +3,7 @@ import type { Aor } from '../../plugin/core/aor.ts';
 import type { BindingId } from '../../plugin/core/binding.ts';
 import type { Instant } from '../../plugin/core/time.ts';
 import { StoreError } from '../../plugin/ports/binding-store.ts';
-import type { KeptText, TextStore } from '../../plugin/ports/text-store.ts';
+import type { KeptText, TextRoom, TextStore } from '../../plugin/ports/text-store.ts';
 
 export class MemoryTexts implements TextStore {
   readonly #texts = new Map<string, KeptText>();
@@ -14,11 +14,13 @@ export class MemoryTexts implements TextStore {
   async open(): Promise<void> {}
   async close(): Promise<void> {}
 
-  async keep(text: KeptText, most: number): Promise<'kept' | 'there' | 'full'> {
+  async keep(text: KeptText, room: TextRoom): Promise<'kept' | 'there' | 'full'> {
     this.#check();
     const key = `${text.aor} ${text.id}`;
     if (this.#texts.has(key)) return 'there';
-    if ((await this.of(text.aor)).length >= most) return 'full';
+    const bytes = [...this.#texts.values()].reduce((sum, t) => sum + Buffer.byteLength(t.body), 0);
+    if (this.#texts.size >= room.inAll || bytes + Buffer.byteLength(text.body) > room.bytesInAll) return 'full';
+    if ((await this.of(text.aor)).length >= room.ofAccount) return 'full';
     this.#texts.set(key, text);
     return 'kept';
   }

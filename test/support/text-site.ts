@@ -1,16 +1,15 @@
 /** A runtime that keeps texts, over a PBX, a push service and stores in memory, on a clock that the test turns. */
 import type { Aor } from '../../plugin/core/aor.ts';
-import { DEFAULT_POLICY, type Policy } from '../../plugin/core/policy.ts';
-import { DAY } from '../../plugin/core/time.ts';
+import type { Policy } from '../../plugin/core/policy.ts';
 import type { OutEvent } from '../../plugin/ports/event-sink.ts';
-import { createDelivery } from '../../plugin/runtime/push/delivery.ts';
-import { Runtime, type RuntimeSettings } from '../../plugin/runtime/runtime.ts';
+import type { Runtime, RuntimeSettings } from '../../plugin/runtime/runtime.ts';
 import { contactUri, MONDAY } from './builders.ts';
 import { FakeClock, settle } from './fake-clock.ts';
 import { FakePbx } from './fake-pbx.ts';
 import { MemoryStore } from './memory-store.ts';
 import { RecordedLog } from './recorded-log.ts';
 import { ScriptedPushProvider } from './scripted-push-provider.ts';
+import { smallRuntime } from './small-runtime.ts';
 
 export const ACCOUNT = '1001@example.com' as Aor;
 export const FROM = '"Zoë" <sip:77001234@example.com>';
@@ -37,15 +36,13 @@ export class TextSite {
     this.pbx = pbx ?? new FakePbx({ clock: this.clock });
     this.store = store ?? new MemoryStore();
     let ids = 0;
-    this.runtime = new Runtime({
-      mode: settings.mode ?? 'full',
+    this.runtime = smallRuntime({
       clock: this.clock,
       log: this.log,
       store: this.store,
       links: [this.pbx],
-      delivery: createDelivery({ providers: [this.service], clock: this.clock, log: this.log, random: () => 0.5 }),
-      policyFor: () => () => ({ ...DEFAULT_POLICY, ...policy }),
-      noticeText: (_aor, notice) => ({ body: `${notice}: {count}` }),
+      service: this.service,
+      policy,
       sinks: [
         {
           name: 'crm',
@@ -57,12 +54,9 @@ export class TextSite {
           close: async () => undefined,
         },
       ],
-      realmOf: () => 'example.com',
       randomHex: (bytes) => (++ids).toString(16).padStart(2 * bytes, '0'),
-      forgetAfterMs: DAY,
-      brake: false,
-      showCaller: settings.showCaller ?? false,
-      messages: settings.messages ?? { wake: true, showText: false },
+      messages: { wake: true, showText: false },
+      ...settings,
     });
   }
 
@@ -96,7 +90,23 @@ export class TextSite {
     return uri;
   }
 
-  async text(id: string, more: { body?: string; from?: string; contentType?: string; aor?: Aor } = {}): Promise<void> {
+  /** Accounts from 1100 on, each with a phone that sleeps. */
+  async sleepers(count: number): Promise<readonly Aor[]> {
+    const users = Array.from({ length: count }, (_, n) => String(1_100 + n));
+    for (const [n, user] of users.entries()) this.pbx.register(user, uriOf(100 + n), { told: true });
+    await this.idle();
+    const accounts = users.map((user) => `${user}@example.com` as Aor);
+    for (const [n, aor] of accounts.entries()) this.pbx.remove(aor, uriOf(100 + n));
+    await this.idle();
+    return accounts;
+  }
+
+  /** `quickly`: what follows from it may still be under way. */
+  async text(
+    id: string,
+    more: { body?: string; from?: string; contentType?: string; aor?: Aor } = {},
+    how: 'done' | 'quickly' = 'done',
+  ): Promise<void> {
     const { body = `text ${id}`, from = FROM, contentType = 'text/plain', aor = ACCOUNT } = more;
     this.pbx.emit({
       type: 'textArrived',
@@ -108,7 +118,11 @@ export class TextSite {
       contentType,
       body,
     });
-    await this.idle();
+    await (how === 'done' ? this.idle() : settle(3));
+  }
+
+  answerOf(id: string): unknown {
+    return this.pbx.orders.findLast((o) => o.order === 'answerText' && o.id === id)?.answer;
   }
 
   /** What was sent to phones, in order: which phone, which text. */

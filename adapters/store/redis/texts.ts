@@ -1,24 +1,26 @@
 /**
  * Texts in Redis. For each account a hash of its texts (`t:<aor>`), and for each shard a sorted set of when the time of each is over (`texts`),
- * whose members are `<aor> <id>`. Both carry the tag of the shard, so that one script changes both.
+ * whose members are `<aor> <id>`, and the bytes of its texts (`texts-bytes`). All carry the tag of the shard, so that one script changes them.
  */
 import type { Aor } from '../../../plugin/core/aor.ts';
 import type { BindingId } from '../../../plugin/core/binding.ts';
 import type { DurationMs, Instant } from '../../../plugin/core/time.ts';
-import { type KeptText, MOST_TEXTS, type TextStore } from '../../../plugin/ports/text-store.ts';
+import { type KeptText, MOST_TEXTS, type TextRoom, type TextStore } from '../../../plugin/ports/text-store.ts';
 import { type Script, script } from './scripts.ts';
 
-/** KEYS: texts of the account, expiries of the shard. ARGV: id, the text, most of an account, most of a shard, expiry, `<aor> <id>`. */
+/** KEYS: texts of the account, expiries and bytes of the shard. ARGV: id, the text, most of an account, most and most bytes of a shard, expiry, `<aor> <id>`. */
 const KEEP = script(`
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then return 'there' end
 if redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[4]) then return 'full' end
+if tonumber(redis.call('GET', KEYS[3]) or '0') + #ARGV[2] > tonumber(ARGV[5]) then return 'full' end
 local waiting = 0
 for _, value in ipairs(redis.call('HVALS', KEYS[1])) do
   if string.sub(value, 1, 1) == '1' then waiting = waiting + 1 end
 end
 if waiting >= tonumber(ARGV[3]) then return 'full' end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-redis.call('ZADD', KEYS[2], ARGV[5], ARGV[6])
+redis.call('ZADD', KEYS[2], ARGV[6], ARGV[7])
+redis.call('INCRBY', KEYS[3], #ARGV[2])
 return 'kept'`);
 
 /** KEYS as above. ARGV: id, until when to remember it, `<aor> <id>`, then the devices. A value is 1 (somebody waits) or 0, devices, JSON, each after a line break. */
@@ -31,17 +33,21 @@ for i = 4, #ARGV do gone[ARGV[i]] = true end
 for device in string.gmatch(devices, '%S+') do
   if not gone[device] then left[#left + 1] = device end
 end
+local now = '0\\n\\n'
 if #left > 0 then
-  redis.call('HSET', KEYS[1], ARGV[1], '1\\n' .. table.concat(left, ' ') .. '\\n' .. rest)
+  now = '1\\n' .. table.concat(left, ' ') .. '\\n' .. rest
 else
-  redis.call('HSET', KEYS[1], ARGV[1], '0\\n\\n')
   redis.call('ZADD', KEYS[2], ARGV[2], ARGV[3])
 end
+redis.call('HSET', KEYS[1], ARGV[1], now)
+redis.call('INCRBY', KEYS[3], #now - #value)
 return 1`);
 
 /** KEYS as above. ARGV: id, `<aor> <id>`. */
 const DROP = script(`
+local bytes = redis.call('HSTRLEN', KEYS[1], ARGV[1])
 redis.call('HDEL', KEYS[1], ARGV[1])
+if bytes > 0 and redis.call('DECRBY', KEYS[3], bytes) <= 0 then redis.call('DEL', KEYS[3]) end
 redis.call('ZREM', KEYS[2], ARGV[2])
 return 1`);
 
@@ -68,11 +74,12 @@ export class RedisTexts implements TextStore {
   async open(): Promise<void> {}
   async close(): Promise<void> {}
 
-  async keep(text: KeptText, most: number): Promise<'kept' | 'there' | 'full'> {
+  async keep(text: KeptText, room: TextRoom): Promise<'kept' | 'there' | 'full'> {
     const { id, aor, waiting, expiresAt, ...rest } = text;
     const value = `1\n${waiting.join(' ')}\n${JSON.stringify({ ...rest, expiresAt })}`;
-    const mostOfShard = Math.ceil(MOST_TEXTS / this.#io.tags().length);
-    const args = [id, value, String(most), String(mostOfShard), String(expiresAt), member(aor, id)];
+    const shards = this.#io.tags().length;
+    const most = [room.ofAccount, Math.ceil(room.inAll / shards), Math.ceil(room.bytesInAll / shards)];
+    const args = [id, value, ...most.map(String), String(expiresAt), member(aor, id)];
     return (await this.#io.run(KEEP, this.#keys(aor), args)) as 'kept' | 'there' | 'full';
   }
 
@@ -137,7 +144,8 @@ export class RedisTexts implements TextStore {
   }
 
   #keys(aor: Aor): string[] {
-    return [this.#texts(aor), `${this.#io.tagOf(aor)}texts`];
+    const tag = this.#io.tagOf(aor);
+    return [this.#texts(aor), `${tag}texts`, `${tag}texts-bytes`];
   }
 
   #claimKey(aor: Aor, device: BindingId): string {

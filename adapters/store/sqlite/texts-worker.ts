@@ -4,7 +4,6 @@
  */
 import { DatabaseSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
-import { MOST_TEXTS } from '../../../plugin/ports/text-store.ts';
 import type { TextAnswer, TextRequest, TextRow } from './texts.ts';
 
 const port = parentPort;
@@ -25,7 +24,7 @@ if (!readOnly) {
 const one = db.prepare('SELECT * FROM text WHERE aor = ? AND id = ?');
 const ofAccount = db.prepare("SELECT * FROM text WHERE aor = ? AND waiting <> '' ORDER BY received_at, id");
 const countOf = db.prepare("SELECT count(*) AS n FROM text WHERE aor = ? AND waiting <> ''");
-const countAll = db.prepare('SELECT count(*) AS n FROM text');
+const countAll = db.prepare('SELECT count(*) AS n, coalesce(sum(octet_length(value)), 0) AS bytes FROM text');
 const insert = db.prepare(
   'INSERT INTO text (aor, id, received_at, expires_at, waiting, value) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
 );
@@ -34,7 +33,8 @@ const done = db.prepare("UPDATE text SET waiting = '', value = '', expires_at = 
 const remove = db.prepare('DELETE FROM text WHERE aor = ? AND id = ?');
 const expired = db.prepare('SELECT * FROM text WHERE expires_at <= ? ORDER BY expires_at LIMIT ?');
 const accounts = db.prepare("SELECT DISTINCT aor FROM text WHERE waiting <> ''");
-let all = Number(countAll.get()?.n ?? 0);
+/** What lies in the file; nobody else writes it. */
+let all = counted();
 
 const queue: TextRequest[] = [];
 port.on('message', (message: TextRequest | 'close') => {
@@ -49,10 +49,15 @@ port.on('message', (message: TextRequest | 'close') => {
   if (queue.length === 1) setImmediate(drain);
 });
 
+function counted(): { n: number; bytes: number } {
+  const row = countAll.get();
+  return { n: Number(row?.n ?? 0), bytes: Number(row?.bytes ?? 0) };
+}
+
 function drain(): void {
   const batch = queue.splice(0);
   if (batch.length === 0) return;
-  const before = all;
+  const before = { ...all };
   let answers: TextAnswer[];
   try {
     db.exec(readOnly ? 'BEGIN' : 'BEGIN IMMEDIATE');
@@ -71,9 +76,13 @@ function apply(r: TextRequest): unknown {
   switch (r.op) {
     case 'keep': {
       if (one.get(r.row.aor, r.row.id)) return 'there';
-      if (all >= MOST_TEXTS || Number(countOf.get(r.row.aor)?.n) >= r.most) return 'full';
       const { aor, id, received_at, expires_at, waiting, value } = r.row;
-      all += Number(insert.run(aor, id, received_at, expires_at, waiting, value).changes);
+      const bytes = Buffer.byteLength(value);
+      if (all.n >= r.room.inAll || all.bytes + bytes > r.room.bytesInAll) return 'full';
+      if (Number(countOf.get(aor)?.n) >= r.room.ofAccount) return 'full';
+      insert.run(aor, id, received_at, expires_at, waiting, value);
+      all.n++;
+      all.bytes += bytes;
       return 'kept';
     }
     case 'of':
@@ -82,15 +91,24 @@ function apply(r: TextRequest): unknown {
       const row = one.get(r.aor, r.text) as TextRow | undefined;
       if (!row || row.waiting === '') return undefined;
       const left = row.waiting.split(' ').filter((device) => !r.by.includes(device));
-      if (left.length > 0) lessen.run(left.join(' '), r.aor, r.text);
-      else done.run(r.rememberUntil, r.aor, r.text);
+      if (left.length > 0) {
+        lessen.run(left.join(' '), r.aor, r.text);
+        return undefined;
+      }
+      done.run(r.rememberUntil, r.aor, r.text);
+      all.bytes -= Buffer.byteLength(row.value);
       return undefined;
     }
     case 'expired':
       return expired.all(r.now, r.limit);
-    case 'drop':
-      all -= Number(remove.run(r.aor, r.text).changes);
+    case 'drop': {
+      const row = one.get(r.aor, r.text) as TextRow | undefined;
+      if (!row) return undefined;
+      remove.run(r.aor, r.text);
+      all.n--;
+      all.bytes -= Buffer.byteLength(row.value);
       return undefined;
+    }
     case 'accounts':
       return accounts.all().map((row) => row.aor);
   }

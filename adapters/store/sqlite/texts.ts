@@ -5,7 +5,7 @@ import type { Aor } from '../../../plugin/core/aor.ts';
 import type { BindingId } from '../../../plugin/core/binding.ts';
 import type { DurationMs, Instant } from '../../../plugin/core/time.ts';
 import { StoreError } from '../../../plugin/ports/binding-store.ts';
-import type { KeptText, TextStore } from '../../../plugin/ports/text-store.ts';
+import type { KeptText, TextRoom, TextStore } from '../../../plugin/ports/text-store.ts';
 import { createFile } from './files.ts';
 
 /** `waiting`: ids of devices with blanks between. `value`: JSON of the rest. */
@@ -19,7 +19,7 @@ export interface TextRow {
 }
 
 type Operation =
-  | { readonly op: 'keep'; readonly row: TextRow; readonly most: number }
+  | { readonly op: 'keep'; readonly row: TextRow; readonly room: TextRoom }
   | { readonly op: 'of'; readonly aor: string }
   | {
       readonly op: 'taken';
@@ -69,8 +69,8 @@ export class SqliteTexts implements TextStore {
     await this.accounts();
   }
 
-  async keep(text: KeptText, most: number): Promise<'kept' | 'there' | 'full'> {
-    return (await this.#ask({ op: 'keep', row: rowOf(text), most })) as 'kept' | 'there' | 'full';
+  async keep(text: KeptText, room: TextRoom): Promise<'kept' | 'there' | 'full'> {
+    return (await this.#ask({ op: 'keep', row: rowOf(text), room })) as 'kept' | 'there' | 'full';
   }
 
   async of(aor: Aor): Promise<readonly KeptText[]> {

@@ -1,12 +1,16 @@
 /** Metrics of what is known elsewhere: read when it is asked for, so that nothing is counted twice. */
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { STAGES } from '../../core/stage.ts';
+import { PLAIN_REASONS, type PlainReason } from '../../core/text-trace.ts';
 import type { Instant } from '../../core/time.ts';
 import { TROUBLES, type TroubleCause } from '../../core/trouble.ts';
 import type { Count, RunningStatus, ServiceState } from '../../ports/status.ts';
 
 /** What is asked for at each scrape. */
-export type Measured = Pick<RunningStatus, 'mode' | 'status' | 'pushes' | 'receivers' | 'store' | 'count' | 'brake'>;
+export type Measured = Pick<
+  RunningStatus,
+  'mode' | 'status' | 'pushes' | 'receivers' | 'store' | 'count' | 'brake' | 'texts'
+>;
 
 export interface About {
   readonly version: string;
@@ -114,6 +118,26 @@ export function measure(registry: Registry, measured: Measured, about: About): v
       for (const { of, name, endsAt } of [...ofServices, ...own])
         if (endsAt !== undefined) set({ of, credential: name }, endsAt / 1_000);
     },
+  );
+
+  counter(
+    'pushwake_texts_total',
+    'SIP MESSAGEs by what became of them: kept, delivered (to each device), expired, plain: as without pushwake',
+    ['outcome'],
+    (add) => {
+      const { kept, delivered, expired, plain } = measured.texts();
+      const left = Object.values(plain).reduce((sum, n) => sum + n, 0);
+      for (const [outcome, count] of Object.entries({ kept, delivered, expired, plain: left })) add({ outcome }, count);
+    },
+  );
+  counter('pushwake_texts_plain_total', 'SIP MESSAGEs that were left to the PBX, by why', ['reason'], (add) => {
+    const { plain } = measured.texts();
+    for (const reason of Object.keys(PLAIN_REASONS) as PlainReason[]) {
+      add({ reason: reason.replaceAll(' ', '_') }, plain[reason] ?? 0);
+    }
+  });
+  gauge('pushwake_texts_held', 'SIP MESSAGEs that are in memory only, because the store does not answer', [], (set) =>
+    set({}, measured.texts().held),
   );
 
   gauge('pushwake_store_up', '1 while the store answers', [], (set) => set({}, measured.store().trouble ? 0 : 1));

@@ -5,6 +5,7 @@ import { IN_WORDS } from '../../core/explain.ts';
 import type { PolicyFor } from '../../core/lifecycle.ts';
 import type { Policy } from '../../core/policy.ts';
 import { stageOf } from '../../core/stage.ts';
+import { explainText, type TextTrace } from '../../core/text-trace.ts';
 import type { CallTrace } from '../../core/trace.ts';
 import { TROUBLES } from '../../core/trouble.ts';
 import { recordInWords, wakesSeldom } from '../../core/wake-record.ts';
@@ -26,6 +27,8 @@ export interface AccountView {
   readonly held: Awaited<ReturnType<Site['held']>>;
   /** The latest first. */
   readonly calls: readonly CallTrace[];
+  /** The latest first. */
+  readonly texts: readonly TextTrace[];
 }
 
 const CALLS_SHOWN = 5;
@@ -42,6 +45,11 @@ ${heldPart(view, times)}
 <h2>Last calls</h2>
 ${calls.length === 0 ? html`<p>None since pushwake was started.</p>` : calls.slice(0, CALLS_SHOWN).map((c) => callPart(c, record, times))}
 ${calls.length > CALLS_SHOWN && html`<p><a href="/calls?of=${encodeURIComponent(aor)}">All ${calls.length} calls of this account</a></p>`}
+${
+  view.texts.length > 0 &&
+  html`<h2>Last texts</h2>
+<ul>${view.texts.map((t) => html`<li>${explainText(t, times.now)}</li>`)}</ul>`
+}
 ${tombstones(record, times)}
 <h2>Commands</h2>
 <p>Why did it not ring? What is stored? Does a push arrive?</p>

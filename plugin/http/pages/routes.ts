@@ -87,9 +87,10 @@ export function pageRoutes(o: PageRoutesOptions): Routes {
       }
       const [record, held] = await Promise.all([site.record(aor), site.held(aor)]);
       const unknown = record === undefined && site.store().trouble !== undefined;
-      const view = { aor, record, unknown, policyOf: site.policyFor(aor), held, calls: site.calls(aor) };
+      const [calls, texts] = [site.calls(aor), site.textTraces(aor)];
+      const view = { aor, record, unknown, policyOf: site.policyFor(aor), held, calls, texts };
       // An unknown account gets a page as well: "nothing is known" may be the answer that the reader looks for.
-      const known = record !== undefined || view.calls.length > 0;
+      const known = record !== undefined || calls.length > 0 || texts.length > 0;
       return send(reply.code(unknown ? 503 : known ? 200 : 404), '/accounts', aor, accountBody(view, at), at);
     });
 

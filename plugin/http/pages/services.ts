@@ -1,6 +1,7 @@
 /** Push services, their queues and keys; receivers of events; the store. */
 
-import type { PushState } from '../../ports/status.ts';
+import { PLAIN_REASONS, type PlainReason } from '../../core/text-trace.ts';
+import type { PushState, TextState } from '../../ports/status.ts';
 import { type Html, html } from './html.ts';
 import { badge, figures, table } from './layout.ts';
 import type { State } from './problems.ts';
@@ -31,6 +32,8 @@ ${table(
 )}
 <h2>What became of pushes</h2>
 ${pushes.ended.length === 0 ? html`<p>None was sent since pushwake was started.</p>` : endedTable(pushes)}
+<h2>Texts</h2>
+${textsPart(site.texts())}
 <h2>Keys and certificates</h2>
 ${credentials(pushes.providers, listeners, times)}
 <h2>Receivers of events</h2>
@@ -53,6 +56,26 @@ function stateOf(p: PushState['providers'][number], alarms: PushState['alarms'])
       : html`${badge('warn', 'did not take the last push')} ${p.trouble}`;
   }
   return html`${badge('bad', 'held back')} ${p.trouble}`;
+}
+
+function textsPart({ kept, delivered, expired, plain, held }: TextState): Html {
+  const reasons = Object.entries(plain) as [PlainReason, number][];
+  if (kept + reasons.length === 0)
+    return html`<p>None came since pushwake was started, or texts are not switched on.</p>`;
+  return html`${figures([
+    ['kept for phones', number(kept)],
+    ['delivered, once for each device', number(delivered)],
+    ['given up, nobody fetched them', number(expired)],
+    ['in memory, because the store does not answer', number(held)],
+  ])}
+${
+  reasons.length > 0 &&
+  table(
+    'Left to the PBX, as without pushwake',
+    [{ label: 'Why' }, { label: 'Texts', figures: true }],
+    reasons.map(([why, count]) => [PLAIN_REASONS[why], number(count)]),
+  )
+}`;
 }
 
 function endedTable({ ended, retries }: PushState): Html {

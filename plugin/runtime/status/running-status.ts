@@ -6,6 +6,7 @@ import type { Aor } from '../../core/aor.ts';
 import type { AorRecord } from '../../core/binding.ts';
 import type { PolicyFor } from '../../core/lifecycle.ts';
 import type { Mode } from '../../core/policy.ts';
+import type { TextTrace } from '../../core/text-trace.ts';
 import { type DurationMs, type Instant, SECOND } from '../../core/time.ts';
 import type { CallTrace } from '../../core/trace.ts';
 import { type Clock, within } from '../../ports/clock.ts';
@@ -20,6 +21,7 @@ import type {
   RunningStatus,
   StoreState,
   Summary,
+  TextState,
 } from '../../ports/status.ts';
 import type { Brake } from '../bindings/brake.ts';
 import type { NotBound } from '../bindings/not-bound.ts';
@@ -48,6 +50,7 @@ export interface StatusParts {
   readonly events: Events;
   readonly links: Links;
   readonly notBound: NotBound;
+  readonly texts: { state(): TextState; readonly traces: { of(aor: Aor): readonly TextTrace[] } };
   readonly traces: TraceBook;
   readonly wakes: Wakes;
   readonly policyFor: (aor: Aor) => PolicyFor;
@@ -84,6 +87,14 @@ export class LiveStatus implements RunningStatus {
     const { store, bindings } = this.#p;
     const { trouble } = store;
     return { name: store.name, unsaved: bindings.unsaved.accounts, ...(trouble && { trouble }) };
+  }
+
+  texts(): TextState {
+    return this.#p.texts.state();
+  }
+
+  textTraces(aor: Aor): readonly TextTrace[] {
+    return this.#p.texts.traces.of(aor);
   }
 
   brake(): readonly BrakeState[] {

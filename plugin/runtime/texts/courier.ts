@@ -5,10 +5,12 @@ import type { LifecycleEvent } from '../../core/events.ts';
 import { deviceAt, hasNoContact } from '../../core/texts.ts';
 import { type DurationMs, MINUTE, plus, SECOND } from '../../core/time.ts';
 import type { Logger } from '../../ports/adapter.ts';
+import { StoreError } from '../../ports/binding-store.ts';
 import { type Clock, within } from '../../ports/clock.ts';
 import type { HeldContact, PbxLink, TextOutcome } from '../../ports/pbx-link.ts';
-import type { KeptText, TextStore } from '../../ports/text-store.ts';
+import type { KeptText } from '../../ports/text-store.ts';
 import { atBoundary } from '../bindings/crash-points.ts';
+import type { BridgedStore } from './bridged-store.ts';
 
 export interface CourierOptions {
   readonly clock: Clock;
@@ -18,9 +20,14 @@ export interface CourierOptions {
   readonly pbxsOf: (aor: Aor) => readonly PbxLink[];
   readonly read: (aor: Aor) => Promise<AorRecord | undefined>;
   readonly apply: (aor: Aor, ...facts: readonly LifecycleEvent[]) => Promise<void>;
-  /** So long (ms) an id is remembered after its text was delivered. */
+  /** How long an id is remembered after its text was delivered. */
   readonly rememberFor: DurationMs;
-  readonly onTaken: (contact: HeldContact, outcome: TextOutcome) => void;
+  /** A text went to a device; `unreached` too. */
+  readonly onOutcome: (text: KeptText, device: BindingId, contact: HeldContact, outcome: TextOutcome) => void;
+  /** The store did not answer: to be done again when it does. */
+  readonly onStoreAway: (aor: Aor, error: unknown) => void;
+  /** The device has registered, and is gone again without its texts. */
+  readonly onMissed: (aor: Aor, device: BindingId) => void;
 }
 
 /** Longer than any one text takes; a node that dies gives its claim back by this. */
@@ -69,7 +76,7 @@ export class Courier {
   }
 
   /** Never rejects. Resolves when nothing waits for the device, or it cannot be reached. */
-  deliver(store: TextStore, aor: Aor, device: BindingId, at: Where | undefined): Promise<void> {
+  deliver(store: BridgedStore, aor: Aor, device: BindingId, at: Where | undefined): Promise<void> {
     const key = `${aor} ${device}`;
     const running = this.#rounds.get(key);
     if (running) {
@@ -84,7 +91,7 @@ export class Courier {
   }
 
   async #untilNoneCame(
-    store: TextStore,
+    store: BridgedStore,
     aor: Aor,
     device: BindingId,
     first: Where | undefined,
@@ -94,13 +101,14 @@ export class Courier {
     while (at !== 'no' && !this.#stopped) {
       round.again = 'no';
       await this.#round(store, aor, device, at, round).catch((error: unknown) => {
+        if (error instanceof StoreError) return this.#o.onStoreAway(aor, error);
         this.#o.log.warn({ aor, bindingId: device, reason: String(error) }, 'texts not delivered');
       });
       at = round.again;
     }
   }
 
-  async #round(store: TextStore, aor: Aor, device: BindingId, at: Where | undefined, round: Round): Promise<void> {
+  async #round(store: BridgedStore, aor: Aor, device: BindingId, at: Where | undefined, round: Round): Promise<void> {
     const record = await this.#o.read(aor);
     const where = at ?? (record && (await this.#whereIs(record)));
     const link = where && this.#o.link(where.pbx);
@@ -108,34 +116,50 @@ export class Courier {
     // As the PBX holds it: only that has its route.
     const held = await within(this.#o.clock, ASKED_FOR, link.ask(aor)).catch(() => undefined);
     const contact = held?.contacts.find(({ uri }) => uri === where.uri);
-    if (!contact) return;
+    if (!contact) return held && this.#o.onMissed(aor, device);
     // Another node is at it, and finds what is here.
     if (!(await store.claim(aor, device, CLAIMED_FOR))) return;
     try {
       const live = new Set(record?.bindings.filter(isLive).map((b) => b.id));
-      for (let next = await this.#next(store, aor, device); next; next = await this.#next(store, aor, device)) {
+      const first = async () => (await this.#waiting(store, record, aor, device))[0];
+      for (let next = await first(); next; next = await first()) {
         atBoundary('text to be sent');
         const outcome = await this.#send(link, contact, next, round);
-        if (outcome === 'unreached') break;
+        this.#o.onOutcome(next, device, contact, outcome);
+        if (outcome === 'unreached') {
+          // It left for another address, where the next round begins, or for good.
+          if (round.again === 'no' && !this.#stopped) this.#o.onMissed(aor, device);
+          break;
+        }
         atBoundary('text taken');
         // A device that is gone would let it wait for ever.
         const gone = next.waiting.filter((id) => id !== device && !live.has(id));
         const until = plus(this.#o.clock.now(), this.#o.rememberFor);
         await store.taken(aor, next.id, [device, ...gone], until);
         atBoundary('text noted');
-        this.#o.onTaken(contact, outcome);
         this.#o.log.info({ aor, bindingId: device, pbx: where.pbx, outcome }, 'text delivered');
       }
     } finally {
       await store.release(aor, device);
     }
-    const left = (await store.of(aor)).filter((text) => text.waiting.includes(device)).length;
-    await this.#o.apply(aor, { type: 'TextsLeft', bindingId: device, count: left });
+    const count = (await this.#waiting(store, record, aor, device)).length;
+    await this.#o.apply(aor, { type: 'TextsLeft', bindingId: device, count });
   }
 
-  async #next(store: TextStore, aor: Aor, device: BindingId): Promise<KeptText | undefined> {
+  async #waiting(
+    store: BridgedStore,
+    record: AorRecord | undefined,
+    aor: Aor,
+    device: BindingId,
+  ): Promise<readonly KeptText[]> {
     const now = this.#o.clock.now();
-    return (await store.of(aor)).find((text) => text.waiting.includes(device) && text.expiresAt > now);
+    const all = await store.of(aor).catch((error: unknown) => {
+      const here = store.heldOf(aor);
+      // While the store is away a phone that is there gets what is in memory, unless older texts wait for it in the store: those go first.
+      if (here.length === 0 || record?.bindings.find(({ id }) => id === device)?.texts) throw error;
+      return here;
+    });
+    return all.filter((text) => text.waiting.includes(device) && text.expiresAt > now);
   }
 
   async #send(link: PbxLink, contact: HeldContact, text: KeptText, round: Round): Promise<TextOutcome> {
