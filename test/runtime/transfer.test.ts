@@ -207,7 +207,7 @@ describe('export and import of bindings', () => {
       expiresAt: plus(MONDAY, 24 * HOUR),
       waiting: record(7).bindings.map((b) => b.id),
     };
-    expect(await store.texts?.().keep(text, 10)).toBe('kept');
+    expect(await store.texts?.().keep(text, { ofAccount: 10, inAll: 10, bytesInAll: 100_000 })).toBe('kept');
     const file = join(folder, 'all.jsonl');
     let running = true;
     const load = (async () => {

@@ -7,12 +7,15 @@ import { parseAor } from '../../core/aor.ts';
 import { type AorRecord, decodeRecord, encodeRecord } from '../../core/binding.ts';
 import { formatInWords, forOlder, readsFormat } from '../../core/old-records.ts';
 import type { BindingStore } from '../../ports/binding-store.ts';
-import type { KeptText } from '../../ports/text-store.ts';
+import { type KeptText, MOST_TEXT_BYTES, MOST_TEXTS } from '../../ports/text-store.ts';
 
 /** Of the file, not of the records in it: those state their own. */
 const EXPORT_FORMAT = 1;
 
 const AT_ONCE = 64;
+
+/** One account may have all of them: what a policy allowed when they came is not asked again. */
+const ROOM = { ofAccount: MOST_TEXTS, inAll: MOST_TEXTS, bytesInAll: MOST_TEXT_BYTES };
 
 /** What cannot be imported, with the number of its line. Nothing was written then. */
 export class ImportError extends Error {
@@ -72,7 +75,7 @@ export async function importLines(
   await Promise.all(Array.from({ length: AT_ONCE }, lane));
   let waiting = 0;
   if (texts.length > 0) await textStore?.open();
-  for (const one of texts) if ((await textStore?.keep(one, Number.MAX_SAFE_INTEGER)) !== 'full') waiting++;
+  for (const one of texts) if ((await textStore?.keep(one, ROOM)) !== 'full') waiting++;
   return {
     imported: records.length - kept.size,
     kept: records.filter((r) => kept.has(r)).map(({ aor }) => aor),
