@@ -13,6 +13,7 @@ import { addCheckConfig } from './check-config.ts';
 import { addDemo } from './demo.ts';
 import { CommandError, EXIT, EXIT_HELP } from './exit.ts';
 import { addExplain } from './explain.ts';
+import { addHealth } from './health.ts';
 import { addInit } from './init.ts';
 import { addPushTest } from './push-test.ts';
 import { addSimulate } from './simulate.ts';
@@ -34,6 +35,7 @@ export function buildProgram(): Command {
     addCheckConfig,
     addStart,
     addStatus,
+    addHealth,
     addExplain,
     addBindings,
     addBackup,
