@@ -62,6 +62,8 @@ export type SentNotice = LifetimeNotice & {
   readonly at: Instant;
   /** The service took it, or the push is lost for good. Not done: saved before sending, the outcome is not known yet. */
   readonly done: boolean;
+  /** It was only logged, in `mode: observe`: the user knows nothing of it. */
+  readonly observed?: true;
 };
 
 export type EndReason =
