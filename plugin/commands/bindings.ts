@@ -1,15 +1,15 @@
 /** `pushwake bindings …`: looks at what is stored, takes it out and in, and ends single bindings. */
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { systemClock } from '../../adapters/clock/system/index.ts';
 import { policyChooser } from '../../config/policies.ts';
 import type { Aor } from '../core/aor.ts';
 import { describeRecord, type ShownRecord, shownBinding } from '../core/describe.ts';
 import { targetList } from '../core/identity.ts';
 import { transition } from '../core/lifecycle.ts';
+import { OLDER_FORMATS } from '../core/old-records.ts';
 import { recordInWords } from '../core/wake-record.ts';
 import { askAdmin, refusal } from './admin-client.ts';
-import { exportLines, ImportError, importLines } from './bindings/transfer.ts';
+import { readIn, writeOut } from './bindings/files.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { type Loaded, load, openStore, wholeAor, withConfig } from './setup.ts';
 import { ask, isYes, progress, say } from './terminal.ts';
@@ -174,39 +174,22 @@ function addExport(bindings: Command): void {
   withConfig(bindings.command('export'))
     .description('Writes all records as JSON lines, push tokens included: keep the file as secret as the store.')
     .argument('<file>', 'new file, made with mode 0600')
+    .option('--record-format <n>', `for an older pushwake: ${OLDER_FORMATS.join(', ')} (1: version 0.1.0)`, olderFormat)
     .option('--json', 'one JSON object that says how many')
     .addHelpText(
       'after',
       '\nAlso while pushwake runs.\n\nExample:\n  $ pushwake bindings export /var/backups/bindings.jsonl',
     )
-    .action(async (file: string, o: { config: string; json?: boolean }) => {
-      const store = await openStore(await load(o.config), 'read');
-      const bar = progress('records written:');
-      try {
-        const out = created(file);
-        let records = -1;
-        for await (const line of exportLines(store, new Date(systemClock().now()).toISOString())) {
-          writeSync(out, `${line}\n`);
-          records++;
-          bar.step();
-        }
-        closeSync(out);
-        bar.end();
-        say(o.json ? JSON.stringify({ file, records }) : `${records} records written to ${file}`);
-      } finally {
-        bar.end();
-        await store.close();
-      }
+    .action(async (file: string, o: { config: string; recordFormat?: number; json?: boolean }) => {
+      const { records } = await writeOut(await load(o.config), file, { texts: false, recordFormat: o.recordFormat });
+      say(o.json ? JSON.stringify({ file, records }) : `${records} records written to ${file}`);
     });
 }
 
-function created(file: string): number {
-  try {
-    return openSync(file, 'wx', 0o600);
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    throw new CommandError(`cannot create ${file} (${code}); an existing file is not overwritten`);
-  }
+function olderFormat(text: string): number {
+  const format = OLDER_FORMATS.find((n) => String(n) === text);
+  if (format === undefined) throw new InvalidArgumentError(`expected ${OLDER_FORMATS.join(' or ')}`);
+  return format;
 }
 
 function addImport(bindings: Command): void {
@@ -220,35 +203,11 @@ function addImport(bindings: Command): void {
       '\nExample, from SQLite to Redis:\n  $ pushwake bindings export all.jsonl -c old.yaml\n  $ pushwake bindings import all.jsonl -c new.yaml',
     )
     .action(async (file: string, o: { config: string; replace?: boolean; json?: boolean }) => {
-      const store = await openStore(await load(o.config), 'write');
-      let bar: ReturnType<typeof progress> | undefined;
-      try {
-        const text = textOf(file);
-        bar = progress('records', text.split('\n').length - 2);
-        const { imported, kept } = await importLines(store, text, {
-          replace: o.replace ?? false,
-          onRecord: () => bar?.step(),
-        });
-        bar.end();
-        say(
-          o.json
-            ? JSON.stringify({ file, imported, kept: kept.length })
-            : `${imported} records imported, ${kept.length} left as they are`,
-        );
-      } catch (error) {
-        if (error instanceof ImportError) throw new CommandError(`${file}: ${error.message}; nothing was imported`);
-        throw error;
-      } finally {
-        bar?.end();
-        await store.close();
-      }
+      const { imported, kept } = await readIn(await load(o.config), file, { replace: o.replace ?? false });
+      say(
+        o.json
+          ? JSON.stringify({ file, imported, kept: kept.length })
+          : `${imported} records imported, ${kept.length} left as they are`,
+      );
     });
-}
-
-function textOf(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new CommandError(`cannot read ${file} (${(error as NodeJS.ErrnoException).code})`);
-  }
 }

@@ -5,6 +5,7 @@ import { fileTrouble } from '../app/mistakes.ts';
 import { readManifest } from '../manifest.ts';
 import { StoreError } from '../ports/binding-store.ts';
 import { addAppKeys } from './app-keys.ts';
+import { addBackup, addRestore } from './backup.ts';
 import { addBindings } from './bindings.ts';
 import { addBrake } from './brake.ts';
 import { addCheck } from './check.ts';
@@ -12,6 +13,7 @@ import { addCheckConfig } from './check-config.ts';
 import { addDemo } from './demo.ts';
 import { CommandError, EXIT, EXIT_HELP } from './exit.ts';
 import { addExplain } from './explain.ts';
+import { addHealth } from './health.ts';
 import { addInit } from './init.ts';
 import { addPushTest } from './push-test.ts';
 import { addSimulate } from './simulate.ts';
@@ -33,8 +35,11 @@ export function buildProgram(): Command {
     addCheckConfig,
     addStart,
     addStatus,
+    addHealth,
     addExplain,
     addBindings,
+    addBackup,
+    addRestore,
     addBrake,
     addPushTest,
     addSimulate,

@@ -3,6 +3,7 @@
  * This file holds the shapes and the codec; what may change a record is decided in `lifecycle.ts` alone.
  */
 import type { Aor } from './aor.ts';
+import { formatInWords, MIGRATIONS, type Migrations, readsFormat } from './old-records.ts';
 import { mistakeIn } from './record-form.ts';
 import type { Signs } from './signs.ts';
 import { type DurationMs, type Instant, instant } from './time.ts';
@@ -61,6 +62,8 @@ export type SentNotice = LifetimeNotice & {
   readonly at: Instant;
   /** The service took it, or the push is lost for good. Not done: saved before sending, the outcome is not known yet. */
   readonly done: boolean;
+  /** It was only logged, in `mode: observe`: the user knows nothing of it. */
+  readonly observed?: true;
 };
 
 export type EndReason =
@@ -206,12 +209,11 @@ export interface AorRecord {
   readonly missingSince?: Instant;
 }
 
-/** Version of the stored form. Raise it together with a migration below; old files are read, never rewritten in bulk. */
+/**
+ * Version of the stored form. Raise it together with a migration in `old-records.ts`; old files are read, never rewritten in bulk.
+ * A new format that readers of this one may read (they pass over fields they do not know) says `readableFrom: 2` in each record.
+ */
 export const RECORD_FORMAT = 2;
-
-/** Each entry turns a stored record of its number into one of the next. */
-export type Migrations = Readonly<Record<number, (raw: Record<string, unknown>) => Record<string, unknown>>>;
-const MIGRATIONS: Migrations = { 1: fromFormat1 };
 
 /** What the directory says of an account is known by any of its devices. Undefined: nothing, or it has no device yet. */
 export function choiceOf(bindings: readonly Pick<Binding, 'choice'>[]): Choice | undefined {
@@ -266,7 +268,10 @@ type StoredBinding = Omit<Binding, 'targets' | 'claim'> & {
  * newer data must be seen by a person, never taken for "no binding".
  */
 export function decodeRecord(text: string, migrations: Migrations = MIGRATIONS): AorRecord {
-  let raw: { format?: unknown; bindings?: StoredBinding[]; tombstones?: Tombstone[] } & Omit<AorRecord, 'bindings'>;
+  let raw: { format?: unknown; readableFrom?: unknown; bindings?: StoredBinding[]; tombstones?: Tombstone[] } & Omit<
+    AorRecord,
+    'bindings'
+  >;
   try {
     raw = JSON.parse(text);
   } catch (cause) {
@@ -278,8 +283,8 @@ export function decodeRecord(text: string, migrations: Migrations = MIGRATIONS):
       format: Number(raw.format) + 1,
     } as unknown as typeof raw;
   }
-  if (raw === null || typeof raw !== 'object' || raw.format !== RECORD_FORMAT || !Array.isArray(raw.bindings)) {
-    const found = raw && typeof raw === 'object' ? String(raw.format) : typeof raw;
+  if (raw === null || typeof raw !== 'object' || !readsFormat(raw, RECORD_FORMAT) || !Array.isArray(raw.bindings)) {
+    const found = raw && typeof raw === 'object' ? formatInWords(raw) : typeof raw;
     throw new RecordError(`stored record has format ${found}, this program reads format ${RECORD_FORMAT}`);
   }
   const mistake = mistakeIn(raw);
@@ -303,32 +308,6 @@ export function decodeRecord(text: string, migrations: Migrations = MIGRATIONS):
       ...(claim ? { claim: { ...claim, targets: targets(claim.targets) } } : {}),
     })),
   };
-}
-
-/**
- * Format 1 (0.1.0) kept refreshes, notices and a mark for "our key is refused" in one list, by a name: `refresh`,
- * `soon-43200000`, `misconfigured`.
- */
-function fromFormat1(raw: Record<string, unknown>): Record<string, unknown> {
-  type Sent = { kind: string; at: number; done: boolean };
-  type Old = Record<string, unknown> & { sent?: Sent[]; ending?: Record<string, unknown> };
-  if (!Array.isArray(raw.bindings)) return raw;
-  const bindings = (raw.bindings as Old[]).map((b) => {
-    const sent = b.sent ?? [];
-    const refreshes = sent.filter((s) => s.kind === 'refresh').map((s) => s.at);
-    return {
-      ...b,
-      sent: sent.flatMap(({ kind, at, done }) => {
-        const offset = /^soon-(\d+)$/.exec(kind)?.[1];
-        return offset === undefined ? [] : [{ notice: 'soon', offsetMs: Number(offset), at, done }];
-      }),
-      ...(refreshes.length > 0 ? { lastRefreshAt: Math.max(...refreshes) } : {}),
-      ...(b.ending && sent.some((s) => s.kind === 'misconfigured')
-        ? { ending: { ...b.ending, held: 'misconfigured' } }
-        : {}),
-    };
-  });
-  return { ...raw, bindings };
 }
 
 /** A stored record that cannot be read. The message names the form, never the content. */

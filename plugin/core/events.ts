@@ -49,14 +49,21 @@ export type LifecycleEvent =
   | { readonly type: 'Unregistered'; readonly pbx: string; readonly uri?: string; readonly at: Instant }
   /**
    * Something is due. `held`: the PBXs that own the AOR were asked and their contacts were applied as `ContactSeen` just
-   * before; `unknown`: one could not be asked; `missing`: all answered that they know no such AOR.
+   * before; `unknown`: one could not be asked; `missing`: all answered that they know no such AOR. `observing`: nothing is sent, and a
+   * notice counts as sent all the same.
    */
-  | { readonly type: 'Ticked'; readonly asked: 'held' | 'unknown' | 'missing'; readonly braked: Braked }
+  | {
+      readonly type: 'Ticked';
+      readonly observing: boolean;
+      readonly asked: 'held' | 'unknown' | 'missing';
+      readonly braked: Braked;
+    }
   | {
       readonly type: 'NoticeSettled';
       readonly bindingId: BindingId;
       readonly which: NoticeId;
-      readonly outcome: 'sent' | 'later' | 'misconfigured' | 'lost';
+      /** `observed`: it was only logged. */
+      readonly outcome: 'sent' | 'observed' | 'later' | 'misconfigured' | 'lost';
     }
   /** `at`: when the service said so, which may be a moment before it is acted on. `since`: since when it is dead, where the service knows. */
   | {

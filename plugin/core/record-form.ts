@@ -95,7 +95,15 @@ const binding = fields({
   targets,
   contacts: list(fields({ pbx: named, uri: named, seenAt: time, grantedMs: optional(duration) })),
   choice: optional(fields({ policy: optional(text), app: optional(text) })),
-  sent: list(fields({ notice: one('soon', 'expired'), offsetMs: optional(time), at: time, done: flag })),
+  sent: list(
+    fields({
+      notice: one('soon', 'expired'),
+      offsetMs: optional(time),
+      at: time,
+      done: flag,
+      observed: optional(flag),
+    }),
+  ),
   lastRefreshAt: optional(time),
   unansweredWakes: count,
   wakes: optional(list(is('a number or null', (v) => v === null || typeof v === 'number'))),

@@ -117,9 +117,9 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
       const contacts = answers.flatMap((a) => (a.status === 'fulfilled' ? a.value.contacts : []));
       return contacts.map((c) => heldFact(c, clock.now(), newId(), { binds: true }));
     },
-    onEffects: (aor, record, all) => {
+    onEffects: (aor, record, all, before) => {
       effects.run(aor, record, all);
-      reachable.changed(record);
+      reachable.changed(record, before);
     },
   });
   const intake = new Intake({
@@ -128,6 +128,7 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
     records,
     brake,
     newId,
+    observing: () => mode() === 'observe',
     receiptOf: (...which) => reports.receiptOf(...which),
     maximumExpires: async (pbx, aor) => (await links.get(pbx)?.ask(aor))?.maximumExpiresMs,
   });
@@ -234,6 +235,7 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
     wire,
     log,
     tellReachable: (link, record) => reachable.tell(link, record),
+    compareReachable: (record) => reachable.compare(record),
     owns: (link, aor) => links.owns(link, aor),
   });
   const emptiedStore = new EmptiedStore({

@@ -49,6 +49,8 @@ export interface IntakeOptions {
     believes(app: AppKey, device: BindingId): Promise<boolean>;
   };
   readonly newId: () => string;
+  /** `mode: observe`. */
+  readonly observing: () => boolean;
   /** Whether the app confirmed a call push that was sent to this token at that time or later. */
   readonly receiptOf: (aor: Aor, target: Target, since: Instant) => Confirmed | 'none';
   /** Asks the PBX for the longest `Expires` it grants this AOR. May reject: unknown. */
@@ -104,7 +106,12 @@ export class Intake {
     asked: 'held' | 'unknown' | 'missing',
   ): Promise<void> {
     const facts = answers.flatMap((answer) => this.#held(answer));
-    await this.apply(aor, ...facts, { type: 'Ticked', asked, braked: this.#o.brake.stops });
+    await this.apply(aor, ...facts, {
+      type: 'Ticked',
+      observing: this.#o.observing(),
+      asked,
+      braked: this.#o.brake.stops,
+    });
   }
 
   /**

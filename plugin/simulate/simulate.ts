@@ -183,7 +183,7 @@ class World {
       const held = { pbx: 'pbx', aor: this.#record.aor, ...contact };
       this.#apply(heldFact(held, this.#now, this.#id(), { binds: true }));
     }
-    this.#apply({ type: 'Ticked', asked: unknown ? 'unknown' : 'held', braked: 'nothing' });
+    this.#apply({ type: 'Ticked', observing: false, asked: unknown ? 'unknown' : 'held', braked: 'nothing' });
   }
 
   #apply(event: LifecycleEvent): void {

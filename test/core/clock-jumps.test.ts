@@ -73,7 +73,7 @@ describe('after the clock is right again', () => {
   });
 
   it('an account that is missing since "in two days" is counted from now', () => {
-    const ask: LifecycleEvent = { type: 'Ticked', asked: 'missing', braked: 'nothing' };
+    const ask: LifecycleEvent = { type: 'Ticked', observing: false, asked: 'missing', braked: 'nothing' };
     const due = recordOf(bindingEndingIn(-HOUR, NOW));
     const ahead = { ...due, missingSince: AHEAD };
     const first = step(ahead, ask, NOW).record;

@@ -107,14 +107,14 @@ export const reports: LifecycleCase[] = [
   row({
     sentence: 'twelve hours after the claim, and no REGISTER',
     record: recordOf(claimed(12 * HOUR)),
-    event: { type: 'Ticked', asked: 'held', braked: 'nothing' },
+    event: { type: 'Ticked', observing: false, asked: 'held', braked: 'nothing' },
     does: ['(ending: never-registered)', '(ended: never-registered)'],
     left: 'gone',
   }),
   row({
     sentence: 'a millisecond before that',
     record: recordOf(claimed(12 * HOUR - 1)),
-    event: { type: 'Ticked', asked: 'held', braked: 'nothing' },
+    event: { type: 'Ticked', observing: false, asked: 'held', braked: 'nothing' },
     does: [],
     left: 'unchanged',
   }),

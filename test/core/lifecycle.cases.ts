@@ -34,9 +34,15 @@ export interface LifecycleCase {
 }
 
 const NOW: Instant = MONDAY;
-const tick: LifecycleEvent = { type: 'Ticked', asked: 'held', braked: 'nothing' };
-const unknown: LifecycleEvent = { type: 'Ticked', asked: 'unknown', braked: 'nothing' };
-const missing: LifecycleEvent = { type: 'Ticked', asked: 'missing', braked: 'nothing' };
+const observed = (offsetMs: number, at: Instant) => ({ ...warned(offsetMs, at), observed: true as const });
+const tick: Extract<LifecycleEvent, { type: 'Ticked' }> = {
+  type: 'Ticked',
+  observing: false,
+  asked: 'held',
+  braked: 'nothing',
+};
+const unknown: LifecycleEvent = { type: 'Ticked', observing: false, asked: 'unknown', braked: 'nothing' };
+const missing: LifecycleEvent = { type: 'Ticked', observing: false, asked: 'missing', braked: 'nothing' };
 const newId = '00000000000000b2' as BindingId;
 const withoutLibrary = ({ call, other }: Targets): Targets => {
   const of = ({ library: _, ...rest }: Target): Target => rest;
@@ -259,7 +265,7 @@ const notices: LifecycleCase[] = [
     group: 'Notices',
     sentence: 'the brake is on: nothing is sent',
     record: recordOf(bindingEndingIn(h12, NOW, asRefreshed)),
-    event: { type: 'Ticked', asked: 'held', braked: 'everything' },
+    event: { type: 'Ticked', observing: false, asked: 'held', braked: 'everything' },
     does: ['(put-off: brake)'],
     left: 'live',
   },
@@ -288,6 +294,30 @@ const notices: LifecycleCase[] = [
     },
     does: ['(put-off: push service: misconfigured)'],
     left: 'live',
+  },
+  {
+    group: 'Notices',
+    sentence:
+      'the end has come and its notices were only logged (`mode: observe`): the user is warned now, and the end moves out',
+    record: recordOf(
+      bindingEndingIn(0, NOW, {
+        lastRefreshAt: plus(NOW, -HOUR),
+        sent: [observed(12 * HOUR, at12(0)), observed(HOUR, plus(NOW, -HOUR))],
+      }),
+    ),
+    event: tick,
+    does: ['notice *expires soon*, 12 h before the end', '(warned: soon-43200000)'],
+    left: 'live',
+  },
+  {
+    group: 'Notices',
+    sentence: 'the same while it still only observes: it ends in the log',
+    record: recordOf(
+      bindingEndingIn(0, NOW, { sent: [observed(12 * HOUR, at12(0)), observed(HOUR, plus(NOW, -HOUR))] }),
+    ),
+    event: { ...tick, observing: true },
+    does: ['(ending: age)', 'notice *expired*', 'contact removed from the PBX'],
+    left: 'ending',
   },
   {
     group: 'Notices',

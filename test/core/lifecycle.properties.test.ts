@@ -169,13 +169,13 @@ class World {
         contact: { pbx: 'office', uri: contact.uri, expiresAt: contact.expiresAt },
       });
     }
-    this.apply({ type: 'Ticked', asked: this.pbx, braked: 'nothing' });
+    this.apply({ type: 'Ticked', observing: false, asked: this.pbx, braked: 'nothing' });
     const { dueAt } = this.record;
     if (dueAt !== undefined) expect(dueAt, 'due at an instant already dealt with').toBeGreaterThan(this.now);
     // A tick twice at the same instant adds nothing.
     const again = transition(
       this.record,
-      { type: 'Ticked', asked: this.pbx, braked: 'nothing' },
+      { type: 'Ticked', observing: false, asked: this.pbx, braked: 'nothing' },
       this.now,
       () => this.policy,
     );
@@ -256,7 +256,7 @@ class World {
     if (dueAt === undefined || dueAt <= this.now) return;
     const early = transition(
       this.record,
-      { type: 'Ticked', asked: 'held', braked: 'nothing' },
+      { type: 'Ticked', observing: false, asked: 'held', braked: 'nothing' },
       this.now,
       () => this.policy,
     );
@@ -331,7 +331,7 @@ describe('lifecycle properties', () => {
         world.run({ do: 'jump', hours: -hours });
         const t = transition(
           world.record,
-          { type: 'Ticked', asked: 'held', braked: 'nothing' },
+          { type: 'Ticked', observing: false, asked: 'held', braked: 'nothing' },
           world.now,
           () => world.policy,
         );

@@ -40,7 +40,12 @@ describe('lifecycle', () => {
     let record = recordOf(bindingEndingIn(DAY + HOUR, NOW));
     const refreshes: boolean[] = [];
     for (let now = NOW; record.bindings[0]?.ending === undefined && now < plus(NOW, 2 * DAY); now = plus(now, MINUTE)) {
-      const t = transition(record, { type: 'Ticked', asked: 'held', braked: 'nothing' }, now, () => DEFAULT_POLICY);
+      const t = transition(
+        record,
+        { type: 'Ticked', observing: false, asked: 'held', braked: 'nothing' },
+        now,
+        () => DEFAULT_POLICY,
+      );
       // As the runner does: every notice arrived.
       const bindings = t.record.bindings.map((b) => ({ ...b, sent: b.sent.map((s) => ({ ...s, done: true })) }));
       record = { ...t.record, bindings };

@@ -104,7 +104,12 @@ describe('the form of a record', () => {
           return;
         }
         describeRecord(record, MONDAY);
-        transition(record, { type: 'Ticked', asked: 'held', braked: 'nothing' }, plus(MONDAY, 7 * DAY), policyFor);
+        transition(
+          record,
+          { type: 'Ticked', observing: false, asked: 'held', braked: 'nothing' },
+          plus(MONDAY, 7 * DAY),
+          policyFor,
+        );
         encodeRecord(record);
       }),
       { numRuns: 2_000 },

@@ -10,7 +10,7 @@ import type { BindingStore } from '../../plugin/ports/binding-store.ts';
 import { heldFact, seenFact } from '../../plugin/runtime/intake.ts';
 import { contactUri, inWords, MONDAY } from '../support/builders.ts';
 
-const TICK: LifecycleEvent = { type: 'Ticked', asked: 'held', braked: 'nothing' };
+const TICK: LifecycleEvent = { type: 'Ticked', observing: false, asked: 'held', braked: 'nothing' };
 
 export function afterUpgrade(open: () => BindingStore): void {
   let store: BindingStore;

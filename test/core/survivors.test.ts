@@ -16,7 +16,7 @@ import { AOR, apnsPair, BINDING, bindingEndingIn, contactUri, MONDAY, recordOf, 
 const NOW = MONDAY;
 const step = (record: AorRecord, event: LifecycleEvent, now: Instant = NOW, policy: Policy = DEFAULT_POLICY) =>
   transition(record, event, now, () => policy);
-const TICK: LifecycleEvent = { type: 'Ticked', asked: 'held', braked: 'nothing' };
+const TICK: LifecycleEvent = { type: 'Ticked', observing: false, asked: 'held', braked: 'nothing' };
 const [FIRST, SECOND_] = DEFAULT_POLICY.noticeOffsetsMs as [number, number];
 
 describe('who is the same device', () => {

@@ -166,7 +166,6 @@ export async function theMessageWaits(stage: Stage, cast: Cast, { adminUrl }: Te
       throw new NotSeen(`a silent push with 0 was expected; seen: ${json}`);
     return { ms: performance.now() - begun };
   });
-  await scene.asterisk.waitForNoChannels(15_000);
 }
 
 export async function theCallIsMissed(stage: Stage, cast: Cast): Promise<void> {

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildPackage } from '../../config/debian/build.ts';
+import { buildPackage } from '../../config/release/debian.ts';
 import { type ApnsStandIn, startApnsStandIn } from '../support/apns-stand-in/index.ts';
 import { bringAsterisk } from '../support/asterisk/bring.ts';
 import { mountProc, unmountAll } from '../support/asterisk/mounts.ts';

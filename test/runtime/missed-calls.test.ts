@@ -84,7 +84,7 @@ describe('the word of missed calls', () => {
   });
 
   it('goes out again after a crash, an hour after the service did not take it, and never after a day', () => {
-    const tick: LifecycleEvent = { type: 'Ticked', asked: 'held', braked: 'nothing' };
+    const tick: LifecycleEvent = { type: 'Ticked', observing: false, asked: 'held', braked: 'nothing' };
     const at = (ms: number) => plus(NOW, ms);
     const { record } = decide(asleep, NOW, missed('a'));
     expect(record.dueAt).toBe(at(2 * MINUTE));

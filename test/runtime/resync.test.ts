@@ -47,6 +47,7 @@ beforeEach(async () => {
     wire: clock,
     log,
     tellReachable: () => undefined,
+    compareReachable: () => undefined,
     owns: (_link, aor) => aor.endsWith('@example.com'),
   });
 });

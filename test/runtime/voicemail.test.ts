@@ -93,7 +93,7 @@ describe('a new voice message', () => {
       const t = transition(record, event, plus(MONDAY, ms), policyFor);
       return { record: t.record, words: t.effects.flatMap((e) => (e.type === 'sendVoicemail' ? [e.count] : [])) };
     };
-    const tick: LifecycleEvent = { type: 'Ticked', asked: 'held', braked: 'nothing' };
+    const tick: LifecycleEvent = { type: 'Ticked', observing: false, asked: 'held', braked: 'nothing' };
     const settled = (isOver: boolean): LifecycleEvent => ({ type: 'VoicemailSettled', bindingId: BINDING, isOver });
     const changed: LifecycleEvent = { type: 'VoicemailChanged', newMessages: 1, urgent: 0, why: 'changed' };
     const one = step(recordOf(bindingEndingIn(6 * DAY, MONDAY)), 0, changed);

@@ -13,7 +13,7 @@ import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
 import { DAY, HOUR, MINUTE } from '../../plugin/core/time.ts';
 import type { PushOutcome, PushProvider, PushRequest } from '../../plugin/ports/push-provider.ts';
 import { createDelivery } from '../../plugin/runtime/push/delivery.ts';
-import { Runtime } from '../../plugin/runtime/runtime.ts';
+import { Runtime, type RuntimeOptions } from '../../plugin/runtime/runtime.ts';
 import { contactUri, MONDAY } from '../support/builders.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { FakePbx } from '../support/fake-pbx.ts';
@@ -30,6 +30,7 @@ class Site {
   outcome: PushOutcome = { kind: 'accepted' };
   runtime: Runtime;
   log = new RecordedLog();
+  mode: RuntimeOptions['mode'] = 'full';
 
   constructor() {
     this.runtime = this.#build();
@@ -47,7 +48,7 @@ class Site {
       close: async () => undefined,
     };
     return new Runtime({
-      mode: 'full',
+      mode: this.mode,
       clock: this.clock,
       log: this.log,
       store: create({ path: join(this.folder, 'b.db') }, { clock: systemClock(), log: this.log, name: 'sqlite' }),
@@ -169,6 +170,24 @@ describe('a week', { timeout: 60_000 }, () => {
     await site.pass(24);
     expect(site.notices()).toEqual(['soon']);
     expect(site.record().bindings.length).toBe(1);
+  });
+
+  test.each([
+    ['12 h before the end', 6 * 24 + 14],
+    ['an hour before the end', 6 * 24 + 23.5],
+  ])('observed until after the notice of %s: in full the user is warned first, and twice', async (_what, hours) => {
+    site.mode = 'observe';
+    await site.runtime.stop();
+    await site.restart();
+    site.pbx.register('1001', contactUri());
+    await site.runtime.idle();
+    await site.pass(hours, undefined, 30);
+    expect(site.pushes).toEqual([]);
+    site.mode = 'full';
+    await site.runtime.stop();
+    await site.restart();
+    await site.pass(40);
+    expect(site.notices()).toEqual(['soon', 'soon', 'expired']);
   });
 
   test('the PBX is not to be had at the end: nothing is sent, nothing ends; when it is back the user is warned first', async () => {

@@ -16,5 +16,11 @@ export function intakeOver(o: {
   const { clock, log } = o;
   const off = () =>
     new Brake({ clock, log, store: { countDue: async () => 0 }, liveOf: async () => undefined, enabled: false });
-  return new Intake({ receiptOf: () => 'none', ...o, brake: o.brake ?? off(), maximumExpires: async () => undefined });
+  return new Intake({
+    receiptOf: () => 'none',
+    observing: () => false,
+    ...o,
+    brake: o.brake ?? off(),
+    maximumExpires: async () => undefined,
+  });
 }

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { buildPackage } from '../../config/debian/build.ts';
+import { buildPackage } from '../../config/release/debian.ts';
 import { freeUdpPort, REALM, Scene } from '../support/scene.ts';
 import { bringDebian, Machine } from '../support/systemd/machine.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';

@@ -31,7 +31,7 @@ export function claim(configured: string): Claimed {
     throw new StoreError(`store file ${path} is a directory; name a file in it`);
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    create(`${path}.lock`);
+    createFile(`${path}.lock`);
   } catch (cause) {
     throw new StoreError(inWords(path, cause).replace('cannot be used', 'cannot be created; check its directory'), {
       cause,
@@ -39,7 +39,7 @@ export function claim(configured: string): Claimed {
   }
   const release = lock(path);
   try {
-    create(path);
+    createFile(path);
     return { path, release };
   } catch (cause) {
     release();
@@ -81,7 +81,7 @@ function existing(path: string): string {
 }
 
 /** Never opens a file that exists: closing it again would drop every fcntl lock this process holds on it. */
-function create(path: string): void {
+export function createFile(path: string): void {
   if (!existsSync(path)) {
     closeSync(openSync(path, 'wx', 0o600));
     handOver(path);

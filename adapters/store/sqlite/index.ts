@@ -94,6 +94,7 @@ class SqliteStore implements BindingStore {
   }
 
   openForReading(): Promise<void> {
+    this.#reading = true;
     return this.#openBy(async () => {
       const path = this.#options.path;
       if (!existsSync(path)) throw new StoreError(`store file ${path} does not exist`);
@@ -207,9 +208,10 @@ class SqliteStore implements BindingStore {
     return this.#begun(this.#open().adapter.countDue(from, to));
   }
 
+  #reading = false;
   #texts: SqliteTexts | undefined;
   texts(): TextStore {
-    this.#texts ??= new SqliteTexts(resolve(this.#options.path));
+    this.#texts ??= new SqliteTexts(resolve(this.#options.path), this.#reading);
     return this.#texts;
   }
 

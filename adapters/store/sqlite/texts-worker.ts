@@ -8,17 +8,19 @@ import type { TextAnswer, TextRequest, TextRow } from './texts.ts';
 
 const port = parentPort;
 if (!port) throw new Error('texts-worker.ts runs as a worker thread only');
-const { path } = workerData as { path: string };
+const { path, readOnly } = workerData as { path: string; readOnly: boolean };
 
-const db = new DatabaseSync(path, { timeout: 2_000 });
-db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864');
-db.exec(`
+const db = new DatabaseSync(path, { timeout: 2_000, readOnly });
+if (!readOnly) {
+  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864');
+  db.exec(`
   CREATE TABLE IF NOT EXISTS text (
     aor TEXT NOT NULL, id TEXT NOT NULL, received_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, waiting TEXT NOT NULL, value TEXT NOT NULL,
     PRIMARY KEY (aor, id)
   ) WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS text_expires ON text (expires_at);
 `);
+}
 const one = db.prepare('SELECT * FROM text WHERE aor = ? AND id = ?');
 const ofAccount = db.prepare("SELECT * FROM text WHERE aor = ? AND waiting <> '' ORDER BY received_at, id");
 const countOf = db.prepare("SELECT count(*) AS n FROM text WHERE aor = ? AND waiting <> ''");
@@ -58,7 +60,7 @@ function drain(): void {
   const before = { ...all };
   let answers: TextAnswer[];
   try {
-    db.exec('BEGIN IMMEDIATE');
+    db.exec(readOnly ? 'BEGIN' : 'BEGIN IMMEDIATE');
     answers = batch.map((r) => ({ id: r.id, value: apply(r) }));
     db.exec('COMMIT');
   } catch (error) {

@@ -1,11 +1,12 @@
 /** The embedded store of texts: a file beside that of the records, with a writer of its own. Made at the first use. */
-import { closeSync, openSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import type { Aor } from '../../../plugin/core/aor.ts';
 import type { BindingId } from '../../../plugin/core/binding.ts';
 import type { DurationMs, Instant } from '../../../plugin/core/time.ts';
 import { StoreError } from '../../../plugin/ports/binding-store.ts';
 import type { KeptText, TextRoom, TextStore } from '../../../plugin/ports/text-store.ts';
+import { createFile } from './files.ts';
 
 /** `waiting`: ids of devices with blanks between. `value`: JSON of the rest. */
 export interface TextRow {
@@ -48,20 +49,23 @@ interface Pending {
 
 export class SqliteTexts implements TextStore {
   readonly #path: string;
+  readonly #readOnly: boolean;
   readonly #pending = new Map<number, Pending>();
   readonly #claimed = new Set<string>();
   #worker: Worker | undefined;
   #lastId = 0;
   #closed = false;
 
-  constructor(path: string) {
+  /** `readOnly`: for a command beside a process that writes; makes no file and changes none. */
+  constructor(path: string, readOnly: boolean) {
     this.#path = `${path}.texts`;
+    this.#readOnly = readOnly;
   }
 
   async open(): Promise<void> {
     if (this.#closed) throw new StoreError(`store file ${this.#path} was closed`);
     // Texts are for their readers only, whatever the umask; SQLite gives its other files the mode of this one.
-    closeSync(openSync(this.#path, 'a', 0o600));
+    createFile(this.#path);
     await this.accounts();
   }
 
@@ -86,6 +90,7 @@ export class SqliteTexts implements TextStore {
   }
 
   async accounts(): Promise<readonly Aor[]> {
+    if (this.#readOnly && !existsSync(this.#path)) return [];
     return (await this.#ask({ op: 'accounts' })) as Aor[];
   }
 
@@ -123,7 +128,10 @@ export class SqliteTexts implements TextStore {
   /** A thread that ended is started anew by the next request; what it had begun is unknown. */
   #start(): Worker {
     if (this.#worker) return this.#worker;
-    const worker = new Worker(WORKER_URL, { workerData: { path: this.#path }, name: 'pushwake-texts' });
+    const worker = new Worker(WORKER_URL, {
+      workerData: { path: this.#path, readOnly: this.#readOnly },
+      name: 'pushwake-texts',
+    });
     let reason = 'its thread ended';
     worker.on('message', (answers: readonly TextAnswer[]) => {
       for (const answer of answers) {

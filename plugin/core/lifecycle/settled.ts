@@ -14,7 +14,7 @@ export function noticeSettled(draft: Draft, event: Extract<LifecycleEvent, { typ
   const b = draft.find(event.bindingId);
   if (!b) return;
   const policy = draft.policy(b);
-  const delivered = event.outcome === 'sent' || event.outcome === 'lost';
+  const delivered = event.outcome !== 'later' && event.outcome !== 'misconfigured';
   if (event.which.notice === 'open') return askSettled(draft, b, delivered);
   const mark = b.sent.find((s) => isSameNotice(s, event.which));
   if (event.which.notice === 'expired') {
@@ -30,7 +30,8 @@ export function noticeSettled(draft: Draft, event: Extract<LifecycleEvent, { typ
   }
   if (!mark || mark.done || b.ending) return;
   if (delivered) {
-    draft.replace({ ...b, sent: b.sent.map((s) => (s === mark ? { ...s, done: true } : s)) });
+    const done = event.outcome === 'observed' ? ({ done: true, observed: true } as const) : { done: true };
+    draft.replace({ ...b, sent: b.sent.map((s) => (s === mark ? { ...s, ...done } : s)) });
     return;
   }
   // The notice did not reach the user. The mark goes, the notice is due again, and when it goes out late the end moves out.

@@ -20,12 +20,20 @@ export function ticked(draft: Draft, event: Extract<LifecycleEvent, { type: 'Tic
     draft.missingSince = undefined;
     draft.dirty = true;
   }
+  if (!event.observing) forgetObserved(draft);
   for (const b of [...draft.bindings]) {
     if (bindingDueAt(b, draft.policy(b)) > draft.now) continue;
     const braked = isBraked(b, event.braked);
     if (event.asked === 'unknown' || braked) putOff(draft, b, braked ? 'brake' : 'pbx unknown');
     else if (b.ending) continueEnding(draft, b);
     else actOnTime(draft, b);
+  }
+}
+
+/** A notice that was only logged warned nobody: it is due again, and moves the end out when it comes late. */
+function forgetObserved(draft: Draft): void {
+  for (const b of [...draft.bindings]) {
+    if (!b.ending && b.sent.some((s) => s.observed)) draft.replace({ ...b, sent: b.sent.filter((s) => !s.observed) });
   }
 }
 

@@ -135,6 +135,10 @@ export class EffectRunner {
             { aor, bindingId: effect.bindingId, purpose, token: effect.target.token.fingerprint },
             'observe: would push',
           );
+          if (effect.type === 'sendNotice') {
+            const { bindingId, which } = effect;
+            return this.#o.intake.apply(aor, { type: 'NoticeSettled', bindingId, which, outcome: 'observed' });
+          }
           // What was not sent cannot be answered.
           const outcome: PushOutcome =
             effect.type === 'sendRefresh' ? { kind: 'failed', reason: 'observed' } : { kind: 'accepted' };

@@ -34,7 +34,8 @@ export interface BindingsOptions {
   readonly policyFor: (aor: Aor) => PolicyFor;
   /** What the PBXs hold for an AOR, as facts: for a call while the store is away. Never rejects. Default: nothing. */
   readonly shown?: (aor: Aor) => Promise<readonly LifecycleEvent[]>;
-  readonly onEffects: (aor: Aor, record: AorRecord, effects: readonly Effect[]) => void;
+  /** `before`: as it was stored until now. */
+  readonly onEffects: (aor: Aor, record: AorRecord, effects: readonly Effect[], before: AorRecord) => void;
 }
 
 export class Bindings {
@@ -164,7 +165,7 @@ export class Bindings {
       this.#recovered(aor);
       this.#remember(aor, record);
       // Save first, then send: a crash here repeats a push, it never loses one.
-      if (effects.length > 0) this.#o.onEffects(aor, record, effects);
+      if (effects.length > 0) this.#o.onEffects(aor, record, effects, before);
       return;
     }
     throw new Error(`record of ${aor} changed ${CONFLICTS_MAX} times while it was being decided`);

@@ -27,6 +27,8 @@ export interface ResyncOptions {
   readonly log: Logger;
   /** Sends the PBX whether this account can be reached, unless that was sent already since the link is up. */
   readonly tellReachable: (link: PbxLink, record: AorRecord) => void;
+  /** The same where something else was sent last: another node has changed the record, or an order failed. */
+  readonly compareReachable: (record: AorRecord) => void;
   readonly owns: (link: PbxLink, aor: Aor) => boolean;
 }
 
@@ -111,6 +113,7 @@ export class Resync {
         if (this.#stopped || !this.#o.owns(link, record.aor)) return;
         // What ended while the link was away is sent as well.
         if (why === 'connect') this.#o.tellReachable(link, record);
+        else this.#o.compareReachable(record);
         if (record.bindings.length === 0) return;
         aors++;
         const answer = await link.ask(record.aor);

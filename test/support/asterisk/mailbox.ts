@@ -23,6 +23,8 @@ export const MAILBOX_CONF = { 'voicemail.conf': conf() };
 /** A message shorter than this is none to app_voicemail (`minsecs`). In ms. */
 const LONG_ENOUGH = 1_800;
 
+const HEARD_WITHIN = 20_000;
+
 function conf(externnotify?: string): string {
   const general = [
     'format=wav',
@@ -67,7 +69,14 @@ export async function leaveMessage(caller: SipPhone): Promise<void> {
   await call.hangup();
 }
 
-/** Listens to the first message, as at a desk phone. It is an old one then. */
+/** Listens to the first message, as at a desk phone. It is an old one then. Resolves when that call is over, which app_voicemail notifies. */
 export async function hearMessage(asterisk: RunningAsterisk): Promise<void> {
   await asterisk.cli('channel originate Local/hear@internal/n extension keys@internal');
+  const deadline = performance.now() + HEARD_WITHIN;
+  for (;;) {
+    const channels = await asterisk.cli('core show channels concise');
+    if (!channels.includes('Local/hear@')) return;
+    if (performance.now() > deadline) throw new Error(`the mailbox is still listened to:\n${channels}`);
+    await delay(100);
+  }
 }

@@ -1,0 +1,288 @@
+/** Carries the plan of faults out: what begins, what it hits, when it is over; and remembers which faults there were when. */
+import type { AorRecord } from '../../plugin/core/binding.ts';
+import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
+import { DAY, type DurationMs, HOUR, MINUTE, SECOND } from '../../plugin/core/time.ts';
+import { type Fault, type FaultKind, inWords, KINDS } from './faults.ts';
+import type { Node } from './node.ts';
+import type { Pbx } from './pbx.ts';
+import type { Phone } from './phone.ts';
+import type { PushService } from './push-service.ts';
+import type { World } from './world.ts';
+
+export type Hit = (typeof KINDS)[FaultKind]['hits'] | 'clock';
+
+interface Window {
+  readonly kind: FaultKind;
+  readonly hits: Hit;
+  readonly fromMs: number;
+  toMs: number;
+}
+
+/** What a fault leaves behind is over then, in ms. */
+const AFTERMATH: DurationMs = 5 * MINUTE;
+/** Faults older than this are forgotten. */
+const REMEMBERED: DurationMs = 40 * DAY;
+
+export class Faulty {
+  readonly #w: World;
+  readonly #active = new Set<Fault>();
+  #windows: Window[] = [];
+  #backup: readonly AorRecord[] | undefined;
+
+  constructor(world: World) {
+    this.#w = world;
+  }
+
+  start(plan: readonly Fault[]): void {
+    for (const fault of plan) this.#w.time.after(fault.atMs, () => this.#begin(fault));
+  }
+
+  /** Whether a fault of these kinds was there between then and now, its aftermath counted in. */
+  troubled(hits: readonly Hit[], fromMs: number, toMs = this.#w.time.nowMs): boolean {
+    return this.#windows.some((w) => hits.includes(w.hits) && w.fromMs <= toMs && w.toMs + AFTERMATH >= fromMs);
+  }
+
+  had(kinds: readonly FaultKind[], fromMs: number): boolean {
+    return this.#windows.some((w) => kinds.includes(w.kind) && w.toMs + AFTERMATH >= fromMs);
+  }
+
+  /** The node died at a boundary. */
+  crashed(node: Node): void {
+    const window: Window = {
+      kind: 'nodeCrashes',
+      hits: 'node',
+      fromMs: this.#w.time.nowMs,
+      toMs: Number.POSITIVE_INFINITY,
+    };
+    this.#windows.push(window);
+    this.#w.tell(`node ${node.o.index} crashes at a boundary`);
+    this.#w.time.after(2 * SECOND, () => {
+      node.start();
+      window.toMs = this.#w.time.nowMs;
+    });
+  }
+
+  #begin(fault: Fault): void {
+    const { time, coverage } = this.#w;
+    this.#w.tell(`FAULT ${inWords(fault).slice(inWords(fault).indexOf(' ', 5) + 1)}`);
+    coverage.fault(
+      fault,
+      [...this.#active].map((f) => f.kind),
+    );
+    const { hits } = KINDS[fault.kind];
+    const window: Window = { kind: fault.kind, hits, fromMs: time.nowMs, toMs: Number.POSITIVE_INFINITY };
+    this.#windows = this.#windows.filter((w) => w.toMs > time.nowMs - REMEMBERED);
+    this.#windows.push(window);
+    this.#active.add(fault);
+    this.#strike(fault);
+    this.#states();
+    time.after(fault.forMs, () => {
+      this.#active.delete(fault);
+      this.#heal(fault);
+      this.#states();
+      window.toMs = time.nowMs;
+      this.#w.tell(`END of ${fault.kind}`);
+    });
+  }
+
+  #of(kind: FaultKind, which?: (fault: Fault) => boolean): Fault | undefined {
+    for (const fault of this.#active) if (fault.kind === kind && (which?.(fault) ?? true)) return fault;
+    return undefined;
+  }
+
+  /** Troubles that are there as long as a fault is: two of one kind may overlap. */
+  #states(): void {
+    const { store, services, pbxs } = this.#w;
+    const { trouble } = store;
+    trouble.slowMs = (this.#of('storeSlow')?.much ?? 0) * 2 * SECOND;
+    trouble.refuses = this.#of('storeRefuses') !== undefined;
+    trouble.hangs = this.#of('storeHangs') !== undefined;
+    trouble.losesAnswers = this.#of('storeLosesAnswers') !== undefined;
+    for (const pbx of pbxs) {
+      const here = (fault: Fault) => this.#pbx(fault) === pbx;
+      pbx.isSilent = this.#of('pbxSilent', here) !== undefined;
+      pbx.slowMs = this.#of('pbxSlow', here) ? 2 * SECOND : 0;
+      pbx.secondReportMs = this.#of('secondReport', here) ? 4 * SECOND : 0;
+      const skew = this.#of('pbxClock', here);
+      pbx.aheadMs = skew ? (skew.much - 0.5) * 20 * MINUTE : 0;
+    }
+    for (const service of services) {
+      const here = (fault: Fault) => this.#service(fault) === service;
+      const is = (kind: FaultKind) => this.#of(kind, here) !== undefined;
+      Object.assign(service.trouble, {
+        out: is('pushOutage'),
+        silent: is('pushSilent'),
+        slowMs: is('pushSlow') ? 20 * SECOND : 0,
+        losesAnswers: is('pushLosesAnswers'),
+        doubles: is('pushDoubles'),
+        loses: is('pushLost'),
+        throttles: is('pushThrottled'),
+        refusesKey: is('pushKeyRefused'),
+        callsDead: this.#of('pushCallsDead', here)?.much ?? 0,
+        badRequests: is('pushBadRequest'),
+      });
+    }
+  }
+
+  #pbx({ where }: Fault): Pbx {
+    const { pbxs } = this.#w;
+    return pbxs[Math.floor(where * pbxs.length)] as Pbx;
+  }
+
+  #service({ where }: Fault): PushService {
+    const { services } = this.#w;
+    return services[Math.floor(where * services.length)] as PushService;
+  }
+
+  #phone({ where }: Fault): Phone {
+    const { phones } = this.#w;
+    return phones[Math.floor(where * phones.length)] as Phone;
+  }
+
+  #node({ where }: Fault): Node {
+    const { nodes } = this.#w;
+    return nodes[Math.floor(where * nodes.length)] as Node;
+  }
+
+  #strike(fault: Fault): void {
+    const { time, store, policy } = this.#w;
+    switch (fault.kind) {
+      case 'storeFailover':
+        return this.#w.tell(`the store forgot ${store.failover()} writes`);
+      case 'linkCut':
+      case 'linkLong':
+        for (const link of this.#pbx(fault).links) {
+          link.isCut = true;
+          link.cut('connection lost');
+        }
+        return;
+      case 'pbxRestart':
+        return this.#pbx(fault).restart();
+      case 'phoneOff':
+        return this.#phone(fault).off();
+      case 'phoneDozes':
+        this.#phone(fault).dozesUntilMs = time.nowMs + fault.forMs;
+        return;
+      case 'phoneDeaf':
+        this.#phone(fault).deafUntilMs = time.nowMs + fault.forMs;
+        return;
+      case 'phoneDeleted':
+        return this.#phone(fault).deleted();
+      case 'phoneReinstalled':
+        return this.#phone(fault).reinstalled();
+      case 'tokenRotated':
+        return this.#phone(fault).rotate();
+      case 'tokenComesLate': {
+        const phone = this.#phone(fault);
+        if (phone.isAwake) phone.registerAll('voipOnly');
+        return;
+      }
+      case 'loggedOut':
+        return this.#phone(fault).logOut();
+      case 'networkChanges':
+        return this.#phone(fault).moves();
+      case 'nodeKilled':
+      case 'nodeLongGone':
+        return this.#node(fault).kill();
+      case 'nodeCrashes':
+        return this.#node(fault).crashAtBoundary(1 + Math.floor(fault.much * 40));
+      case 'nodeHangs':
+      case 'machineSuspended': {
+        const node = this.#node(fault);
+        node.freeze(fault.forMs);
+        // The dead man's switch of a hung node; a suspended machine's peer gives up somewhat later.
+        const afterMs = fault.kind === 'nodeHangs' ? 1 * SECOND : Math.min(30 * SECOND, fault.forMs);
+        const { links } = node;
+        time.after(afterMs, () => {
+          if (node.links === links) for (const link of links) link.cut('main thread does not answer');
+        });
+        return;
+      }
+      case 'clockJumps':
+        return this.#node(fault).jump(jumpOf(fault));
+      case 'policyChanged':
+        this.#w.policy = { ...policy, ttlMs: (2 + Math.floor(fault.much * 12)) * DAY };
+        return;
+      case 'linkReloaded':
+        for (const node of this.#w.nodes) void node.reload();
+        return;
+      case 'observes':
+        this.#w.settings = { ...this.#w.settings, mode: 'observe' };
+        for (const node of this.#w.nodes) void node.settingsChanged();
+        return;
+      case 'accountDeleted': {
+        const { aor, pbx } = this.#w.accounts[
+          Math.floor(fault.where * this.#w.accounts.length)
+        ] as World['accounts'][number];
+        return pbx.deleteAccount(aor);
+      }
+      case 'backupRestored':
+        this.#restore();
+        return;
+      default:
+        return;
+    }
+  }
+
+  #heal(fault: Fault): void {
+    switch (fault.kind) {
+      case 'linkCut':
+      case 'linkLong':
+        if (this.#of('linkCut', (f) => this.#pbx(f) === this.#pbx(fault))) return;
+        if (this.#of('linkLong', (f) => this.#pbx(f) === this.#pbx(fault))) return;
+        for (const link of this.#pbx(fault).links) {
+          link.isCut = false;
+          link.comesBack();
+        }
+        return;
+      case 'pbxRestart':
+        return this.#pbx(fault).isUp();
+      case 'phoneOff':
+        return this.#phone(fault).on();
+      case 'loggedOut':
+        return this.#phone(fault).logIn();
+      case 'nodeKilled':
+      case 'nodeLongGone':
+        if (!this.#of('nodeKilled', (f) => this.#node(f) === this.#node(fault))) this.#node(fault).start();
+        return;
+      case 'nodeCrashes':
+        return this.#node(fault).crashAtBoundary(0);
+      case 'nodeHangs':
+      case 'machineSuspended':
+        for (const link of this.#node(fault).links) link.comesBack();
+        return;
+      case 'clockJumps':
+        return this.#node(fault).jump(-jumpOf(fault));
+      case 'policyChanged':
+        this.#w.policy = { ...this.#w.policy, ttlMs: DEFAULT_POLICY.ttlMs };
+        return;
+      case 'observes':
+        this.#w.settings = { ...this.#w.settings, mode: 'full' };
+        for (const node of this.#w.nodes) void node.settingsChanged();
+        return;
+      default:
+        return;
+    }
+  }
+
+  /** Everything as it was at the last backup, which is taken now. */
+  #restore(): void {
+    const { store } = this.#w;
+    const backup = this.#backup ?? store.all;
+    for (const node of this.#w.nodes) node.kill();
+    for (const record of store.all) store.write(record.aor, undefined);
+    for (const record of backup) store.write(record.aor, record);
+    for (const node of this.#w.nodes) node.start();
+  }
+
+  /** A backup of the store, which `backupRestored` brings back. */
+  backUp(): void {
+    this.#backup = this.#w.store.all;
+  }
+}
+
+/** Forwards or back; small ones as likely as large ones. */
+function jumpOf({ much, where }: Fault): number {
+  const ms = Math.round(SECOND * ((2 * DAY) / SECOND) ** much);
+  return where < 0.5 ? ms : -Math.min(ms, 6 * HOUR);
+}

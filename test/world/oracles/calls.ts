@@ -1,0 +1,185 @@
+/** Oracles of calls: what would have rung without us rings, who is woken rings, nobody rings twice, everybody hears how it ended. */
+
+import { MINUTE, SECOND } from '../../../plugin/core/time.ts';
+import { callIdOf } from '../../../plugin/core/wake.ts';
+import type { Call } from '../call.ts';
+import type { Oracle } from '../oracle.ts';
+import type { Phone } from '../phone.ts';
+import type { TokenTruth } from '../push-service.ts';
+import { AFTER_A_CALL, type World } from '../world.ts';
+import { ALL_BUT_PHONES, bindingWith, isCalm, liveOf, MACHINES } from './support.ts';
+
+/** The guards of two nodes and of a stored contact one after the other, and a moment. */
+const RINGS_WITHIN = 2 * 1_500 + 1_800 + 500;
+/** After its REGISTER; the longest grace for an INVITE that is under way is 1.2 s. */
+const WOKEN_RINGS_WITHIN = 2 * SECOND;
+
+/** The second, trivially simple model: the plain dialplan rings each phone that is awake at a contact that the PBX holds. */
+export function ringsAsWithoutUs(): Oracle {
+  const rung = new WeakMap<Call, Set<Phone>>();
+  return {
+    name: 'rings as without us',
+    why: 'A phone that is awake and registered rings for a call within the guards, whatever pushwake does or does not do.',
+    callStarted(call, world) {
+      const { pbx } = call.o;
+      const has = new Set<Phone>();
+      rung.set(call, has);
+      for (const phone of pbx.phones.get(call.aor) ?? []) {
+        const uri = phone.listens.get(call.aor);
+        if (uri === undefined || !pbx.held(call.aor).some((c) => c.uri === uri)) continue;
+        world.time.after(RINGS_WITHIN, () => {
+          const isLost = call.end === 'refused' || call.end === 'nobody';
+          const mayBeDeclined = world.policy.declineEverywhere && call.end === 'refused';
+          if ((call.isOver && !isLost) || mayBeDeclined || has.has(phone)) return;
+          if (phone.listens.get(call.aor) !== uri) return;
+          world.fail(
+            'rings as without us',
+            `${phone.name} is awake at ${uri.slice(0, 40)} and ${call.id} does not ring it`,
+          );
+        });
+      }
+    },
+    rang(call, phone) {
+      rung.get(call)?.add(phone);
+    },
+  };
+}
+
+export function oneInviteAtATime(): Oracle {
+  return {
+    name: 'one INVITE at a time',
+    why: 'Two INVITEs of one call make a phone ring twice, and the second call of it can be answered into nothing.',
+    rang(call, phone, leg, atOnce, world) {
+      if (atOnce > 1)
+        world.fail('one INVITE at a time', `${phone.name} rings ${atOnce} times for ${call.id}, last by ${leg.kind}`);
+    },
+  };
+}
+
+/** Needs to know who registers: the PBX reports it to the world. */
+export function wokenRings(): Oracle {
+  const rung = new WeakMap<Call, Set<Phone>>();
+  return {
+    name: 'who is woken rings',
+    why: 'A phone that was pushed and registers while its caller still waits gets the call.',
+    callStarted(call) {
+      rung.set(call, new Set());
+    },
+    rang(call, phone) {
+      rung.get(call)?.add(phone);
+    },
+    registered(phone, aor, uri, world) {
+      const { pbx } = phone.o;
+      for (const call of pbx.calls) {
+        if (call.aor !== aor || call.wentPlain || call.callId === undefined) continue;
+        const binding = bindingWith(world.store.record(aor), phone.other ?? phone.voip ?? '');
+        const leg = call.legs.find((l) => l.kind === 'device' && binding && l.ref.endsWith(`d${binding.id}`));
+        if (!binding || !leg || leg.state === 'ended' || rung.get(call)?.has(phone)) continue;
+        world.time.after(WOKEN_RINGS_WITHIN, () => {
+          if (call.isOver || rung.get(call)?.has(phone) || phone.listens.get(aor) !== uri) return;
+          if (!isCalm(world, MACHINES, 10 * MINUTE)) return;
+          world.fail('who is woken rings', `${phone.name} came for ${call.id} and is not rung; its leg: ${leg.state}`);
+        });
+      }
+    },
+  };
+}
+
+/** Who is bound is pushed, whatever the brake holds. */
+export function everybodyIsPushed(): Oracle {
+  const pushedAt = new Map<string, number>();
+  const rounds = new Map<string, number>();
+  return {
+    name: 'everybody is pushed',
+    why: 'A bound phone that is not pushed for a call sleeps through it.',
+    attempted({ request }, world) {
+      if (request.purpose === 'call') pushedAt.set(`${request.aor} ${request.target.token.reveal()}`, world.time.nowMs);
+    },
+    callStarted(call, world) {
+      const round = `${call.o.linkedId} ${call.aor}`;
+      const isFirst = !rounds.has(round);
+      rounds.set(round, world.time.nowMs);
+      if (rounds.size > 100) rounds.delete([...rounds.keys()][0] as string);
+      if (!isFirst || world.settings.mode !== 'full' || !isCalm(world, ALL_BUT_PHONES, 10 * MINUTE)) return;
+      const devices = liveOf(world.store.record(call.aor));
+      world.time.after(1 * SECOND, () => {
+        if (call.isOver || !isCalm(world, ALL_BUT_PHONES, 10 * MINUTE)) return;
+        for (const b of devices) {
+          const target = b.targets.call ?? b.targets.other;
+          if (!target || !liveOf(world.store.record(call.aor)).some((x) => x.id === b.id)) continue;
+          const at = pushedAt.get(`${call.aor} ${target.token.reveal()}`) ?? Number.NEGATIVE_INFINITY;
+          if (at < call.startedMs)
+            world.fail('everybody is pushed', `device ${b.id} of ${call.aor} is not pushed for ${call.id}`);
+        }
+      });
+    },
+  };
+}
+
+interface Pushed {
+  /** Distinct pushes, their retries not counted. */
+  readonly words: Set<string>;
+  accepted: boolean;
+}
+
+export function oneClosingWord(): Oracle {
+  /** By token: an app that was installed anew is another device to everybody. */
+  const calls = new Map<string, Map<TokenTruth, Pushed>>();
+  const came = new WeakMap<Call, Set<Phone>>();
+  const times = new Map<string, number>();
+  const of = (callId: string, truth: TokenTruth): Pushed => {
+    const devices = calls.get(callId) ?? new Map<TokenTruth, Pushed>();
+    calls.set(callId, devices);
+    // An iPhone is pushed by one token for the call and hears the word by the other.
+    const key = [...devices.keys()].find((t) => t.phone === truth.phone && t.install === truth.install) ?? truth;
+    const pushed = devices.get(key) ?? { words: new Set<string>(), accepted: false };
+    devices.set(key, pushed);
+    return pushed;
+  };
+  const idOf = (call: Call) => callIdOf(call.o.pbx.name, call.o.linkedId, call.aor);
+  const judge = (call: Call, world: World) => {
+    const id = idOf(call);
+    const rounds = times.get(id) ?? 1;
+    const devices = calls.get(id);
+    if (rounds === 1) calls.delete(id);
+    for (const [{ phone, install }, { words, accepted }] of devices ?? []) {
+      if (words.size > rounds) world.fail('one closing word', `${phone.name} hears ${words.size} of ${call.id}`);
+      const mustHear =
+        rounds === 1 &&
+        accepted &&
+        phone.other !== undefined &&
+        install === phone.install &&
+        !came.get(call)?.has(phone);
+      if (!mustHear || words.size > 0 || !isCalm(world, ALL_BUT_PHONES, 15 * MINUTE)) continue;
+      // Its binding may have ended, or its token changed, while the call waited.
+      if (!bindingWith(world.store.record(call.aor), phone.other ?? '')) continue;
+      world.fail('one closing word', `${phone.name} was pushed for ${call.id} and never hears how it ended`);
+    }
+  };
+  return {
+    name: 'one closing word',
+    why: 'A phone that was pushed and did not get the call shows it until it hears how it ended; two words are a puzzle.',
+    attempted({ request, truth }) {
+      if (request.purpose === 'cancel' && truth) of(request.callId, truth).words.add(request.pushId);
+    },
+    answered({ request, truth, outcome }) {
+      if (request.purpose === 'call' && truth && outcome?.kind === 'accepted')
+        of(request.callId, truth).accepted = true;
+    },
+    callStarted(call) {
+      came.set(call, new Set());
+      const id = idOf(call);
+      times.set(id, (times.get(id) ?? 0) + 1);
+    },
+    rang(call, phone) {
+      came.get(call)?.add(phone);
+    },
+    registered(phone, aor, _uri, world) {
+      // It may be rung, or have been about to be.
+      for (const call of phone.o.pbx.calls) if (call.aor === aor && world) came.get(call)?.add(phone);
+    },
+    callEnded(call, world) {
+      if (call.end !== 'PBX died') world.time.after(AFTER_A_CALL, () => judge(call, world));
+    },
+  };
+}

@@ -1,0 +1,232 @@
+/** Oracles of bindings: warned before they end, ended by a true verdict only, never two for one token, none lost. */
+import type { Aor } from '../../../plugin/core/aor.ts';
+import { appKey, type Binding, isLive } from '../../../plugin/core/binding.ts';
+import { targetList } from '../../../plugin/core/identity.ts';
+import { DAY, HOUR, MINUTE } from '../../../plugin/core/time.ts';
+import { tripsAt } from '../../../plugin/runtime/bindings/brake.ts';
+import type { Oracle } from '../oracle.ts';
+import { trueWall } from '../time.ts';
+import { bindingWith, isCalm, lastRegister, liveOf, MACHINES, phoneOf, UNSEEN } from './support.ts';
+
+interface Notice {
+  readonly pushId: string;
+  readonly atMs: number;
+}
+
+const WARNED_BEFORE = [11 * HOUR, 50 * MINUTE] as const;
+
+export function warnedBeforeTheEnd(): Oracle {
+  const notices = new Map<string, Notice[]>();
+  return {
+    name: 'warned before the end',
+    why: 'Promise 2: no binding ends by age unless its user was warned 11 h and 50 min before.',
+    answered({ request, outcome }, world) {
+      if (request.purpose !== 'notice' || request.notice !== 'soon') return;
+      if (!['accepted', 'failed', 'tokenDead'].includes(outcome?.kind ?? '')) return;
+      const key = `${request.aor} ${request.target.token.reveal()}`;
+      const known = notices.get(key) ?? [];
+      notices.set(
+        key,
+        [...known.filter((n) => n.pushId !== request.pushId), { pushId: request.pushId, atMs: world.time.nowMs }].slice(
+          -10,
+        ),
+      );
+    },
+    committed({ aor, before, after }, world) {
+      for (const was of before?.bindings ?? []) {
+        const now = after?.bindings.find((b) => b.id === was.id);
+        const reason = now?.ending?.reason ?? after?.tombstones.find((t) => t.id === was.id)?.reason;
+        if (was.ending || reason !== 'age' || !was.targets.other || !isLive(was)) continue;
+        // Who only observes sends nothing and promises nothing.
+        if (world.settings.mode === 'observe') continue;
+        // A store that went back in time, or a policy that moved the end, has its own story.
+        if (world.faulty.had(['backupRestored', 'storeFailover', 'policyChanged'], world.time.nowMs - 2 * DAY))
+          continue;
+        const clocksWrong = world.faulty.had(
+          ['clockJumps', 'machineSuspended', 'nodeHangs'],
+          world.time.nowMs - 4 * DAY,
+        );
+        const mine = notices.get(`${aor} ${was.targets.other.token.reveal()}`) ?? [];
+        const renewedMs = was.renewedAt - trueWall(world.time) + world.time.nowMs;
+        const ofLife = clocksWrong ? mine : mine.filter((n) => n.atMs >= renewedMs);
+        const warned = WARNED_BEFORE.filter((ms) =>
+          ofLife.some((n) => world.time.nowMs - n.atMs >= (clocksWrong ? 0 : ms)),
+        );
+        if (warned.length === 2 && ofLife.length >= 2) continue;
+        const ago = ofLife.map((n) => `${((world.time.nowMs - n.atMs) / HOUR).toFixed(1)} h`).join(', ');
+        world.fail(
+          'warned before the end',
+          `${was.id} of ${aor} ends by age; its user was warned ${ago || 'never'} ago`,
+        );
+      }
+    },
+  };
+}
+
+export function notWarnedInVain(): Oracle {
+  return {
+    name: 'nobody is warned in vain',
+    why: 'A user whose phone registers as it should must not read that it is about to expire.',
+    attempted({ request, truth }, world) {
+      if (request.purpose !== 'notice' || request.notice === 'open' || !truth) return;
+      if (![truth.phone.voip, truth.phone.other].includes(truth.token)) return;
+      const binding = bindingWith(world.store.record(request.aor as Aor), request.target.token.reveal());
+      if (binding?.ending && binding.ending.reason !== 'age') return;
+      const atMs = lastRegister(truth.phone, request.aor as Aor);
+      const agoMs = world.time.nowMs - atMs;
+      if (world.faulty.troubled(MACHINES, atMs - 4 * HOUR)) return;
+      if (agoMs < world.policy.ttlMs - 12 * HOUR - UNSEEN)
+        world.fail(
+          'nobody is warned in vain',
+          `${request.notice} for ${request.aor}, registered ${(agoMs / HOUR).toFixed(1)} h ago`,
+        );
+    },
+  };
+}
+
+interface Verdict {
+  readonly atMs: number;
+  readonly since: number | undefined;
+}
+
+export function deadByVerdictOnly(): Oracle {
+  const verdicts = new Map<string, Verdict>();
+  return {
+    name: 'dead by verdict only',
+    why: 'A binding that ends as "token dead" without a word of its service, or by one from before its last REGISTER, is a phone lost.',
+    answered({ request, outcome }, world) {
+      if (outcome?.kind === 'tokenDead')
+        verdicts.set(request.target.token.reveal(), { atMs: world.time.nowMs, since: outcome.since });
+    },
+    committed({ aor, before, after }, world) {
+      for (const was of before?.bindings ?? []) {
+        const now = after?.bindings.find((b) => b.id === was.id);
+        const reason = now?.ending?.reason ?? after?.tombstones.find((t) => t.id === was.id)?.reason;
+        if (was.ending || reason !== 'token-dead') continue;
+        const said = targetList(was.targets).flatMap((t) => verdicts.get(t.token.reveal()) ?? []);
+        const last = said.sort((a, b) => b.atMs - a.atMs)[0];
+        if (!last) {
+          world.fail('dead by verdict only', `${was.id} of ${aor} ends as dead; no service said so`);
+          continue;
+        }
+        const phone = phoneOf(world, was);
+        const isItsOwn = targetList(was.targets).some((t) => [phone?.voip, phone?.other].includes(t.token.reveal()));
+        if (last.since === undefined || !phone || !isItsOwn || !isCalm(world, MACHINES, 1 * DAY)) continue;
+        const sinceMs = last.since - trueWall(world.time) + world.time.nowMs;
+        const seenMs = lastRegister(phone, aor) - UNSEEN;
+        if (world.time.nowMs - lastRegister(phone, aor) > 20 * MINUTE && sinceMs < seenMs - MINUTE)
+          world.fail(
+            'dead by verdict only',
+            `${was.id} of ${aor} registered after the time at which its token is said to have died`,
+          );
+      }
+    },
+  };
+}
+
+export function brakeHolds(): Oracle {
+  const ended = new Map<string, number[]>();
+  return {
+    name: 'the brake holds',
+    why: 'A service that calls living tokens dead costs a site no more than a small share of its phones.',
+    committed({ before, after }, world) {
+      for (const was of before?.bindings ?? []) {
+        const now = after?.bindings.find((b) => b.id === was.id);
+        const target = was.targets.call ?? was.targets.other;
+        if (was.ending || now?.ending?.reason !== 'token-dead' || !target) continue;
+        const app = appKey(target);
+        const { nowMs } = world.time;
+        const lately = [...(ended.get(app) ?? []).filter((at) => nowMs - at < HOUR), nowMs];
+        ended.set(app, lately);
+        const live = world.store.all.flatMap(liveOf).filter((b) => {
+          const t = b.targets.call ?? b.targets.other;
+          return t !== undefined && appKey(t) === app;
+        }).length;
+        // Each node counts by itself; a new life begins anew.
+        if (!isCalm(world, ['node', 'admin', 'store'], 2 * HOUR)) continue;
+        const most = world.nodes.length * (tripsAt(live + lately.length) - 1);
+        if (lately.length > most)
+          world.fail('the brake holds', `${lately.length} devices of ${app} ended as dead within an hour, of ${live}`);
+      }
+    },
+  };
+}
+
+export function recordsAreSound(): Oracle {
+  return {
+    name: 'records are sound',
+    why: 'Two bindings of one token mean two pushes for each call; a record that is never due ends never.',
+    committed({ aor, before, after }, world) {
+      if (!after) return;
+      const isBack = world.faulty.had(['backupRestored', 'storeFailover'], world.time.nowMs);
+      if (before && !isBack && after.version !== before.version + 1)
+        world.fail('records are sound', `${aor}: version ${before.version} → ${after.version}`);
+      const tokens = new Set<string>();
+      for (const b of after.bindings.filter(isLive)) {
+        for (const token of new Set(targetList(b.targets).map((t) => t.token.reveal()))) {
+          if (tokens.has(token)) world.fail('records are sound', `${aor} has two living bindings with one token`);
+          tokens.add(token);
+        }
+      }
+      if (after.bindings.length > 0 && after.dueAt === undefined)
+        world.fail('records are sound', `${aor} is never due`);
+    },
+  };
+}
+
+/** `renewedAt` is the latest instant at which a REGISTER is proved, and never later than one. */
+export function renewedByProofOnly(): Oracle {
+  return {
+    name: 'renewed by a REGISTER only',
+    why: 'A lifetime that nothing proved keeps a phone bound that is long gone.',
+    committed({ aor, before, after }, world) {
+      for (const b of after?.bindings ?? []) {
+        const was = before?.bindings.find((x) => x.id === b.id);
+        if ((was && b.renewedAt <= was.renewedAt) || !isLive(b)) continue;
+        if (
+          world.faulty.had(['clockJumps', 'pbxClock', 'backupRestored', 'machineSuspended'], world.time.nowMs - 3 * DAY)
+        )
+          continue;
+        const phone = phoneOf(world, b);
+        if (!phone) continue;
+        const atMs = lastRegister(phone, aor);
+        const renewedMs = b.renewedAt - trueWall(world.time) + world.time.nowMs;
+        if (renewedMs > atMs + 10_000)
+          world.fail(
+            'renewed by a REGISTER only',
+            `${b.id} of ${aor}: ${(renewedMs - atMs) / 1_000} s after ${phone.name}'s last`,
+          );
+      }
+    },
+  };
+}
+
+/** A phone whose contact the PBX holds is bound, once. */
+export function registeredIsBound(): Oracle {
+  return {
+    name: 'who is registered is bound',
+    why: 'A phone that the PBX holds and pushwake does not know sleeps through its calls.',
+    hourly(world) {
+      if (!isCalm(world, MACHINES, 2 * HOUR) || world.settings.mode !== 'full') return;
+      for (const phone of world.phones) {
+        for (const [aor, uri] of phone.listens) {
+          const { pbx } = phone.o;
+          const held = pbx.held(aor).find((c) => c.uri === uri);
+          const token = phone.voip ?? phone.other ?? '';
+          if (!held || !uri.includes(token) || world.time.nowMs - held.registeredMs < 20 * MINUTE) continue;
+          const record = world.store.record(aor);
+          const mine = liveOf(record).filter((b) => targetList(b.targets).some((t) => t.token.reveal() === token));
+          if (mine.length === 1) continue;
+          // What ended after its last REGISTER stays ended until the next one.
+          const since = trueWall(world.time) - world.time.nowMs + pbx.lastRegister(held) - UNSEEN;
+          if (record?.tombstones.some((t) => t.endedAt >= since)) continue;
+          if (record?.bindings.some((b: Binding) => b.ending)) continue;
+          world.fail(
+            'who is registered is bound',
+            `${phone.name} is registered at ${aor} and has ${mine.length} bindings`,
+          );
+        }
+      }
+    },
+  };
+}

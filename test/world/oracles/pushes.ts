@@ -1,0 +1,85 @@
+/** Oracles of pushes: none too late, none of the wrong kind, none to a device that has ended, no notice that is no longer true. */
+import { MINUTE } from '../../../plugin/core/time.ts';
+import type { Oracle } from '../oracle.ts';
+import { bindingWith, isCalm } from './support.ts';
+
+export function noneTooLate(): Oracle {
+  const deadlines = new Map<string, number>();
+  return {
+    name: 'no push after its deadline',
+    why: 'A call push that comes late rings a phone for a call that is over.',
+    attempted({ request, node, monotonicMs }, world) {
+      const key = `${node} ${request.pushId}`;
+      const known = deadlines.get(key);
+      const deadline = known ?? monotonicMs + (request.expiresAt - request.sentAt);
+      if (known === undefined) {
+        deadlines.set(key, deadline);
+        if (deadlines.size > 2_000) deadlines.delete([...deadlines.keys()][0] as string);
+      }
+      if (monotonicMs > deadline + 5) {
+        world.fail(
+          'no push after its deadline',
+          `${request.purpose} for ${request.aor} goes out ${monotonicMs - deadline} ms late`,
+        );
+      }
+    },
+  };
+}
+
+export function rightKind(): Oracle {
+  return {
+    name: 'nothing but calls by VoIP push',
+    why: 'iOS ends an app for a VoIP push that does not become a call.',
+    attempted({ request, truth }, world) {
+      if (request.purpose !== 'call' && truth?.kind === 'voip')
+        world.fail('nothing but calls by VoIP push', `${request.purpose} for ${request.aor} goes to a VoIP token`);
+      if (request.purpose === 'call' && truth?.kind === 'other')
+        world.fail('nothing but calls by VoIP push', `a call of ${request.aor} goes to a token that wakes nobody`);
+    },
+  };
+}
+
+export function noneToTheDead(): Oracle {
+  return {
+    name: 'no push to a device that has ended',
+    why: 'Who logged out or was told that it is over must not hear of the account again.',
+    attempted({ request }, world) {
+      // Closing words end what was begun, and the last word of a binding is sent while it ends.
+      if (request.purpose === 'cancel' || !isCalm(world, ['store', 'admin'], 10 * MINUTE)) return;
+      const record = world.store.record(request.aor as never);
+      const binding = bindingWith(record, request.target.token.reveal());
+      const isLastWord = request.purpose === 'notice' && request.notice === 'expired';
+      if (binding && (binding.ending === undefined || isLastWord)) return;
+      const what = request.purpose === 'notice' ? `notice ${request.notice}` : request.purpose;
+      world.fail(
+        'no push to a device that has ended',
+        `${what} for ${request.aor}: ${binding ? 'it is ending' : 'there is no such binding'}`,
+      );
+    },
+  };
+}
+
+/** A notice that waits at a service which is out must not go on once it is no longer true. */
+export function noStaleNotice(): Oracle {
+  const begun = new Map<string, number>();
+  return {
+    name: 'no notice that is no longer true',
+    why: 'Who has just opened the app must not read that the account is about to expire, or has expired.',
+    attempted({ request, node }, world) {
+      if (request.purpose !== 'notice' || request.notice === 'open') return;
+      if (!isCalm(world, ['store', 'admin'], 10 * MINUTE)) return;
+      const binding = bindingWith(world.store.record(request.aor as never), request.target.token.reveal());
+      if (!binding) return;
+      const key = `${node} ${request.pushId}`;
+      const known = begun.get(key);
+      begun.set(key, known ?? binding.renewedAt);
+      if (begun.size > 2_000) begun.delete([...begun.keys()][0] as string);
+      // A proof that moves it by a little is no new lifetime.
+      if (known !== undefined && binding.renewedAt - known > 70 * MINUTE)
+        world.fail(
+          'no notice that is no longer true',
+          `${request.notice} for ${request.aor}, which has registered since`,
+        );
+    },
+  };
+}

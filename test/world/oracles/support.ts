@@ -1,0 +1,41 @@
+/** What several oracles ask of the world. */
+import type { Aor } from '../../../plugin/core/aor.ts';
+import { type AorRecord, type Binding, isLive } from '../../../plugin/core/binding.ts';
+import { targetList } from '../../../plugin/core/identity.ts';
+import { HOUR, MINUTE } from '../../../plugin/core/time.ts';
+import type { Hit } from '../faulty.ts';
+import type { Phone } from '../phone.ts';
+import type { World } from '../world.ts';
+
+/** Everything but the phones and the push services. */
+export const MACHINES: readonly Hit[] = ['store', 'pbx', 'node', 'admin'];
+export const ALL_BUT_PHONES: readonly Hit[] = [...MACHINES, 'push'];
+
+export const isCalm = (world: World, hits: readonly Hit[], forMs: number): boolean =>
+  !world.faulty.troubled(hits, world.time.nowMs - forMs);
+
+/** The binding of an account that has this token, live or ending. */
+export function bindingWith(record: AorRecord | undefined, token: string): Binding | undefined {
+  return record?.bindings.find((b) => targetList(b.targets).some((t) => t.token.reveal() === token));
+}
+
+/** The phone whose tokens a binding has. */
+export function phoneOf(world: World, b: Pick<Binding, 'targets'>): Phone | undefined {
+  for (const { token } of targetList(b.targets)) {
+    const truth = world.tokens.get(token.reveal());
+    if (truth) return truth.phone;
+  }
+  return undefined;
+}
+
+/** True time of the last REGISTER of a phone for an account, its refreshes included. */
+export function lastRegister(phone: Phone, aor: Aor): number {
+  const { pbx } = phone.o;
+  const own = pbx.all.filter((c) => c.aor === aor && c.phone === phone).map((c) => pbx.lastRegister(c));
+  return Math.max(phone.registeredMs.get(aor) ?? Number.NEGATIVE_INFINITY, ...own, Number.NEGATIVE_INFINITY);
+}
+
+export const liveOf = (record: AorRecord | undefined): readonly Binding[] => record?.bindings.filter(isLive) ?? [];
+
+/** What a REGISTER that was never seen may hide at most: the time granted, a sweep, and Asterisk's late look. */
+export const UNSEEN = 2 * HOUR + 20 * MINUTE;

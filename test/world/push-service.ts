@@ -1,0 +1,233 @@
+/**
+ * Apple's and Google's push services: what they answer, what they deliver, and what they keep for a phone that is off. Their answers are
+ * read by the real verdict tables of the adapters.
+ */
+import { VERDICTS as APPLE, outcomeOf as ofApple } from '../../adapters/push/apns/outcome.ts';
+import { VERDICTS as GOOGLE, outcomeOf as ofGoogle } from '../../adapters/push/fcm/outcome.ts';
+import type { Target, Targets } from '../../plugin/core/binding.ts';
+import { DAY, type DurationMs, SECOND } from '../../plugin/core/time.ts';
+import type { GiveUp, PushOutcome, PushProvider, PushPurpose, PushRequest } from '../../plugin/ports/push-provider.ts';
+import type { Chance } from './chance.ts';
+import type { Phone } from './phone.ts';
+import { type NodeClock, trueWall, type WorldTime } from './time.ts';
+
+export type ServiceName = 'apns' | 'fcm';
+
+/** What a token really is. */
+export interface TokenTruth {
+  readonly token: string;
+  readonly phone: Phone;
+  /** Of which install of the app, counted from 1 with each change of its tokens. */
+  readonly install: number;
+  readonly kind: 'voip' | 'other' | 'both';
+  /** True time since which its app is gone. */
+  deadSinceMs?: number;
+  /** The service says so from then on; until then it answers 200. */
+  saysSoFromMs?: number;
+}
+
+/** One attempt to send a push, as the world sees it. */
+export interface Attempt {
+  readonly node: number;
+  readonly request: PushRequest;
+  readonly truth: TokenTruth | undefined;
+  /** The node's monotonic clock. */
+  readonly monotonicMs: number;
+  outcome?: PushOutcome;
+}
+
+export interface ServiceTrouble {
+  out: boolean;
+  silent: boolean;
+  slowMs: DurationMs;
+  losesAnswers: boolean;
+  doubles: boolean;
+  loses: boolean;
+  throttles: boolean;
+  refusesKey: boolean;
+  /** Living tokens are called dead, this share of them. */
+  callsDead: number;
+  badRequests: boolean;
+}
+
+interface Kept {
+  readonly request: PushRequest;
+  readonly untilMs: number;
+}
+
+/** One push service, whatever nodes there are. */
+export class PushService {
+  readonly name: ServiceName;
+  readonly trouble: ServiceTrouble = {
+    out: false,
+    silent: false,
+    slowMs: 0,
+    losesAnswers: false,
+    doubles: false,
+    loses: false,
+    throttles: false,
+    refusesKey: false,
+    callsDead: 0,
+    badRequests: false,
+  };
+  readonly time: WorldTime;
+  readonly tokens: Map<string, TokenTruth>;
+  readonly chance: Chance;
+  onAttempt: (attempt: Attempt) => void = () => undefined;
+  onAnswer: (attempt: Attempt, row: string) => void = () => undefined;
+  readonly #kept = new Map<Phone, Map<string, Kept>>();
+
+  constructor(name: ServiceName, time: WorldTime, tokens: Map<string, TokenTruth>, chance: Chance) {
+    this.name = name;
+    this.time = time;
+    this.tokens = tokens;
+    this.chance = chance;
+  }
+
+  /** The phone can be reached again: it gets what was kept for it. */
+  online(phone: Phone): void {
+    const kept = this.#kept.get(phone);
+    this.#kept.delete(phone);
+    for (const { request, untilMs } of kept?.values() ?? []) {
+      if (untilMs > this.time.nowMs) this.#deliver(phone, request);
+    }
+  }
+
+  /** What it answers, and how long that takes. `undefined`: it never answers. */
+  answer(request: PushRequest): { outcome: PushOutcome; row: string; afterMs: DurationMs; taken: boolean } | undefined {
+    const { trouble, chance } = this;
+    const truth = this.tokens.get(request.target.token.reveal());
+    const afterMs = chance.int(15, 90) + (trouble.slowMs > 0 ? chance.spread(200, trouble.slowMs) : 0);
+    const said = (status: number | undefined, reason: string | undefined, sinceMs?: number) => ({
+      ...this.#read(status, reason, sinceMs),
+      afterMs,
+      taken: false,
+    });
+    if (trouble.silent) return undefined;
+    if (trouble.out) return chance.happens(0.5) ? said(503, this.#busy) : said(undefined, 'cannot connect');
+    if (trouble.throttles && chance.happens(0.7)) return said(429, this.#slowDown);
+    if (trouble.refusesKey) return said(403, this.#wrongKey);
+    if (trouble.badRequests && chance.happens(0.6)) {
+      const rows = (this.name === 'apns' ? APPLE : GOOGLE).filter((v) => v.outcome !== 'tokenDead' && v.reason !== '*');
+      const row = chance.pick(rows);
+      return said(row.status, row.reason);
+    }
+    const deadSinceMs = truth?.deadSinceMs;
+    if (!truth || (deadSinceMs !== undefined && (truth.saysSoFromMs ?? 0) <= this.time.nowMs)) {
+      return said(...this.#gone, deadSinceMs);
+    }
+    if (trouble.callsDead > 0 && chance.happens(trouble.callsDead)) {
+      // Apple may name any time; the token may have been renewed since then.
+      return said(...this.#gone, this.time.nowMs - chance.spread(1 * SECOND, 20 * DAY));
+    }
+    return { ...this.#read(200, undefined), afterMs, taken: true };
+  }
+
+  take(request: PushRequest): void {
+    const truth = this.tokens.get(request.target.token.reveal());
+    if (!truth || truth.deadSinceMs !== undefined) return;
+    if (this.trouble.loses && this.chance.happens(0.5)) return;
+    const times = this.trouble.doubles && this.chance.happens(0.5) ? 2 : 1;
+    for (let i = 0; i < times; i++) {
+      this.time.after(this.chance.spread(60, 900), () => {
+        if (truth.phone.isReachable) this.#deliver(truth.phone, request);
+        else this.#keep(truth.phone, request);
+      });
+    }
+  }
+
+  #deliver(phone: Phone, request: PushRequest): void {
+    const truth = this.tokens.get(request.target.token.reveal());
+    if (truth?.deadSinceMs === undefined && truth?.phone === phone) phone.pushed(request, truth.kind);
+  }
+
+  /** Apple keeps one push for an app, Google one for each collapse key. */
+  #keep(phone: Phone, request: PushRequest): void {
+    const leftMs = request.expiresAt - trueWall(this.time);
+    if (leftMs <= 0) return;
+    const kept = this.#kept.get(phone) ?? new Map<string, Kept>();
+    const key = this.name === 'apns' ? 'one' : (request.collapseId ?? request.pushId);
+    kept.set(key, { request, untilMs: this.time.nowMs + leftMs });
+    this.#kept.set(phone, kept);
+  }
+
+  get #busy(): string {
+    return this.name === 'apns' ? 'ServiceUnavailable' : 'UNAVAILABLE';
+  }
+
+  get #slowDown(): string {
+    return this.name === 'apns' ? 'TooManyRequests' : 'QUOTA_EXCEEDED';
+  }
+
+  get #wrongKey(): string {
+    return this.name === 'apns' ? 'InvalidProviderToken' : 'PERMISSION_DENIED';
+  }
+
+  get #gone(): [number, string] {
+    return this.name === 'apns' ? [410, 'Unregistered'] : [404, 'UNREGISTERED'];
+  }
+
+  #read(
+    status: number | undefined,
+    reason: string | undefined,
+    sinceMs?: number,
+  ): { outcome: PushOutcome; row: string } {
+    const row = `${this.name} ${status ?? '-'} ${reason ?? '*'}`;
+    const of = status === undefined ? {} : { status };
+    if (this.name === 'fcm') return { row, outcome: ofGoogle({ ...of, ...(reason ? { reasons: [reason] } : {}) }) };
+    const at = sinceMs === undefined ? {} : { timestamp: trueWall(this.time) - this.time.nowMs + sinceMs };
+    return { row, outcome: ofApple({ ...of, ...(reason ? { reason } : {}), ...at }) };
+  }
+}
+
+/** A service as one life of a node reaches it. */
+export class NodeProvider implements PushProvider {
+  readonly name: ServiceName;
+  readonly #service: PushService;
+  readonly #clock: NodeClock;
+  readonly #node: number;
+
+  constructor(service: PushService, clock: NodeClock, node: number) {
+    this.name = service.name;
+    this.#service = service;
+    this.#clock = clock;
+    this.#node = node;
+  }
+
+  /** As the adapters choose. */
+  targetFor(purpose: PushPurpose, { call, other }: Targets): Target | undefined {
+    const ours = (target: Target | undefined) => (target?.provider === this.name ? target : undefined);
+    return purpose === 'call' ? (ours(call) ?? ours(other)) : ours(other);
+  }
+
+  send(request: PushRequest, signal: GiveUp): Promise<PushOutcome> {
+    const service = this.#service;
+    if (this.#clock.isDead) return new Promise(() => undefined);
+    const truth = service.tokens.get(request.target.token.reveal());
+    const attempt: Attempt = { node: this.#node, request, truth, monotonicMs: this.#clock.monotonicMs() };
+    service.onAttempt(attempt);
+    const answer = service.answer(request);
+    return new Promise((resolve) => {
+      const settle = (outcome: PushOutcome, row: string) => {
+        if (attempt.outcome !== undefined) return;
+        attempt.outcome = outcome;
+        service.onAnswer(attempt, row);
+        resolve(outcome);
+      };
+      const onAbort = () => settle({ kind: 'retryLater', reason: 'aborted' }, `${this.name} - aborted`);
+      signal.addEventListener('abort', onAbort, { once: true });
+      if (!answer) return;
+      service.time.after(answer.afterMs, () => {
+        if (answer.taken) service.take(request);
+        const isLost = answer.taken && service.trouble.losesAnswers && service.chance.happens(0.5);
+        this.#clock.deliver(() => {
+          signal.removeEventListener('abort', onAbort);
+          if (isLost) settle({ kind: 'retryLater', reason: 'connection lost' }, `${this.name} - connection lost`);
+          else settle(answer.outcome, answer.row);
+        });
+      });
+    });
+  }
+
+  async close(): Promise<void> {}
+}
