@@ -298,6 +298,23 @@ describe('texts that wake, with HEP', () => {
     await expect.poll(() => pushed().slice(2), { timeout: 15_000 }).toEqual(['voicemail 0, background']);
   });
 
+  it('in mode observe, running and killed: the plain way', async () => {
+    await site.pushwake.stop();
+    site.pushwake.configure(site.yaml({ mode: 'observe', more: wake(adminPort) }));
+    await site.startPushwake();
+    const { length } = textsOf(mobile.phone);
+    const at = site.pushwake.log.length;
+    for (const [n, state] of ['running', 'killed'].entries()) {
+      expect(await from.text('1001', `observed, ${state}`)).toBe(202);
+      expect((await gets(mobile.phone, length + n + 1)).at(-1)).toBe(`observed, ${state}`);
+      expect(await from.text('5555', 'nobody'), state).toBe(404);
+      await site.pushwake.stop('SIGKILL');
+    }
+    expect(site.pushwake.log.slice(at).filter((l) => l.msg === 'text kept')).toEqual([]);
+    site.pushwake.configure(site.yaml({ more: wake(adminPort) }));
+    await site.startPushwake();
+  });
+
   it('stopped, frozen: the plain way', async () => {
     const { length } = textsOf(mobile.phone);
     site.pushwake.freeze();

@@ -36,7 +36,7 @@ beforeAll(async () => {
     modules: ['mod_sms', 'mod_voicemail'],
     extensions: `${MAILBOX}\n${FREESWITCH_DIALPLAN}`,
     configurations: VOICEMAIL,
-    policy: '  voicemail: all',
+    policy: '  voicemail: all\n  missedCalls: true',
     chatplan: CHATPLAN,
     withoutPushwake: true,
   });
@@ -102,6 +102,30 @@ it('a message in a real mod_voicemail: a refresh and a notice, and heard elsewhe
   expect(await scene.freeswitch.cli(`vm_read 1001@${REALM} read`)).toContain('+OK');
   await expect.poll(() => pushed().slice(2), { timeout: 15_000 }).toEqual(['voicemail 0, background']);
   await comesBack(mobile);
+});
+
+it('a call that its phone slept through: the closing push, then a notice that stays', async () => {
+  await mobile.phone.sleep();
+  const first = scene.apns.pushes.length;
+  const call = await from.call('1001');
+  await mobile.callPush(mobile.callPushes.length + 1);
+  call.cancel();
+  await call.done;
+  // Nobody is waited for any more 10 s after the end.
+  const words = () => besideCalls(scene, mobile, first);
+  await expect.poll(words, { timeout: 25_000 }).toEqual(['cancel', 'missed 1, alert']);
+  await comesBack(mobile);
+});
+
+it('in mode observe: as without us', async () => {
+  await scene.pushwake.stop();
+  scene.pushwake.configure(scene.yaml({ mode: 'observe', more: 'messages: { wake: true }\n' }));
+  await scene.startPushwake();
+  const { length } = textsOf(mobile.phone);
+  const at = scene.pushwake.log.length;
+  expect(await from.text(`sip:1001@${REALM}`, 'observed')).toBe(202);
+  expect((await gets(mobile.phone, length + 1)).at(-1)).toBe('observed');
+  expect(scene.pushwake.log.slice(at).filter((l) => l.msg === 'text kept')).toEqual([]);
 });
 
 it('stopped: as without us', async () => {

@@ -169,6 +169,35 @@ const NAMES = {
   custom: 'the send API',
 };
 const PBXS = ['asterisk', 'freeswitch'] as const;
+/** Which test shows the event on the real PBX, from the wire to the push; each is looked for in its file. */
+const ON_A_REAL_PBX: Readonly<Record<string, readonly [command: string, file: string, title: string]>> = {
+  'text asterisk': [
+    'npm test -- asterisk/messages',
+    'test/asterisk/messages.test.ts',
+    'a sleeping phone is pushed, and gets them once',
+  ],
+  'voicemail asterisk': [
+    'npm test -- asterisk/messages',
+    'test/asterisk/messages.test.ts',
+    'a message in a real voicemail',
+  ],
+  'missed asterisk': ['npm run demo -- --texts', 'test/demo/story-texts.ts', "'missed-push'"],
+  'text freeswitch': [
+    'npm run test:freeswitch -- texts',
+    'test/freeswitch/texts.test.ts',
+    'a sleeping phone is pushed, and gets them once',
+  ],
+  'voicemail freeswitch': [
+    'npm run test:freeswitch -- texts',
+    'test/freeswitch/texts.test.ts',
+    'a message in a real mod_voicemail',
+  ],
+  'missed freeswitch': [
+    'npm run test:freeswitch -- texts',
+    'test/freeswitch/texts.test.ts',
+    'a call that its phone slept through',
+  ],
+};
 
 describe('each event reaches each service from each PBX', () => {
   const cells = new Map<string, string>();
@@ -183,14 +212,23 @@ describe('each event reaches each service from each PBX', () => {
     );
   });
 
+  it.each(Object.entries(ON_A_REAL_PBX))('%s has a test on the real PBX', (_, [, file, title]) => {
+    expect(readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')).toContain(title);
+  });
+
   it('docs/push-services.md shows the table', () => {
     const services = Object.keys(SERVICE_PAYLOADS);
     const rows = EVENTS.flatMap((event) =>
       PBXS.map((pbx) =>
-        [NAMES[event], pbx, ...services.map((s) => cells.get(`${event} ${pbx} ${s}`) ?? '?')].join(' | '),
+        [
+          NAMES[event],
+          pbx,
+          ...services.map((s) => cells.get(`${event} ${pbx} ${s}`) ?? '?'),
+          event === 'custom' ? 'the PBX has no part in it' : `\`${ON_A_REAL_PBX[`${event} ${pbx}`]?.[0]}\``,
+        ].join(' | '),
       ),
     );
-    const head = `| | PBX | ${services.join(' | ')} |\n|${'---|'.repeat(services.length + 2)}`;
+    const head = `| | PBX | ${services.join(' | ')} | on the real PBX, to Apple’s stand-in |\n|${'---|'.repeat(services.length + 3)}`;
     const table = `${head}\n${rows.map((row) => `| ${row} |`).join('\n')}`;
     const file = new URL('../../docs/push-services.md', import.meta.url);
     const page = readFileSync(file, 'utf8');
