@@ -244,6 +244,12 @@ export class Pbx {
   }
 
   #remove(c: Stored, lateMs: DurationMs): void {
+    // What kept it alive does so no longer; its last REGISTER is the truth that remains.
+    if (c.keeps) {
+      c.registeredMs = this.lastRegister(c);
+      c.keeps = false;
+      c.phone?.registeredMs.set(c.aor, c.registeredMs);
+    }
     const left = (this.#contacts.get(c.aor) ?? []).filter((x) => x !== c);
     if (left.length === 0) this.#contacts.delete(c.aor);
     else this.#contacts.set(c.aor, left);
