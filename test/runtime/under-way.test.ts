@@ -22,7 +22,7 @@ function pushing(o: { delayed?: boolean; record?: AorRecord | undefined } = {}) 
   const underWay = new UnderWay(clock, async () => o.record);
   let end: () => void = () => undefined;
   let delay: () => void = () => undefined;
-  const work = underWay.run(AOR, begun, (signal, onDelay) => {
+  const work = underWay.run(AOR, begun, undefined, (signal, onDelay) => {
     delay = onDelay;
     if (o.delayed ?? true) onDelay();
     return new Promise<string>((done) => {
@@ -78,6 +78,20 @@ describe('a notice that waits for its service', () => {
     service.answersAll = undefined;
     await clock.advance(1 * DAY);
     expect(notices()).toEqual([]);
+    await runtime.stop();
+  });
+
+  it('a notice that waits is not begun again and again beside itself, and counts as sent only when it was', async () => {
+    const { clock, service, runtime, notices } = await site();
+    await clock.advance(7 * DAY - 13 * HOUR);
+    service.requests.length = 0;
+    service.answersAll = { kind: 'retryLater', reason: 'ServiceUnavailable' };
+    await clock.advance(4 * HOUR);
+    expect(new Set(service.requests.map((r) => r.pushId)).size, 'one push, tried again and again').toBe(1);
+    service.requests.length = 0;
+    service.answersAll = undefined;
+    await clock.advance(6 * HOUR);
+    expect(notices()).toEqual(['soon']);
     await runtime.stop();
   });
 

@@ -8,6 +8,7 @@ import type { Effect, TextName } from '../../core/events.ts';
 import { targetList } from '../../core/identity.ts';
 import type { Mode } from '../../core/policy.ts';
 import { pushParamsOf } from '../../core/push-params.ts';
+import { noticeKind } from '../../core/schedule.ts';
 import { type DurationMs, SECOND } from '../../core/time.ts';
 import type { Logger } from '../../ports/adapter.ts';
 import { type Clock, within } from '../../ports/clock.ts';
@@ -152,9 +153,14 @@ export class EffectRunner {
           return this.#answered(aor, effect, outcome);
         }
         atBoundary('push to be sent');
+        const onlyOne = effect.type === 'sendNotice' ? noticeKind(effect.which) : undefined;
         const outcome = binding
-          ? await this.#underWay.run(aor, binding, (...retry) => this.#push(aor, effect, binding.locale, retry))
+          ? await this.#underWay.run(aor, binding, onlyOne, (...retry) =>
+              this.#push(aor, effect, binding.locale, retry),
+            )
           : await this.#push(aor, effect, undefined, []);
+        // The same notice waits for its service already.
+        if (!outcome) return;
         atBoundary('push answered');
         await this.#answered(aor, effect, outcome);
         atBoundary('answer saved');

@@ -26,12 +26,19 @@ export class UnderWay {
 
   /**
    * Does the work with a signal that fires when another attempt is no longer wanted; the work calls `onDelay` when its first attempt has
-   * failed. `binding`: as it was saved when this push was asked for.
+   * failed. `binding`: as it was saved when this push was asked for. `onlyOne`: its name, where it is not to be begun while the same one
+   * is under way for this binding; undefined is answered then.
    */
-  async run<T>(aor: Aor, binding: Binding, work: (signal: AbortSignal, onDelay: () => void) => Promise<T>): Promise<T> {
-    const push = new Retried();
+  async run<T>(
+    aor: Aor,
+    binding: Binding,
+    onlyOne: string | undefined,
+    work: (signal: AbortSignal, onDelay: () => void) => Promise<T>,
+  ): Promise<T | undefined> {
     const key = keyOf(aor, binding.id);
     const same = this.#pushes.get(key) ?? new Set();
+    if (onlyOne !== undefined && [...same].some((p) => p.name === onlyOne && p.isWanted)) return undefined;
+    const push = new Retried(onlyOne);
     this.#pushes.set(key, same.add(push));
     let cancel = () => {};
     const lookAgain = () => {
@@ -69,9 +76,14 @@ const keyOf = (aor: Aor, id: BindingId) => `${aor} ${id}`;
 
 /** A push whose first attempt has failed can be given up. */
 class Retried {
+  readonly name: string | undefined;
   readonly #trying = new AbortController();
   #isDelayed = false;
   isWanted = true;
+
+  constructor(name: string | undefined) {
+    this.name = name;
+  }
 
   get signal(): AbortSignal {
     return this.#trying.signal;
