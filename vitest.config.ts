@@ -3,7 +3,16 @@
  * a Chromium among them, where no time counts: two at a time. `npm test` brings that Asterisk and that Chromium first (test/run.ts).
  */
 import { defineConfig } from 'vitest/config';
-import { ELSEWHERE, FREEPBX, FREESWITCH, FUSIONPBX, HURRIED, SYSTEMD, UNHURRIED } from './test/support/suites.ts';
+import {
+  ELSEWHERE,
+  FREEPBX,
+  FREESWITCH,
+  FUSIONPBX,
+  HURRIED,
+  PACKAGES,
+  SYSTEMD,
+  UNHURRIED,
+} from './test/support/suites.ts';
 
 const filesOf = (patterns: readonly string[]) => patterns.map((one) => one.replace(/\*\*$/, '**/*.test.ts'));
 
@@ -73,6 +82,16 @@ export default defineConfig({
           hookTimeout: 300_000,
           maxWorkers: 1,
           sequence: { groupOrder: 4 },
+        },
+      },
+      {
+        test: {
+          name: 'packages',
+          include: filesOf(PACKAGES),
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 7 },
         },
       },
       {

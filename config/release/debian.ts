@@ -12,10 +12,7 @@ const ARCHITECTURES: Readonly<Record<Architecture, string>> = { x64: 'amd64', ar
 
 /** Builds it into `folder`, for this machine's processor. Returns its path. */
 export function buildPackage(folder: string): string {
-  return buildDebian(folder, process.arch === 'arm64' ? 'arm64' : 'x64');
-}
-
-export function buildDebian(folder: string, architecture: Architecture): string {
+  const architecture = process.arch === 'arm64' ? 'arm64' : 'x64';
   return withTree(architecture, (tree) => debianOf(tree, folder, architecture));
 }
 

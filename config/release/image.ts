@@ -7,7 +7,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFi
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { builtAt, packageJson, run, sameTimes, say, write } from './tree.ts';
+import { builtAt, packageJson, ROOT, run, sameTimes, say, write } from './tree.ts';
 
 /** Of the Debian that builds it. */
 const LIBRARIES = ['libc6', 'libstdc++6', 'libgcc-s1', 'gcc-12-base', 'tini'];
@@ -16,11 +16,6 @@ const LIBRARIES = ['libc6', 'libstdc++6', 'libgcc-s1', 'gcc-12-base', 'tini'];
 const USER = 8470;
 
 const PROGRAM = ['/usr/bin/tini', '--', '/usr/bin/pushwake'];
-
-/** In place of the shell script of the packages: there is no shell. */
-const LAUNCHER = `#!/usr/lib/pushwake/bin/node --max-semi-space-size=4
-import('/usr/lib/pushwake/dist/plugin/cli.js');
-`;
 
 const SECOND_NS = 1_000_000_000;
 
@@ -48,7 +43,7 @@ export function imageOf(source: string, folder: string): string {
     for (const name of ['usr/lib/systemd', 'usr/share/man', 'usr/share/doc/pushwake/docs']) {
       rmSync(join(root, name), { recursive: true, force: true });
     }
-    write(join(root, 'usr/bin/pushwake'), LAUNCHER, 0o755);
+    write(join(root, 'usr/bin/pushwake'), readFileSync(join(ROOT, 'config/container/launcher.cjs')), 0o755);
     write(join(root, 'etc/passwd'), `root:x:0:0::/:/none\npushwake:x:${USER}:${USER}::/var/lib/pushwake:/none\n`);
     write(join(root, 'etc/group'), `root:x:0:\npushwake:x:${USER}:\n`);
     write(join(root, 'etc/nsswitch.conf'), 'passwd: files\ngroup: files\nhosts: files dns\n');

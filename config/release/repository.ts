@@ -1,5 +1,5 @@
 /** Static files that apt and dnf take as a repository, signed with one key. Needs apt-ftparchive (apt-utils), createrepo_c and gpg. */
-import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { builtAt, run, sameTimes, say } from './tree.ts';
 
@@ -110,12 +110,4 @@ export function throwAwayKey(home: string): Signer {
 function gpg({ home, key }: Signer, ...args: readonly string[]): string {
   const options = ['--batch', '--yes', '--quiet', '--no-tty', '--pinentry-mode', 'loopback', '--local-user', key];
   return run('gpg', [...options, ...args], { env: { GNUPGHOME: home } });
-}
-
-/** Names of what lies below a folder, in order. */
-export function filesBelow(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
-    .sort();
 }

@@ -189,7 +189,7 @@ export function write(path: string, data: string | Uint8Array, mode = 0o644): vo
   chmodSync(path, mode);
 }
 
-export function removeWhere(dir: string, goes: (path: string) => boolean): void {
+function removeWhere(dir: string, goes: (path: string) => boolean): void {
   for (const entry of readdirSync(dir, { recursive: true, encoding: 'utf8' })) {
     const path = join(dir, entry);
     if (existsSync(path) && lstatSync(path).isFile() && goes(path)) rmSync(path);

@@ -35,7 +35,7 @@ export {
   type WakeEvent,
   type WakeStatus,
 } from './wake/types.ts';
-export { deviceOf } from './wake/who.ts';
+export { cameItself, deviceOf } from './wake/who.ts';
 
 export function stepWake(wake: Wake, event: WakeEvent, now: Instant, policyFor: (b: Binding) => Policy): WakeStep {
   const draft = new CallDraft(wake, now, policyFor);

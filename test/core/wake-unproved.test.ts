@@ -19,6 +19,10 @@ type Step = string | WakeEvent;
 
 /** Whose legs ring in the end, by device and contact. `devices`: what each binding differs in. */
 function rings(devices: readonly Partial<Binding>[], ...happens: Step[]): string[] {
+  return played(devices, ...happens).rings;
+}
+
+function played(devices: readonly Partial<Binding>[], ...happens: Step[]): { rings: string[]; words: string[] } {
   const bindings = devices.map((change, i) => {
     const id = `${i}`.padStart(16, '0') as BindingId;
     const targets = i === 0 ? apnsPair() : apnsPair(`${i}`.repeat(64), `${i + 5}`.repeat(64));
@@ -34,10 +38,14 @@ function rings(devices: readonly Partial<Binding>[], ...happens: Step[]): string
   );
   let wake = begun;
   const found: string[] = [];
+  const words: string[] = [];
   const step = (event: WakeEvent) => {
     const next = stepWake(wake, event, MONDAY, () => DEFAULT_POLICY);
     wake = next.wake;
-    for (const e of next.effects) if (e.type === 'ring') found.push(`${e.legId} rings ${e.contact?.uri}`);
+    for (const e of next.effects) {
+      if (e.type === 'ring') found.push(`${e.legId} rings ${e.contact?.uri}`);
+      if (e.type === 'tell') words.push(`${Number(e.device.bindingId)} ${e.word}`);
+    }
   };
   const legs = () => {
     for (const [i, d] of wake.devices.entries()) {
@@ -52,7 +60,7 @@ function rings(devices: readonly Partial<Binding>[], ...happens: Step[]): string
     else step(what);
     if (typeof what !== 'string' && what.type === 'Asked') legs();
   }
-  return found;
+  return { rings: found, words };
 }
 
 const dead = (i = 0): WakeEvent => ({
@@ -128,5 +136,21 @@ describe('a phone that comes without its proof', () => {
       PLAIN,
     ];
     expect(rings([{}], ...events)).toEqual(['stored rings undefined']);
+  });
+
+  // The phone that was pushed may be another one than that which took its leg, and still show the call.
+  it.each<[sentence: string, comes: string, words: string[]]>([
+    ['says other tokens: the phone that was pushed hears how it ended', AGAIN, ['0 elsewhere']],
+    ['proves it: it has the call', contactUri({ port: 41_000 }), []],
+    ['says nothing of itself, as an app that reports over HTTP: it has the call', PLAIN, []],
+  ])('what answered %s', (_sentence, comes, words) => {
+    const answered: WakeEvent = { type: 'LegAnswered', legId: 'leg0' };
+    expect(played([{}], comes, answered).words).toEqual(words);
+  });
+
+  it('declines and says other tokens: the caller goes, and the phone that was pushed hears it once', () => {
+    const declined: WakeEvent = { type: 'LegEnded', legId: 'leg0', cause: 17, hungUp: false };
+    const gone: WakeEvent = { type: 'LegEnded', legId: 'w', cause: 127, hungUp: true };
+    expect(played([{}], AGAIN, declined, gone).words).toEqual(['0 cancelled']);
   });
 });

@@ -61,7 +61,8 @@ export function randomEvent(random: () => number, record: AorRecord, at: Instant
       contact: { pbx: 'office', uri, grantedMs: HOUR, expiresAt: plus(at, HOUR) },
     };
   }
-  if (dice < 0.8) return { type: 'Ticked', observing: false, asked: random() < 0.9 ? 'held' : 'unknown', braked: 'nothing' };
+  if (dice < 0.8)
+    return { type: 'Ticked', observing: false, asked: random() < 0.9 ? 'held' : 'unknown', braked: 'nothing' };
   if (dice < 0.85) return { type: 'ContactRemoved', pbx: 'office', uri, at, maximumMs: HOUR };
   if (dice < 0.9)
     return { type: 'WakeSettled', bindingId: binding.id, sign: random() < 0.5 ? 'rang' : 'nothing', startedAt: at };

@@ -22,9 +22,11 @@ export const UNHURRIED: readonly string[] = [
 export const FREESWITCH: readonly string[] = ['test/freeswitch/**'];
 /** They boot a machine: `npm run test:systemd`. */
 export const SYSTEMD: readonly string[] = ['test/systemd/**'];
+/** They build packages for minutes and install tools: `npm run test:packages`. */
+export const PACKAGES: readonly string[] = ['test/packages/**'];
 /** FreePBX's modules are no part of this repository: `npm run test:freepbx` runs these where there are checkouts. */
 export const FREEPBX: readonly string[] = ['test/freepbx/**'];
 /** Needs a checkout of FusionPBX besides a FreeSWITCH: `npm run test:fusionpbx`. */
 export const FUSIONPBX: readonly string[] = ['test/fusionpbx/**'];
 /** What `npm test` leaves to commands of their own. */
-export const ELSEWHERE: readonly string[] = [...FREESWITCH, ...SYSTEMD, ...FREEPBX, ...FUSIONPBX];
+export const ELSEWHERE: readonly string[] = [...FREESWITCH, ...SYSTEMD, ...PACKAGES, ...FREEPBX, ...FUSIONPBX];

@@ -32,6 +32,8 @@ export interface Stored {
   registeredMs: number;
   /** Registers again by itself whenever half of the granted time is over. */
   keeps: boolean;
+  /** Its next refresh is planned, where somebody hears of that. */
+  isPlanned?: boolean;
 }
 
 export interface Register {
@@ -149,8 +151,21 @@ export class Pbx {
     if (!known) this.#contacts.set(aor, [...all, stored]);
     if (!wasValid) this.#watchExpiry(stored);
     if (phone) this.o.registered(phone, aor, uri);
+    this.#planRefresh(stored);
     this.#announce(stored, !wasValid, movedMs);
     return true;
+  }
+
+  /** Where each REGISTER is seen, refreshes happen; elsewhere they are worked out when somebody asks. */
+  #planRefresh(c: Stored): void {
+    if (!c.keeps || c.isPlanned || (this.o.kind === 'asterisk' && !this.o.hep)) return;
+    c.isPlanned = true;
+    this.o.time.after(c.grantedMs / 2, () => {
+      c.isPlanned = false;
+      if (!c.keeps || !this.#contacts.get(c.aor)?.includes(c)) return;
+      if (!this.isDown) this.register({ aor: c.aor, uri: c.uri, phone: c.phone, keeps: true });
+      else this.#planRefresh(c);
+    });
   }
 
   /** What its sensors see of a REGISTER. */
@@ -244,6 +259,12 @@ export class Pbx {
   }
 
   #remove(c: Stored, lateMs: DurationMs): void {
+    // What kept it alive does so no longer; its last REGISTER is the truth that remains.
+    if (c.keeps) {
+      c.registeredMs = this.lastRegister(c);
+      c.keeps = false;
+      c.phone?.registeredMs.set(c.aor, c.registeredMs);
+    }
     const left = (this.#contacts.get(c.aor) ?? []).filter((x) => x !== c);
     if (left.length === 0) this.#contacts.delete(c.aor);
     else this.#contacts.set(c.aor, left);

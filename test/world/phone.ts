@@ -126,6 +126,8 @@ export class Phone {
     this.listens.set(aor, uri);
     if (pbx.register({ aor, uri, phone: this, keeps: habit === 'always' })) {
       this.registeredMs.set(aor, time.nowMs);
+      // It refreshes what it told last, and nothing else.
+      if (before !== undefined && before !== uri) pbx.movedAway(aor, before);
     } else if (before === undefined) this.listens.delete(aor);
     else this.listens.set(aor, before);
   }

@@ -3,6 +3,7 @@
  * `--seed N --story` replays one and prints what happened.
  */
 import { parseArgs } from 'node:util';
+import { runControls } from './controls.ts';
 import { Coverage } from './coverage.ts';
 import { inWords, stamp } from './faults.ts';
 import { coverageInWords } from './report.ts';
@@ -20,6 +21,8 @@ const USAGE = `npm run world -- [options]
   --lines N      the last N lines of it (default 60)
   --coverage     print what was visited
   --shrink no    do not look for a shorter story (default yes)
+  --controls     plant known bugs in a copy, one at a time: each must be found within --seeds
+  --only TEXT    only the controls that hold it
   --most N       stop after so many failures (default 20)
 `;
 
@@ -35,6 +38,8 @@ const { values: o } = parseArgs({
     coverage: { type: 'boolean', default: false },
     shrink: { type: 'string', default: 'yes' },
     most: { type: 'string', default: '20' },
+    controls: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -46,6 +51,7 @@ async function main(): Promise<number> {
     print(USAGE);
     return 0;
   }
+  if (o.controls) return (await runControls(Number(o.seeds), Number(o.weeks), o.only, print)) === 0 ? 0 : 1;
   const sites = o.sites.split(',').filter((s): s is SiteName => Object.hasOwn(SITES, s));
   if (sites.length === 0) {
     print(`no such site: ${o.sites}\n${USAGE}`);

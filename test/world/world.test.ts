@@ -2,8 +2,10 @@
  * The simulated world, in short: fixed seeds and one fresh one, whose number is printed. The long form is `npm run world`.
  */
 import { randomInt } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { Chance } from './chance.ts';
+import { CONTROLS, planted } from './controls.ts';
 import { inWords } from './faults.ts';
 import type { SiteName } from './sites.ts';
 import { type Result, World } from './world.ts';
@@ -47,6 +49,15 @@ describe('the world', { timeout: 180_000 }, () => {
   it(`a fresh seed: ${fresh}`, async () => {
     const result = await play(fresh, 'small', 1);
     expect(inShort(result, 1)).toBeUndefined();
+  });
+});
+
+describe('the controls', () => {
+  it.each(CONTROLS)('"$bug" can still be planted', ({ bug, edits }) => {
+    for (const { file, from, to } of edits) {
+      const text = readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
+      expect(planted(text, from, to, bug)).not.toBe(text);
+    }
   });
 });
 

@@ -19,6 +19,7 @@ import type {
   WakeEffect,
   WakeStatus,
 } from './types.ts';
+import { mayBeAnother } from './who.ts';
 
 type Changing<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -136,7 +137,8 @@ export class CallDraft {
       const { state } = device.legs.fresh;
       // An INVITE is under way to a contact that has just registered, so the CANCEL reaches the phone. A stored contact may be dead.
       const hearsBySip = device.rang || isDialling(state) || state === 'answered';
-      if (device.told || hearsBySip || device.push === 'dead') continue;
+      const knows = mayBeAnother(device) ? device.pushes === 0 : device.told || hearsBySip;
+      if (knows || device.push === 'dead') continue;
       device.told = true;
       effects.push({ type: 'tell', device, word });
     }

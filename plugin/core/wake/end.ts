@@ -3,9 +3,9 @@ import type { Binding } from '../binding.ts';
 import type { Policy } from '../policy.ts';
 import { type Instant, plus } from '../time.ts';
 import type { CallDraft, DeviceDraft } from './call-draft.ts';
-import { hasCome, isForCallsOnly, isOpen } from './leg-state.ts';
+import { isForCallsOnly, isOpen } from './leg-state.ts';
 import { Cause, type ClosingWord, type StoredContact, type Wake, type WakeDevice } from './types.ts';
-import { deviceOf } from './who.ts';
+import { cameItself, deviceOf } from './who.ts';
 
 export function wordOf(cause: number, hungUp: boolean): ClosingWord {
   if (cause === Cause.answeredElsewhere) return 'elsewhere';
@@ -43,7 +43,7 @@ export function registeredLate(draft: CallDraft, wake: Wake, contact: StoredCont
 }
 
 /** True for a device that was pushed, has not registered, and was not used to decline. */
-const isAwaitedLate = (d: WakeDevice): boolean => !hasCome(d) && d.declined === undefined && d.pushes > 0;
+const isAwaitedLate = (d: WakeDevice): boolean => !cameItself(d) && d.declined === undefined && d.pushes > 0;
 
 /** The instant until which a late phone is awaited; undefined when none is. */
 export function lateUntil(wake: Wake, policyFor: (b: Binding) => Policy): Instant | undefined {

@@ -2,8 +2,9 @@
 import type { BindingId } from '../binding.ts';
 import { between, type DurationMs, type Instant, SECOND } from '../time.ts';
 import type { CallTrace } from '../trace.ts';
-import { hasCome, hasRegistered } from './leg-state.ts';
+import { hasRegistered } from './leg-state.ts';
 import type { Wake, WakeDevice } from './types.ts';
+import { cameItself } from './who.ts';
 
 /** No person refuses a call so soon (ms) after it began to ring. */
 const BY_ITSELF: DurationMs = 1 * SECOND;
@@ -61,6 +62,6 @@ export function sleptThrough(wake: Wake, { steps }: Pick<CallTrace, 'steps'>): r
   if (wake.status === 'UNAVAILABLE' || (wake.outcome !== 'cancelled' && wake.outcome !== 'gave-up')) return [];
   const cameLate = (id: BindingId) => steps.some((s) => s.device === id && s.step === 'registeredLate');
   return wake.devices
-    .filter((d) => !hasCome(d) && d.declined === undefined && !cameLate(d.bindingId))
+    .filter((d) => !cameItself(d) && d.declined === undefined && !cameLate(d.bindingId))
     .map((d) => d.bindingId);
 }

@@ -41,6 +41,18 @@ export function takenFor(draft: CallDraft, contact: StoredContact): DeviceDraft 
   );
 }
 
+/**
+ * Whether the device itself has come. A contact that says a token of its own and took this leg may be another phone: the one that was
+ * pushed then still waits for the word.
+ */
+export function cameItself(d: WakeDevice): boolean {
+  return hasCome(d) && !mayBeAnother(d);
+}
+
+export function mayBeAnother({ legs: { fresh } }: Pick<WakeDevice, 'legs'>): boolean {
+  return fresh.isUnproved === true && fresh.contact !== undefined && pushParamsOf(fresh.contact.uri).kind === 'push';
+}
+
 /** Nothing says that it is another install: no other instance id, and no token of another app. */
 function mayBe({ binding, target }: WakeDevice, contact: StoredContact, said: readonly Target[]): boolean {
   const { instanceId } = binding.evidence;

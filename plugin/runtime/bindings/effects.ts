@@ -8,6 +8,7 @@ import type { Effect, TextName } from '../../core/events.ts';
 import { targetList } from '../../core/identity.ts';
 import type { Mode } from '../../core/policy.ts';
 import { pushParamsOf } from '../../core/push-params.ts';
+import { noticeKind } from '../../core/schedule.ts';
 import { type DurationMs, SECOND } from '../../core/time.ts';
 import type { Logger } from '../../ports/adapter.ts';
 import { type Clock, within } from '../../ports/clock.ts';
@@ -16,6 +17,7 @@ import type { PushOutcome } from '../../ports/push-provider.ts';
 import type { Intake } from '../intake.ts';
 import type { Delivery } from '../push/delivery.ts';
 import { atBoundary } from './crash-points.ts';
+import { UnderWay } from './under-way.ts';
 
 const UNDER_WAY_MAX = 1_000;
 
@@ -31,6 +33,9 @@ type PushEffect = Extract<
   Effect,
   { type: 'sendRefresh' | 'sendNotice' | 'sendMissed' | 'sendMessage' | 'sendVoicemail' }
 >;
+
+/** Says when no further attempt is wanted, and hears when the first has failed. */
+type Retry = [signal?: AbortSignal, onDelay?: () => void];
 
 const PURPOSE_OF = {
   sendRefresh: 'refresh',
@@ -69,9 +74,11 @@ export class EffectRunner {
   readonly #o: EffectRunnerOptions;
   readonly #running = new Set<Promise<void>>();
   readonly #waiting: (() => void)[] = [];
+  readonly #underWay: UnderWay;
 
   constructor(options: EffectRunnerOptions) {
     this.#o = options;
+    this.#underWay = new UnderWay(options.clock, options.read);
   }
 
   run(aor: Aor, record: AorRecord, effects: readonly Effect[]): void {
@@ -114,6 +121,7 @@ export class EffectRunner {
           { aor, bindingId: effect.bindingId, ...(effect.reason ? { reason: effect.reason } : {}), ...facts(binding) },
           `binding ${effect.what}`,
         );
+        this.#underWay.heard(aor, effect.bindingId, effect.what);
         this.#o.onReport?.(aor, record, effect);
         return;
       case 'removeContact':
@@ -145,7 +153,14 @@ export class EffectRunner {
           return this.#answered(aor, effect, outcome);
         }
         atBoundary('push to be sent');
-        const outcome = await this.#push(aor, effect, binding?.locale);
+        const onlyOne = effect.type === 'sendNotice' ? noticeKind(effect.which) : undefined;
+        const outcome = binding
+          ? await this.#underWay.run(aor, binding, onlyOne, (...retry) =>
+              this.#push(aor, effect, binding.locale, retry),
+            )
+          : await this.#push(aor, effect, undefined, []);
+        // The same notice waits for its service already.
+        if (!outcome) return;
         atBoundary('push answered');
         await this.#answered(aor, effect, outcome);
         atBoundary('answer saved');
@@ -156,11 +171,11 @@ export class EffectRunner {
     }
   }
 
-  #push(aor: Aor, effect: PushEffect, locale: string | undefined): Promise<PushOutcome> {
+  #push(aor: Aor, effect: PushEffect, locale: string | undefined, retry: Retry): Promise<PushOutcome> {
     const { collapseId, expiresAt, target } = effect;
     const common = { aor, collapseId, expiresAt };
-    if (effect.type === 'sendMissed') return this.#pushMissed(aor, effect, locale);
-    if (effect.type === 'sendMessage') return this.#pushMessage(aor, effect, locale);
+    if (effect.type === 'sendMissed') return this.#pushMissed(aor, effect, locale, retry);
+    if (effect.type === 'sendMessage') return this.#pushMessage(aor, effect, locale, retry);
     if (effect.type === 'sendVoicemail') return this.#pushVoicemail(aor, effect, locale);
     const draft =
       effect.type === 'sendRefresh'
@@ -175,18 +190,20 @@ export class EffectRunner {
     if (draft.purpose === 'notice' && draft.notice === 'open' && !this.#o.mayAsk(appKey(target))) {
       return Promise.resolve({ kind: 'failed', reason: 'many users of the app were asked this hour' });
     }
-    return this.#o.delivery.send(draft, { other: target });
+    return this.#o.delivery.send(draft, { other: target }, ...retry);
   }
 
   #pushMissed(
     aor: Aor,
     { target, count, callId, caller, collapseId, expiresAt }: Extract<Effect, { type: 'sendMissed' }>,
     locale: string | undefined,
+    retry: Retry,
   ): Promise<PushOutcome> {
     const { body } = this.#counted(aor, 'missed', count, locale);
     return this.#o.delivery.send(
       { purpose: 'missed', aor, callId, count, body, ...(caller && { caller }), collapseId, expiresAt },
       { other: target },
+      ...retry,
     );
   }
 
@@ -194,12 +211,14 @@ export class EffectRunner {
     aor: Aor,
     { target, count, caller, text, collapseId, expiresAt }: Extract<Effect, { type: 'sendMessage' }>,
     locale: string | undefined,
+    retry: Retry,
   ): Promise<PushOutcome> {
     const { body } = this.#counted(aor, 'message', count, locale);
     const shown = { ...(caller && { caller }), ...(text !== undefined && { text }) };
     return this.#o.delivery.send(
       { purpose: 'message', aor, count, body, ...shown, collapseId, expiresAt },
       { other: target },
+      ...retry,
     );
   }
 

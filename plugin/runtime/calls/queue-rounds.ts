@@ -4,7 +4,7 @@
  */
 import type { BindingId } from '../../core/binding.ts';
 import type { DurationMs } from '../../core/time.ts';
-import { hasCome, type Wake } from '../../core/wake.ts';
+import { cameItself, type Wake } from '../../core/wake.ts';
 
 /** Calls remembered. The oldest goes first. */
 const CALLS = 2_000;
@@ -13,7 +13,7 @@ export class Rounds {
   readonly #came = new Map<string, { readonly devices: ReadonlySet<BindingId>; readonly atMs: number }>();
 
   over(wake: Wake, nowMs: number): void {
-    const devices = wake.devices.filter(hasCome).map((d) => d.bindingId);
+    const devices = wake.devices.filter(cameItself).map((d) => d.bindingId);
     this.#came.delete(wake.callId);
     if (devices.length === 0) return;
     this.#came.set(wake.callId, { devices: new Set(devices), atMs: nowMs });

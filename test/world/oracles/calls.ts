@@ -143,7 +143,9 @@ export function oneClosingWord(): Oracle {
     const devices = calls.get(id);
     if (rounds === 1) calls.delete(id);
     for (const [{ phone, install }, { words, accepted }] of devices ?? []) {
-      if (words.size > rounds) world.fail('one closing word', `${phone.name} hears ${words.size} of ${call.id}`);
+      // A second node that was asked when the guard of the first ran out sends its own; the service replaces one by the other.
+      const most = isCalm(world, MACHINES, 15 * MINUTE) ? rounds : rounds * world.nodes.length;
+      if (words.size > most) world.fail('one closing word', `${phone.name} hears ${words.size} of ${call.id}`);
       const mustHear =
         rounds === 1 &&
         accepted &&

@@ -1,6 +1,7 @@
 /** Every oracle of the world. Each is made anew for each world: some remember what they saw. */
 import type { Oracle } from '../oracle.ts';
 import { everybodyIsPushed, oneClosingWord, oneInviteAtATime, ringsAsWithoutUs, wokenRings } from './calls.ts';
+import { endedForAReason, heardOfTheEnd, nothingIsLeftBehind } from './ends.ts';
 import { lampsAreRight, noBugs, noLivingContactRemoved, noSecrets, nothingIsOverdue, nothingPilesUp } from './house.ts';
 import {
   brakeHolds,
@@ -11,7 +12,7 @@ import {
   renewedByProofOnly,
   warnedBeforeTheEnd,
 } from './life.ts';
-import { noneTooLate, noneToTheDead, noStaleNotice, rightKind } from './pushes.ts';
+import { noneForAnEndedCall, noneTooLate, noneToTheDead, noStaleNotice, rightKind } from './pushes.ts';
 
 const ALL = [
   ringsAsWithoutUs,
@@ -23,10 +24,14 @@ const ALL = [
   rightKind,
   noneToTheDead,
   noStaleNotice,
+  noneForAnEndedCall,
   warnedBeforeTheEnd,
   notWarnedInVain,
   deadByVerdictOnly,
   brakeHolds,
+  endedForAReason,
+  heardOfTheEnd,
+  nothingIsLeftBehind,
   recordsAreSound,
   renewedByProofOnly,
   registeredIsBound,

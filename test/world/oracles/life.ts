@@ -182,7 +182,8 @@ export function renewedByProofOnly(): Oracle {
     committed({ aor, before, after }, world) {
       for (const b of after?.bindings ?? []) {
         const was = before?.bindings.find((x) => x.id === b.id);
-        if ((was && b.renewedAt <= was.renewedAt) || !isLive(b)) continue;
+        // Of a device that is found at the PBX and was never seen registering, nothing else is known than that it is there.
+        if (!was || b.renewedAt <= was.renewedAt || !isLive(b)) continue;
         if (
           world.faulty.had(['clockJumps', 'pbxClock', 'backupRestored', 'machineSuspended'], world.time.nowMs - 3 * DAY)
         )

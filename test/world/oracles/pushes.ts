@@ -1,5 +1,7 @@
 /** Oracles of pushes: none too late, none of the wrong kind, none to a device that has ended, no notice that is no longer true. */
 import { MINUTE } from '../../../plugin/core/time.ts';
+import { callIdOf } from '../../../plugin/core/wake.ts';
+import type { Call } from '../call.ts';
 import type { Oracle } from '../oracle.ts';
 import { bindingWith, isCalm } from './support.ts';
 
@@ -80,6 +82,28 @@ export function noStaleNotice(): Oracle {
           'no notice that is no longer true',
           `${request.notice} for ${request.aor}, which has registered since`,
         );
+    },
+  };
+}
+
+/** How long after the end of a call a push of it may still go out: its end is on its way to us. */
+const END_IS_KNOWN_AFTER = 1_500;
+
+export function noneForAnEndedCall(): Oracle {
+  const calls = new Map<string, Call>();
+  return {
+    name: 'no push for a call that is over',
+    why: 'A phone that is pushed for a dead call rings, on iOS by Apple’s own rule, and nobody is there.',
+    callStarted(call) {
+      calls.set(callIdOf(call.o.pbx.name, call.o.linkedId, call.aor), call);
+      if (calls.size > 200) calls.delete([...calls.keys()][0] as string);
+    },
+    attempted({ request }, world) {
+      const call = request.purpose === 'call' ? calls.get(request.callId) : undefined;
+      if (!call || call.endedMs === undefined) return;
+      const agoMs = world.time.nowMs - call.endedMs;
+      if (agoMs > END_IS_KNOWN_AFTER)
+        world.fail('no push for a call that is over', `${call.id} is over since ${agoMs} ms (${call.end})`);
     },
   };
 }

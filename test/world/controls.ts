@@ -1,0 +1,226 @@
+/**
+ * `npm run world -- --controls`: bugs that are planted in a copy of the program, one at a time; the world must find each. What it does not
+ * find needs an oracle.
+ */
+import { spawn } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { SiteName } from './sites.ts';
+
+export interface Control {
+  readonly bug: string;
+  readonly edits: readonly { readonly file: string; readonly from: string; readonly to: string }[];
+  /** Where it shows soonest. */
+  readonly site: SiteName;
+}
+
+const one = (bug: string, file: string, from: string, to: string, site: SiteName = 'small'): Control => ({
+  bug,
+  site,
+  edits: [{ file: `plugin/${file}`, from, to }],
+});
+
+export const CONTROLS: readonly Control[] = [
+  one(
+    'the brake is deaf to calls',
+    'runtime/intake.ts',
+    "outcome.kind === 'tokenDead' && (await this.#o.brake.believes(appKey(target), bindingId))",
+    "outcome.kind === 'tokenDead' && (of === 'call' || (await this.#o.brake.believes(appKey(target), bindingId)))",
+    'office',
+  ),
+  one(
+    'the age of a 410 is read the wrong way round',
+    'core/lifecycle/settled.ts',
+    'b.renewedAt > event.since',
+    'b.renewedAt < event.since',
+  ),
+  one('a forgotten closing word', 'core/wake/call-draft.ts', "effects.push({ type: 'tell', device, word });", ''),
+  one(
+    'a late notice does not move the end out',
+    'core/lifecycle/time.ts',
+    'left < offsetMs - offsetMs / 12 ?',
+    'left < 0 ?',
+  ),
+  one(
+    '"removed" counts as logged out',
+    'core/lifecycle.ts',
+    'contactRemoved(draft, event);',
+    "unregistered(draft, { ...event, type: 'Unregistered' });",
+  ),
+  one(
+    'unknown counts as absent',
+    'runtime/bindings/ticker.ts',
+    "unknown ? 'unknown' : exists || links.length === 0 ?",
+    'exists ?',
+  ),
+  one(
+    '"removed" proves a REGISTER of now',
+    'core/lifecycle/gone.ts',
+    '-(gone.grantedMs ?? event.maximumMs) - REMOVED_SLACK',
+    '0',
+  ),
+  one(
+    'a refresh goes to the VoIP token',
+    'core/lifecycle/time.ts',
+    'refreshAt <= draft.now && b.targets.other) {\n    const target = b.targets.other;',
+    'refreshAt <= draft.now && b.targets.other) {\n    const target = b.targets.call ?? b.targets.other;',
+  ),
+  one(
+    'a phone that rings at its stored contact is rung once more when it registers',
+    'core/wake/legs.ts',
+    "if (fresh.state === 'held') draft.giveUp(d, 'fresh', Cause.subscriberAbsent);\n      return;",
+    'return;',
+  ),
+  one(
+    'accounts are watched for ever',
+    'runtime/calls/waiting-call.ts',
+    'if (wake.devices.length > 0) this.watch(false);\n      forgotten(this);',
+    'forgotten(this);',
+  ),
+  one(
+    'what the PBX holds is not rung',
+    'core/wake/stored.ts',
+    "if (stored.contact) ring.push({ kind: 'stored', ref: stored.ref, contact: stored.contact });",
+    '',
+  ),
+  one(
+    'a token in the log',
+    'runtime/push/delivery.ts',
+    'const token = target.token.fingerprint;\n    const fields',
+    'const token = target.token.reveal();\n    const fields',
+  ),
+  one(
+    'pushes say who calls without being asked',
+    'runtime/calls/waiting-calls.ts',
+    'this.#o.showCaller ? leg.caller : undefined',
+    'leg.caller',
+  ),
+  one(
+    'a lamp that another node has put out stays out',
+    'runtime/pbx/reachable.ts',
+    'isReachable(before) === reachable && this.#known',
+    'this.#known',
+    'carrier',
+  ),
+  one(
+    'a notice that was only logged counts as sent',
+    'core/lifecycle/time.ts',
+    'if (!event.observing) forgetObserved(draft);',
+    '',
+  ),
+  {
+    bug: 'a notice that waits for its service goes on when it is no longer true',
+    site: 'small',
+    edits: [
+      { file: 'plugin/runtime/bindings/under-way.ts', from: 'if (!NEWS.has(what)) return;', to: 'return;' },
+      { file: 'plugin/runtime/bindings/under-way.ts', from: 'if (!isSameLife) push.unwanted();', to: '' },
+    ],
+  },
+  one(
+    'a token in common does not make one device',
+    'core/identity.ts',
+    'if (evidence.targets && shareToken(binding.targets, evidence.targets)) return true;',
+    '',
+  ),
+  one(
+    'a phone that comes for its call is not rung',
+    'core/wake/waking.ts',
+    "if (d.legs.fresh.state === 'held') goOn(draft, d);\n}",
+    '}',
+  ),
+  one(
+    'only the first device is pushed',
+    'core/wake/begin.ts',
+    "else draft.do({ type: 'push', device });",
+    "else if (device === draft.devices[0]) draft.do({ type: 'push', device });",
+  ),
+  one(
+    'the ticker dies of the first error of the store',
+    'runtime/bindings/ticker.ts',
+    "'cannot read what is due, looking again');\n          return false;",
+    "'cannot read what is due, looking again');\n          return new Promise<boolean>(() => undefined);",
+  ),
+  one('no resync when a link comes up', 'runtime/runtime.ts', "if (link) await resync.run(link, 'connect');", ''),
+  one(
+    'a binding ends without its last word',
+    'core/lifecycle/ending.ts',
+    "notice: how.silent || !isNotifiable(b) ? 'done' : 'due',",
+    "notice: 'done',",
+  ),
+  one('the contact of an ended binding stays', 'runtime/bindings/effects.ts', 'await link.removeContact(held);', ''),
+  one(
+    'calls are pushed to devices that are ending',
+    'core/wake/begin.ts',
+    'if (!target || binding.ending) continue;',
+    'if (!target) continue;',
+  ),
+  one(
+    'a push is tried again after its deadline',
+    'runtime/push/retry-delay.ts',
+    'return waitMs < leftMs ? waitMs : undefined;',
+    'return waitMs;',
+  ),
+];
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** The program with the bug in it, in a folder of its own. Throws when the text to be replaced is not there exactly once. */
+export function plant({ bug, edits }: Control, folder: string): void {
+  for (const part of ['plugin', 'adapters', 'config', 'test/world', 'package.json', 'plugin.manifest.json']) {
+    mkdirSync(dirname(join(folder, part)), { recursive: true });
+    cpSync(join(ROOT, part), join(folder, part), { recursive: true });
+  }
+  symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+  for (const { file, from, to } of edits) {
+    const path = join(folder, file);
+    writeFileSync(path, planted(readFileSync(path, 'utf8'), from, to, bug));
+  }
+}
+
+export function planted(text: string, from: string, to: string, bug: string): string {
+  const pieces = text.split(from);
+  if (pieces.length !== 2) throw new Error(`"${bug}" cannot be planted: its text is there ${pieces.length - 1} times`);
+  return pieces.join(to);
+}
+
+/** Plants each bug and plays worlds until one fails. Answers how many were not found. */
+export async function runControls(
+  seeds: number,
+  weeks: number,
+  only: string,
+  print: (text: string) => void,
+): Promise<number> {
+  let missed = 0;
+  for (const control of CONTROLS.filter((c) => c.bug.includes(only))) {
+    const folder = mkdtempSync(join(tmpdir(), 'pushwake-control-'));
+    try {
+      plant(control, folder);
+      const said = await played(folder, ['--seeds', String(seeds), '--weeks', String(weeks), '--sites', control.site]);
+      const found = /^seed (\d+), \w+: ([^:]+):/m.exec(said);
+      if (!found) missed++;
+      print(
+        found
+          ? `found by seed ${found[1]}: ${control.bug} (${found[2]})`
+          : `NOT FOUND in ${seeds} seeds: ${control.bug}`,
+      );
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
+  return missed;
+}
+
+function played(folder: string, args: readonly string[]): Promise<string> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, ['test/world/run.ts', '--shrink', 'no', '--most', '1', ...args], {
+      cwd: folder,
+    });
+    let said = '';
+    child.stdout.on('data', (text: Buffer) => {
+      said += String(text);
+    });
+    child.on('close', () => resolve(said));
+  });
+}
