@@ -1,5 +1,6 @@
 /** Calls to sleeping phones of a FusionPBX: by extension, ring group, follow-me and call center, and what FusionPBX does besides. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { notOk } from '../support/checked.ts';
 import { Checkout } from '../support/fusionpbx/checkout.ts';
 import { Mobile } from '../support/mobile.ts';
 import type { SipPhone } from '../support/sip-phone/index.ts';
@@ -197,6 +198,10 @@ describe('with pushwake', () => {
     await fusion.scene.talkAndHangUp(call, ringing);
   });
 
+  it('check: the row and the script are seen', async () => {
+    expect((await notOk(fusion.scene)).filter((line) => /FusionPBX|dialplan/.test(line))).toEqual([]);
+  });
+
   it('pushwake is dead: whoever is awake rings, by extension and by ring group', async () => {
     await fusion.scene.pushwake.stop('SIGKILL');
     try {
@@ -221,6 +226,12 @@ describe('FusionPBX as it is installed', () => {
   });
   afterAll(async () => fusion?.close());
   afterEach(async () => fusion.scene.cleanUp());
+
+  it('check: names the row that is to be changed and the script that is not loaded', async () => {
+    const lines = (await notOk(fusion.scene)).join('\n');
+    expect(lines).toMatch(/^fail .*local_extension \(context .*→ .*execute_extension/m);
+    expect(lines).toMatch(/^warn .*ring groups and follow-me wake nobody.*→ .*init --pbx fusionpbx/m);
+  });
 
   it.each(['1001', '7001', '7002', '7003', '7004', '1003'])('%s: a phone that sleeps is not rung', async (number) => {
     const mobile = await asleep('1001');
