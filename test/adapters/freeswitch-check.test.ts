@@ -1,6 +1,7 @@
 /** What `pushwake check` makes of a FreeSWITCH's answers: settings of SIP profiles, and the two changes by hand in a FusionPBX. */
 import { describe, expect, it } from 'vitest';
 import { isFusionpbx, saidFindings } from '../../adapters/pbx/freeswitch/fusionpbx-check.ts';
+import { findingOf, namesIn } from '../../adapters/pbx/freeswitch/interface-check.ts';
 import { runningProfiles, settingFindings, settingsOf } from '../../adapters/pbx/freeswitch/profile-check.ts';
 
 const LUA = (...folders: string[]) => `<configuration name="lua.conf"><settings>
@@ -101,4 +102,33 @@ describe('FusionPBX', () => {
       /^warn FusionPBX scripts: .*init --pbx fusionpbx/,
     );
   });
+});
+
+describe('commands and applications that FreeSWITCH has', () => {
+  const COMMANDS = namesIn(
+    JSON.stringify({
+      row_count: 18,
+      rows: 'version strepoch hash sofia sofia_contact user_data cond expand show originate uuid_setvar uuid_getvar uuid_break uuid_kill uuid_dump global_getvar global_setvar xml_locate'
+        .split(' ')
+        .map((name) => ({ type: 'api', name })),
+    }),
+  );
+  const APPLICATIONS = new Set(
+    'set multiset set_profile_var event execute_extension sleep bridge intercept park'.split(' '),
+  );
+  const without = (all: ReadonlySet<string> | undefined, name: string) =>
+    new Set([...(all ?? [])].filter((n) => n !== name));
+
+  it('all are there', () => expect(findingOf(COMMANDS, APPLICATIONS)).toBeUndefined());
+  it('an allow-list holds two back', () => {
+    const finding = findingOf(without(COMMANDS, 'hash'), without(APPLICATIONS, 'multiset'));
+    expect(finding).toMatchObject({ level: 'fail', found: expect.stringContaining('no hash, multiset,') });
+  });
+  it.each(['', '-ERR Command not found!', '{"row_count":0}', '[1]', '{"rows":[{"name":5}]}'])(
+    'nothing is said of an answer that tells none: %j',
+    (answer) => {
+      expect(namesIn(answer)).toBeUndefined();
+      expect(findingOf(namesIn(answer), undefined)).toBeUndefined();
+    },
+  );
 });

@@ -4,6 +4,7 @@ import type { CheckDeps, Finding } from '../../../plugin/ports/finding.ts';
 import { clockFinding } from '../../shared/findings.ts';
 import { EslConnection } from './connection.ts';
 import { fusionpbxFindings, isFusionpbx, luaConfOf } from './fusionpbx-check.ts';
+import { interfaceFinding } from './interface-check.ts';
 import type { FreeswitchOptions } from './options.ts';
 import { profileFindings, runningProfiles } from './profile-check.ts';
 import { ownName } from './profile-names.ts';
@@ -47,6 +48,8 @@ export async function* check(options: FreeswitchOptions, deps: CheckDeps): Async
     const theirs = instant(epoch * SECOND);
     if (epoch > 0) yield clockFinding('FreeSWITCH', theirs, instant(before - SECOND), deps.clock.now());
     yield* modules(esl);
+    const interfaces = await interfaceFinding(esl);
+    if (interfaces) yield interfaces;
     yield* profileFindings(esl, options);
     yield* realmFindings(esl, options);
     const luaConf = await luaConfOf(esl);
