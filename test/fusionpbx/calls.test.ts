@@ -194,7 +194,9 @@ describe('with pushwake', () => {
     await first.refer(`<sip:1001@${FIRST}?Replaces=${replaces}>`);
     await Promise.all([first.waitForState('ended'), second.waitForState('ended')]);
     const [atCaller, atPhone] = [call.rtp.received, ringing.rtp.received];
-    await expect.poll(() => call.rtp.received > atCaller + 5 && ringing.rtp.received > atPhone + 5).toBe(true);
+    await expect
+      .poll(() => call.rtp.received > atCaller + 5 && ringing.rtp.received > atPhone + 5, { timeout: 5_000 })
+      .toBe(true);
     await fusion.scene.talkAndHangUp(call, ringing);
   });
 
