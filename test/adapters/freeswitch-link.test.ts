@@ -411,6 +411,23 @@ describe('trouble', () => {
     expect(await told.told('legEnded', (e) => e.legId === stays.uuid)).toMatchObject({ cause: 127 });
   });
 
+  it('events are fetched more often while a call waits, and no longer', async () => {
+    const { pbx, link, told } = await world();
+    await link.setReachable(AOR, true);
+    const before = pbx.emptyLines;
+    const call = pbx.call(AOR);
+    await told.told('wakeLegArrived');
+    await link.compose(call.uuid, 'c', [{ kind: 'device', ref: 'w00000001d0011223344556677' }]);
+    await expect.poll(() => pbx.emptyLines).toBeGreaterThan(before + 3);
+    call.cancel();
+    await told.told('legEnded', (e) => e.legId === call.uuid);
+    // What is ordered of the link is done in its order.
+    await link.ask(AOR);
+    const after = pbx.emptyLines;
+    await new Promise((passed) => setTimeout(passed, 50));
+    expect(pbx.emptyLines - after).toBeLessThanOrEqual(1);
+  });
+
   it('started anew while a call waits: the call is taken up, and what rings already is not rung again', async () => {
     const { pbx, link, told } = await world();
     let rings = 0;

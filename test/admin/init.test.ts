@@ -192,7 +192,7 @@ describe('a FusionPBX', () => {
     expect(ran.code, ran.stderr).toBe(0);
     const dialplan = textOf(of, 'dialplan', 'pushwake.xml');
     expect(dialplan).toContain('<context name="pushwake@fusionpbx">');
-    expect(dialplan).toContain('pushwake_context=pushwake@fusionpbx"');
+    expect(dialplan).toContain('pushwake_context=pushwake@fusionpbx;');
     expect(dialplan).not.toMatch(/action application="execute_extension" data="\S+ XML pushwake"/);
     const paths = [...textOf(of, 'autoload_configs', 'lua.conf.xml').matchAll(/^ *<param .*value="([^"]*)"/gm)];
     const [ours = '', theirs] = paths.map((m) => m[1]);

@@ -1,19 +1,7 @@
 /** `pushwake check` on a real FreeSWITCH: nothing to say of one that is right, and each thing planted is named. */
-import { execFile } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { notOk as notOkOf } from '../support/checked.ts';
 import { FreeswitchScene, freeswitchUsers } from '../support/freeswitch-scene.ts';
-
-const CLI = fileURLToPath(new URL('../../plugin/cli.ts', import.meta.url));
-
-interface Finding {
-  readonly level: 'ok' | 'warn' | 'fail';
-  readonly subject: string;
-  readonly found: string;
-  readonly remedy?: string;
-}
 
 let scene: FreeswitchScene;
 beforeAll(async () => {
@@ -21,16 +9,7 @@ beforeAll(async () => {
 });
 afterAll(async () => scene?.close());
 
-/** What is not ok, as lines. */
-async function notOk(change: (yaml: string) => string = (yaml) => yaml): Promise<string[]> {
-  const file = join(scene.folder, 'checked.yaml');
-  writeFileSync(file, change(scene.yaml()), { mode: 0o600 });
-  const stdout = await new Promise<string>((resolve) => {
-    execFile(process.execPath, [CLI, 'check', '-c', file, '--offline', '--json'], (_error, out) => resolve(out));
-  });
-  const { findings } = JSON.parse(stdout) as { findings: Finding[] };
-  return findings.filter((f) => f.level !== 'ok').map((f) => `${f.level} ${f.subject}: ${f.found} → ${f.remedy ?? ''}`);
-}
+const notOk = (change?: (yaml: string) => string) => notOkOf(scene, change);
 const ofTheLink = (lines: readonly string[]) =>
   lines.filter((line) => /pbx|office|freeswitch|profile|dialplan/i.test(line));
 
@@ -46,7 +25,7 @@ it('a wrong password', async () => {
 it('a realm that the directory does not know, and phones that are registered in another one', async () => {
   const phone = await scene.phone('1001');
   await phone.register({ contactParams: scene.install().params });
-  const lines = await notOk((yaml) => yaml.replace('realm: example.com', 'realm: example.org'));
+  const lines = await notOk((yaml) => yaml.replace('realm: "example.com"', 'realm: example.org'));
   expect(lines.filter((line) => /realm/.test(line)).join('\n')).toMatch(
     /directory knows no domain example\.org[\s\S]*knows the account in the domain example\.com, which `realm` does not name/,
   );
@@ -55,4 +34,16 @@ it('a realm that the directory does not know, and phones that are registered in 
 it('a profile that is not there', async () => {
   const lines = ofTheLink(await notOk((yaml) => yaml.replace(/profiles: \[[^\]]*\]/, 'profiles: [internal, nowhere]')));
   expect(lines.join('\n')).toMatch(/nowhere/);
+});
+
+it('phones that register with a profile nobody named', async () => {
+  const lines = await notOk((yaml) => yaml.replace(/profiles: \[[^\]]*\]/, 'profiles: [callid]'));
+  expect(lines.join('\n')).toMatch(/registered with the SIP profile internal, which `profiles` does not name/);
+});
+
+it('a late margin that differs from the profile’s', async () => {
+  const lines = ofTheLink(await notOk((yaml) => yaml.replace('expiresLateMargin: 5', 'expiresLateMargin: 60')));
+  expect(lines.join('\n')).toMatch(
+    /internal: sip-expires-late-margin is 5, and expiresLateMargin in pushwake\.yaml is 60/,
+  );
 });

@@ -1,5 +1,6 @@
 /** Calls to sleeping phones of a FusionPBX: by extension, ring group, follow-me and call center, and what FusionPBX does besides. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { notOk } from '../support/checked.ts';
 import { Checkout } from '../support/fusionpbx/checkout.ts';
 import { Mobile } from '../support/mobile.ts';
 import type { SipPhone } from '../support/sip-phone/index.ts';
@@ -193,8 +194,14 @@ describe('with pushwake', () => {
     await first.refer(`<sip:1001@${FIRST}?Replaces=${replaces}>`);
     await Promise.all([first.waitForState('ended'), second.waitForState('ended')]);
     const [atCaller, atPhone] = [call.rtp.received, ringing.rtp.received];
-    await expect.poll(() => call.rtp.received > atCaller + 5 && ringing.rtp.received > atPhone + 5).toBe(true);
+    await expect
+      .poll(() => call.rtp.received > atCaller + 5 && ringing.rtp.received > atPhone + 5, { timeout: 5_000 })
+      .toBe(true);
     await fusion.scene.talkAndHangUp(call, ringing);
+  });
+
+  it('check: the row and the script are seen', async () => {
+    expect((await notOk(fusion.scene)).filter((line) => /FusionPBX|dialplan/.test(line))).toEqual([]);
   });
 
   it('pushwake is dead: whoever is awake rings, by extension and by ring group', async () => {
@@ -221,6 +228,12 @@ describe('FusionPBX as it is installed', () => {
   });
   afterAll(async () => fusion?.close());
   afterEach(async () => fusion.scene.cleanUp());
+
+  it('check: names the row that is to be changed and the script that is not loaded', async () => {
+    const lines = (await notOk(fusion.scene)).join('\n');
+    expect(lines).toMatch(/^fail .*local_extension \(context .*→ .*execute_extension/m);
+    expect(lines).toMatch(/^warn .*ring groups and follow-me wake nobody.*→ .*init --pbx fusionpbx/m);
+  });
 
   it.each(['1001', '7001', '7002', '7003', '7004', '1003'])('%s: a phone that sleeps is not rung', async (number) => {
     const mobile = await asleep('1001');

@@ -3,7 +3,10 @@ import { instant, SECOND } from '../../../plugin/core/time.ts';
 import type { CheckDeps, Finding } from '../../../plugin/ports/finding.ts';
 import { clockFinding } from '../../shared/findings.ts';
 import { EslConnection } from './connection.ts';
+import { fusionpbxFindings, isFusionpbx, luaConfOf } from './fusionpbx-check.ts';
+import { interfaceFinding } from './interface-check.ts';
 import type { FreeswitchOptions } from './options.ts';
+import { profileFindings, runningProfiles } from './profile-check.ts';
 import { ownName } from './profile-names.ts';
 import { whyNotBound } from './registrations/not-bound.ts';
 import { readRegistrations } from './registrations/xml-status.ts';
@@ -45,17 +48,13 @@ export async function* check(options: FreeswitchOptions, deps: CheckDeps): Async
     const theirs = instant(epoch * SECOND);
     if (epoch > 0) yield clockFinding('FreeSWITCH', theirs, instant(before - SECOND), deps.clock.now());
     yield* modules(esl);
-    for (const profile of options.profiles) yield await profileFinding(esl, profile);
+    const interfaces = await interfaceFinding(esl);
+    if (interfaces) yield interfaces;
+    yield* profileFindings(esl, options);
     yield* realmFindings(esl, options);
-    const context = await esl.api('xml_locate dialplan context name pushwake');
-    yield /<context[^>]*name="pushwake"/.test(context)
-      ? { level: 'ok', what: 'dialplan', found: 'context pushwake is there' }
-      : {
-          level: 'warn',
-          what: 'dialplan',
-          found: 'context pushwake cannot be seen',
-          remedy: `${INCLUDE}; a dialplan that comes from a database or a script cannot be seen from here`,
-        };
+    const luaConf = await luaConfOf(esl);
+    if (isFusionpbx(luaConf)) yield* fusionpbxFindings(esl, luaConf);
+    else yield dialplan(await esl.api('xml_locate dialplan context name pushwake'));
   } finally {
     esl.close();
   }
@@ -111,19 +110,15 @@ async function* modules(esl: EslConnection): AsyncIterable<Finding> {
   if (missing === 0) yield { level: 'ok', what: 'modules', found: `all ${MODULES.length} that are needed are loaded` };
 }
 
-async function profileFinding(esl: EslConnection, profile: string): Promise<Finding> {
-  const what = 'SIP profile';
-  const said = await esl.api(`sofia xmlstatus profile ${profile}`);
-  const name = ownName(said);
-  if (name !== undefined) {
-    return {
-      level: 'ok',
-      what,
-      found: name === profile ? `${profile} is running` : `${name}, alias ${profile}, is running`,
-    };
-  }
-  const remedy = 'name the profiles phones register with under `profiles`; `sofia status` lists them';
-  return { level: 'fail', what, found: `${profile} is not running`, remedy };
+function dialplan(context: string): Finding {
+  const what = 'dialplan';
+  if (/<context[^>]*name="pushwake"/.test(context)) return { level: 'ok', what, found: 'context pushwake is there' };
+  return {
+    level: 'warn',
+    what,
+    found: 'context pushwake cannot be seen',
+    remedy: `${INCLUDE}; a dialplan that comes from a database or a script cannot be seen from here`,
+  };
 }
 
 /** Accounts are found by their domain: phones of another one are registered, and never bound. */
@@ -141,7 +136,10 @@ async function* realmFindings(esl: EslConnection, options: FreeswitchOptions): A
     yield { level: 'warn', what, found, remedy };
   } else if (realms.length > 0) yield { level: 'ok', what, found: `${realms.join(', ')} is in FreeSWITCH’s directory` };
   const said = new Map<string, string>();
-  for (const profile of options.profiles) {
+  // Phones that register with a profile that nobody named are the ones that are missed.
+  const named = await Promise.all(options.profiles.map((p) => esl.api(`sofia xmlstatus profile ${p}`).then(ownName)));
+  const others = runningProfiles(await esl.api('sofia xmlstatus')).filter((name) => !named.includes(name));
+  for (const profile of new Set([...options.profiles, ...others])) {
     for (const row of readRegistrations(profile, await esl.api(`sofia xmlstatus profile ${profile} reg pn-`)) ?? []) {
       const why = whyNotBound(row, options);
       if (why) said.set(why.reason, why.remedy);

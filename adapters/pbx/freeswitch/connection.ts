@@ -121,6 +121,14 @@ export class EslConnection {
     });
   }
 
+  /**
+   * Has FreeSWITCH write the events that it holds for us now. It writes them every 20 ms, or as soon as anything arrives at the connection;
+   * an empty line between two commands is no command, and has no answer.
+   */
+  nudge(): void {
+    if (!this.#ended) this.#esl.socket?.write('\n');
+  }
+
   close(): void {
     this.#ended = true;
     this.#esl.socket?.destroy();

@@ -20,7 +20,7 @@ export function dialplanOf(text: string): string {
   return text
     .replaceAll('<context name="pushwake">', `<context name="${CONTEXT}">`)
     .replaceAll(' XML pushwake"', ` XML ${CONTEXT}"`)
-    .replace('data="pushwake_context=pushwake"', `data="pushwake_context=${CONTEXT}"`);
+    .replace(/\bpushwake_context=pushwake\b/, `pushwake_context=${CONTEXT}`);
 }
 
 /** Our folder stands before FusionPBX's own. Undefined: there is no place for it. */

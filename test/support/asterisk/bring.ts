@@ -17,7 +17,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { homedir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, isAbsolute, join } from 'node:path';
 import { chooseMirror, debianCodename, readAptSources } from './apt-sources.ts';
 import { deleteChroot, mountProc, unmountAll } from './mounts.ts';
 import { run, tryRun } from './shell.ts';
@@ -44,7 +44,7 @@ export class CannotBringAsterisk extends Error {
 
 /** Where Debian has which version: the one the tests run on, and the oldest that is supported. */
 const SUITES: Readonly<Record<string, string>> = { '22': 'sid', '16': 'bullseye' };
-/** `PUSHWAKE_ASTERISK=16 npm test -- …` runs suites on the oldest one. Default: 22. */
+/** `PUSHWAKE_ASTERISK=16 npm test -- …` runs suites on the oldest one; a path, on the Asterisk of that root folder. Default: 22. */
 const WANTED = process.env.PUSHWAKE_ASTERISK || '22';
 /** Raise it when the build changes, so that old folders are built anew. */
 const BUILD_FORMAT = 1;
@@ -56,10 +56,13 @@ export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
 
 /** Builds the chroot, or finds it built. Several processes may call this at once: one builds, the others wait. */
 export async function bringAsterisk(progress: Progress = () => undefined, version = WANTED): Promise<AsteriskHome> {
+  if (isAbsolute(version)) return ownHome(version);
   const cache = cacheFolder();
   const suite = SUITES[version];
   if (suite === undefined)
-    throw new CannotBringAsterisk(`PUSHWAKE_ASTERISK=${version}: there is ${Object.keys(SUITES).join(', ')}`);
+    throw new CannotBringAsterisk(
+      `PUSHWAKE_ASTERISK=${version}: there is ${Object.keys(SUITES).join(', ')}, or the path of a folder with a whole system and an Asterisk`,
+    );
   const root = join(cache, `asterisk-${version}`);
   if (process.platform !== 'linux' || process.getuid?.() !== 0) {
     throw new CannotBringAsterisk(
@@ -81,6 +84,14 @@ export async function bringAsterisk(progress: Progress = () => undefined, versio
   } finally {
     closeSync(lockFile);
   }
+}
+
+/** A folder that somebody else made: nothing in it is changed, nor is it looked whether it is whole. */
+async function ownHome(root: string): Promise<AsteriskHome> {
+  const { output } = await tryRun('chroot', [root, 'asterisk', '-V'], {});
+  const version = /Asterisk (\S*\d)/.exec(output)?.[1];
+  if (version === undefined) throw new CannotBringAsterisk(`${root} holds no Asterisk that starts: ${output.trim()}`);
+  return { root, version, moduleDir: findModuleDir(root), built: false };
 }
 
 async function build(

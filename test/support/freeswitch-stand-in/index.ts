@@ -160,6 +160,9 @@ export class FreeswitchStandIn {
     return this.channels.call(aor, held, this.hash.get('pushwake/node') ?? '', observed);
   }
 
+  /** How many empty lines have come: the link asks so for events that are held back. */
+  emptyLines = 0;
+
   #connected(socket: Socket): void {
     const client: Client = { socket, loggedIn: false, subscribed: new Set() };
     this.#clients.add(client);
@@ -168,9 +171,13 @@ export class FreeswitchStandIn {
     socket.write(frame({ 'Content-Type': 'auth/request' }));
     let rest = '';
     socket.setEncoding('utf8').on('data', (text: string) => {
-      const commands = (rest + text).split('\n\n');
+      const unread = rest + text;
+      // An empty line in front of a command is none.
+      const begun = unread.replace(/^\n+/, '');
+      this.emptyLines += unread.length - begun.length;
+      const commands = begun.split('\n\n');
       rest = commands.pop() ?? '';
-      if (!this.hangs) for (const command of commands) this.#command(client, command);
+      if (!this.hangs) for (const command of commands) this.#command(client, command.replace(/^\n+/, ''));
     });
   }
 

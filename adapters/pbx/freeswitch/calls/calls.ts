@@ -93,6 +93,8 @@ export class Calls {
     const rows = answer.rows ?? [];
     const there = new Map(rows.map((r) => [r.uuid, { talks: r.callstate === 'ACTIVE' }]));
     for (const { call, channels } of known) call.resume(there, channels);
+    // The worker is a new one.
+    this.#hurry(this.#callers.size > 0, true);
     if (!rows.some((r) => r.name.startsWith(PLACEHOLDER))) return;
     const unanswered = rows.filter((r) => r.callstate !== 'ACTIVE').slice(0, TAKEN_UP_MAX);
     const dumps = await Promise.all(
@@ -213,6 +215,7 @@ export class Calls {
     }
     const group = new CallerOf({ dial, saysEarlyMedia, compose: (text) => this.#compose(caller.uuid, text) });
     this.#callers.set(caller.uuid, group);
+    this.#hurry(this.#callers.size === 1, true);
     // The first has the caller's own name; all are known before the first is composed.
     const legs = accounts.map((aor, i) => ({ aor, legId: i === 0 ? caller.uuid : `${caller.uuid}/${aor}` }));
     for (const { aor, legId } of legs) this.#wait(fact, aor, legId, group, takenUp);
@@ -262,12 +265,20 @@ export class Calls {
           for (const ref of call.refs) this.#callByRef.delete(ref);
         });
         if (this.#calls.get(legId) === call) this.#calls.delete(legId);
-        if (group.remove(aor) && this.#callers.get(caller.uuid) === group) this.#callers.delete(caller.uuid);
+        if (group.remove(aor) && this.#callers.get(caller.uuid) === group) {
+          this.#callers.delete(caller.uuid);
+          this.#hurry(this.#callers.size === 0, false);
+        }
         this.#adopted.delete(legId);
       },
     });
     group.add(aor, call);
     this.#calls.set(legId, call);
+  }
+
+  /** Events are fetched more often while a call waits. */
+  #hurry(changes: boolean, on: boolean): void {
+    if (changes) void this.#o.ask('hurry', { on }, CALL_DEADLINE).catch(() => undefined);
   }
 
   /** What the directory says of the phones of an account: the dialplan has worked it out for the one that it asked for. */
