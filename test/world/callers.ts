@@ -23,8 +23,8 @@ export class Callers {
   }
 
   #next(): void {
-    const { time, accounts } = this.#world;
-    time.after(this.#chance.wait(A_CALL_EVERY / accounts.length), () => {
+    const { time, accounts, o } = this.#world;
+    time.after(this.#chance.wait(A_CALL_EVERY / accounts.length / (o.dense ?? 1)), () => {
       this.#call();
       this.#next();
     });

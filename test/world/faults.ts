@@ -81,6 +81,8 @@ export interface Fault {
 
 export interface PlanOptions {
   readonly weeks: number;
+  /** How many times as often faults come: for short worlds. */
+  readonly dense: number;
   /** How many phones there are: what hits phones comes in proportion to them. */
   readonly phones: number;
   /** Kinds that this site cannot have. */
@@ -95,7 +97,7 @@ export function kindsOf(chance: Chance): Set<FaultKind> {
   return new Set(ALL_KINDS.filter(() => draw.happens(0.5)));
 }
 
-export function planOf(chance: Chance, { weeks, phones, without, fromMs }: PlanOptions): Fault[] {
+export function planOf(chance: Chance, { weeks, dense, phones, without, fromMs }: PlanOptions): Fault[] {
   const kinds = kindsOf(chance);
   const untilMs = weeks * 7 * DAY;
   const plan: Fault[] = [];
@@ -103,7 +105,7 @@ export function planOf(chance: Chance, { weeks, phones, without, fromMs }: PlanO
     if (!kinds.has(kind) || without?.has(kind)) continue;
     const draw = chance.fork(`fault ${kind}`);
     const { times, lastsMs, hits } = KINDS[kind];
-    const meanMs = (28 * DAY) / (times * (hits === 'phone' ? phones / 20 : 1));
+    const meanMs = (28 * DAY) / (times * dense * (hits === 'phone' ? phones / 20 : 1));
     for (let atMs = fromMs + draw.wait(meanMs); atMs < untilMs; atMs += draw.wait(meanMs)) {
       const [least, most] = lastsMs;
       const forMs = most === 0 ? 0 : draw.spread(least, most);

@@ -15,6 +15,7 @@ const USAGE = `npm run world -- [options]
   --seeds N      how many seeds (default 100)
   --from N       the first of them (default 1)
   --weeks N      how long each world lasts (default 4)
+  --dense N      faults and calls come so many times as often (default 1)
   --sites a,b    ${Object.keys(SITES).join(', ')} (default small,carrier)
   --seed N       one seed only
   --story        print what happened there
@@ -31,6 +32,7 @@ const { values: o } = parseArgs({
     seeds: { type: 'string', default: '100' },
     from: { type: 'string', default: '1' },
     weeks: { type: 'string', default: '4' },
+    dense: { type: 'string', default: '1' },
     sites: { type: 'string', default: 'small,carrier' },
     seed: { type: 'string' },
     story: { type: 'boolean', default: false },
@@ -68,7 +70,7 @@ async function main(): Promise<number> {
   let saidAt = begunAt;
   for (let seed = first; seed < first + seeds; seed++) {
     for (const site of sites) {
-      const options: WorldOptions = { seed, site, weeks, story: o.story };
+      const options: WorldOptions = { seed, site, weeks, dense: Number(o.dense), story: o.story };
       const result = await new World(options).run();
       worlds++;
       siteWeeks += result.violation ? 0 : weeks;
@@ -111,7 +113,9 @@ async function failed(result: Result, options: WorldOptions): Promise<void> {
   );
   for (const fault of shortest.plan) print(`    ${inWords(fault)}`);
   for (const line of shortest.story.slice(-Number(o.lines))) print(`    | ${line}`);
-  print(`  again: npm run world -- --seed ${seed} --sites ${site} --weeks ${options.weeks} --story`);
+  print(
+    `  again: npm run world -- --seed ${seed} --sites ${site} --weeks ${options.weeks} --dense ${options.dense ?? 1} --story`,
+  );
 }
 
 process.exitCode = await main();

@@ -23,6 +23,8 @@ export interface WorldOptions {
   readonly seed: number;
   readonly site: SiteName;
   readonly weeks: number;
+  /** How many times as often faults and calls come. Default 1. */
+  readonly dense?: number;
   /** In place of the seed's own: with some dropped, to find the shortest that still fails. */
   readonly plan?: readonly Fault[];
   /** Keeps every line of the story. Default: none but the last ones. */
@@ -134,6 +136,7 @@ export class World {
       options.plan ??
       planOf(this.chance, {
         weeks: options.weeks,
+        dense: options.dense ?? 1,
         phones: this.phones.length,
         without: shape.without,
         fromMs: QUIET_AT_FIRST,

@@ -40,7 +40,7 @@ function send(draft: Draft, b: Binding, caller?: { readonly name?: string; reado
 }
 
 export function sendMissedAgain(draft: Draft, b: Binding): void {
-  if (b.missed && between(b.missed.at, draft.now) <= TRY_FOR) send(draft, b);
+  if (b.missed && b.targets.other && between(b.missed.at, draft.now) <= TRY_FOR) send(draft, b);
   else settle(draft, b);
 }
 

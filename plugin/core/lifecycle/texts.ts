@@ -55,7 +55,7 @@ function push(
 }
 
 export function pushTextsAgain(draft: Draft, b: Binding): void {
-  if (b.texts && between(b.texts.at, draft.now) <= TRY_FOR) push(draft, b);
+  if (b.texts && b.targets.other && between(b.texts.at, draft.now) <= TRY_FOR) push(draft, b);
   else settle(draft, b);
 }
 

@@ -43,9 +43,9 @@ function isAsked(draft: Draft, b: Binding, cause: keyof typeof TROUBLES): boolea
 export function ask(draft: Draft, b: Binding): void {
   const target = b.targets.other;
   const { trouble } = b;
-  if (!target || !trouble) return;
+  if (!trouble) return;
   const { askAgainAt: _, ...settled } = trouble;
-  if (between(trouble.since, draft.now) > ASK_FOR_AT_MOST) {
+  if (!target || between(trouble.since, draft.now) > ASK_FOR_AT_MOST) {
     draft.replace({ ...b, trouble: settled });
     return;
   }

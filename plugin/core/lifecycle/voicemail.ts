@@ -54,7 +54,8 @@ function send(draft: Draft, b: Binding, how: 'seen' | 'silent', caller?: Changed
 
 export function sendVoicemailAgain(draft: Draft, b: Binding): void {
   const { voicemail } = b;
-  if (voicemail && between(voicemail.at, draft.now) <= TRY_FOR) send(draft, b, voicemail.how ?? 'seen');
+  if (voicemail && b.targets.other && between(voicemail.at, draft.now) <= TRY_FOR)
+    send(draft, b, voicemail.how ?? 'seen');
   else settle(draft, b);
 }
 
