@@ -33,7 +33,7 @@ let mobile: Mobile;
 beforeAll(async () => {
   scene = await FreeswitchScene.start({
     users: freeswitchUsers(2),
-    modules: ['mod_sms', 'mod_voicemail'],
+    modules: ['mod_sms', 'mod_sndfile', 'mod_voicemail'],
     extensions: `${MAILBOX}\n${FREESWITCH_DIALPLAN}`,
     configurations: VOICEMAIL,
     policy: '  voicemail: all\n  missedCalls: true',
