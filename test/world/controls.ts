@@ -67,12 +67,23 @@ export const CONTROLS: readonly Control[] = [
     'refreshAt <= draft.now && b.targets.other) {\n    const target = b.targets.other;',
     'refreshAt <= draft.now && b.targets.other) {\n    const target = b.targets.call ?? b.targets.other;',
   ),
-  one(
-    'a phone that rings at its stored contact is rung once more when it registers',
-    'core/wake/legs.ts',
-    "if (fresh.state === 'held') draft.giveUp(d, 'fresh', Cause.subscriberAbsent);\n      return;",
-    'return;',
-  ),
+  {
+    bug: 'a phone that rings at its stored contact is rung once more when it registers',
+    site: 'small',
+    edits: [
+      {
+        file: 'plugin/core/wake/legs.ts',
+        from: "if (fresh.state === 'held') draft.giveUp(d, 'fresh', Cause.subscriberAbsent);\n      return;",
+        to: 'return;',
+      },
+      {
+        file: 'plugin/core/wake/waking.ts',
+        from: "if (stored.state === 'ringing') return draft.giveUp(d, 'fresh', Cause.subscriberAbsent);",
+        to: '',
+      },
+      { file: 'plugin/core/wake/waking.ts', from: '  dropStored(draft, d);\n  fresh.state', to: '  fresh.state' },
+    ],
+  },
   one(
     'accounts are watched for ever',
     'runtime/calls/waiting-call.ts',
@@ -189,6 +200,7 @@ export function planted(text: string, from: string, to: string, bug: string): st
 export async function runControls(
   seeds: number,
   weeks: number,
+  dense: number,
   only: string,
   print: (text: string) => void,
 ): Promise<number> {
@@ -197,7 +209,10 @@ export async function runControls(
     const folder = mkdtempSync(join(tmpdir(), 'pushwake-control-'));
     try {
       plant(control, folder);
-      const said = await played(folder, ['--seeds', String(seeds), '--weeks', String(weeks), '--sites', control.site]);
+      const said = await played(folder, [
+        ...['--seeds', String(seeds), '--weeks', String(weeks), '--dense', String(dense)],
+        ...['--sites', control.site],
+      ]);
       const found = /^seed (\d+), \w+: ([^:]+):/m.exec(said);
       if (!found) missed++;
       print(

@@ -109,12 +109,7 @@ export function deadByVerdictOnly(): Oracle {
           world.fail('dead by verdict only', `${was.id} of ${aor} ends as dead; no service said so`);
           continue;
         }
-        const phone = phoneOf(world, was);
-        const isItsOwn = targetList(was.targets).some((t) => [phone?.voip, phone?.other].includes(t.token.reveal()));
-        if (last.since === undefined || !phone || !isItsOwn || !isCalm(world, MACHINES, 1 * DAY)) continue;
-        const sinceMs = last.since - trueWall(world.time) + world.time.nowMs;
-        const seenMs = lastRegister(phone, aor) - UNSEEN;
-        if (world.time.nowMs - lastRegister(phone, aor) > 20 * MINUTE && sinceMs < seenMs - MINUTE)
+        if (last.since !== undefined && last.since < was.renewedAt - MINUTE)
           world.fail(
             'dead by verdict only',
             `${was.id} of ${aor} registered after the time at which its token is said to have died`,
