@@ -72,7 +72,12 @@ export function heardOfTheEnd(): Oracle {
         world.faulty.had(['observes', 'backupRestored', 'storeFailover'], world.time.nowMs - 2 * DAY)
       )
         return;
-      for (const { was, reason } of ends(commit)) if (reason === 'age') begun.set(was.id, world.time.nowMs);
+      for (const { was, reason } of ends(commit)) {
+        if (reason !== 'age' || !was.targets.other) continue;
+        begun.set(was.id, world.time.nowMs);
+        if (!after?.bindings.some((b) => b.id === was.id))
+          world.fail('its user hears of the end', `${was.id} of ${aor} is gone at once`);
+      }
       for (const was of before?.bindings ?? []) {
         const isGone = !after?.bindings.some((b) => b.id === was.id);
         if (!isGone || was.ending?.reason !== 'age' || !was.targets.other) continue;

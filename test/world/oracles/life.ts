@@ -119,6 +119,25 @@ export function deadByVerdictOnly(): Oracle {
   };
 }
 
+/** A verdict is doubted for an hour, by the brake; not for days. */
+export function deadAreLetGo(): Oracle {
+  const verdicts = new Map<string, number[]>();
+  return {
+    name: 'the dead are let go',
+    why: 'A binding whose token its service calls dead again and again is a phone that nobody has any more.',
+    answered({ request, truth, outcome }, world) {
+      if (outcome?.kind !== 'tokenDead' || truth?.deadSinceMs === undefined) return;
+      const token = truth.token;
+      const known = [...(verdicts.get(token) ?? []), world.time.nowMs];
+      verdicts.set(token, known);
+      const binding = bindingWith(world.store.record(request.aor as Aor), token);
+      if (!binding || !isCalm(world, ['store', 'node', 'admin'], 3 * HOUR)) return;
+      if (known.length >= 5 && world.time.nowMs - (known[0] ?? 0) > 2 * DAY)
+        world.fail('the dead are let go', `${binding.id} of ${request.aor}: ${known.length} verdicts in two days`);
+    },
+  };
+}
+
 export function brakeHolds(): Oracle {
   const ended = new Map<string, number[]>();
   return {
