@@ -32,6 +32,7 @@ export class WorldLink implements PbxLink {
   isCut = false;
   #emit: ((event: PbxEvent) => void) | undefined;
   #lastMs = 0;
+  #lastOrderMs = 0;
 
   constructor(pbx: Pbx, clock: NodeClock, node: number) {
     this.name = pbx.name;
@@ -105,8 +106,11 @@ export class WorldLink implements PbxLink {
     const delayMs = pbx.isSilent ? DEADLINE : pbx.slowMs > 0 ? chance.spread(1, pbx.slowMs) : 0;
     // With nothing in the way the answer is there before anything else happens.
     if (delayMs === 0) return Promise.resolve().then(work);
+    // Orders go one way, and none overtakes another.
+    const atMs = Math.max(time.nowMs + Math.min(delayMs, DEADLINE), this.#lastOrderMs);
+    this.#lastOrderMs = atMs;
     return new Promise((resolve, reject) => {
-      time.after(Math.min(delayMs, DEADLINE), () =>
+      time.after(atMs - time.nowMs, () =>
         clock.deliver(() => {
           if (pbx.isSilent || !this.up || delayMs >= DEADLINE) reject(new LinkError('no answer'));
           else resolve(work());

@@ -53,7 +53,8 @@ async function main(): Promise<number> {
     print(USAGE);
     return 0;
   }
-  if (o.controls) return (await runControls(Number(o.seeds), Number(o.weeks), o.only, print)) === 0 ? 0 : 1;
+  if (o.controls)
+    return (await runControls(Number(o.seeds), Number(o.weeks), Number(o.dense), o.only, print)) === 0 ? 0 : 1;
   const sites = o.sites.split(',').filter((s): s is SiteName => Object.hasOwn(SITES, s));
   if (sites.length === 0) {
     print(`no such site: ${o.sites}\n${USAGE}`);

@@ -164,11 +164,14 @@ export class NodeClock implements Clock {
 
   /** The machine stands still: timers ring later, the monotonic clock does not count it. */
   freeze(ms: DurationMs): void {
-    this.#stoodMs += ms;
-    this.#frozenUntilMs = this.#time.nowMs + ms;
+    // It may stand still already.
+    const fromMs = Math.max(this.#time.nowMs, this.#frozenUntilMs);
+    const moreMs = Math.max(0, this.#time.nowMs + ms - fromMs);
+    this.#stoodMs += moreMs;
+    this.#frozenUntilMs = fromMs + moreMs;
     for (const [key, { dueMs, cancel }] of [...this.#timers]) {
       cancel();
-      this.#set(key, dueMs - this.#time.nowMs + ms);
+      this.#set(key, dueMs - this.#time.nowMs + moreMs);
     }
   }
 

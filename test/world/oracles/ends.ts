@@ -72,7 +72,12 @@ export function heardOfTheEnd(): Oracle {
         world.faulty.had(['observes', 'backupRestored', 'storeFailover'], world.time.nowMs - 2 * DAY)
       )
         return;
-      for (const { was, reason } of ends(commit)) if (reason === 'age') begun.set(was.id, world.time.nowMs);
+      for (const { was, reason } of ends(commit)) {
+        if (reason !== 'age' || !was.targets.other) continue;
+        begun.set(was.id, world.time.nowMs);
+        if (!after?.bindings.some((b) => b.id === was.id))
+          world.fail('its user hears of the end', `${was.id} of ${aor} is gone at once`);
+      }
       for (const was of before?.bindings ?? []) {
         const isGone = !after?.bindings.some((b) => b.id === was.id);
         if (!isGone || was.ending?.reason !== 'age' || !was.targets.other) continue;
@@ -85,6 +90,8 @@ export function heardOfTheEnd(): Oracle {
   };
 }
 
+const LEAVES_NOTHING: ReadonlySet<EndReason | undefined> = new Set<EndReason>(['age', 'unreachable', 'token-dead']);
+
 /** What is left at the PBX rings a phone that nobody wakes, and locks it out in the end. */
 export function nothingIsLeftBehind(): Oracle {
   return {
@@ -93,7 +100,7 @@ export function nothingIsLeftBehind(): Oracle {
     committed({ aor, before, after }, world) {
       if (world.settings.mode === 'observe' || !isCalm(world, ['admin', 'store'], 2 * DAY)) return;
       for (const was of before?.bindings ?? []) {
-        if (after?.bindings.some((b) => b.id === was.id) || was.ending?.reason !== 'age') continue;
+        if (after?.bindings.some((b) => b.id === was.id) || !LEAVES_NOTHING.has(was.ending?.reason)) continue;
         const now = world.nodes.map((node) => node.clock.now());
         if (now.some((at) => at - (was.ending?.since ?? 0) >= 1 * DAY - HOUR)) continue;
         const pbx = world.pbxOf(aor);

@@ -5,6 +5,7 @@ import { endedForAReason, heardOfTheEnd, nothingIsLeftBehind } from './ends.ts';
 import { lampsAreRight, noBugs, noLivingContactRemoved, noSecrets, nothingIsOverdue, nothingPilesUp } from './house.ts';
 import {
   brakeHolds,
+  deadAreLetGo,
   deadByVerdictOnly,
   notWarnedInVain,
   recordsAreSound,
@@ -29,6 +30,7 @@ const ALL = [
   notWarnedInVain,
   deadByVerdictOnly,
   brakeHolds,
+  deadAreLetGo,
   endedForAReason,
   heardOfTheEnd,
   nothingIsLeftBehind,

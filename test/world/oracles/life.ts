@@ -109,17 +109,31 @@ export function deadByVerdictOnly(): Oracle {
           world.fail('dead by verdict only', `${was.id} of ${aor} ends as dead; no service said so`);
           continue;
         }
-        const phone = phoneOf(world, was);
-        const isItsOwn = targetList(was.targets).some((t) => [phone?.voip, phone?.other].includes(t.token.reveal()));
-        if (last.since === undefined || !phone || !isItsOwn || !isCalm(world, MACHINES, 1 * DAY)) continue;
-        const sinceMs = last.since - trueWall(world.time) + world.time.nowMs;
-        const seenMs = lastRegister(phone, aor) - UNSEEN;
-        if (world.time.nowMs - lastRegister(phone, aor) > 20 * MINUTE && sinceMs < seenMs - MINUTE)
+        if (last.since !== undefined && last.since < was.renewedAt - MINUTE)
           world.fail(
             'dead by verdict only',
             `${was.id} of ${aor} registered after the time at which its token is said to have died`,
           );
       }
+    },
+  };
+}
+
+/** A verdict is doubted for an hour, by the brake; not for days. */
+export function deadAreLetGo(): Oracle {
+  const verdicts = new Map<string, number[]>();
+  return {
+    name: 'the dead are let go',
+    why: 'A binding whose token its service calls dead again and again is a phone that nobody has any more.',
+    answered({ request, truth, outcome }, world) {
+      if (outcome?.kind !== 'tokenDead' || truth?.deadSinceMs === undefined) return;
+      const token = truth.token;
+      const known = [...(verdicts.get(token) ?? []), world.time.nowMs];
+      verdicts.set(token, known);
+      const binding = bindingWith(world.store.record(request.aor as Aor), token);
+      if (!binding || !isCalm(world, ['store', 'node', 'admin'], 3 * HOUR)) return;
+      if (known.length >= 5 && world.time.nowMs - (known[0] ?? 0) > 2 * DAY)
+        world.fail('the dead are let go', `${binding.id} of ${request.aor}: ${known.length} verdicts in two days`);
     },
   };
 }
