@@ -11,7 +11,11 @@ const DIAL = 'sofia/internal/sip:1001@127.0.0.9:5060';
 const REF = 'w00000002d0011223344556677';
 
 /** Taken up by a new life of ours; whoever hears of a leg orders it to ring at once, for its phone has registered already. */
-function takenUp(): { call: WaitingCall; originated: string[]; told: PbxEvent[] } {
+function takenUp(originate: () => Promise<void> = async () => undefined): {
+  call: WaitingCall;
+  originated: string[];
+  told: PbxEvent[];
+} {
   const originated: string[] = [];
   const told: PbxEvent[] = [];
   const call: WaitingCall = new WaitingCall({
@@ -33,7 +37,10 @@ function takenUp(): { call: WaitingCall; originated: string[]; told: PbxEvent[] 
     secondsLeft: () => 30,
     orders: {
       compose: async () => 'done',
-      originate: async (_, command) => void originated.push(command),
+      originate: (_, command) => {
+        originated.push(command);
+        return originate();
+      },
       kill: async () => 'done',
       letGo: () => undefined,
       set: () => undefined,
@@ -42,7 +49,7 @@ function takenUp(): { call: WaitingCall; originated: string[]; told: PbxEvent[] 
     },
     emit: (event) => {
       told.push(event);
-      if (event.type === 'deviceLegArrived') void call.ring(event.leg.ref, DIAL);
+      if (event.type === 'deviceLegArrived') call.ring(event.leg.ref, DIAL).catch(() => undefined);
     },
     onAdopted: () => undefined,
     onOver: () => undefined,
@@ -65,4 +72,25 @@ it('one that does not is', async () => {
   await call.compose('c', [{ kind: 'device', ref: REF }]);
   await new Promise((turn) => setImmediate(turn));
   expect(originated).toHaveLength(1);
+});
+
+it('an order to dial that went down with the link is given again when the link is back; one that was taken is not', async () => {
+  let link: 'breaks' | 'works' = 'breaks';
+  const { call, originated, told } = takenUp(async () => {
+    if (link === 'breaks') throw new Error('the link is down');
+  });
+  await call.compose('c', [{ kind: 'device', ref: REF }]);
+  await new Promise((turn) => setImmediate(turn));
+  link = 'works';
+  const there = new Map([['caller', { talks: false }]]);
+  call.resume(there, call.channels);
+  await new Promise((turn) => setImmediate(turn));
+  expect(originated).toHaveLength(2);
+  expect(originated[1]).toBe(originated[0]);
+  expect(told.map((e) => e.type)).not.toContain('legEnded');
+
+  // Taken, and its channel is not there: its phone has gone.
+  call.resume(there, call.channels);
+  expect(originated).toHaveLength(2);
+  expect(told.map((e) => e.type)).toContain('legEnded');
 });

@@ -12,6 +12,8 @@ export interface Leg {
   toAccount?: boolean;
   /** Its channel, once there is one or will be. */
   uuid?: string;
+  /** The command that was to make its channel, and that FreeSWITCH did not say it took: the link broke. */
+  lostOrder?: string;
   /** Stands in the caller's dial string, rather than in an originate of its own. */
   inDial: boolean;
   state: State;

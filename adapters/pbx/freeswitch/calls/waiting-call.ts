@@ -112,27 +112,35 @@ export class WaitingCall {
     // Its delayed channel has sent nothing yet.
     if (delayed !== undefined) void this.#killInDial(delayed, nameOf(Cause.answeredElsewhere));
     if (leg.kind === 'device') this.tellStatus('WOKEN');
-    await this.#o.orders.originate(
+    const command = originateText({
+      aor: this.#o.aor,
+      callId: this.#callId,
       uuid,
-      originateText({
-        aor: this.#o.aor,
-        callId: this.#callId,
-        uuid,
-        ref,
-        dial: leg.dial,
-        toAccount: leg.toAccount,
-        caller: this.#o.caller,
-        context: this.#o.context,
-        answered: this.#o.answered,
-        timeoutSeconds: this.#o.secondsLeft(),
-        exports: this.#o.exports,
-        written: this.#o.written,
-        said: this.#said,
-        forked: this.#o.forked,
-        enterprise: this.#o.enterprise,
-      }),
-    );
+      ref,
+      dial: leg.dial,
+      toAccount: leg.toAccount,
+      caller: this.#o.caller,
+      context: this.#o.context,
+      answered: this.#o.answered,
+      timeoutSeconds: this.#o.secondsLeft(),
+      exports: this.#o.exports,
+      written: this.#o.written,
+      said: this.#said,
+      forked: this.#o.forked,
+      enterprise: this.#o.enterprise,
+    });
+    await this.#order(leg, uuid, command);
     return 'done';
+  }
+
+  async #order(leg: Leg, uuid: string, command: string): Promise<void> {
+    delete leg.lostOrder;
+    try {
+      await this.#o.orders.originate(uuid, command);
+    } catch (error) {
+      leg.lostOrder = command;
+      throw error;
+    }
   }
 
   /** For what follows in the dialplan and for the CDR. */
@@ -232,7 +240,9 @@ export class WaitingCall {
       const channel = there.get(uuid);
       const leg = this.#legs.get(ref);
       if (!leg) continue;
-      if (!channel) this.legEnded(ref, uuid, 'NO_ANSWER');
+      // The order to dial went down with the link.
+      if (!channel && leg.lostOrder !== undefined) void this.#order(leg, uuid, leg.lostOrder).catch(() => undefined);
+      else if (!channel) this.legEnded(ref, uuid, 'NO_ANSWER');
       else if (channel.talks) this.#pickedUp(leg);
     }
     if (caller.talks && !this.#o.answered) this.#taken(this.#answered());
