@@ -235,6 +235,26 @@ describe('the line to FreeSWITCH', () => {
     expect(mobile.phone.incoming).toHaveLength(1);
   });
 
+  it('is away while the phone registers: the phone rings when the line is back', async () => {
+    const mobile = await asleep('1025');
+    const before = scene.pushwake.log.length;
+    const call = await caller.call('1025');
+    await scene.pushwake.waitForLog((l) => l.step === 'composed', { from: before });
+    await mobile.callId();
+    proxy.stall();
+    await mobile.phone.wake();
+    await mobile.phone.register({ contactParams: mobile.identity.params, newCallId: true });
+    const from = scene.pushwake.log.length;
+    proxy.cut();
+    await scene.waitForLog('pbx link down, calls take the plain path', from);
+    proxy.mend();
+    const ringing = await mobile.phone.waitForCall(15_000);
+    await ringing.answer();
+    expect((await call.done).status).toBe(200);
+    await scene.talkAndHangUp(call, ringing);
+    expect(mobile.phone.incoming).toHaveLength(1);
+  });
+
   it('cut while a call waits, and the caller gives up meanwhile: the phone is told', async () => {
     const mobile = await asleep('1015');
     const call = await caller.call('1015');

@@ -300,14 +300,18 @@ describe('a call that waited while we were away', () => {
     expect([site.pushed, site.wakes.waiting]).toEqual([['cancel cancelled'], 0]);
   });
 
-  it('the link was away, the wake is ours: a REGISTER in the gap rings the phone', async () => {
+  it.each([
+    ['the PBX shows the leg once more (Asterisk)', [leg('device', { takenUp: true })]],
+    ['the PBX shows nothing that is known (FreeSWITCH)', []],
+  ])('the link was away, the wake is ours: a REGISTER in the gap rings the phone; %s', async (_what, shown) => {
     await site.call();
     await site.tell(leg('device'));
     site.pbx.up = false;
     await site.clock.advance(2 * SECOND);
     site.pbx.register('1001', contactUri({ port: 40002 }), { grantedMs: HOUR });
     site.pbx.up = true;
-    await site.tell(leg('device', { takenUp: true }));
+    await site.tell({ type: 'linkUp', pbx: 'office' }, ...shown);
+    await settle(3);
     expect(site.orders('ring')).toMatchObject([{ legId: 'device', uri: contactUri({ port: 40002 }) }]);
   });
 

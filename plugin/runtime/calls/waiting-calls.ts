@@ -152,6 +152,10 @@ export class Wakes {
         }
         return;
       }
+      case 'linkUp':
+        // The link was away: who registered meanwhile was not seen.
+        for (const live of this.#byStem.values()) if (live.wake.pbx === event.pbx) void this.#registeredMeanwhile(live);
+        return;
       case 'linkDown':
         for (const live of this.#byStem.values()) if (live.wake.pbx === event.pbx) live.trace({ step: 'linkLost' });
         return;
@@ -228,8 +232,6 @@ export class Wakes {
     const key = legKey(event.pbx, leg.legId);
     let live = this.#known(ref);
     let missed: readonly WakeEvent[] = [];
-    // The link was away, the wake is ours: who registered meanwhile was not seen.
-    if (live && event.takenUp) void this.#registeredMeanwhile(live);
     if (!live) {
       const takenUp = await this.#whileArriving(key, this.#takeUp(event, ref));
       if (!takenUp.value) return;
