@@ -1,6 +1,7 @@
 /** The command line as a whole: exit codes, what is said where, the page that shows it. No PBX. */
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
+import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -92,6 +93,46 @@ describe('exit codes', () => {
     const ran = await run('check-config', '--json');
     expect(ran.code).toBe(2);
     expect(JSON.parse(ran.stdout)).toMatchObject({ right: false, mistakes: [{ line: 4, column: 7, path: 'mode' }] });
+  });
+});
+
+describe('health', () => {
+  let server: HttpServer | undefined;
+  afterEach(() => server?.close());
+
+  /** Answers as a running pushwake does: by the path that was asked for. */
+  async function answering(statuses: Readonly<Record<string, number>>): Promise<void> {
+    server = createHttpServer((request, response) => {
+      response.writeHead(statuses[request.url ?? ''] ?? 404, { 'content-type': 'application/json' }).end('{}');
+    });
+    await new Promise<void>((done) => server?.listen(0, '127.0.0.1', done));
+    const { port } = server.address() as AddressInfo;
+    writeConfig(`http: { admin: { listen: "127.0.0.1:${port}" } }\n`);
+  }
+
+  it.each([
+    ['it works', { '/health/live': 200 }, [], 0, 'live\n'],
+    [
+      'it works, but no PBX is there: no reason for a restart',
+      { '/health/live': 200, '/health/ready': 503 },
+      [],
+      0,
+      'live\n',
+    ],
+    ['the same, asked for more', { '/health/live': 200, '/health/ready': 503 }, ['--ready'], 1, ''],
+    ['it has a PBX', { '/health/ready': 200 }, ['--ready'], 0, 'ready\n'],
+    ['somebody else listens there', {}, [], 1, ''],
+  ])('%s', async (_what, statuses, options, code, stdout) => {
+    await answering(statuses);
+    expect(await run('health', ...options)).toMatchObject({ code, stdout });
+  });
+
+  it('nobody is there, and nobody can be asked: two codes', async () => {
+    await answering({});
+    server?.close();
+    expect(await run('health')).toMatchObject({ code: 1, stdout: '' });
+    writeConfig('');
+    expect(await run('health')).toMatchObject({ code: 3, stderr: expect.stringContaining('no `http.admin`') });
   });
 });
 
