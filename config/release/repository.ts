@@ -28,6 +28,8 @@ export function writeRepositories(packages: readonly string[], into: string, sig
     join(into, 'rpm'),
     signer,
   );
+  // gpg writes for its user alone; a web server and apt's own user must read them.
+  run('chmod', ['-R', 'a+rX', into]);
 }
 
 function writeApt(debs: readonly string[], into: string, signer: Signer): void {
