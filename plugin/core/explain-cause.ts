@@ -6,7 +6,7 @@
 import type { Binding, BindingId } from './binding.ts';
 import { remedyOfTrouble } from './push-remedies.ts';
 import { type DurationMs, SECOND } from './time.ts';
-import type { CallTrace, TraceStep } from './trace.ts';
+import { type CallTrace, type TraceStep, wasBlind } from './trace.ts';
 import { TROUBLES } from './trouble.ts';
 import type { CallStep } from './wake/steps.ts';
 import { Cause } from './wake/types.ts';
@@ -52,7 +52,7 @@ export function reasonOf(trace: CallTrace, device: BindingId, b: Binding | undef
   const refused = refusal(verdict);
   if (refused) return refused;
   if (at('registeredLate')) return cameTooLate(trace, at);
-  if (trace.steps.some((s) => s.step === 'linkLost')) return LINK_LOST;
+  if (wasBlind(trace)) return LINK_LOST;
   if (verdict?.step === 'pushSettled' || at('awakeAlready')) return neverCame(trace, b);
   return noVerdict(trace, at);
 }
@@ -116,7 +116,10 @@ function cameInTime(trace: CallTrace, at: Find): Reason {
       remedy: 'The app’s publisher must mend the Contact of its REGISTER: RFC 3261 §25.1, nothing a dial string reads.',
     };
   }
-  if (endedAt(trace) - (dialled ?? at('registered') ?? { ms: 0 }).ms < CROSSED) {
+  const crossed = endedAt(trace) - (dialled ?? at('registered') ?? { ms: 0 }).ms < CROSSED;
+  // What is learnt when the link is back happened before: the call may have ended by then, and the phone have come in time.
+  if ((crossed || !dialled) && wasBlind(trace)) return LINK_LOST;
+  if (crossed) {
     return { cause: `The phone registered just when the call ended (${endInWords(trace)}).` };
   }
   if (!dialled) {

@@ -1,4 +1,4 @@
-/** What happened to one call, as it is kept for people: steps with their times and reasons. Shapes only. */
+/** What happened to one call, as it is kept for people: steps with their times and reasons. */
 import type { Aor } from './aor.ts';
 import type { Instant } from './time.ts';
 import type { CallStep } from './wake/steps.ts';
@@ -20,3 +20,6 @@ export interface CallTrace {
   /** False while it waits. */
   over: boolean;
 }
+
+/** Whether its link was away for a part of it: what happened then is not known, nor when. */
+export const wasBlind = (trace: CallTrace): boolean => trace.steps.some((s) => s.step === 'linkLost');

@@ -40,7 +40,7 @@ export { cameItself, deviceOf } from './wake/who.ts';
 export function stepWake(wake: Wake, event: WakeEvent, now: Instant, policyFor: (b: Binding) => Policy): WakeStep {
   const draft = new CallDraft(wake, now, policyFor);
   if (wake.phase !== 'over') apply(draft, event);
-  else if (event.type === 'Registered') registeredLate(draft, wake, event.contact);
+  else if (event.type === 'Registered') registeredLate(draft, wake, event);
   return draft.finish();
 }
 

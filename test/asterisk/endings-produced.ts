@@ -448,5 +448,7 @@ const at = (provider: string): Binding['targets'] => {
 export const NOT_HERE: Readonly<Record<string, string>> = {
   'woken, and the link to the PBX was away':
     'it goes between the REGISTER and the order to ring: gone before, the row of a link that goes away while the call waits',
+  'the phone comes while the link is away, and the link comes back just when the call ends':
+    'its link comes back after the call: the row of a link that goes away while the call waits',
   'woken, and the PBX refuses its REGISTER (503)': 'its contacts are in its own memory',
 };

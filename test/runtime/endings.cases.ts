@@ -675,6 +675,26 @@ export const ENDINGS: readonly Ending[] = [
     remedy: /pbx link down/,
   },
   {
+    what: 'the phone comes while the link is away, and the link comes back just when the call ends',
+    happens: async (s) => {
+      await s.calls();
+      await s.after(2);
+      await s.site.tell({ type: 'linkDown', pbx: 'office', reason: 'connection lost' });
+      s.site.pbx.up = false;
+      await s.comes();
+      await s.after(18);
+      s.site.pbx.up = true;
+      await s.site.tell({ type: 'linkUp', pbx: 'office' });
+      await settle(3);
+      await s.timeIsUp();
+    },
+    end: /nobody answered in time after 20\.0 s/,
+    status: 'WOKEN',
+    missed: 'gave-up',
+    cause: /The link to the PBX was away while the call waited: whether the phone came meanwhile is not known/,
+    remedy: /pbx link down/,
+  },
+  {
     what: 'the PBX does not say what it holds',
     happens: async (s) => {
       s.site.pbx.up = false;

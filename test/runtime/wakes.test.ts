@@ -315,6 +315,27 @@ describe('a call that waited while we were away', () => {
     expect(site.orders('ring')).toMatchObject([{ legId: 'device', uri: contactUri({ port: 40002 }) }]);
   });
 
+  it('the call ends before the PBX has said who registered while the link was away: nobody knows when that was', async () => {
+    await site.call();
+    await site.tell(leg('device'), { type: 'linkDown', pbx: 'office', reason: 'connection lost' });
+    site.pbx.up = false;
+    await site.clock.advance(2 * SECOND);
+    site.pbx.register('1001', contactUri({ port: 40002 }), { grantedMs: HOUR });
+    site.pbx.up = true;
+    const asked = Promise.withResolvers<void>();
+    const { ask } = site.pbx;
+    site.pbx.ask = async (aor) => {
+      await asked.promise;
+      return ask.call(site.pbx, aor);
+    };
+    await site.tell({ type: 'linkUp', pbx: 'office' }, ended('wake', 16));
+    asked.resolve();
+    await settle(3);
+    const steps = site.traces.find(AOR)[0]?.steps.map((s) => s.step);
+    expect(steps).toContain('over');
+    expect(steps).not.toContain('registeredLate');
+  });
+
   it('a binding that is gone: the leg ends', async () => {
     site.record = undefined;
     await site.tell(leg('device', { takenUp: true }));

@@ -70,7 +70,9 @@ exten => s,1,Log(NOTICE,SUB \${CHANNEL(name):0:10})
 exten => s,1,Log(NOTICE,SUB \${GROUP_COUNT(limit@calls)})
  same => n,Return()
 [states]
-exten => s,1,Log(NOTICE,SUB \${DEVICE_STATE(PJSIP/1001)} \${EXTENSION_STATE(1001@internal)})
+; The snapshot of a channel that was just answered reaches Asterisk's device states a moment later.
+exten => s,1,Wait(0.5)
+ same => n,Log(NOTICE,SUB \${DEVICE_STATE(PJSIP/1001)} \${EXTENSION_STATE(1001@internal)})
  same => n,Return()
 [colour]
 exten => s,1,Set(PJSIP_HEADER(add,X-Colour)=\${COLOUR} \${CHANNEL(accountcode)} \${CHANNEL(language)})

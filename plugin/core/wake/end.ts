@@ -4,7 +4,7 @@ import type { Policy } from '../policy.ts';
 import { type Instant, plus } from '../time.ts';
 import type { CallDraft, DeviceDraft } from './call-draft.ts';
 import { isForCallsOnly, isOpen } from './leg-state.ts';
-import { Cause, type ClosingWord, type StoredContact, type Wake, type WakeDevice } from './types.ts';
+import { Cause, type ClosingWord, type Wake, type WakeDevice, type WakeEvent } from './types.ts';
 import { cameItself, deviceOf } from './who.ts';
 
 export function wordOf(cause: number, hungUp: boolean): ClosingWord {
@@ -30,13 +30,18 @@ export function declinedEverywhere(draft: CallDraft, d: DeviceDraft, cause: numb
  * (iOS demands it) and waits for its INVITE: it gets one, and the CANCEL that says how the call ended. Any other would make a
  * missed call of it, or answer it, and has been sent its closing word.
  */
-export function registeredLate(draft: CallDraft, wake: Wake, contact: StoredContact): void {
+export function registeredLate(
+  draft: CallDraft,
+  wake: Wake,
+  { contact, undated }: Extract<WakeEvent, { type: 'Registered' }>,
+): void {
   const d = deviceOf(draft, contact);
   const { endedAt, outcome } = wake;
   if (!d || endedAt === undefined || outcome === undefined || d.shownLate) return;
   if (!isAwaitedLate(d) || draft.now > plus(endedAt, draft.policy(d).showEndedMs)) return;
   d.shownLate = true;
-  draft.step({ step: 'registeredLate', device: d.bindingId });
+  // It may have come in time, when nobody could see it.
+  if (!undated) draft.step({ step: 'registeredLate', device: d.bindingId });
   if (isForCallsOnly(d)) {
     draft.do({ type: 'showEnded', contact, word: outcome === 'answered' ? 'elsewhere' : outcome });
   }

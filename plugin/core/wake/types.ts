@@ -137,8 +137,8 @@ export type WakeEvent =
    * another phone's 486; only of a leg that ended by itself the cause is what its own phone said.
    */
   | { readonly type: 'LegEnded'; readonly legId: string; readonly cause: number; readonly hungUp: boolean }
-  /** A REGISTER that happened after the call began. */
-  | { readonly type: 'Registered'; readonly contact: StoredContact }
+  /** A REGISTER that happened after the call began. `undated`: it was learnt by asking, and when it happened is not known. */
+  | { readonly type: 'Registered'; readonly contact: StoredContact; readonly undated?: boolean }
   /** The PBX refused a REGISTER of the account with this SIP status. */
   | { readonly type: 'RegisterRefused'; readonly contact: StoredContact; readonly status: number }
   | {

@@ -1,6 +1,6 @@
 /** What is learnt from a call that is over: which pushes woke their phone, and who slept through it. */
 import { between, type DurationMs, type Instant, plus, SECOND } from '../../core/time.ts';
-import type { CallTrace } from '../../core/trace.ts';
+import { type CallTrace, wasBlind } from '../../core/trace.ts';
 import { cameAfterMs, mayHaveSlept, signOfCall, sleptThrough } from '../../core/wake/sign.ts';
 import { hasCome, type Wake } from '../../core/wake.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -22,15 +22,15 @@ export function settleDevices(wake: Wake, trace: CallTrace, now: Instant, { cloc
   const lastedMs = between(wake.startedAt, now);
   const startedAt = plus(clock.now(), -lastedMs);
   // A phone that came while the link was away was not seen.
-  const wasBlind = trace.steps.some((s) => s.step === 'linkLost');
+  const blind = wasBlind(trace);
   for (const d of wake.devices) {
     const came = hasCome(d);
     // Whether it was this device that came, or that it came before the end, is not known.
     if (d.legs.fresh.isUnproved || mayHaveSlept(trace, d)) continue;
-    if (d.push !== 'accepted' || (!came && (lastedMs < FAIR_CHANCE || wasBlind))) continue;
+    if (d.push !== 'accepted' || (!came && (lastedMs < FAIR_CHANCE || blind))) continue;
     const { bindingId, target } = d;
     const sign = came ? signOfCall(trace, bindingId) : 'nothing';
-    const afterMs = came ? cameAfterMs(trace, d, wake.startedAt) : undefined;
+    const afterMs = came && !blind ? cameAfterMs(trace, d, wake.startedAt) : undefined;
     void intake.fromWake(wake.aor, { bindingId, target, sign, startedAt }, afterMs);
   }
 }

@@ -152,10 +152,10 @@ export class LiveWake {
     return deviceOf(this.wake, contact) !== undefined;
   }
 
-  /** A contact that was seen registering, or proves that it has. */
-  registered(contact: HeldContact): void {
+  /** A contact that was seen registering, or, `undated`, proves that it has. */
+  registered(contact: HeldContact, undated = false): void {
     this.#held.set(contact.uri, contact);
-    this.step({ type: 'Registered', contact });
+    this.step({ type: 'Registered', contact, undated });
   }
 
   legArrived(leg: DeviceLeg): void {
