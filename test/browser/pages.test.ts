@@ -2,16 +2,14 @@
  * The status pages in a real Chromium: every page with axe-core, narrow and wide, light and dark, with JavaScript and without;
  * by keyboard; and what strangers wrote into it is text. `npm run test:browser -- --screenshots` renews those of the docs.
  */
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AXE, serious } from '../support/chromium/axe.ts';
 import { bringChromium, FLAGS } from '../support/chromium/bring.ts';
 import { HOSTILE, SECRET, StatusSite } from '../support/status-site.ts';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const SCREENSHOTS = process.env.PUSHWAKE_SCREENSHOTS
   ? fileURLToPath(new URL('../../docs/screenshots', import.meta.url))
   : undefined;
@@ -54,24 +52,6 @@ const pages = (): [name: string, url: string][] => [
   ['links', `${trouble.url}/links`],
   ['services', `${trouble.url}/services`],
 ];
-
-interface Finding {
-  readonly id: string;
-  readonly impact?: string | null;
-  readonly nodes: readonly { readonly html: string; readonly failureSummary?: string }[];
-}
-
-/** Serious and critical findings of axe-core, in words. */
-async function serious(page: Page): Promise<string[]> {
-  const found = (await page.evaluate('axe.run(document, { resultTypes: ["violations"] })')) as {
-    violations: readonly Finding[];
-    passes: readonly unknown[];
-  };
-  expect(found.passes.length, 'rules that were looked at').toBeGreaterThan(10);
-  return found.violations
-    .filter((v) => v.impact === 'serious' || v.impact === 'critical')
-    .map((v) => `${v.id}: ${v.nodes.map((n) => `${n.html} ${n.failureSummary ?? ''}`).join('\n')}`);
-}
 
 async function inContext<T>(
   options: Parameters<Browser['newContext']>[0],

@@ -118,8 +118,8 @@ const REAL_TIME = [
   'adapters/store/sqlite/',
   'plugin/main.ts',
 ];
-/** Programs of ours that make packages: they are no part of what runs, and are told by the environment as build tools are. */
-const BUILD_TOOLS = 'config/release/';
+/** Programs of ours that make packages and the site: they are no part of what runs, and are told by the environment as build tools are. */
+const BUILD_TOOLS = ['config/release/', 'config/site/'];
 const TIME_AND_CHANCE =
   /\b(?:Date\.now|performance\.now|Math\.random|setTimeout|setInterval|setImmediate|new Date\(\))/;
 
@@ -205,7 +205,7 @@ export function breaches(files: readonly SourceFile[]): string[] {
     if (file.path !== INTAKE && file.path !== 'plugin/core/events.ts' && BUILDS_A_FACT.test(code)) {
       found.push(`${file.path}: ${BUILDS_A_FACT.exec(code)?.[1]} is built in ${INTAKE} only`);
     }
-    const isTool = file.path.startsWith(BUILD_TOOLS);
+    const isTool = BUILD_TOOLS.some((folder) => file.path.startsWith(folder));
     if (/\bprocess\.env\b/.test(code) && file.path !== 'config/load.ts' && !isTool)
       found.push(`${file.path}: process.env is read in config/load.ts only`);
     if (

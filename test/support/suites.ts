@@ -22,8 +22,8 @@ export const UNHURRIED: readonly string[] = [
 export const FREESWITCH: readonly string[] = ['test/freeswitch/**'];
 /** They boot a machine: `npm run test:systemd`. */
 export const SYSTEMD: readonly string[] = ['test/systemd/**'];
-/** They build packages for minutes and install tools: `npm run test:packages`. */
-export const PACKAGES: readonly string[] = ['test/packages/**'];
+/** They build packages for minutes and install tools: `npm run test:packages`; the documentation's site alone: `npm run test:site`. */
+export const PACKAGES: readonly string[] = ['test/packages/**', 'test/site/**'];
 /** FreePBX's modules are no part of this repository: `npm run test:freepbx` runs these where there are checkouts. */
 export const FREEPBX: readonly string[] = ['test/freepbx/**'];
 /** Needs a checkout of FusionPBX besides a FreeSWITCH: `npm run test:fusionpbx`. */
