@@ -8,6 +8,7 @@ import { ConfigFileError, parseConfig } from '../../config/load.ts';
 import { adapters, schemasOf } from '../app/adapters.ts';
 import { PACKAGE_ROOT } from '../manifest.ts';
 import { CommandError, EXIT } from './exit.ts';
+import { modeOf, parts } from './init/answers.ts';
 import { ariUrl, HEP_LISTEN, knownPasswords, looksLikeAsterisk, planAsterisk } from './init/asterisk.ts';
 import { unifiedDiff } from './init/diff.ts';
 import { extensionsOf, extensionsWithHints, isFreePbx, stillDialled } from './init/freepbx.ts';
@@ -30,6 +31,7 @@ interface Options {
   readonly fcm?: string;
   readonly hep: boolean;
   readonly store: string;
+  readonly mode?: string;
   readonly install?: boolean;
   readonly extensions?: string;
   readonly undo?: boolean;
@@ -62,6 +64,7 @@ export function addInit(program: Command): void {
     .option('--fcm <project,file>', 'Android: example-phone,/etc/pushwake/service-account.json')
     .option('--no-hep', 'Asterisk: without the copies of REGISTER')
     .option('--store <file>', 'where bindings are kept', '/var/lib/pushwake/bindings.db')
+    .option('--mode <mode>', 'observe or full: what a new pushwake.yaml begins with (default: observe)')
     .option('--install', 'change the PBX’s files, each with a backup; without it that is asked, or only shown')
     .option('--extensions <list>', 'FreePBX: all or 1001,1002; their lamps are right while pushwake rings them')
     .option('--undo', 'the PBX’s files as they were before; pushwake.yaml and the bindings stay')
@@ -71,7 +74,8 @@ export function addInit(program: Command): void {
       'after',
       `
 Passwords are made here and put into both sides. A second run changes nothing that is right already: it takes the passwords
-from pushwake.yaml. No file is overwritten without a copy beside it (….before-pushwake). mode stays observe until you say full.
+from pushwake.yaml. No file is overwritten without a copy beside it (….before-pushwake). mode stays observe until you say full,
+which suits a PBX that nobody uses yet.
 
 Exit codes: 0 done · 1 a file could not be written · 2 a mistake in the arguments or in a configuration that is there
 
@@ -163,6 +167,9 @@ function versionOf(kind: Kind): Promise<string> {
 /** A configuration that is there is right or it is an error; its passwords are the ones the PBX gets. */
 async function fromConfig(o: Options, kind: Kind, folder: string): Promise<{ yaml: undefined; plan: Plan }> {
   const { config } = await load(o.config);
+  if (o.mode !== undefined && o.mode !== config.mode) {
+    throw new CommandError(`--mode: ${o.config} is there and says ${config.mode}; change it there`);
+  }
   const entry = Object.values(config.pbx).find((p) => p.type === TYPES[kind]);
   if (!entry)
     throw new CommandError(
@@ -232,7 +239,8 @@ async function fromAnswers(
     ['projectId', 'serviceAccount'] as const,
     o.fcm ?? (await question('Android key as projectId,file of the service account (empty: later): ')),
   );
-  const common = { schema: join(PACKAGE_ROOT, 'config', 'schema.json'), store: o.store, realm, apns, fcm };
+  const mode = modeOf(o.mode);
+  const common = { mode, schema: join(PACKAGE_ROOT, 'config', 'schema.json'), store: o.store, realm, apns, fcm };
   if (kind === 'asterisk') {
     const known = knownPasswords(folder);
     const password = known.ari ?? randomId(PASSWORD_BYTES);
@@ -255,19 +263,6 @@ async function fromAnswers(
     yaml: yamlOf({ ...common, pbx }),
     plan: kind === 'fusionpbx' ? planFusionpbx({ folder, site: folder }) : planFreeswitch({ folder, password }),
   };
-}
-
-function parts<K extends string>(
-  flag: string,
-  keys: readonly K[],
-  text: string | undefined,
-): Record<K, string> | undefined {
-  if (text === undefined || text === '') return undefined;
-  const values = text.split(',').map((v) => v.trim());
-  if (values.length !== keys.length || values.includes('')) {
-    throw new CommandError(`${flag}: expected ${keys.join(',')}, with commas between`);
-  }
-  return Object.fromEntries(keys.map((key, i) => [key, values[i]])) as Record<K, string>;
 }
 
 // ── Back again ───────────────────────────────────────────────────────────────────────────────────────────────────────

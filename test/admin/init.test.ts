@@ -87,6 +87,16 @@ describe('a small Asterisk', () => {
     expect({ ...rest, config: before.config }).toEqual(before);
   });
 
+  it('begins in the mode that is asked for, and never changes that of a file that is there', async () => {
+    write(SMALL);
+    const wrong = await init('--realm', 'example.com', '--install', '--mode', 'fll');
+    expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('expected observe or full, found "fll"') });
+    expect(await init('--realm', 'example.com', '--install', '--mode', 'full')).toMatchObject({ code: 0 });
+    expect((await load(config)).config.mode).toBe('full');
+    const again = await init('--install', '--mode', 'observe');
+    expect(again).toMatchObject({ code: 2, stderr: expect.stringContaining('says full; change it there') });
+  });
+
   it('a dry run writes nothing and shows no password', async () => {
     write(SMALL);
     const before = snapshot();

@@ -1,6 +1,7 @@
 /** pushwake.yaml as `init` writes it: small, commented, in the words of config/pushwake.yaml. */
 
 export interface YamlInput {
+  readonly mode: 'observe' | 'full';
   readonly schema: string;
   readonly store: string;
   readonly realm: string;
@@ -24,7 +25,7 @@ export function yamlOf(o: YamlInput): string {
 # Written by \`pushwake init\`. What else may stand here: config/pushwake.yaml and docs/. Check it with \`pushwake check\`.
 
 # observe: log what would be sent, rung and removed, and do nothing. full: do it. Observe first, for a week.
-mode: observe
+mode: ${o.mode}
 
 store:
   type: sqlite
