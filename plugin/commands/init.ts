@@ -40,6 +40,14 @@ interface Options {
 }
 
 type Kind = 'asterisk' | 'freeswitch' | 'fusionpbx';
+
+interface Found {
+  readonly kind: Kind;
+  readonly folder: string;
+  /** Undefined: its program is not in the PATH. */
+  readonly version: string | undefined;
+}
+
 /** `type` in pushwake.yaml. */
 const TYPES: Readonly<Record<Kind, 'asterisk' | 'freeswitch'>> = {
   asterisk: 'asterisk',
@@ -89,11 +97,12 @@ Examples:
 async function run(o: Options): Promise<void> {
   const answers = !o.json && !o.dryRun;
   const { kind, folder } = await findPbx(o, answers);
-  if (!o.json) say(`${NAMES[kind]} in ${folder}${await versionOf(kind)}`);
-  if (o.undo) return takeBack(o, kind, folder);
+  const version = await versionOf(kind);
+  if (!o.json) say(`${NAMES[kind]} in ${folder}${version === undefined ? '' : `, version ${version}`}`);
+  if (o.undo) return takeBack(o, kind, folder, version);
   const { yaml, plan } = existsSync(o.config)
-    ? await fromConfig(o, kind, folder)
-    : await fromAnswers(o, kind, folder, answers);
+    ? await fromConfig(o, { kind, folder, version })
+    : await fromAnswers(o, { kind, folder, version }, answers);
   if (yaml !== undefined) await refuseMistakes(o.config, yaml);
   const config =
     yaml === undefined ? [] : [{ ...whole(o.config, yaml, 0o600), readers: 'group of the folder' as const }];
@@ -151,13 +160,13 @@ async function findPbx(o: Options, answers: boolean): Promise<{ kind: Kind; fold
 const freeswitchKind = (o: Options): Kind =>
   o.pbx === 'fusionpbx' || (o.pbx === undefined && looksLikeFusionpbx()) ? 'fusionpbx' : 'freeswitch';
 
-/** What its own program says; nothing where there is none in the PATH. */
-function versionOf(kind: Kind): Promise<string> {
+/** What its own program says; undefined where there is none in the PATH. */
+function versionOf(kind: Kind): Promise<string | undefined> {
   const [program, args] = TYPES[kind] === 'asterisk' ? ['asterisk', ['-V']] : ['freeswitch', ['-version']];
   return new Promise((resolve) => {
     execFile(program as string, args as string[], { timeout: 3_000 }, (error, stdout) => {
       const version = /\d+\.\d+\S*/.exec(stdout)?.[0];
-      resolve(error || !version ? '' : `, version ${version}`);
+      resolve(error ? undefined : version);
     });
   });
 }
@@ -165,7 +174,7 @@ function versionOf(kind: Kind): Promise<string> {
 // ── What shall be ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** A configuration that is there is right or it is an error; its passwords are the ones the PBX gets. */
-async function fromConfig(o: Options, kind: Kind, folder: string): Promise<{ yaml: undefined; plan: Plan }> {
+async function fromConfig(o: Options, { kind, folder, version }: Found): Promise<{ yaml: undefined; plan: Plan }> {
   const { config } = await load(o.config);
   if (o.mode !== undefined && o.mode !== config.mode) {
     throw new CommandError(`--mode: ${o.config} is there and says ${config.mode}; change it there`);
@@ -184,6 +193,7 @@ async function fromConfig(o: Options, kind: Kind, folder: string): Promise<{ yam
           password,
           hep: hep?.password === undefined ? undefined : { listen: hep.listen, password: hep.password },
           extensions: extensionsOf(o.extensions),
+          version,
         })
       : kind === 'fusionpbx'
         ? planFusionpbx({ folder, site: folder })
@@ -215,8 +225,7 @@ const FLAGS = [
 
 async function fromAnswers(
   o: Options,
-  kind: Kind,
-  folder: string,
+  { kind, folder, version }: Found,
   answers: boolean,
 ): Promise<{ yaml: string; plan: Plan }> {
   const question = (text: string) => (answers ? ask(text) : Promise.resolve(undefined));
@@ -248,7 +257,7 @@ async function fromAnswers(
     const pbx: YamlInput['pbx'] = { type: 'asterisk', url: ariUrl(folder), password, hep };
     return {
       yaml: yamlOf({ ...common, pbx }),
-      plan: planAsterisk({ folder, password, hep, extensions: extensionsOf(o.extensions) }),
+      plan: planAsterisk({ folder, password, hep, extensions: extensionsOf(o.extensions), version }),
     };
   }
   const socket = eventSocketOf(folder);
@@ -268,13 +277,13 @@ async function fromAnswers(
 // ── Back again ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** With the passwords that are in the PBX's files: they say what `init` wrote. */
-function takeBack(o: Options, kind: Kind, folder: string): void {
+function takeBack(o: Options, kind: Kind, folder: string, version: string | undefined): void {
   const known = kind === 'asterisk' ? knownPasswords(folder) : {};
   const hep = known.hep === undefined ? undefined : { listen: HEP_LISTEN, password: known.hep };
   const extensions = kind === 'asterisk' ? extensionsWithHints(folder) : undefined;
   const planIn = (at: string): Plan =>
     kind === 'asterisk'
-      ? planAsterisk({ folder: at, password: known.ari ?? '', hep, extensions })
+      ? planAsterisk({ folder: at, password: known.ari ?? '', hep, extensions, version })
       : kind === 'fusionpbx'
         ? planFusionpbx({ folder: at, site: folder })
         : planFreeswitch({ folder: at, password: eventSocketOf(folder).password ?? '' });

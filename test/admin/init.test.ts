@@ -259,6 +259,58 @@ describe('a FusionPBX', () => {
   });
 });
 
+describe('who may use our ARI user', () => {
+  const path = process.env.PATH;
+  afterEach(() => {
+    process.env.PATH = path;
+  });
+  /** The `asterisk` of the PATH. */
+  const installed = (version: string) => {
+    mkdirSync(join(folder, 'bin'), { recursive: true });
+    writeFileSync(join(folder, 'bin', 'asterisk'), `#!/bin/sh\necho 'Asterisk ${version}'\n`, { mode: 0o755 });
+    process.env.PATH = `${join(folder, 'bin')}:${path}`;
+  };
+  const acl = () => read('pushwake-ari.conf').match(/^(?:deny|permit|acl) .*$/gm) ?? [];
+  const LOCAL = ['deny = 0.0.0.0/0.0.0.0', 'deny = ::/0', 'permit = 127.0.0.0/255.0.0.0', 'permit = ::1/128'];
+
+  it.each([
+    // Its line would cost all of ari.conf there.
+    ['16.28.0~dfsg-0+deb11u4', SMALL['http.conf'], []],
+    ['18.26.4', SMALL['http.conf'], []],
+    ['20.18.2', SMALL['http.conf'], []],
+    ['20.19.0', SMALL['http.conf'], LOCAL],
+    ['21.12.3', SMALL['http.conf'], []],
+    ['22.8.2', SMALL['http.conf'], []],
+    ['22.10.1', SMALL['http.conf'], LOCAL],
+    ['23.2.0', SMALL['http.conf'], []],
+    ['23.3.0', SMALL['http.conf'], LOCAL],
+    ['24.0.0', SMALL['http.conf'], LOCAL],
+    ['GIT-master-1234', SMALL['http.conf'], []],
+    ['22.10.1', '[general]\nbindaddr = 192.0.2.7\n', [...LOCAL, 'permit = 192.0.2.7/255.255.255.255']],
+    ['22.10.1', '[general]\nbindaddr = 2001:db8::7\n', [...LOCAL, 'permit = 2001:db8::7/128']],
+    ['22.10.1', '[general]\nbindaddr = pbx.example.com\n', []],
+  ])('Asterisk %s, with %j', async (version, http, lines) => {
+    write({ ...SMALL, 'http.conf': http });
+    installed(version);
+    const ran = await init('--realm', 'example.com', '--install');
+    expect(ran, ran.stderr).toMatchObject({ code: 0 });
+    expect(acl()).toEqual(lines);
+  });
+
+  it('a file that is there keeps the lines it has, and gets none: another pushwake may use it from elsewhere', async () => {
+    write(SMALL);
+    installed('22.8.0');
+    await init('--realm', 'example.com', '--install');
+    installed('22.10.1');
+    expect((await init('--install')).stdout).toContain('Everything is as it should be already');
+    expect(acl()).toEqual([]);
+    const own = `${read('pushwake-ari.conf')}; who may use it: a pushwake on this machine\ndeny = 0.0.0.0/0\npermit = 192.0.2.9\n`;
+    writeFileSync(join(asterisk, 'pushwake-ari.conf'), own);
+    await init('--install');
+    expect(read('pushwake-ari.conf')).toBe(own);
+  });
+});
+
 describe('what cannot be done is said, with exit code 2, and nothing is written', () => {
   it.each([
     ['no PBX', {}, ['--realm', 'example.com', '--freeswitch-dir', '/nowhere'], /^no PBX configuration found in /],

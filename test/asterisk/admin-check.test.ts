@@ -130,6 +130,12 @@ const ROWS: readonly Row[] = [
     names: [/^fail pbx\.office ARI login: Asterisk at .* refuses user pushwake \(401\)/],
   },
   {
+    what: 'the ACL of the user does not let this machine in',
+    edit: ['snippet-pushwake-ari.conf', 'read_only = no', 'read_only = no\ndeny = 127.0.0.0/8'],
+    cli: ARI,
+    names: [/^fail pbx\.office ARI login: the ACL of user pushwake at .* does not let this machine in \(403\)/],
+  },
+  {
     what: 'the user may only read',
     edit: ['snippet-pushwake-ari.conf', 'read_only = no', 'read_only = yes'],
     cli: ARI,

@@ -2,92 +2,32 @@
  * The page for Asterisk, followed to the letter: the Debian package, on a Debian with Debian's Asterisk and nothing else, from
  * the first command to a phone that wakes. What cannot be there (systemd, Apple) is replaced in plain sight below.
  */
-import { execFile } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildPackage } from '../../config/release/debian.ts';
 import { type ApnsStandIn, startApnsStandIn } from '../support/apns-stand-in/index.ts';
 import { bringAsterisk } from '../support/asterisk/bring.ts';
-import { mountProc, unmountAll } from '../support/asterisk/mounts.ts';
 import { SipPhone } from '../support/sip-phone/index.ts';
+import { SystemCopy, stepsOf } from '../support/system-copy.ts';
 
-const run = promisify(execFile);
-const PAGE = readFileSync(fileURLToPath(new URL('../../docs/getting-started-asterisk.md', import.meta.url)), 'utf8');
+const STEPS = stepsOf('getting-started-asterisk.md');
 
-/** What the page says to type, by step. */
-const STEPS = [...PAGE.matchAll(/^## (\d+)\. (.*)\n([\s\S]*?)(?=^## )/gm)].map(([, n, title, text = '']) => ({
-  n: Number(n),
-  title,
-  commands: [...text.matchAll(/^```sh\n([\s\S]*?)^```/gm)].map((m) => m[1] as string).join(''),
-}));
-
-/** In place of what a chroot has not. `systemctl` starts what the unit says, as the user it says. */
-const SYSTEMCTL = `#!/bin/sh
-set -e
-unit=/lib/systemd/system/pushwake.service
-value() { sed -n "s/^$1=//p" $unit; }
-case "$*" in
-  "restart asterisk")
-    if asterisk -rx "core waitfullybooted" >/dev/null 2>&1; then asterisk -rx "core stop now"; while [ -e /run/asterisk/asterisk.ctl ]; do sleep 0.1; done; fi
+/** What `systemctl restart asterisk` is where there is no systemd. */
+const RESTART = `    if asterisk -rx "core waitfullybooted" >/dev/null 2>&1; then asterisk -rx "core stop now"; while [ -e /run/asterisk/asterisk.ctl ]; do sleep 0.1; done; fi
     install -d -o asterisk -g asterisk /run/asterisk
     asterisk -U asterisk -G asterisk
-    until asterisk -rx "core waitfullybooted" >/dev/null 2>&1; do sleep 0.1; done ;;
-  "enable --now pushwake")
-    install -d -m "$(value StateDirectoryMode)" -o pushwake -g pushwake /var/lib/pushwake
-    setpriv --reuid "$(value User)" --regid "$(value Group)" --init-groups $(value ExecStart) >/var/log/pushwake.log 2>&1 &
-    echo $! >/run/pushwake.pid
-    until grep -qs '"ready"' /var/log/pushwake.log; do kill -0 $(cat /run/pushwake.pid) || { cat /var/log/pushwake.log >&2; exit 1; }; sleep 0.1; done ;;
-  "reload pushwake")
-    before=$(grep -c 'configuration applied' /var/log/pushwake.log || true)
-    kill -HUP $(cat /run/pushwake.pid)
-    until [ "$(grep -c 'configuration applied' /var/log/pushwake.log)" -gt "$before" ]; do sleep 0.1; done ;;
-  *) echo "systemctl $*: not on this page" >&2; exit 1 ;;
-esac
-`;
-const JOURNALCTL = '#!/bin/sh\ncat /var/log/pushwake.log\n';
+    until asterisk -rx "core waitfullybooted" >/dev/null 2>&1; do sleep 0.1; done`;
 
 /** A command takes a second to start. */
 const PATIENT = { timeout: 20_000 };
 
 let folder: string;
-let root: string;
+let debian: SystemCopy;
 let apns: ApnsStandIn;
 const phones: SipPhone[] = [];
 
-/** A copy in which everything can be written and which leaves nothing behind: the cached Debian stays as it is. */
-async function copyOfDebian(): Promise<void> {
-  const { root: lower } = await bringAsterisk();
-  root = join(folder, 'debian');
-  for (const name of ['debian', 'upper', 'work']) mkdirSync(join(folder, name));
-  const layers = `lowerdir=${lower},upperdir=${join(folder, 'upper')},workdir=${join(folder, 'work')}`;
-  try {
-    await run('mount', ['-t', 'overlay', 'overlay', '-o', layers, root]);
-  } catch {
-    // A machine without overlay file systems takes longer.
-    await run('cp', ['-a', `${lower}/.`, root]);
-  }
-  await mountProc(root);
-}
-
-async function inside(commands: string): Promise<string> {
-  const { stdout, stderr } = await run('chroot', [root, 'sh', '-ec', `cd /root\n${commands}`], {
-    env: {
-      PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-      HOME: '/root',
-      DEBIAN_FRONTEND: 'noninteractive',
-      LANG: 'C.UTF-8',
-    },
-    maxBuffer: 16 * 1024 * 1024,
-  }).catch((error: Error & { stdout?: string }) => {
-    // What a command found is on its other channel.
-    throw new Error(`${error.message}\n${error.stdout ?? ''}`, { cause: error });
-  });
-  return stdout + stderr;
-}
+const inside = (commands: string) => debian.inside(commands);
 
 async function step(n: number): Promise<string> {
   const found = STEPS.find((s) => s.n === n);
@@ -105,25 +45,16 @@ const phone = async (user: string): Promise<SipPhone> => {
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'pushwake-start-'));
   apns = await startApnsStandIn();
-  const [deb] = await Promise.all([buildPackage(folder), copyOfDebian()]);
-  cpSync(deb, join(root, 'root', deb.split('/').at(-1) as string));
-  writeFileSync(join(root, 'root/AuthKey_KEY1234567.p8'), apns.apps[0]?.key ?? '', { mode: 0o600 });
-  for (const [name, text] of [
-    ['systemctl', SYSTEMCTL],
-    ['journalctl', JOURNALCTL],
-  ] as const) {
-    writeFileSync(join(root, 'usr/local/sbin', name), text, { mode: 0o755 });
-  }
+  debian = await SystemCopy.of((await bringAsterisk()).root, folder);
+  await debian.prepare({ apns, pbx: 'asterisk', restart: RESTART });
 });
 
 afterAll(async () => {
   for (const p of phones) await p.close();
-  await inside(
-    'pid=$(cat /run/pushwake.pid); kill $pid && timeout 15 tail --pid=$pid -f /dev/null; asterisk -rx "core stop now" || true',
-  ).catch(() => undefined);
   // Nothing may still use what is unmounted next.
-  while ((await inside('ls /run/asterisk/asterisk.ctl 2>/dev/null || true')) !== '') await new Promise(setImmediate);
-  await unmountAll(folder);
+  await debian?.close(
+    'asterisk -rx "core stop now" || true\nwhile [ -e /run/asterisk/asterisk.ctl ]; do sleep 0.1; done',
+  );
   rmSync(folder, { recursive: true, force: true });
   await apns?.close();
 });
@@ -139,16 +70,7 @@ describe('getting started with Asterisk', () => {
     await step(1);
     await step(2);
     expect(await step(3)).toContain('written: /etc/pushwake/pushwake.yaml');
-    // Apple is out of reach: the stand-in, which checks what Apple checks.
-    const { teamId, bundleId, keyId } = apns.apps[0] ?? {};
-    const config = join(root, 'etc/pushwake/pushwake.yaml');
-    const yaml = readFileSync(config, 'utf8')
-      .replace('TEAM123456', teamId as string)
-      .replace('com.example.phone', bundleId as string)
-      .replace('keyId: "KEY1234567"', `keyId: "${keyId}"`)
-      .replace(/^ {2}apns:$/m, `  apns:\n    endpoint: ${JSON.stringify(apns.endpoint)}`);
-    expect(yaml).toContain(`"port":${apns.endpoint.port}`);
-    writeFileSync(config, yaml);
+    debian.useStandIn(apns);
     await step(4);
     await step(5);
   });

@@ -2,6 +2,7 @@
 import { instant } from '../../../plugin/core/time.ts';
 import type { CheckDeps, Finding } from '../../../plugin/ports/finding.ts';
 import { clockFinding, reasonOf } from '../../shared/findings.ts';
+import { isAclRefusal } from './acl-refusal.ts';
 import { checkAccounts } from './check-accounts.ts';
 import { checkDialplan } from './check-dialplan.ts';
 import { checkHep } from './check-hep.ts';
@@ -99,7 +100,13 @@ async function checkLogin(
     findings: [{ level: 'fail' as const, what, found, remedy }],
   });
   try {
-    const { status } = await ari.ask('GET', 'asterisk/ping');
+    const { status, body } = await ari.ask('GET', 'asterisk/ping');
+    if (isAclRefusal(status, body)) {
+      return fail(
+        `the ACL of user ${username} at ${url} does not let this machine in (403)`,
+        `add permit = <this machine’s address> to the section of ${username} in ari.conf (pushwake-ari.conf), or take its deny, permit and acl lines out; then \`module reload res_ari.so\``,
+      );
+    }
     if (status === 200) return { in: true, findings: [{ level: 'ok', what, found: `user ${username} at ${url}` }] };
     if (status === 401 || status === 403) {
       return fail(

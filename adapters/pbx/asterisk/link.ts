@@ -4,9 +4,11 @@
  * supervisor starts a new one, which is how ari-client's own faults (it gives up after ten retries, throws on events it does
  * not know, rejects and throws for a wrong password) stay here.
  */
+
 import { parentPort, workerData } from 'node:worker_threads';
 import ari from 'ari-client';
 import { DEAD_AFTER_MS, type FromWorker, HEARTBEAT_MS, safe, type ToWorker } from '../supervised-worker.ts';
+import { isAclRefusal } from './acl-refusal.ts';
 import { contactsAppOf, hearAndTakeTexts, hearContacts } from './contact-events.ts';
 import { contactObjectId } from './dial.ts';
 import type { AsteriskOptions } from './options.ts';
@@ -250,6 +252,13 @@ async function lookFirst(): Promise<{ version: string } | undefined> {
     end(
       `cannot reach ARI at ${url.host}: ${code}`,
       'is Asterisk running, and are http.conf (enabled, bindaddr, bindport) and `url` right?',
+    );
+    return undefined;
+  }
+  if (response.status === 403 && isAclRefusal(403, await response.json().catch(() => undefined))) {
+    end(
+      `the ACL of ARI user "${options.username}" does not let this machine in`,
+      'its section of ari.conf needs permit = <this machine’s address>, or no deny, permit and acl at all; then `module reload res_ari.so`',
     );
     return undefined;
   }

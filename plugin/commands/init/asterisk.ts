@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { PACKAGE_ROOT } from '../../manifest.ts';
+import { aclLines } from './ari-acl.ts';
 import { type Extensions, isFreePbx, planHints } from './freepbx.ts';
 import { type Plan, type PlannedFile, settingOf, textOf, whole, withLine, withSetting } from './plan.ts';
 
@@ -12,6 +13,8 @@ export interface AsteriskInput {
   readonly hep: { readonly password: string; readonly listen: string } | undefined;
   /** FreePBX only. */
   readonly extensions: Extensions;
+  /** What `asterisk -V` says, as `22.10.1`; undefined: there is no such program in the PATH. */
+  readonly version: string | undefined;
 }
 
 const IS_ON = /^(yes|true|1|on|y|t)$/i;
@@ -25,7 +28,8 @@ export function ariUrl(folder: string): string {
   const http = textOf(join(folder, 'http.conf'));
   const address = settingOf(http, 'general', 'bindaddr') ?? '127.0.0.1';
   const host = address === '0.0.0.0' || address === '::' || address === '[::]' ? '127.0.0.1' : address;
-  return `http://${host}:${settingOf(http, 'general', 'bindport') ?? '8088'}`;
+  // Asterisk takes an IPv6 address without the brackets that a URL has around it.
+  return `http://${/^[^[].*:/.test(host) ? `[${host}]` : host}:${settingOf(http, 'general', 'bindport') ?? '8088'}`;
 }
 
 /** Where pushwake takes copies of REGISTERs. */
@@ -44,12 +48,12 @@ export function knownPasswords(folder: string): { ari?: string; hep?: string } {
   return { ...(usable(ari) ? { ari: ari as string } : {}), ...(usable(hep) ? { hep: hep as string } : {}) };
 }
 
-export function planAsterisk({ folder, password, hep, extensions }: AsteriskInput): Plan {
+export function planAsterisk({ folder, password, hep, extensions, version }: AsteriskInput): Plan {
   const at = (name: string) => join(folder, name);
   const free = isFreePbx(folder);
   const notes: string[] = [];
   const files: PlannedFile[] = [
-    whole(at('pushwake-ari.conf'), shipped('pushwake-ari.conf').replace('CHANGE-ME', password), 0o640, at('ari.conf')),
+    whole(at('pushwake-ari.conf'), ariConf(folder, password, version), 0o640, at('ari.conf')),
     whole(at('pushwake-extensions.conf'), shipped('pushwake-extensions.conf'), 0o644, at('extensions.conf')),
     withLine(at(free ? 'extensions_custom.conf' : 'extensions.conf'), '#include "pushwake-extensions.conf"'),
   ];
@@ -93,6 +97,12 @@ export function planAsterisk({ folder, password, hep, extensions }: AsteriskInpu
       ...(hep ? ['asterisk -rx "module load res_hep.so"', 'asterisk -rx "module load res_hep_pjsip.so"'] : []),
     ],
   };
+}
+
+function ariConf(folder: string, password: string, version: string | undefined): string {
+  const text = shipped('pushwake-ari.conf').replace('CHANGE-ME', password);
+  const acl = aclLines(textOf(join(folder, 'pushwake-ari.conf')), version, new URL(ariUrl(folder)).hostname);
+  return acl.length === 0 ? text : `${text}; who may use it: a pushwake on this machine\n${acl.join('\n')}\n`;
 }
 
 const enabled = (text: string): string =>

@@ -1,6 +1,7 @@
 /** The SIP phone for tests: what a test imports. */
 export type { CallState } from './call.ts';
 export type { IncomingCall, ReceivedInvite } from './incoming-call.ts';
+export type { Lamp, LampState } from './lamp.ts';
 export type { LogEntry } from './log.ts';
 export { paramOf, type SipMessage, splitList, uriOf } from './message.ts';
 export type { CallAnswer, OutgoingCall } from './outgoing-call.ts';

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { sendAuthenticated } from './authenticated.ts';
 import { ALLOW, type Call, type CallContext } from './call.ts';
 import { IncomingCall, type ReceivedInvite } from './incoming-call.ts';
+import { Lamp } from './lamp.ts';
 import type { LogEntry, PhoneLog } from './log.ts';
 import { branchOf, type HeaderLine, paramOf, type SipRequest, type SipResponse, splitList } from './message.ts';
 import { OutgoingCall } from './outgoing-call.ts';
@@ -98,6 +99,7 @@ export class SipPhone {
   /** Sends the REGISTER that is under way once more. */
   #registerAgain: (() => void) | undefined;
   #comingBack: Promise<void> = Promise.resolve();
+  readonly #lamps = new Map<string, Lamp>();
 
   constructor(options: SipPhoneOptions) {
     this.#options = options;
@@ -257,6 +259,41 @@ export class SipPhone {
     return this.waitFor(() => status, withinMs, 'an answer to MESSAGE');
   }
 
+  /** Watches another extension, as a key with a lamp does. Resolves when the first NOTIFY has come. */
+  async watch(target: string): Promise<Lamp> {
+    const tag = this.#wire.newTag();
+    const lamp = new Lamp(randomBytes(10).toString('hex'));
+    this.#lamps.set(lamp.callId, lamp);
+    const uri = `sip:${target}@${this.#serverAddress()}`;
+    let number = 0;
+    let status: number | undefined;
+    sendAuthenticated(
+      this.#wire,
+      this.#credentials,
+      (auth) => ({
+        method: 'SUBSCRIBE',
+        uri,
+        headers: [
+          ['From', `${this.#addressOfRecord()};tag=${tag}`],
+          ['To', `<${uri}>`],
+          ['Call-ID', lamp.callId],
+          ['CSeq', `${++number} SUBSCRIBE`],
+          ['Contact', `<${this.contactUri}>`],
+          ['Event', 'dialog'],
+          ['Accept', 'application/dialog-info+xml'],
+          ['Expires', '3600'],
+          ...auth,
+        ],
+      }),
+      (response) => {
+        if (response.status >= 200) status ??= response.status;
+      },
+    );
+    await this.waitFor(() => status !== undefined && lamp.state !== undefined, 5_000, `the lamp of ${target}`);
+    if ((status ?? 0) >= 300) throw new Error(`SUBSCRIBE for ${target} was answered ${status}`);
+    return lamp;
+  }
+
   /** For the end of a test. */
   async close(): Promise<void> {
     await this.sleep();
@@ -350,7 +387,11 @@ export class SipPhone {
     const inDialog = paramOf(request.headers.get('To') ?? '', 'tag') !== undefined;
     const callId = request.headers.get('Call-ID');
     const call = inDialog ? this.calls.find((one) => one.callId === callId && !one.isOver) : undefined;
-    if (request.method === 'CANCEL') this.#takeCancel(request, at);
+    const lamp = request.method === 'NOTIFY' && callId !== undefined ? this.#lamps.get(callId) : undefined;
+    if (lamp) {
+      lamp.take(request);
+      this.#wire.respond(request, { status: 200 });
+    } else if (request.method === 'CANCEL') this.#takeCancel(request, at);
     else if (call) call.takeRequest(request, at);
     // The ACK of a refusal comes with our tag, too; no ACK is ever answered.
     else if (request.method === 'ACK') return;
