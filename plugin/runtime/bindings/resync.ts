@@ -17,6 +17,8 @@ const SWEEP_EVERY: DurationMs = 15 * MINUTE;
 const AT_ONCE = 8;
 /** One damaged record is skipped; with so many, one after the other, it is the store that does not answer. */
 const UNREADABLE_MAX = 20;
+/** Accounts that were asked are remembered while the contacts are read, as far as this: a million must not live in memory. */
+const ASKED_REMEMBERED = 10_000;
 
 export interface ResyncOptions {
   readonly store: BindingStore;
@@ -108,6 +110,7 @@ export class Resync {
     let aors = 0;
     let contacts = 0;
     let unreadable = 0;
+    const asked = new Set<Aor>();
     try {
       await eachAtOnce(AT_ONCE, pace, this.#readable(), async (record) => {
         if (this.#stopped || !this.#o.owns(link, record.aor)) return;
@@ -117,12 +120,13 @@ export class Resync {
         if (record.bindings.length === 0) return;
         aors++;
         const answer = await link.ask(record.aor);
+        if (asked.size < ASKED_REMEMBERED) asked.add(record.aor);
         contacts += answer.contacts.length;
         await this.#o.intake.fromHeld(record.aor, answer);
       });
       await eachAtOnce(AT_ONCE, pace, link.list(), async (contact) => {
-        // Known ones were asked above. Looked up rather than remembered: a million accounts must not live in memory.
-        if (this.#stopped) return;
+        // Known ones were asked above.
+        if (this.#stopped || asked.has(contact.aor)) return;
         try {
           if ((await this.#o.store.get(contact.aor, { calm: true }))?.bindings.length) return;
           unreadable = 0;
