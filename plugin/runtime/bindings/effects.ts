@@ -6,7 +6,7 @@ import type { Aor } from '../../core/aor.ts';
 import { type AorRecord, type AppKey, appChosen, appKey, type Binding, type BindingId } from '../../core/binding.ts';
 import type { Effect, TextName } from '../../core/events.ts';
 import { targetList } from '../../core/identity.ts';
-import { isLeftToExpire } from '../../core/lifecycle/ending.ts';
+import { isLeftToExpire } from '../../core/lifecycle.ts';
 import type { Mode } from '../../core/policy.ts';
 import { pushParamsOf } from '../../core/push-params.ts';
 import { noticeKind } from '../../core/schedule.ts';
