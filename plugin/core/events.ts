@@ -156,6 +156,9 @@ export type NoticeName = NoticeId['notice'];
 /** The texts that users read. `missed`, `message` and `voicemail` hold `{count}`. */
 export type TextName = NoticeName | 'missed' | 'message' | 'voicemail';
 
+/** Why a contact is removed from its PBX: its phone has another one now, its binding has ended, or ended because its service calls the token dead. */
+export type WhyRemoved = 'replaced' | 'ended' | 'token-dead';
+
 export type Effect =
   | {
       readonly type: 'sendRefresh';
@@ -220,7 +223,7 @@ export type Effect =
       readonly pbx: string;
       readonly uri: string;
       readonly tokens: readonly string[];
-      readonly why: 'replaced' | 'ended';
+      readonly why: WhyRemoved;
     }
   /** A contact has push parameters that cannot be read, so it gets no binding. `reason` never holds what the phone wrote. */
   | { readonly type: 'notBound'; readonly pbx: string; readonly reason: string }

@@ -22,7 +22,10 @@ export function isSameDevice(binding: Binding, evidence: Evidence): boolean {
     return evidence.instanceId === known;
   }
   const source = sourceOf(evidence.uri);
-  return source !== undefined && binding.contacts.some((c) => c.pbx === evidence.pbx && sourceOf(c.uri) === source);
+  return (
+    source !== undefined &&
+    binding.contacts.some((c) => c.pbx === evidence.pbx && (c.uri === evidence.uri || sourceOf(c.uri) === source))
+  );
 }
 
 /**

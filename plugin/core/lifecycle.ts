@@ -12,7 +12,7 @@
 import type { AorRecord } from './binding.ts';
 import type { LifecycleEvent } from './events.ts';
 import { Draft, type PolicyFor, type Transition } from './lifecycle/draft.ts';
-import { beginEnding, makeRoom } from './lifecycle/ending.ts';
+import { beginEnding, isLeftToExpire, makeRoom } from './lifecycle/ending.ts';
 import { contactGone, contactRemoved, unregistered } from './lifecycle/gone.ts';
 import { callMissed, missedSettled } from './lifecycle/missed.ts';
 import { contactSeen } from './lifecycle/registered.ts';
@@ -25,6 +25,7 @@ import { voicemailChanged, voicemailSettled } from './lifecycle/voicemail.ts';
 import type { Instant } from './time.ts';
 
 export type { PolicyFor, Transition };
+export { isLeftToExpire };
 
 export function transition(record: AorRecord, event: LifecycleEvent, now: Instant, policyFor: PolicyFor): Transition {
   const draft = new Draft(record, now, policyFor);

@@ -247,7 +247,7 @@ class World {
         this.#say(
           'pushwake',
           'contact removed from the PBX',
-          effect.why === 'ended' ? 'the binding has ended' : 'the phone has left it behind',
+          effect.why === 'replaced' ? 'the phone has left it behind' : 'the binding has ended',
         );
         if (this.#contact?.uri === effect.uri) this.#contact = undefined;
         return this.#apply({ type: 'ContactGone', bindingId: effect.bindingId, pbx: 'pbx', uri: effect.uri });

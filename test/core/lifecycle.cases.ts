@@ -599,7 +599,8 @@ const stops: LifecycleCase[] = [
     sentence: 'the service calls the call token dead: the user is notified by the other one',
     record: recordOf(bindingEndingIn(5 * DAY, NOW)),
     event: { type: 'TokenDied', bindingId: BINDING, token: fingerprint(VOIP), at: NOW },
-    does: ['(ending: token-dead)', 'notice *expired*', 'contact removed from the PBX'],
+    // A service may be wrong about a phone that is awake, and without us that phone would ring (ADR 0111).
+    does: ['(ending: token-dead)', 'notice *expired*', 'contact left to expire within a day, or removed from the PBX'],
     left: 'ending',
   },
   {

@@ -109,3 +109,33 @@ describe('the lamp of an account, with two nodes', () => {
     expect(a.lamps).toEqual([true, false]);
   });
 });
+
+describe('the lamps of a PBX that comes up while the store is away', () => {
+  it('are lit a minute after the store is back: nothing else would ever light them', async () => {
+    const clock = new FakeClock(MONDAY);
+    const store = new MemoryStore();
+    const node = new SiteNode(clock, store, 'a');
+    const idle = async () => {
+      await node.runtime.idle();
+      await settle(3);
+    };
+    await node.runtime.start();
+    node.pbx.register('1001', contactUri());
+    await idle();
+    node.pbx.disconnect();
+    store.down = 'the store is away';
+    await clock.advance(1 * MINUTE);
+    node.pbx.connect();
+    await idle();
+    expect(node.lamps).toEqual([true]);
+    store.down = undefined;
+    await clock.advance(1 * MINUTE);
+    await idle();
+    expect(node.lamps).toEqual([true, true]);
+    await clock.advance(40 * MINUTE);
+    await idle();
+    expect(node.lamps, 'and not again and again').toEqual([true, true]);
+    await node.runtime.stop();
+    expect(clock.pending()).toBe(0);
+  });
+});

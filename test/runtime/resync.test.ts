@@ -68,6 +68,15 @@ describe('a resync', () => {
     expect(await bound()).toHaveLength(1);
   });
 
+  it('reads the record of a known account once, however many contacts it has', async () => {
+    for (const port of [5061, 5062, 5063])
+      pbx.register('1001', contactUri({ port, voip: `${port}`.padStart(64, 'a') }), { told: false });
+    await resync.run(pbx, 'connect');
+    const before = store.gets;
+    await resync.run(pbx, 'sweep');
+    expect(store.gets - before).toBe(1);
+  });
+
   it('skips an account whose record cannot be read; a store that does not answer ends the round', async () => {
     for (let i = 0; i < 40; i++) {
       const user = String(1_000 + i);

@@ -249,3 +249,68 @@ describe('a token that changes together with host and port, as when an app was s
     expect(await site.bindings()).toHaveLength(2);
   });
 });
+
+describe('the contact of a token that is called dead', () => {
+  const AOR = '10000@example.com' as Aor;
+  const uri = contactUri({ port: 10_000, voip: hex(0, 'a'), other: hex(0, 'b') });
+  /** One phone, awake at a contact that the PBX holds for so long; its call push is answered 410. */
+  const called = async (grantedMs: number) => {
+    site = await new Site(false).start(0);
+    site.pbx.register('10000', uri, { grantedMs });
+    await site.runtime.idle();
+    site.answer = (request) => (isCall(request) ? DEAD : { kind: 'accepted' });
+    await site.calls(1);
+    expect((await site.bindings())[0]?.ending?.reason ?? 'gone').toMatch(/token-dead|gone/);
+    return site;
+  };
+  const held = () => site.pbx.contacts.map((c) => c.uri);
+  const pass = async (ms: number) => {
+    for (let left = ms; left > 0; left -= 10 * MINUTE) {
+      await site.clock.advance(Math.min(left, 10 * MINUTE));
+      site.pbx.sweep();
+      await site.runtime.idle();
+    }
+  };
+
+  test.each([
+    ['an hour', HOUR],
+    ['a day', DAY],
+  ])('it expires within %s: it stays, so that a phone which lives rings as without us', async (_, grantedMs) => {
+    await called(grantedMs);
+    expect(held()).toEqual([uri]);
+    await site.calls(1);
+    expect(site.pbx.orders.findLast((o) => o.order === 'compose')?.ring, 'plain').toEqual([]);
+    await pass(20 * MINUTE);
+    expect(held(), 'asked again, and left again').toEqual([uri]);
+  });
+
+  test('it would stay for longer: it is removed', async () => {
+    await called(DAY + MINUTE);
+    expect(held()).toEqual([]);
+    expect(await site.bindings()).toEqual([]);
+  });
+
+  test('it has expired: the binding is gone, and what was left does not bind it anew', async () => {
+    await called(HOUR);
+    await pass(HOUR + 20 * MINUTE);
+    expect(held()).toEqual([]);
+    expect(await site.bindings()).toEqual([]);
+    expect((await site.store.get(AOR))?.tombstones[0]?.reason).toBe('token-dead');
+  });
+
+  test('its phone refreshes it, which Asterisk does not report: the next sweep revives the binding', async () => {
+    await called(HOUR);
+    await pass(50 * MINUTE);
+    site.pbx.register('10000', uri, { told: false });
+    await pass(20 * MINUTE);
+    expect(held()).toEqual([uri]);
+    expect(await site.live()).toBe(1);
+  });
+
+  test('an expiry that nobody knows: it is removed', async () => {
+    await called(HOUR);
+    site.pbx.restore(site.pbx.contacts.map(({ expiresAt: _, ...contact }) => contact));
+    await pass(20 * MINUTE);
+    expect(held()).toEqual([]);
+  });
+});

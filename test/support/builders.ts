@@ -90,9 +90,10 @@ export function inWords(effect: Effect, now: Instant): string {
     case 'deliverTexts':
       return 'texts delivered';
     case 'removeContact':
+      if (effect.why === 'replaced') return 'the contact it left behind removed from the PBX';
       return effect.why === 'ended'
         ? 'contact removed from the PBX'
-        : 'the contact it left behind removed from the PBX';
+        : 'contact left to expire within a day, or removed from the PBX';
     case 'report':
       return `(${effect.what}${effect.reason ? `: ${effect.reason}` : ''})`;
     case 'notBound':

@@ -19,6 +19,7 @@ export class MemoryStore implements BindingStore {
   /** Called before each put: the place for somebody else's write. */
   beforePut: ((record: AorRecord) => void) | undefined;
   puts = 0;
+  gets = 0;
 
   readonly kept = new MemoryTexts();
 
@@ -31,6 +32,7 @@ export class MemoryStore implements BindingStore {
   async close(): Promise<void> {}
 
   async get(aor: Aor): Promise<AorRecord | undefined> {
+    this.gets++;
     if (this.hangs) return new Promise(() => undefined);
     this.#check(this.down);
     if (this.damaged.has(aor)) throw new StoreError(`the record of ${aor} cannot be read`);

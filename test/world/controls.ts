@@ -174,6 +174,12 @@ export const CONTROLS: readonly Control[] = [
     'return waitMs < leftMs ? waitMs : undefined;',
     'return waitMs;',
   ),
+  one(
+    'a dead token takes the contact of a phone that is awake',
+    'core/lifecycle/ending.ts',
+    "why === 'token-dead' && expiresAt !== undefined",
+    'expiresAt === undefined',
+  ),
 ];
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));

@@ -35,8 +35,8 @@ export class Coverage {
     for (const other of during) this.count(`pair ${[kind, other].sort().join(' + ')}`);
   }
 
-  add(other: Coverage): void {
-    for (const [what, times] of other.counts) this.count(what, times);
+  addAll(counts: Iterable<readonly [string, number]>): void {
+    for (const [what, times] of counts) this.count(what, times);
   }
 
   of(group: string): [string, number][] {

@@ -2,14 +2,14 @@
  * `npm run world -- --seeds 1000 --weeks 4 --sites small,carrier`: plays worlds, one seed after the other, and stops at none that fails.
  * `--seed N --story` replays one and prints what happened.
  */
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { runControls } from './controls.ts';
 import { Coverage } from './coverage.ts';
+import { type Job, type Played, playAll } from './crew.ts';
 import { inWords, stamp } from './faults.ts';
 import { coverageInWords } from './report.ts';
-import { shrunk } from './shrink.ts';
 import { SITES, type SiteName } from './sites.ts';
-import { type Result, World, type WorldOptions } from './world.ts';
 
 const USAGE = `npm run world -- [options]
   --seeds N      how many seeds (default 100)
@@ -25,6 +25,7 @@ const USAGE = `npm run world -- [options]
   --controls     plant known bugs in a copy, one at a time: each must be found within --seeds
   --only TEXT    only the controls that hold it
   --most N       stop after so many failures (default 20)
+  --processes N  play so many worlds at once (default: one for each core)
 `;
 
 const { values: o } = parseArgs({
@@ -40,6 +41,7 @@ const { values: o } = parseArgs({
     coverage: { type: 'boolean', default: false },
     shrink: { type: 'string', default: 'yes' },
     most: { type: 'string', default: '20' },
+    processes: { type: 'string', default: String(availableParallelism()) },
     controls: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
     help: { type: 'boolean', default: false },
@@ -69,28 +71,29 @@ async function main(): Promise<number> {
   let worlds = 0;
   let siteWeeks = 0;
   let saidAt = begunAt;
-  for (let seed = first; seed < first + seeds; seed++) {
-    for (const site of sites) {
-      const options: WorldOptions = { seed, site, weeks, dense: Number(o.dense), story: o.story };
-      const result = await new World(options).run();
-      worlds++;
-      siteWeeks += result.violation ? 0 : weeks;
-      coverage.add(result.coverage);
-      if (result.violation) {
-        const { oracle } = result.violation;
-        failures.set(oracle, (failures.get(oracle) ?? 0) + 1);
-        await failed(result, options);
-      }
-      if (o.story && o.seed !== undefined) print(result.story.slice(-Number(o.lines)).join('\n'));
-      const nowAt = performance.now();
-      if (nowAt - saidAt > 15_000) {
-        saidAt = nowAt;
-        print(progress(worlds, siteWeeks, nowAt - begunAt, failures));
-      }
-      if (total(failures) >= Number(o.most)) break;
+  const jobs = function* (): Iterable<Job> {
+    for (let seed = first; seed < first + seeds; seed++) {
+      for (const site of sites)
+        yield { world: { seed, site, weeks, dense: Number(o.dense), story: o.story }, shrink: o.shrink !== 'no' };
     }
-    if (total(failures) >= Number(o.most)) break;
-  }
+  };
+  await playAll(jobs(), Math.min(Number(o.processes), seeds * sites.length), (played) => {
+    worlds++;
+    siteWeeks += played.violation ? 0 : weeks;
+    coverage.addAll(played.counts);
+    if (played.violation) {
+      const { oracle } = played.violation;
+      failures.set(oracle, (failures.get(oracle) ?? 0) + 1);
+      failed(played);
+    }
+    if (o.story && o.seed !== undefined) print(played.story.slice(-Number(o.lines)).join('\n'));
+    const nowAt = performance.now();
+    if (nowAt - saidAt > 15_000) {
+      saidAt = nowAt;
+      print(progress(worlds, siteWeeks, nowAt - begunAt, failures));
+    }
+    return total(failures) < Number(o.most);
+  });
   print(progress(worlds, siteWeeks, performance.now() - begunAt, failures));
   for (const [oracle, times] of failures) print(`  ${times} × ${oracle}`);
   if (o.coverage) print(coverageInWords(coverage));
@@ -101,22 +104,19 @@ const total = (failures: ReadonlyMap<string, number>) => [...failures.values()].
 
 function progress(worlds: number, siteWeeks: number, ms: number, failures: ReadonlyMap<string, number>): string {
   const perSecond = (n: number) => (n / (ms / 1_000)).toFixed(2);
-  return `${worlds} worlds, ${siteWeeks} site-weeks without a violation in ${(ms / 1_000).toFixed(0)} s: ${perSecond(worlds)} worlds and ${perSecond(siteWeeks)} site-weeks a second; ${total(failures)} failed`;
+  return `${worlds} worlds, ${siteWeeks} site-weeks without a violation in ${(ms / 1_000).toFixed(0)} s: ${perSecond(worlds)} worlds a second, ${((siteWeeks * 60_000) / ms).toFixed(0)} site-weeks a minute; ${total(failures)} failed`;
 }
 
-async function failed(result: Result, options: WorldOptions): Promise<void> {
-  const { seed, site, violation } = result;
+function failed({ world, violation, faults, shortest }: Played): void {
+  const { seed, site, weeks, dense } = world;
   print(`\nseed ${seed}, ${site}: ${violation?.oracle}: ${violation?.what} (${stamp(violation?.atMs ?? 0)})`);
-  if (o.shrink === 'no') return;
-  const shortest = await shrunk(result, options);
-  print(
-    `  ${shortest.violation?.what} (${stamp(shortest.violation?.atMs ?? 0)}), with ${shortest.plan.length} of ${result.plan.length} faults:`,
-  );
-  for (const fault of shortest.plan) print(`    ${inWords(fault)}`);
-  for (const line of shortest.story.slice(-Number(o.lines))) print(`    | ${line}`);
-  print(
-    `  again: npm run world -- --seed ${seed} --sites ${site} --weeks ${options.weeks} --dense ${options.dense ?? 1} --story`,
-  );
+  if (shortest) {
+    const { what, atMs } = shortest.violation;
+    print(`  ${what} (${stamp(atMs)}), with ${shortest.plan.length} of ${faults} faults:`);
+    for (const fault of shortest.plan) print(`    ${inWords(fault)}`);
+    for (const line of shortest.story.slice(-Number(o.lines))) print(`    | ${line}`);
+  }
+  print(`  again: npm run world -- --seed ${seed} --sites ${site} --weeks ${weeks} --dense ${dense ?? 1} --story`);
 }
 
 process.exitCode = await main();

@@ -1,10 +1,14 @@
 /** The end of a binding, in steps that are stored: the notice *expired*, the contact, then the tombstone. */
 import { type Binding, type EndReason, isLive, type Targets } from '../binding.ts';
+import type { WhyRemoved } from '../events.ts';
 import { targetList } from '../identity.ts';
 import { isNotifiable } from '../schedule.ts';
-import { between, DAY, type Instant, plus } from '../time.ts';
+import { between, DAY, type DurationMs, type Instant, plus } from '../time.ts';
 import { collapseId } from './collapse-id.ts';
 import type { Draft } from './draft.ts';
+
+/** A contact of a dead token that lives longer than this (ms) is removed. */
+const LEFT_AT_MOST: DurationMs = DAY;
 
 /** *Ending* is stored, because a crash, a late REGISTER and a dead push service may fall between any two of its steps. */
 export function beginEnding(
@@ -62,7 +66,8 @@ export function continueEnding(draft: Draft, b: Binding): void {
     });
   }
   if (contact === 'due') {
-    for (const c of b.contacts) removeContact(draft, b, c.uri, c.pbx, 'ended', [b.targets]);
+    const why = ending.reason === 'token-dead' ? 'token-dead' : 'ended';
+    for (const c of b.contacts) removeContact(draft, b, c.uri, c.pbx, why, [b.targets]);
   }
   finishEnding(draft, next);
 }
@@ -77,11 +82,19 @@ export function removeContact(
   b: Binding,
   uri: string,
   pbx: string,
-  why: 'replaced' | 'ended',
+  why: WhyRemoved,
   known: readonly Targets[],
 ): void {
   const tokens = known.flatMap(targetList).map((t) => t.token.fingerprint);
   draft.effects.push({ type: 'removeContact', bindingId: b.id, pbx, uri, tokens: [...new Set(tokens)], why });
+}
+
+/**
+ * Whether a contact is left at the PBX until it expires there. A service may call a living token dead; its phone, awake, rings at this
+ * contact as it would without us, and registers again before it expires, which revives the binding. `expiresAt` undefined: nobody knows.
+ */
+export function isLeftToExpire(why: WhyRemoved, expiresAt: Instant | undefined, now: Instant): boolean {
+  return why === 'token-dead' && expiresAt !== undefined && between(now, expiresAt) <= LEFT_AT_MOST;
 }
 
 /** The longest silent device goes: somebody registers with ever new tokens, or has given away many phones. */

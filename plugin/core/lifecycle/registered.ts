@@ -22,6 +22,7 @@ const MISPLACED = 'its push parameters stand behind the ">" of the Contact';
 
 export function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type: 'ContactSeen' }>): void {
   const { contact, live } = event;
+  if (isNoNews(draft, event)) return;
   if (draft.missingSince !== undefined) {
     draft.missingSince = undefined;
     draft.dirty = true;
@@ -64,6 +65,21 @@ export function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type:
     return deliverTexts(draft, binding.id, { pbx: contact.pbx, uri: contact.uri });
   }
   heldContact(draft, binding, contact, params.targets, provedAt);
+}
+
+/**
+ * Whether it is a contact that is held as before, of the only device: most of what a sweep finds. Reading its parameters costs more than
+ * everything else that a sweep does, so this is decided without.
+ */
+function isNoNews(draft: Draft, { contact, live }: Extract<LifecycleEvent, { type: 'ContactSeen' }>): boolean {
+  const [binding, ...others] = draft.bindings;
+  if (live || !binding || others.length > 0 || binding.claim || draft.missingSince !== undefined) return false;
+  const same = binding.contacts.find((c) => c.pbx === contact.pbx && c.uri === contact.uri);
+  if (!same || !isSameDevice(binding, { ...contact, targets: {} })) return false;
+  const { grantedMs: _, ...rest } = contact;
+  const proved = provedBy(contact, [binding]) ?? noEarlierThan(rest);
+  if (proved !== undefined && between(capped(binding.renewedAt, draft.now), proved) > ROUNDING) return false;
+  return same.grantedMs !== undefined || withGranted(contact, same).grantedMs === undefined;
 }
 
 /**

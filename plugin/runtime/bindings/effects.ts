@@ -6,6 +6,7 @@ import type { Aor } from '../../core/aor.ts';
 import { type AorRecord, type AppKey, appChosen, appKey, type Binding, type BindingId } from '../../core/binding.ts';
 import type { Effect, TextName } from '../../core/events.ts';
 import { targetList } from '../../core/identity.ts';
+import { isLeftToExpire } from '../../core/lifecycle.ts';
 import type { Mode } from '../../core/policy.ts';
 import { pushParamsOf } from '../../core/push-params.ts';
 import { noticeKind } from '../../core/schedule.ts';
@@ -266,6 +267,11 @@ export class EffectRunner {
       if (held) {
         await this.#o.intake.beforeRemoval(held);
         if (!(await this.#stillWanted(aor, effect))) return;
+        if (isLeftToExpire(effect.why, held.expiresAt, this.#o.clock.now())) {
+          // Still due: the ending asks again until it has expired, or its phone has registered and is bound again.
+          this.#o.log.debug({ aor, bindingId: effect.bindingId, pbx: effect.pbx }, 'contact left to expire by itself');
+          return;
+        }
         const params = pushParamsOf(held.uri, appChosen((await this.#o.read(aor))?.bindings ?? []));
         const tokens = params.kind === 'push' ? targetList(params.targets).map((t) => t.token.fingerprint) : [];
         if (tokens.some((t) => effect.tokens.includes(t))) {
@@ -286,7 +292,7 @@ export class EffectRunner {
 
   async #stillWanted(aor: Aor, effect: Extract<Effect, { type: 'removeContact' }>): Promise<boolean> {
     const binding = (await this.#o.read(aor))?.bindings.find((b) => b.id === effect.bindingId);
-    if (effect.why === 'ended') return binding?.ending !== undefined;
+    if (effect.why !== 'replaced') return binding?.ending !== undefined;
     return !binding?.contacts.some((c) => c.pbx === effect.pbx && c.uri === effect.uri);
   }
 

@@ -15,8 +15,15 @@ import { Pace } from './pace.ts';
 /** How often everything is looked at again: bounds what a lost event can cost. */
 const SWEEP_EVERY: DurationMs = 15 * MINUTE;
 const AT_ONCE = 8;
+/**
+ * A link came up and not every record could be read: tried again after this, and then ever more rarely. Until then FreeSWITCH lacks marks, and
+ * its calls wake nobody.
+ */
+const COMPLETED_AFTER: DurationMs = 1 * MINUTE;
 /** One damaged record is skipped; with so many, one after the other, it is the store that does not answer. */
 const UNREADABLE_MAX = 20;
+/** Accounts that were asked are remembered while the contacts are read, as far as this: a million must not live in memory. */
+const ASKED_REMEMBERED = 10_000;
 
 export interface ResyncOptions {
   readonly store: BindingStore;
@@ -37,6 +44,8 @@ export class Resync {
   readonly #running = new Map<string, Promise<void>>();
   readonly #again = new Set<string>();
   readonly #paces = new Set<Pace>();
+  /** Links that were not sent everything since they are up: how often that was tried again, and what cancels the next try. */
+  readonly #owed = new Map<string, { readonly tries: number; readonly cancel: () => void }>();
   #cancels: (() => void)[] = [];
   #stopped = false;
 
@@ -61,6 +70,7 @@ export class Resync {
   async stop(): Promise<void> {
     this.#stopped = true;
     for (const cancel of this.#cancels) cancel();
+    for (const { cancel } of this.#owed.values()) cancel();
     for (const pace of this.#paces) pace.stop();
     await Promise.all(this.#running.values());
   }
@@ -84,10 +94,11 @@ export class Resync {
   }
 
   /** One damaged record must not keep the resync from looking for contacts that no event announced. */
-  async *#readable(): AsyncIterable<AorRecord> {
+  async *#readable(failed: () => void): AsyncIterable<AorRecord> {
     try {
       yield* this.#o.store.scan();
     } catch (error) {
+      failed();
       this.#o.log.error(
         { store: this.#o.store.name, reason: String(error) },
         'resync without the records that cannot be read',
@@ -98,31 +109,53 @@ export class Resync {
   async #run(link: PbxLink, why: 'connect' | 'sweep'): Promise<void> {
     const pace = new Pace(this.#o.wire, why === 'connect');
     this.#paces.add(pace);
-    await this.#atPace(link, why, pace);
+    const isComplete = await this.#atPace(link, why, pace);
     this.#paces.delete(pace);
+    if (why === 'connect') this.#owe(link, isComplete);
   }
 
-  /** Never rejects. */
-  async #atPace(link: PbxLink, why: 'connect' | 'sweep', pace: Pace): Promise<void> {
+  /** What a link is sent when it comes up is sent again until all of it could be read. */
+  #owe(link: PbxLink, isComplete: boolean): void {
+    const { tries = 0, cancel } = this.#owed.get(link.name) ?? {};
+    cancel?.();
+    this.#owed.delete(link.name);
+    if (isComplete || this.#stopped || !link.up) return;
+    const afterMs = Math.min(COMPLETED_AFTER * 2 ** tries, SWEEP_EVERY);
+    const again = () => {
+      if (link.up && !this.#stopped) void this.run(link, 'connect');
+    };
+    this.#owed.set(link.name, { tries: Math.min(tries + 1, 10), cancel: this.#o.clock.after(afterMs, again) });
+  }
+
+  /** False: not everything could be read. Never rejects. */
+  async #atPace(link: PbxLink, why: 'connect' | 'sweep', pace: Pace): Promise<boolean> {
+    let isComplete = true;
     const startedMs = this.#o.clock.monotonicMs();
     let aors = 0;
     let contacts = 0;
     let unreadable = 0;
+    const asked = new Set<Aor>();
     try {
-      await eachAtOnce(AT_ONCE, pace, this.#readable(), async (record) => {
-        if (this.#stopped || !this.#o.owns(link, record.aor)) return;
-        // What ended while the link was away is sent as well.
-        if (why === 'connect') this.#o.tellReachable(link, record);
-        else this.#o.compareReachable(record);
-        if (record.bindings.length === 0) return;
-        aors++;
-        const answer = await link.ask(record.aor);
-        contacts += answer.contacts.length;
-        await this.#o.intake.fromHeld(record.aor, answer);
-      });
+      await eachAtOnce(
+        AT_ONCE,
+        pace,
+        this.#readable(() => (isComplete = false)),
+        async (record) => {
+          if (this.#stopped || !this.#o.owns(link, record.aor)) return;
+          // What ended while the link was away is sent as well.
+          if (why === 'connect') this.#o.tellReachable(link, record);
+          else this.#o.compareReachable(record);
+          if (record.bindings.length === 0) return;
+          aors++;
+          const answer = await link.ask(record.aor);
+          if (asked.size < ASKED_REMEMBERED) asked.add(record.aor);
+          contacts += answer.contacts.length;
+          await this.#o.intake.fromHeld(record.aor, answer);
+        },
+      );
       await eachAtOnce(AT_ONCE, pace, link.list(), async (contact) => {
-        // Known ones were asked above. Looked up rather than remembered: a million accounts must not live in memory.
-        if (this.#stopped) return;
+        // Known ones were asked above.
+        if (this.#stopped || asked.has(contact.aor)) return;
         try {
           if ((await this.#o.store.get(contact.aor, { calm: true }))?.bindings.length) return;
           unreadable = 0;
@@ -136,11 +169,13 @@ export class Resync {
       });
       const ms = Math.round(this.#o.clock.monotonicMs() - startedMs);
       this.#o.log[why === 'sweep' ? 'debug' : 'info']({ pbx: link.name, aors, contacts, ms }, 'resync done');
+      return isComplete;
     } catch (error) {
       this.#o.log.info(
         { pbx: link.name, reason: String(error) },
         'resync broken off, it is done again at the next connect or sweep',
       );
+      return false;
     }
   }
 }

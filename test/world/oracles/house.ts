@@ -103,9 +103,6 @@ export function noLivingContactRemoved(): Oracle {
     removes(link, { aor, uri }, world) {
       for (const phone of link.pbx.phones.get(aor as Aor) ?? []) {
         if (phone.listens.get(aor as Aor) !== uri) continue;
-        // Known and left (docs/world.md): a token that its service calls dead takes the contact with it.
-        const its = world.store.record(aor)?.bindings.find((b) => b.contacts.some((c) => c.uri === uri));
-        if (its?.ending?.reason === 'token-dead') continue;
         world.fail('no living contact is removed', `${phone.name} listens there for ${aor}`);
       }
     },
