@@ -4,7 +4,7 @@
  */
 import { execFile, execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { buildPackage } from '../../config/release/debian.ts';
@@ -68,27 +68,36 @@ export class SystemCopy {
     return copy;
   }
 
-  /** The package, Apple's key and what stands in for systemd. `restart`: shell lines that start the PBX anew. */
-  async prepare(o: { readonly apns: ApnsStandIn; readonly pbx: string; readonly restart: string }): Promise<void> {
-    const deb = await buildPackage(this.#folder);
-    cpSync(deb, join(this.root, 'root', deb.split('/').at(-1) as string));
+  /**
+   * The package, Apple's key and what stands in for systemd. `restart`: shell lines that start the PBX anew. `packages`: files that were built
+   * before; without them the .deb is built now.
+   */
+  async prepare(o: {
+    readonly apns: ApnsStandIn;
+    readonly pbx: string;
+    readonly restart: string;
+    readonly packages?: readonly string[];
+  }): Promise<void> {
+    for (const file of o.packages ?? [await buildPackage(this.#folder)]) {
+      cpSync(file, join(this.root, 'root', basename(file)));
+    }
     this.write('/root/AuthKey_KEY1234567.p8', o.apns.apps[0]?.key ?? '', 0o600);
     this.write('/usr/local/sbin/systemctl', systemctl(o.pbx, o.restart), 0o755);
     this.write('/usr/local/sbin/journalctl', JOURNALCTL, 0o755);
   }
 
   /** Apple is out of reach: the stand-in, which checks what Apple checks. */
-  useStandIn(apns: ApnsStandIn): void {
+  useStandIn(apns: ApnsStandIn, config = '/etc/pushwake/pushwake.yaml'): void {
     const app = apns.apps[0];
     if (!app) throw new Error('the stand-in has no app');
     const { teamId, bundleId, keyId } = PAGES_APP;
-    const yaml = this.read('/etc/pushwake/pushwake.yaml')
+    const yaml = this.read(config)
       .replace(teamId, app.teamId)
       .replace(bundleId, app.bundleId)
       .replace(`keyId: "${keyId}"`, `keyId: "${app.keyId}"`)
       .replace(/^ {2}apns:$/m, `  apns:\n    endpoint: ${JSON.stringify(apns.endpoint)}`);
     if (!yaml.includes(`"port":${apns.endpoint.port}`)) throw new Error(`no apns in pushwake.yaml:\n${yaml}`);
-    writeFileSync(join(this.root, 'etc/pushwake/pushwake.yaml'), yaml);
+    writeFileSync(join(this.root, config), yaml);
   }
 
   read(path: string): string {

@@ -11,16 +11,21 @@ import { cacheFolder } from '../asterisk/bring.ts';
 import { deleteChroot } from '../asterisk/mounts.ts';
 import { programEnv, type RunResult, run, tryRun } from '../asterisk/shell.ts';
 
-const SUITE = 'bookworm';
+/** Debian 12 and 13. */
+export type Suite = 'bookworm' | 'trixie';
+const ROOTS: Readonly<Record<Suite, string>> = { bookworm: 'debian-12-systemd', trixie: 'debian-13-systemd' };
 /** What a Debian server has that a package may depend on, and nothing of ours. */
 const PACKAGES = 'systemd,systemd-sysv,dbus,adduser,init-system-helpers,ca-certificates,libstdc++6,procps';
 const BOOTS_WITHIN_MS = 60_000;
 const MARKER = 'pushwake-ready';
 
 /** Absolute path of the root. The first time takes a minute and 300 MB. */
-export async function bringDebian(progress: (line: string) => void = () => undefined): Promise<string> {
+export async function bringDebian(
+  progress: (line: string) => void = () => undefined,
+  suite: Suite = 'bookworm',
+): Promise<string> {
   if (process.getuid?.() !== 0) throw new Error('a machine with systemd needs root');
-  const root = join(cacheFolder(), 'debian-12-systemd');
+  const root = join(cacheFolder(), ROOTS[suite]);
   if (existsSync(join(root, MARKER))) return root;
   const codename = debianCodename();
   const mirror = codename && chooseMirror(readAptSources(), codename);
@@ -35,11 +40,11 @@ export async function bringDebian(progress: (line: string) => void = () => undef
     await run('apt-get', ['update'], { env });
     await run('apt-get', ['install', '-y', '--no-install-recommends', name], { env });
   }
-  progress(`unpacking Debian ${SUITE}`);
+  progress(`unpacking Debian ${suite}`);
   await deleteChroot(root);
   await deleteChroot(`${root}.new`);
   mkdirSync(cacheFolder(), { recursive: true });
-  await run('debootstrap', ['--variant=minbase', `--include=${PACKAGES}`, SUITE, `${root}.new`, mirror]);
+  await run('debootstrap', ['--variant=minbase', `--include=${PACKAGES}`, suite, `${root}.new`, mirror]);
   writeFileSync(join(`${root}.new`, MARKER), '');
   renameSync(`${root}.new`, root);
   return root;
