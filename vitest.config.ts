@@ -4,6 +4,7 @@
  */
 import { defineConfig } from 'vitest/config';
 import {
+  APP_TESTS,
   ELSEWHERE,
   FREEPBX,
   FREESWITCH,
@@ -72,6 +73,16 @@ export default defineConfig({
           hookTimeout: 120_000,
           maxWorkers: 1,
           sequence: { groupOrder: 6 },
+        },
+      },
+      {
+        test: {
+          name: 'app',
+          include: filesOf(APP_TESTS),
+          testTimeout: 600_000,
+          hookTimeout: 300_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 8 },
         },
       },
       {

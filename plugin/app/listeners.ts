@@ -7,6 +7,7 @@ import { isServed } from '../../config/realms.ts';
 import type { Aor } from '../core/aor.ts';
 import { acrobitsRoutes } from '../http/acrobits.ts';
 import { guarded } from '../http/admin.ts';
+import { appTestRoutes } from '../http/app-tests.ts';
 import { callRoutes } from '../http/calls.ts';
 import { deviceRoutes } from '../http/devices.ts';
 import { explainRoutes } from '../http/explain.ts';
@@ -50,6 +51,7 @@ export function listenersOf(
       healthRoutes(() => health(live.config, runtime)),
       explainRoutes(runtime.operator),
       operateRoutes(runtime.operator),
+      appTestRoutes(runtime.appTests, version),
       pushRoutes(runtime.customPushes),
       voicemailRoutes(runtime),
       pageRoutes({ site: runtime.status, version, listeners: certificates }),

@@ -5,6 +5,7 @@ import { fileTrouble } from '../app/mistakes.ts';
 import { readManifest } from '../manifest.ts';
 import { StoreError } from '../ports/binding-store.ts';
 import { addAppKeys } from './app-keys.ts';
+import { addAppTest } from './app-test.ts';
 import { addBackup, addRestore } from './backup.ts';
 import { addBindings } from './bindings.ts';
 import { addBrake } from './brake.ts';
@@ -42,6 +43,7 @@ export function buildProgram(): Command {
     addRestore,
     addBrake,
     addPushTest,
+    addAppTest,
     addSimulate,
     addAppKeys,
     addDemo,

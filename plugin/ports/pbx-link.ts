@@ -203,6 +203,18 @@ export interface NamedText extends OutgoingText {
 
 export type { TextOutcome };
 
+/** A call that `app-test` places, as a caller would by the shipped dialplan. */
+export interface TestCall {
+  /** Unique; `[0-9a-f]{8,32}`. */
+  readonly id: string;
+  readonly aor: Aor;
+  /** The PBX ends it by itself when nobody has answered within this time, also without us. */
+  readonly ringMs: DurationMs;
+}
+
+/** How a test call ends: its caller hangs up, or somebody else has taken it. */
+export type TestCallEnd = 'cancelled' | 'elsewhere';
+
 export interface PbxLink {
   /** Name in the configuration. */
   readonly name: string;
@@ -239,6 +251,12 @@ export interface PbxLink {
   sendText?(contact: HeldContact, text: NamedText): Promise<TextOutcome>;
   /** Removes a contact. One that is not there any more is success. Rejects with `LinkError`. */
   removeContact(contact: Pick<HeldContact, 'aor' | 'uri'>): Promise<'gone'>;
+  /** Places a call to an account and answers with its linked id, as `wakeLegArrived` will carry it. Absent: this PBX cannot. Rejects with `LinkError`. */
+  placeCall?(call: TestCall): Promise<string>;
+  /** Ends a test call, whatever its state. One that is gone is no error. */
+  endCall?(id: string, how: TestCallEnd): Promise<void>;
+  /** What it is and which version, once it was up: `Asterisk 22.10.1`. */
+  readonly product?: string;
   /** While a call waits: look closely at this AOR's contacts, report each REGISTER as `watch`. */
   watch(aor: Aor, on: boolean): void;
   /** Sends the PBX whether a live binding makes this AOR reachable (BLF, queues). */

@@ -12,6 +12,8 @@ import type { Clock } from '../ports/clock.ts';
 import type { EventSink } from '../ports/event-sink.ts';
 import type { Observer } from '../ports/observer.ts';
 import type { PbxEvent, PbxLink } from '../ports/pbx-link.ts';
+import { AppTests } from './app-test/app-tests.ts';
+import { sparing } from './app-test/sparing.ts';
 import { Reports } from './bindings/app-reports.ts';
 import { AskBudget } from './bindings/ask-budget.ts';
 import { Brake } from './bindings/brake.ts';
@@ -169,6 +171,17 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
   });
   const reports: Reports = new Reports({ clock, intake, read: (aor) => records.read(aor), newId });
   delivery.onAccepted((request) => reports.pushed(request));
+  const appTests = new AppTests({
+    clock: wire,
+    log,
+    delivery,
+    traces,
+    links,
+    mode,
+    policyFor,
+    read: (aor) => records.read(aor),
+    newId: () => o.randomHex(8),
+  });
   const wakes: Wakes = new Wakes({
     get mode() {
       return mode();
@@ -178,7 +191,7 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
     },
     clock: wire,
     log,
-    intake,
+    intake: sparing(intake, appTests),
     bindings: records,
     delivery,
     links: links.byName,
@@ -269,6 +282,7 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
   });
   return {
     afterCalls,
+    appTests,
     brake,
     census,
     effects,

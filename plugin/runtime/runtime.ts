@@ -8,6 +8,7 @@ import type { EventSink } from '../ports/event-sink.ts';
 import { isRegister, type PbxEvent, type PbxLink } from '../ports/pbx-link.ts';
 import type { PushProvider } from '../ports/push-provider.ts';
 import type { RunningStatus } from '../ports/status.ts';
+import type { AppTests } from './app-test/app-tests.ts';
 import type { Reports } from './bindings/app-reports.ts';
 import type { TraceBook } from './calls/trace-book.ts';
 import { composeParts, type Parts, type RuntimeOptions, type RuntimeSettings } from './compose.ts';
@@ -36,6 +37,8 @@ export class Runtime {
   readonly operator: Operator;
   /** What programs of the site send to devices. */
   readonly customPushes: CustomPushes;
+  /** Apps that are measured. */
+  readonly appTests: AppTests;
   /** What apps report over HTTP. */
   readonly reports: Reports;
   readonly traces: TraceBook;
@@ -75,6 +78,7 @@ export class Runtime {
       mode,
       settled: (aor, push, outcome) => intake.fromPushOutcome(aor, { ...push, of: 'custom' }, outcome),
     });
+    this.appTests = this.#p.appTests;
     this.reports = this.#p.reports;
     this.traces = this.#p.traces;
   }
@@ -97,6 +101,7 @@ export class Runtime {
     const { remote, links, afterCalls, wakes, census, texts, ticker, resync, effects, records, events, store } =
       this.#p;
     this.#started = false;
+    await this.#p.appTests.stopAll();
     await this.#p.emptiedStore.stop();
     await remote?.stop();
     await Promise.all(links.own.map((link) => link.stop()));
@@ -168,6 +173,7 @@ export class Runtime {
   #onPbxEvent(event: PbxEvent): void {
     // Calls first: they never wait for a record to be written.
     this.#p.toWakes(event);
+    this.#p.appTests.heard(event);
     if (event.type === 'textArrived') return this.#p.texts.arrived(event);
     this.#p.remote?.onOwnEvent(event);
     this.#p.afterCalls.take(event);

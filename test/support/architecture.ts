@@ -137,6 +137,7 @@ const DOORS: readonly { readonly room: string; readonly door: string; readonly o
 
 /** Which room of the runtime may use which. What is not listed is refused; `runtime.ts`, `compose.ts` and `operator.ts` join them. */
 const RUNTIME_ARROWS: Readonly<Record<string, readonly string[]>> = {
+  'app-test': ['calls', 'pbx', 'push', 'intake.ts'],
   bindings: ['push', 'intake.ts'],
   calls: ['bindings', 'push', 'intake.ts'],
   pbx: [],

@@ -28,5 +28,7 @@ export const PACKAGES: readonly string[] = ['test/packages/**', 'test/site/**'];
 export const FREEPBX: readonly string[] = ['test/freepbx/**'];
 /** Needs a checkout of FusionPBX besides a FreeSWITCH: `npm run test:fusionpbx`. */
 export const FUSIONPBX: readonly string[] = ['test/fusionpbx/**'];
+/** They place test calls for minutes on a real PBX: `npm run test:app`. */
+export const APP_TESTS: readonly string[] = ['test/app-test/real/**'];
 /** What `npm test` leaves to commands of their own. */
-export const ELSEWHERE: readonly string[] = [...FREESWITCH, ...SYSTEMD, ...PACKAGES, ...FREEPBX, ...FUSIONPBX];
+export const ELSEWHERE: readonly string[] = [...FREESWITCH, ...SYSTEMD, ...PACKAGES, ...FREEPBX, ...FUSIONPBX, ...APP_TESTS];

@@ -237,6 +237,11 @@ export class Call {
     this.#finish('elsewhere', 26);
   }
 
+  /** Its caller hangs up. */
+  callerGone(): void {
+    this.#finish('cancelled', 127);
+  }
+
   /** The PBX died, and with it everything that it would have told. */
   died(): void {
     this.end = 'PBX died';

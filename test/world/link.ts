@@ -10,6 +10,8 @@ import {
   type PbxEvent,
   type PbxLink,
   type RingTarget,
+  type TestCall,
+  type TestCallEnd,
 } from '../../plugin/ports/pbx-link.ts';
 import type { Pbx } from './pbx.ts';
 import type { NodeClock } from './time.ts';
@@ -160,6 +162,27 @@ export class WorldLink implements PbxLink {
     const id = legId.slice(0, legId.indexOf('/'));
     for (const call of this.pbx.calls) if (call.id === id) return call;
     return undefined;
+  }
+
+  placeCall({ id, aor, ringMs }: TestCall): Promise<string> {
+    return this.#ask(() => {
+      const watcher = { rang: () => undefined, ended: () => undefined };
+      const started = () => undefined;
+      this.pbx.call({ id, linkedId: id, aor, ringTimeMs: ringMs, patienceMs: ringMs, watcher, started });
+      return id;
+    });
+  }
+
+  endCall(id: string, how: TestCallEnd): Promise<void> {
+    return this.#ask(() => {
+      const call = [...this.pbx.calls].find((c) => c.id === id);
+      if (how === 'elsewhere') call?.takenElsewhere();
+      else call?.callerGone();
+    });
+  }
+
+  get product(): string {
+    return `a simulated ${this.pbx.o.kind}`;
   }
 
   tellStatus(legId: string, status: string): Promise<void> {

@@ -8,17 +8,28 @@ import { aorOf, aorUser } from '../../../plugin/core/aor.ts';
 import { type DurationMs, type Instant, SECOND } from '../../../plugin/core/time.ts';
 import type { ClosingWord, WakeStatus } from '../../../plugin/core/wake.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
-import type { DeviceLeg, HeldContact, LegOutcome, PbxEvent, RingTarget } from '../../../plugin/ports/pbx-link.ts';
+import type {
+  DeviceLeg,
+  HeldContact,
+  LegOutcome,
+  PbxEvent,
+  RingTarget,
+  TestCall,
+  TestCallEnd,
+} from '../../../plugin/ports/pbx-link.ts';
 import { CALL_DEADLINE } from './deadlines.ts';
 import { compose, dialText, dialVia, handOverText, withPushId } from './dial.ts';
 import { DialledBy } from './dialled-by.ts';
 import { type Leg, Legs } from './legs.ts';
 import type { AsteriskOptions } from './options.ts';
 import { aorIdOf } from './registrations.ts';
+import { TestCalls } from './test-calls.ts';
 import { type CallFact, LATE, translateWaiting } from './translate.ts';
 
 /** The INVITE that shows a late phone its ended call is given up when the phone has not answered with 180 within this time. */
 const LATE_RINGS_AT_MOST: DurationMs = 3 * SECOND;
+
+const LATE_DIALS_SECONDS = 10;
 
 /** The legs that a wake leg dials end with it; their events come behind its own by a few milliseconds. */
 const LAST_LEGS_WITHIN: DurationMs = SECOND / 2;
@@ -39,9 +50,20 @@ export class Calls {
   readonly #late = new Map<string, { readonly cause: number; readonly cancel: () => void }>();
   /** The endpoint by which an AOR was dialled last, where the two have different names. */
   readonly #dialled = new DialledBy();
+  readonly #testCalls: TestCalls;
 
   constructor(io: CallsIo) {
     this.#io = io;
+    this.#testCalls = new TestCalls(io.options.app, io.call);
+  }
+
+  placeCall(call: TestCall): Promise<string> {
+    const aorId = aorIdOf(call.aor, this.#io.options.realm);
+    return this.#testCalls.place(call, this.#dialled.endpointOf(aorId));
+  }
+
+  endCall(id: string, how: TestCallEnd): Promise<void> {
+    return this.#testCalls.end(id, how);
   }
 
   /** Ends all timers. */
@@ -59,6 +81,7 @@ export class Calls {
       .map((channel) => translateWaiting(channel, this.#io.options.app))
       .filter((fact) => fact !== undefined);
     this.#legsSince(known, channels, waiting);
+    this.#testCalls.endLeftOvers(channels);
     for (const fact of waiting) this.seen(fact, true);
   }
 
@@ -291,7 +314,13 @@ export class Calls {
     const variables = { PUSHWAKE_ID: callId, PUSHWAKE_CONTACT: dial.text };
     await this.#io.call(
       'originate',
-      { channelId, endpoint: `Local/${channelId}@pushwake-late/n`, variables },
+      {
+        channelId,
+        endpoint: `Local/${channelId}@pushwake-late/n`,
+        variables,
+        appArgs: 'late',
+        seconds: LATE_DIALS_SECONDS,
+      },
       CALL_DEADLINE,
     );
     // A phone that sends no 180 must not ring for ever either.

@@ -15,6 +15,8 @@ import {
   type PbxEvent,
   type PbxLink,
   type RingTarget,
+  type TestCall,
+  type TestCallEnd,
   type TextOutcome,
 } from '../../../plugin/ports/pbx-link.ts';
 import { SupervisedWorker } from '../supervised-worker.ts';
@@ -42,6 +44,7 @@ class AsteriskLink implements PbxLink {
   readonly #texts: Texts;
   #emit: (event: PbxEvent) => void = () => undefined;
   #stopped = false;
+  #product = 'Asterisk';
 
   constructor(options: AsteriskOptions, deps: AdapterDeps) {
     this.name = deps.name;
@@ -54,7 +57,10 @@ class AsteriskLink implements PbxLink {
       script,
       workerData: { options: { url, username, password, app } },
       log: deps.log,
-      onUp: () => void this.#linkUp(),
+      onUp: ({ version }) => {
+        this.#product = typeof version === 'string' ? `Asterisk ${version}` : 'Asterisk';
+        void this.#linkUp();
+      },
       onDown: (reason) => this.#say({ type: 'linkDown', pbx: this.name, reason }),
       onEvent: (event) => this.#event(translate(event)),
     });
@@ -168,6 +174,18 @@ class AsteriskLink implements PbxLink {
 
   showEnded(contact: HeldContact, callId: string, word: ClosingWord): Promise<void> {
     return this.#calls.showEnded(contact, callId, word);
+  }
+
+  placeCall(call: TestCall): Promise<string> {
+    return this.#calls.placeCall(call);
+  }
+
+  endCall(id: string, how: TestCallEnd): Promise<void> {
+    return this.#calls.endCall(id, how);
+  }
+
+  get product(): string {
+    return this.#product;
   }
 
   // ── Texts ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -180,8 +180,14 @@ const operations: Record<string, (args: never) => Promise<unknown>> = {
   async setVariable({ channelId, ...query }: { channelId: string; variable: string; value: string }) {
     return onChannel({ method: 'POST', path: `channels/${part(channelId)}/variable`, query });
   },
-  async originate(o: { channelId: string; endpoint: string; variables: Record<string, string> }) {
-    const query = { endpoint: o.endpoint, app: options.app, appArgs: 'late', timeout: '10' };
+  async originate(o: {
+    channelId: string;
+    endpoint: string;
+    variables: Record<string, string>;
+    appArgs: 'late' | 'test';
+    seconds: number;
+  }) {
+    const query = { endpoint: o.endpoint, app: options.app, appArgs: o.appArgs, timeout: String(o.seconds) };
     await ask({ method: 'POST', path: `channels/${part(o.channelId)}`, query, body: { variables: o.variables } });
   },
   async hangup({ channelId, cause }: { channelId: string; cause: number }) {

@@ -22,7 +22,7 @@ export interface PushTest {
 
 /** Nobody waits longer for a verdict. */
 const VERDICT_WITHIN = MINUTE / 2;
-const NOTICE = 'This is a test of your telephone system. There is nothing to do.';
+export const TEST_NOTICE = 'This is a test of your telephone system. There is nothing to do.';
 
 export async function testPush(
   delivery: Delivery,
@@ -38,7 +38,7 @@ export async function testPush(
       if (!target) return { bindingId: id, outcome: { kind: 'failed', reason: 'no target for this purpose' } };
       const common = { aor, collapseId: `pushwake-test-${id}`, expiresAt: plus(now, VERDICT_WITHIN) };
       const outcome = await delivery.send(
-        purpose === 'refresh' ? { purpose, ...common } : { purpose, ...common, notice: 'soon', body: NOTICE },
+        purpose === 'refresh' ? { purpose, ...common } : { purpose, ...common, notice: 'soon', body: TEST_NOTICE },
         targets,
       );
       const { provider, app, token } = target;

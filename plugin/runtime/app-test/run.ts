@@ -1,0 +1,366 @@
+/** One test of one app: carries the steps out, one after the other, and keeps what was seen. Changes no record of ours. */
+import type { Aor } from '../../core/aor.ts';
+import {
+  type Answer,
+  type CallSeen,
+  callSeen,
+  measurable,
+  type QuestionName,
+  type RegistersSeen,
+  STEPS,
+  type StepName,
+  type StepSeen,
+  type Subject,
+  subjectOf,
+} from '../../core/app-test/index.ts';
+import type { AorRecord, Binding } from '../../core/binding.ts';
+import { targetList } from '../../core/identity.ts';
+import { type DurationMs, MINUTE, plus, SECOND } from '../../core/time.ts';
+import type { CallTrace } from '../../core/trace.ts';
+import { callIdOf } from '../../core/wake.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { PbxEvent, PbxLink, TestCallEnd } from '../../ports/pbx-link.ts';
+import type { TraceBook } from '../calls/trace-book.ts';
+import type { Delivery, PushDraft } from '../push/delivery.ts';
+import { TEST_NOTICE } from '../push/push-test.ts';
+import { Person } from './person.ts';
+import { Skip } from './skip.ts';
+import { COURSE } from './steps.ts';
+import { AccountWatch } from './watch.ts';
+
+/** How often a condition is looked at. */
+const LOOK_EVERY: DurationMs = 100;
+/** How often it is looked whether the test was stopped, where nothing else is waited for. */
+const STOPS_WITHIN: DurationMs = 500;
+/** Nobody has asked for the progress for this long: the command is gone. */
+const COMMAND_GONE_AFTER: DurationMs = 30 * SECOND;
+/** The whole test; a guided one takes three minutes. */
+const LASTS_AT_MOST: DurationMs = 20 * MINUTE;
+const ANSWERED_WITHIN: DurationMs = 3 * MINUTE;
+/** The PBX ends a test call by itself after this. */
+const RINGS_AT_MOST: DurationMs = 60 * SECOND;
+/** From the request to the PBX until the call reaches us. */
+const CALL_SEEN_WITHIN: DurationMs = 5 * SECOND;
+/** An app goes back to sleep some seconds after its call. */
+const PHONE_SLEEPS_AFTER: DurationMs = 8 * SECOND;
+/** What is learnt from a call is learnt within this after its end. */
+const SETTLED_WITHIN: DurationMs = 10 * SECOND;
+const PUSH_LASTS: DurationMs = 30 * SECOND;
+
+export interface RunOptions {
+  readonly clock: Pick<Clock, 'now' | 'monotonicMs' | 'after'>;
+  readonly link: PbxLink;
+  readonly delivery: Pick<Delivery, 'send' | 'targetFor'>;
+  readonly traces: Pick<TraceBook, 'find'>;
+  readonly read: (aor: Aor) => Promise<AorRecord | undefined>;
+  readonly newId: () => string;
+  readonly aor: Aor;
+  readonly device: Binding;
+  /** How long a call push of this device is worth delivering. */
+  readonly ringTimeMs: DurationMs;
+  readonly person: boolean;
+  readonly steps: readonly StepName[];
+  /** Contacts of the account that say nothing of push, as the PBX held them before. */
+  readonly plainContacts: readonly string[];
+}
+
+/** Ends the course of a test: why. Not a fault. */
+class Stopped extends Error {}
+
+export interface PlacedCall {
+  readonly id: string;
+  readonly callId: string;
+  mayAnswerMs: DurationMs | undefined;
+  endedMs: DurationMs | undefined;
+}
+
+interface Draft {
+  readonly step: StepName;
+  readonly calls: PlacedCall[];
+  readonly answers: Partial<Record<QuestionName, Answer>>;
+  push: StepSeen['push'];
+  held: StepSeen['held'];
+  readonly before: readonly Binding[];
+}
+
+export class AppTestRun {
+  readonly aor: Aor;
+  readonly subject: Subject;
+  readonly person: Person;
+  readonly #o: RunOptions;
+  readonly #watch: AccountWatch;
+  readonly #done: StepSeen[] = [];
+  readonly #startedMs: number;
+  #touchedMs: number;
+  #draft: Draft | undefined;
+  #stopped: string | undefined;
+  #overMs: number | undefined;
+  /** Ids of the calls that it placed. */
+  readonly placed = new Set<string>();
+
+  constructor(options: RunOptions) {
+    this.#o = options;
+    this.aor = options.aor;
+    this.subject = subjectOf(options.device);
+    this.person = new Person(options.person);
+    const monotonicMs = () => options.clock.monotonicMs();
+    this.#watch = new AccountWatch(options.aor, monotonicMs, {
+      before: options.plainContacts,
+      reports: this.subject.reports,
+    });
+    this.#startedMs = monotonicMs();
+    this.#touchedMs = this.#startedMs;
+  }
+
+  get isOver(): boolean {
+    return this.#overMs !== undefined;
+  }
+
+  get step(): StepName | undefined {
+    return this.#draft?.step;
+  }
+
+  /** It runs, or its last call may not have been settled yet. */
+  get isFresh(): boolean {
+    return this.#overMs === undefined || this.#o.clock.monotonicMs() - this.#overMs < SETTLED_WITHIN;
+  }
+
+  get isStopped(): boolean {
+    return this.#stopped !== undefined;
+  }
+
+  get stopped(): string | undefined {
+    return this.#stopped;
+  }
+
+  /** What was seen so far; the step under way as one that was cut. */
+  get seen(): readonly StepSeen[] {
+    const { calls } = this.#draft ?? {};
+    const current =
+      this.#draft && (calls?.length ?? 0) > 0 ? [this.#seenOf(this.#draft, this.#draft.before, 'cut')] : [];
+    return [...this.#done, ...(this.isOver ? [] : current)];
+  }
+
+  /** Somebody still wants to know. */
+  touch(): void {
+    this.#touchedMs = this.#o.clock.monotonicMs();
+  }
+
+  /** The first reason counts. */
+  stop(why: string): void {
+    this.#stopped ??= why;
+  }
+
+  heard(event: PbxEvent): void {
+    if (this.isOver) return;
+    if (event.type === 'linkDown' && event.pbx === this.#o.link.name) this.stop('the PBX went away');
+    this.#watch.heard(event);
+  }
+
+  /** Never rejects. */
+  async run(): Promise<void> {
+    try {
+      if (this.person.isThere) await this.confirm('ready');
+      for (const step of STEPS.filter((s) => this.#o.steps.includes(s))) await this.#carryOut(step);
+    } catch (error) {
+      this.stop(error instanceof Stopped ? error.message : 'a fault of pushwake, which its log names');
+      if (!(error instanceof Stopped)) throw error;
+    } finally {
+      await this.#close();
+    }
+  }
+
+  async #carryOut(step: StepName): Promise<void> {
+    const before = await this.#bindings();
+    const draft: Draft = { step, calls: [], answers: {}, push: undefined, held: 'unknown', before };
+    this.#draft = draft;
+    this.#watch.begin();
+    try {
+      await this.pause(PHONE_SLEEPS_AFTER);
+      await COURSE[step](this);
+      this.#done.push(this.#seenOf(draft, await this.#bindings(), 'done'));
+    } catch (error) {
+      if (!(error instanceof Skip)) throw error;
+      await this.#endCalls();
+      this.#done.push({ ...this.#seenOf(draft, before, 'skipped'), why: error.message });
+    }
+    this.#draft = undefined;
+  }
+
+  async #close(): Promise<void> {
+    this.person.clear();
+    await this.#endCalls();
+    const draft = this.#draft;
+    if (draft) this.#done.push({ ...this.#seenOf(draft, draft.before, 'cut'), why: this.#stopped ?? 'stopped' });
+    this.#overMs = this.#o.clock.monotonicMs();
+  }
+
+  #seenOf(draft: Draft, after: readonly Binding[], state: StepSeen['state']): StepSeen {
+    const known = new Set(draft.before.flatMap(tokensOf));
+    return {
+      step: draft.step,
+      state,
+      calls: draft.calls.map((call) => this.#callSeen(call)),
+      registers: this.#watch.seen,
+      answers: { ...draft.answers },
+      ...(draft.push !== undefined && { push: draft.push }),
+      bindings: { before: draft.before.length, after: after.length },
+      newTokens: after.some((b) => tokensOf(b).some((token) => !known.has(token))),
+      held: draft.held,
+    };
+  }
+
+  #callSeen(call: PlacedCall): CallSeen {
+    const { mayAnswerMs, endedMs } = call;
+    return callSeen(this.#trace(call) ?? { steps: [] }, this.#o.device.id, { mayAnswerMs, endedMs });
+  }
+
+  // ── What a step is made of ─────────────────────────────────────────────────────────────────────────────────────────
+
+  get ringTimeMs(): DurationMs {
+    return this.#o.ringTimeMs;
+  }
+
+  get watched(): RegistersSeen {
+    return this.#watch.seen;
+  }
+
+  /** Time passes. Rejects when the test is stopped. */
+  async pause(ms: DurationMs): Promise<void> {
+    await this.until(() => false, ms, STOPS_WITHIN);
+  }
+
+  /** Resolves when `check` holds, or with false after `ms`. Rejects when the test is stopped. */
+  async until(check: () => boolean, ms: DurationMs, lookEvery: DurationMs = LOOK_EVERY): Promise<boolean> {
+    const { clock } = this.#o;
+    const endMs = clock.monotonicMs() + ms;
+    for (;;) {
+      this.#mayGoOn();
+      if (check()) return true;
+      const leftMs = endMs - clock.monotonicMs();
+      if (leftMs <= 0) return false;
+      await new Promise<void>((resolve) => void clock.after(Math.min(leftMs, lookEvery), resolve));
+    }
+  }
+
+  #mayGoOn(): void {
+    const nowMs = this.#o.clock.monotonicMs();
+    if (nowMs - this.#touchedMs > COMMAND_GONE_AFTER) this.stop('the command that ran it went away');
+    if (nowMs - this.#startedMs > LASTS_AT_MOST) this.stop('it took longer than twenty minutes');
+    if (!this.#o.link.up) this.stop('the PBX went away');
+    if (this.#stopped !== undefined) throw new Stopped(this.#stopped);
+  }
+
+  /** False: the person said no, or nobody answered. */
+  async confirm(name: QuestionName): Promise<boolean> {
+    this.person.show(name);
+    await this.until(() => this.person.answered !== undefined, ANSWERED_WITHIN, STOPS_WITHIN);
+    this.person.clear();
+    return this.person.answered === 'yes';
+  }
+
+  /** Asks what the person saw; an answer is kept for the rules. */
+  async ask(name: QuestionName): Promise<void> {
+    if (!this.person.isThere) return;
+    await this.confirm(name);
+    const { answered } = this.person;
+    if (answered !== undefined && this.#draft) this.#draft.answers[name] = answered;
+  }
+
+  needsPerson(): void {
+    if (!this.person.isThere) throw new Skip('nobody is at the phone');
+  }
+
+  async place(): Promise<PlacedCall> {
+    const { link, aor, newId } = this.#o;
+    if (!link.placeCall) throw new Skip('this PBX takes no test calls');
+    this.#mayGoOn();
+    const id = newId();
+    // Known before it is placed: a stop in between ends it all the same.
+    const placed = { id, callId: '', mayAnswerMs: undefined, endedMs: undefined };
+    this.#draft?.calls.push(placed);
+    const linkedId = await link.placeCall({ id, aor, ringMs: RINGS_AT_MOST }).catch(() => undefined);
+    if (linkedId === undefined) throw new Skip('the PBX did not place the test call');
+    const call: PlacedCall = Object.assign(placed, { callId: callIdOf(link.name, linkedId, aor) });
+    this.placed.add(call.callId);
+    if (!(await this.until(() => this.#watch.callSeenMs(call.callId) !== undefined, CALL_SEEN_WITHIN)))
+      throw new Skip('the test call did not come by pushwake’s dialplan');
+    return call;
+  }
+
+  /** What has become of a call so far. */
+  look(call: PlacedCall): CallSeen & { readonly isOver: boolean } {
+    return { ...this.#callSeen(call), isOver: this.#trace(call)?.over ?? false };
+  }
+
+  mayAnswer(call: PlacedCall): void {
+    call.mayAnswerMs = this.#msOf(call);
+    this.person.show('answer-now');
+  }
+
+  async end(call: PlacedCall, how: TestCallEnd): Promise<void> {
+    this.person.clear();
+    if (call.endedMs !== undefined) return;
+    call.endedMs = this.#msOf(call);
+    await this.#o.link.endCall?.(call.id, how).catch(() => undefined);
+  }
+
+  /** Sends a push to the measured device, and counts REGISTERs from then on. False: no service took it. */
+  async push(what: 'refresh' | 'notice' | PlacedCall): Promise<boolean> {
+    const { delivery, device, aor, clock } = this.#o;
+    const common = { aor, expiresAt: plus(clock.now(), PUSH_LASTS) };
+    const collapseId = `pushwake-test-${device.id}`;
+    const push: PushDraft =
+      what === 'refresh'
+        ? { purpose: 'refresh', ...common, collapseId }
+        : what === 'notice'
+          ? { purpose: 'notice', ...common, collapseId, notice: 'soon', body: TEST_NOTICE }
+          : { purpose: 'call', ...common, callId: what.callId };
+    this.#watch.mark();
+    const canBeSent = delivery.targetFor(push.purpose, device.targets) !== undefined;
+    const outcome = canBeSent ? await delivery.send(push, device.targets) : undefined;
+    const isTaken = outcome?.kind === 'accepted';
+    if (this.#draft) this.#draft.push = outcome === undefined ? 'impossible' : isTaken ? 'accepted' : 'refused';
+    return isTaken;
+  }
+
+  /** Whether the PBX still holds the contact at which the device was last seen. */
+  async lookHeld(): Promise<void> {
+    const { link, aor, device } = this.#o;
+    const now = (await this.#bindings()).find((b) => b.id === device.id) ?? device;
+    const last = [...now.contacts].sort((a, b) => b.seenAt - a.seenAt)[0];
+    const answer = await link.ask(aor).catch(() => undefined);
+    if (!this.#draft) return;
+    if (answer === undefined || last === undefined) this.#draft.held = 'unknown';
+    else this.#draft.held = answer.contacts.some((c) => c.uri === last.uri) ? 'yes' : 'no';
+  }
+
+  async hasNewTokens(): Promise<boolean> {
+    const known = new Set((this.#draft?.before ?? []).flatMap(tokensOf));
+    return (await this.#bindings()).some((b) => tokensOf(b).some((token) => !known.has(token)));
+  }
+
+  // ── Inside ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #trace({ callId }: PlacedCall): CallTrace | undefined {
+    return callId === '' ? undefined : this.#o.traces.find(callId)[0];
+  }
+
+  /** Now, in ms since the call was seen. */
+  #msOf(call: PlacedCall): DurationMs {
+    const seenMs = this.#watch.callSeenMs(call.callId);
+    return seenMs === undefined ? 0 : Math.round(this.#o.clock.monotonicMs() - seenMs);
+  }
+
+  async #endCalls(): Promise<void> {
+    for (const call of this.#draft?.calls ?? []) await this.end(call, 'cancelled');
+  }
+
+  /** A store that does not answer shows none, which no rule takes for a fault of the app. */
+  async #bindings(): Promise<readonly Binding[]> {
+    const record = await this.#o.read(this.aor).catch(() => undefined);
+    return measurable(record?.bindings ?? []);
+  }
+}
+
+const tokensOf = ({ targets }: Binding): readonly string[] => targetList(targets).map((t) => t.token.fingerprint);

@@ -1,0 +1,44 @@
+/** docs/apps/README.md: which apps were measured, from the reports that lie there. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { type AppReport, readReport } from '../../plugin/core/app-test/index.ts';
+
+const FOLDER = fileURLToPath(new URL('../../docs/apps', import.meta.url));
+
+export const REPORTS: readonly string[] = existsSync(FOLDER)
+  ? readdirSync(FOLDER)
+      .filter((name) => name.endsWith('.json'))
+      .sort()
+  : [];
+
+export function appsPage(): string {
+  const rows = REPORTS.map((name) => {
+    const report = readReport(JSON.parse(readFileSync(`${FOLDER}/${name}`, 'utf8')));
+    if (!report) throw new Error(`${name} is no report`);
+    return row(name, report);
+  });
+  return `# Apps that were measured
+
+One file for each app, version and PBX, as \`pushwake app-test --output\` writes it. The numbers are rules of [app-rules.md](../app-rules.md). This page is made
+from the files (\`UPDATE_DOCS=1 npm test -- app-test/pages\`).
+
+| app | on | date | ok | broken | not seen | report |
+|---|---|---|---|---|---|---|
+${rows.join('\n')}
+
+"Not seen" is no blame: a program on a server has no person in front of it and no screen.
+
+## Send yours
+
+Run \`pushwake app-test 1001 --app "Example Phone 2.1" --output example-phone-2.1-asterisk.json\` with the phone in your hand, and send the file as a pull
+request that puts it here. It holds no account, token, address or number. A test checks its form and its signature: it shows that nobody has changed
+the report since it was made, not who made it. Compare two versions of an app with \`pushwake app-test --compare old.json new.json\`.
+`;
+}
+
+function row(name: string, { app, ran, verdicts, stopped }: AppReport): string {
+  const of = (verdict: string) => verdicts.filter((v) => v.verdict === verdict).map((v) => v.rule);
+  const broken = of('broken').join(', ') || 'none';
+  const unfinished = stopped === undefined ? '' : ', not finished';
+  return `| ${app.name} (${app.platform}, ${app.kind}) | ${ran.pbx} | ${ran.date}${unfinished} | ${of('ok').length} | ${broken} | ${of('not-seen').join(', ') || 'none'} | [${name}](${name}) |`;
+}
