@@ -22,6 +22,8 @@ type Extension = Readonly<Record<string, string>>;
 export interface Site {
   /** By number; those of the first tenant. The second has 1001 and 2000. */
   readonly extensions: Readonly<Record<string, Extension>>;
+  /** Numbers of extensions with a mailbox. Default: none. */
+  readonly mailboxes?: readonly string[];
   /** Destinations by the number of the extension. */
   readonly followMe: Readonly<Record<string, readonly string[]>>;
   readonly ringGroups: Readonly<
@@ -41,6 +43,8 @@ const OURS = `application="execute_extension" data="\${destination_number}@\${do
 
 export interface FusionScene {
   readonly scene: FreeswitchScene;
+  /** Where its recordings and messages lie. */
+  readonly folder: string;
   readonly close: () => Promise<void>;
 }
 
@@ -80,6 +84,9 @@ export async function startFusion(checkout: Checkout, site: Site, plain = false)
         'force-register-db-domain': '',
         'force-subscription-domain': '',
         context: 'public',
+        'manage-presence': 'true',
+        // Keys of a menu come by INFO.
+        'liberal-dtmf': 'true',
       },
       configurations: `<configuration name="lua.conf"><settings>
 ${paths.map((path) => `<param name="script-directory" value="${path}"/>`).join('\n')}
@@ -89,9 +96,11 @@ ${paths.map((path) => `<param name="script-directory" value="${path}"/>`).join('
 ${site.configurations ?? '<configuration name="callcenter.conf"><settings/><queues/><agents/><tiers/></configuration>'}`,
     });
     // As in its vars.xml.
-    await scene.freeswitch.cli('global_setvar media_mix_inbound_outbound_codecs=true');
+    for (const set of ['media_mix_inbound_outbound_codecs=true', `recordings_dir=${folder}`])
+      await scene.freeswitch.cli(`global_setvar ${set}`);
     return {
       scene,
+      folder,
       close: async () => {
         await scene.close();
         postgres.stop();
@@ -204,6 +213,17 @@ function rows(checkout: Checkout, site: Site, plain: boolean): string {
         }),
       ),
     ]),
+    ...(site.mailboxes ?? []).map((number) =>
+      insert('v_voicemails', {
+        voicemail_uuid: randomUUID(),
+        domain_uuid: uuidOf(first),
+        voicemail_id: number,
+        voicemail_password: '4711',
+        voicemail_enabled: 'true',
+        voicemail_local_after_email: 'true',
+        greeting_id: '-1',
+      }),
+    ),
     ...Object.entries(site.rows ?? {}).map(([number, actions]) => dialplanRow(first, number, '100', actions)),
     ...Object.entries(site.ringGroups).flatMap(([number, group]) => ringGroup(uuidOf(first), first, number, group)),
     ...checkout.dialplans
@@ -215,7 +235,8 @@ function rows(checkout: Checkout, site: Site, plain: boolean): string {
           dialplan_context: d.context,
           dialplan_order: String(d.order),
           dialplan_enabled: 'true',
-          dialplan_xml: plain ? d.xml : changed(d.xml),
+          // Its recordings are MP3, for which a FreeSWITCH needs mod_shout.
+          dialplan_xml: (plain ? d.xml : changed(d.xml)).replace('record_ext=mp3', 'record_ext=wav'),
         }),
       ),
     ...(plain ? [] : [ownDialplan('506_pushwake_not_registered.xml')]),
