@@ -61,7 +61,7 @@ export async function askAdmin(admin: HttpConfig['admin'], asked: AdminRequest):
     return { status: answer.status, body: parsed(answer.text) };
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
-    return { unreachable: `no pushwake answers on ${host}:${port} (${code})` };
+    return { unreachable: `no pushwake answers on ${host}:${port} (${code}); does it run?` };
   }
 }
 

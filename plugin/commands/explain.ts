@@ -42,7 +42,7 @@ Examples:
       const explained = 'reason' in answer ? await fromStore(loaded, key) : answer;
       if (o.json) return say(JSON.stringify(explained));
       if ('reason' in answer) tell(`Calls and texts are not known: ${answer.reason}. From the stored bindings:`);
-      for (const line of inLines(explained)) say(line);
+      for (const line of inLines(explained, key)) say(line);
     });
 }
 
@@ -69,7 +69,7 @@ async function fromStore(loaded: Loaded, of: string | undefined): Promise<Explai
   }
 }
 
-function inLines({ calls, texts, devices }: Explained): string[] {
+function inLines({ calls, texts, devices }: Explained, of: string | undefined): string[] {
   const lines = calls.flatMap((call) => [
     ...call.sentences,
     ...(call.cause === undefined ? [] : [`  Likely cause: ${call.cause}`]),
@@ -77,5 +77,10 @@ function inLines({ calls, texts, devices }: Explained): string[] {
     '',
   ]);
   const all = [...lines, ...texts, ...(texts.length > 0 ? [''] : []), ...devices];
-  return all.length > 0 ? all : ['Nothing is known: no binding, no call, no text.'];
+  if (all.length > 0) return all;
+  if (of === undefined) return ['No device is known to come late or not at all.'];
+  return [
+    'Nothing is known: no binding, no call, no text.',
+    'Calls are known since the start of pushwake, if their dialplan goes through it; a binding is made by a REGISTER with push parameters. `pushwake check` looks at both.',
+  ];
 }

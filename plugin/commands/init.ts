@@ -1,6 +1,6 @@
 /** `pushwake init`: asks or takes flags, writes pushwake.yaml, and installs the PBX's snippets with `--install`. */
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { randomId } from '../../adapters/clock/system/index.ts';
@@ -8,7 +8,7 @@ import { ConfigFileError, parseConfig } from '../../config/load.ts';
 import { adapters, schemasOf } from '../app/adapters.ts';
 import { PACKAGE_ROOT } from '../manifest.ts';
 import { CommandError, EXIT } from './exit.ts';
-import { modeOf, parts } from './init/answers.ts';
+import { APNS, FCM, modeOf, parts, refuseOther } from './init/answers.ts';
 import { ariUrl, HEP_LISTEN, knownPasswords, looksLikeAsterisk, planAsterisk } from './init/asterisk.ts';
 import { unifiedDiff } from './init/diff.ts';
 import { extensionsOf, extensionsWithHints, isFreePbx, stillDialled } from './init/freepbx.ts';
@@ -184,6 +184,7 @@ async function fromConfig(o: Options, { kind, folder, version }: Found): Promise
     throw new CommandError(
       `${o.config} is there and has no PBX of type ${TYPES[kind]}; add it there, or move the file away`,
     );
+  refuseOther(o, readFileSync(o.config, 'utf8'));
   const options = entry.options as { password: string; hep?: { listen: string; password?: string } };
   const { password, hep } = options;
   const plan =
@@ -240,12 +241,12 @@ async function fromAnswers(
   }
   const apns = parts(
     '--apns',
-    ['teamId', 'bundleId', 'keyId', 'key'] as const,
+    APNS,
     o.apns ?? (await question('iOS key as teamId,bundleId,keyId,file of the .p8 (empty: later): ')),
   );
   const fcm = parts(
     '--fcm',
-    ['projectId', 'serviceAccount'] as const,
+    FCM,
     o.fcm ?? (await question('Android key as projectId,file of the service account (empty: later): ')),
   );
   const mode = modeOf(o.mode);

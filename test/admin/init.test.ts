@@ -97,6 +97,19 @@ describe('a small Asterisk', () => {
     expect(again).toMatchObject({ code: 2, stderr: expect.stringContaining('says full; change it there') });
   });
 
+  it('run again with another realm or key: nothing is written, and it says what to write; the same again is right', async () => {
+    write(SMALL);
+    expect(await init('--realm', 'example.com', '--install')).toMatchObject({ code: 0 });
+    const before = readFileSync(config, 'utf8');
+    const key = 'TEAM123456,com.example.phone,KEY1234567,/etc/pushwake/AuthKey.p8';
+    const later = await init('--realm', 'example.com', '--install', '--apns', key);
+    expect(later).toMatchObject({ code: 2, stderr: expect.stringContaining('says nothing of --apns') });
+    expect(later.stderr).toContain('      - teamId: "TEAM123456"');
+    expect((await init('--realm', 'example.org', '--install')).stderr).toContain('says nothing of --realm');
+    expect(readFileSync(config, 'utf8')).toBe(before);
+    expect(await init('--realm', 'example.com', '--install')).toMatchObject({ code: 0 });
+  });
+
   it('a dry run writes nothing and shows no password', async () => {
     write(SMALL);
     const before = snapshot();

@@ -31,4 +31,11 @@ export const FUSIONPBX: readonly string[] = ['test/fusionpbx/**'];
 /** They place test calls for minutes on a real PBX: `npm run test:app`. */
 export const APP_TESTS: readonly string[] = ['test/app-test/real/**'];
 /** What `npm test` leaves to commands of their own. */
-export const ELSEWHERE: readonly string[] = [...FREESWITCH, ...SYSTEMD, ...PACKAGES, ...FREEPBX, ...FUSIONPBX, ...APP_TESTS];
+export const ELSEWHERE: readonly string[] = [
+  ...FREESWITCH,
+  ...SYSTEMD,
+  ...PACKAGES,
+  ...FREEPBX,
+  ...FUSIONPBX,
+  ...APP_TESTS,
+];

@@ -49,7 +49,13 @@ function created(file: string): number {
     return openSync(file, 'wx', 0o600);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    throw new CommandError(`cannot create ${file} (${code}); an existing file is not overwritten`);
+    const why =
+      code === 'EEXIST'
+        ? 'it is there, and is not overwritten'
+        : code === 'ENOENT'
+          ? 'its folder does not exist'
+          : code;
+    throw new CommandError(`cannot create ${file}: ${why}`);
   }
 }
 

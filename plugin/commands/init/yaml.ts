@@ -20,11 +20,10 @@ export interface YamlInput {
 }
 
 export function yamlOf(o: YamlInput): string {
-  const q = (text: string) => JSON.stringify(text);
   return `# yaml-language-server: $schema=${o.schema}
 # Written by \`pushwake init\`. What else may stand here: config/pushwake.yaml and docs/. Check it with \`pushwake check\`.
 
-# observe: log what would be sent, rung and removed, and do nothing. full: do it. Observe first, for a week.
+# observe: log what would be sent, rung and removed, and do nothing. full: do it. Observe first, for some days.
 mode: ${o.mode}
 
 store:
@@ -54,14 +53,17 @@ ${
 `
     : ''
 }
-${pushOf(o, q)}
+${pushOf(o)}
 # Health, metrics and what the command line asks a running pushwake, on 127.0.0.1:8470.
 http:
   admin: {}
 `;
 }
 
-function pushOf({ apns, fcm }: YamlInput, q: (text: string) => string): string {
+const q = (text: string) => JSON.stringify(text);
+
+/** The section `push`. */
+export function pushOf({ apns, fcm }: Pick<YamlInput, 'apns' | 'fcm'>): string {
   if (!apns && !fcm) {
     return `# The keys are those of the app's publisher; docs/push-services.md says how to get them.
 push: {}
