@@ -153,3 +153,23 @@ describe('a push under way', () => {
     expect(clock.pending()).toBe(0);
   });
 });
+
+describe('what a push says', () => {
+  const run = (underWay: UnderWay, words: string, log: string[]) =>
+    underWay.run(AOR, begun, { of: 'missed', words }, (signal, onDelay) => {
+      log.push(words);
+      onDelay();
+      return new Promise<string>((done) => signal.addEventListener('abort', () => done('given up')));
+    });
+
+  it('is not begun again beside itself; other words take its place', async () => {
+    const underWay = new UnderWay(new FakeClock(MONDAY), async () => undefined);
+    const log: string[] = [];
+    const first = run(underWay, '1', log);
+    expect(await run(underWay, '1', log)).toBeUndefined();
+    void run(underWay, '2', log);
+    expect(await first).toBe('given up');
+    expect(await run(underWay, '2', log)).toBeUndefined();
+    expect(log).toEqual(['1', '2']);
+  });
+});

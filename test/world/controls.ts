@@ -7,20 +7,31 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { FaultKind } from './faults.ts';
 import type { SiteName } from './sites.ts';
-import { World } from './world.ts';
+import { World, type WorldOptions } from './world.ts';
 
 export interface Control {
   readonly bug: string;
   readonly edits: readonly { readonly file: string; readonly from: string; readonly to: string }[];
   /** Where it shows soonest. */
   readonly site: SiteName;
+  /** The worlds in which it shows; where absent, as the command says. */
+  readonly worlds?: { readonly weeks: number; readonly dense: number; readonly faults: readonly FaultKind[] };
 }
 
-const one = (bug: string, file: string, from: string, to: string, site: SiteName = 'small'): Control => ({
+const one = (
+  bug: string,
+  file: string,
+  from: string,
+  to: string,
+  site: SiteName = 'small',
+  worlds?: Control['worlds'],
+): Control => ({
   bug,
   site,
   edits: [{ file: `plugin/${file}`, from, to }],
+  ...(worlds && { worlds }),
 });
 
 export const CONTROLS: readonly Control[] = [
@@ -30,6 +41,7 @@ export const CONTROLS: readonly Control[] = [
     "outcome.kind === 'tokenDead' && (await this.#o.brake.believes(appKey(target), bindingId))",
     "outcome.kind === 'tokenDead' && (of === 'call' || (await this.#o.brake.believes(appKey(target), bindingId)))",
     'office',
+    { weeks: 0.5, dense: 40, faults: ['pushCallsDead'] },
   ),
   one(
     'the age of a 410 is read the wrong way round',
@@ -43,6 +55,8 @@ export const CONTROLS: readonly Control[] = [
     'core/lifecycle/time.ts',
     'left < offsetMs - offsetMs / 12 ?',
     'left < 0 ?',
+    'small',
+    { weeks: 4, dense: 3, faults: ['linkLong', 'nodeLongGone', 'phoneDeaf', 'phoneOff'] },
   ),
   one(
     '"removed" counts as logged out',
@@ -115,12 +129,15 @@ export const CONTROLS: readonly Control[] = [
     'isReachable(before) === reachable && this.#known',
     'this.#known',
     'carrier',
+    { weeks: 1, dense: 30, faults: ['loggedOut'] },
   ),
   one(
     'a notice that was only logged counts as sent',
     'core/lifecycle/time.ts',
     'if (!event.observing) forgetObserved(draft);',
     '',
+    'small',
+    { weeks: 4, dense: 4, faults: ['observes', 'phoneDeaf', 'phoneOff'] },
   ),
   {
     bug: 'a notice that waits for its service goes on when it is no longer true',
@@ -161,19 +178,40 @@ export const CONTROLS: readonly Control[] = [
     "notice: how.silent || !isNotifiable(b) ? 'done' : 'due',",
     "notice: 'done',",
   ),
-  one('the contact of an ended binding stays', 'runtime/bindings/effects.ts', 'await link.removeContact(held);', ''),
+  one(
+    'the contact of an ended binding stays',
+    'runtime/bindings/effects.ts',
+    'await link.removeContact(held);',
+    '',
+    'small',
+    { weeks: 1, dense: 60, faults: ['phoneDeaf', 'phoneOff', 'networkChanges'] },
+  ),
   one(
     'calls are pushed to devices that are ending',
     'core/wake/begin.ts',
     'if (!target || binding.ending) continue;',
     'if (!target) continue;',
+    'small',
+    { weeks: 1, dense: 20, faults: ['pushCallsDead', 'tokenRotated', 'phoneOff', 'pushOutage'] },
   ),
-  one(
-    'a push is tried again after its deadline',
-    'runtime/push/retry-delay.ts',
-    'return waitMs < leftMs ? waitMs : undefined;',
-    'return waitMs;',
-  ),
+  {
+    // Each of the two alone is not to be seen from outside: the other one stops the push.
+    bug: 'a push is tried again after its deadline',
+    site: 'small',
+    worlds: { weeks: 1, dense: 10, faults: ['pushOutage', 'pushThrottled', 'pushSlow'] },
+    edits: [
+      {
+        file: 'plugin/runtime/push/retry-delay.ts',
+        from: 'return waitMs < leftMs ? waitMs : undefined;',
+        to: 'return waitMs;',
+      },
+      {
+        file: 'plugin/runtime/push/one-push.ts',
+        from: 'if (nowMs >= this.#deadlineMs) return',
+        to: 'if (false) return',
+      },
+    ],
+  },
   one(
     'a dead token takes the contact of a phone that is awake',
     'core/lifecycle/ending.ts',
@@ -216,12 +254,16 @@ export async function runControls(
     const folder = mkdtempSync(join(tmpdir(), 'pushwake-control-'));
     try {
       plant(control, folder);
+      const how = control.worlds ?? { weeks, dense };
+      const faults = 'faults' in how ? how.faults : undefined;
       const said = await played(folder, [
-        ...['--seeds', String(seeds), '--weeks', String(weeks), '--dense', String(dense)],
-        ...['--sites', control.site],
+        ...['--seeds', String(seeds), '--weeks', String(how.weeks), '--dense', String(how.dense)],
+        ...['--sites', control.site, ...(faults ? ['--faults', faults.join()] : [])],
       ]);
       const found = /^seed (\d+), \w+: ([^:]+):/m.exec(said);
-      const isOurs = found && (await failsWithout(Number(found[1]), weeks, dense, control.site));
+      const isOurs =
+        found &&
+        (await failsWithout({ seed: Number(found[1]), site: control.site, ...how, ...(faults ? { faults } : {}) }));
       if (!found || isOurs) missed++;
       if (isOurs) print(`seed ${found[1]} fails without the bug as well, so it says nothing of: ${control.bug}`);
       else if (found) print(`found by seed ${found[1]}: ${control.bug} (${found[2]})`);
@@ -234,8 +276,8 @@ export async function runControls(
 }
 
 /** The program itself may fail there. */
-async function failsWithout(seed: number, weeks: number, dense: number, site: SiteName): Promise<boolean> {
-  return (await new World({ seed, weeks, dense, site }).run()).violation !== undefined;
+async function failsWithout(options: WorldOptions): Promise<boolean> {
+  return (await new World(options).run()).violation !== undefined;
 }
 
 function played(folder: string, args: readonly string[]): Promise<string> {

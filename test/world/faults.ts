@@ -87,6 +87,8 @@ export interface PlanOptions {
   readonly phones: number;
   /** Kinds that this site cannot have. */
   readonly without?: ReadonlySet<FaultKind>;
+  /** Exactly these kinds, in place of what the seed has. */
+  readonly only?: readonly FaultKind[] | undefined;
   /** Faults begin only after this long, so that the site has filled. */
   readonly fromMs: DurationMs;
 }
@@ -97,8 +99,8 @@ export function kindsOf(chance: Chance): Set<FaultKind> {
   return new Set(ALL_KINDS.filter(() => draw.happens(0.5)));
 }
 
-export function planOf(chance: Chance, { weeks, dense, phones, without, fromMs }: PlanOptions): Fault[] {
-  const kinds = kindsOf(chance);
+export function planOf(chance: Chance, { weeks, dense, phones, without, only, fromMs }: PlanOptions): Fault[] {
+  const kinds = only ? new Set(only) : kindsOf(chance);
   const untilMs = weeks * 7 * DAY;
   const plan: Fault[] = [];
   for (const kind of ALL_KINDS) {

@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { runControls } from './controls.ts';
 import { Coverage } from './coverage.ts';
 import { type Job, type Played, playAll } from './crew.ts';
-import { inWords, stamp } from './faults.ts';
+import { type FaultKind, inWords, KINDS, stamp } from './faults.ts';
 import { coverageInWords } from './report.ts';
 import { SITES, type SiteName } from './sites.ts';
 
@@ -17,6 +17,7 @@ const USAGE = `npm run world -- [options]
   --weeks N      how long each world lasts (default 4)
   --dense N      faults and calls come so many times as often (default 1)
   --sites a,b    ${Object.keys(SITES).join(', ')} (default small,carrier)
+  --faults a,b   exactly these kinds (default: a random half of them for each seed)
   --seed N       one seed only
   --story        print what happened there
   --lines N      the last N lines of it (default 60)
@@ -36,6 +37,7 @@ const { values: o } = parseArgs({
     dense: { type: 'string', default: '1' },
     sites: { type: 'string', default: 'small,carrier' },
     seed: { type: 'string' },
+    faults: { type: 'string' },
     story: { type: 'boolean', default: false },
     lines: { type: 'string', default: '60' },
     coverage: { type: 'boolean', default: false },
@@ -62,6 +64,10 @@ async function main(): Promise<number> {
     print(`no such site: ${o.sites}\n${USAGE}`);
     return 2;
   }
+  const faults = o.faults?.split(',').map((kind) => {
+    if (!Object.hasOwn(KINDS, kind)) throw new Error(`no such fault: ${kind}`);
+    return kind as FaultKind;
+  });
   const weeks = Number(o.weeks);
   const first = Number(o.seed ?? o.from);
   const seeds = o.seed === undefined ? Number(o.seeds) : 1;
@@ -74,7 +80,10 @@ async function main(): Promise<number> {
   const jobs = function* (): Iterable<Job> {
     for (let seed = first; seed < first + seeds; seed++) {
       for (const site of sites)
-        yield { world: { seed, site, weeks, dense: Number(o.dense), story: o.story }, shrink: o.shrink !== 'no' };
+        yield {
+          world: { seed, site, weeks, dense: Number(o.dense), story: o.story, ...(faults && { faults }) },
+          shrink: o.shrink !== 'no',
+        };
     }
   };
   await playAll(jobs(), Math.min(Number(o.processes), seeds * sites.length), (played) => {
@@ -107,16 +116,19 @@ function progress(worlds: number, siteWeeks: number, ms: number, failures: Reado
   return `${worlds} worlds, ${siteWeeks} site-weeks without a violation in ${(ms / 1_000).toFixed(0)} s: ${perSecond(worlds)} worlds a second, ${((siteWeeks * 60_000) / ms).toFixed(0)} site-weeks a minute; ${total(failures)} failed`;
 }
 
-function failed({ world, violation, faults, shortest }: Played): void {
-  const { seed, site, weeks, dense } = world;
+function failed({ world, violation, faults: planned, shortest }: Played): void {
+  const { seed, site, weeks, dense, faults } = world;
   print(`\nseed ${seed}, ${site}: ${violation?.oracle}: ${violation?.what} (${stamp(violation?.atMs ?? 0)})`);
   if (shortest) {
     const { what, atMs } = shortest.violation;
-    print(`  ${what} (${stamp(atMs)}), with ${shortest.plan.length} of ${faults} faults:`);
+    print(`  ${what} (${stamp(atMs)}), with ${shortest.plan.length} of ${planned} faults:`);
     for (const fault of shortest.plan) print(`    ${inWords(fault)}`);
     for (const line of shortest.story.slice(-Number(o.lines))) print(`    | ${line}`);
   }
-  print(`  again: npm run world -- --seed ${seed} --sites ${site} --weeks ${weeks} --dense ${dense ?? 1} --story`);
+  const only = faults ? ` --faults ${faults.join(',')}` : '';
+  print(
+    `  again: npm run world -- --seed ${seed} --sites ${site} --weeks ${weeks} --dense ${dense ?? 1}${only} --story`,
+  );
 }
 
 process.exitCode = await main();

@@ -7,7 +7,7 @@ import type { Call } from './call.ts';
 import { Callers } from './callers.ts';
 import { Chance } from './chance.ts';
 import { Coverage } from './coverage.ts';
-import { type Fault, planOf, stamp } from './faults.ts';
+import { type Fault, type FaultKind, planOf, stamp } from './faults.ts';
 import { Faulty } from './faulty.ts';
 import { type LogLine, Node, onBoundaries } from './node.ts';
 import type { Oracle, Violation } from './oracle.ts';
@@ -25,6 +25,8 @@ export interface WorldOptions {
   readonly weeks: number;
   /** How many times as often faults and calls come. Default 1. */
   readonly dense?: number;
+  /** Exactly these kinds of faults. Default: the half of them that the seed has. */
+  readonly faults?: readonly FaultKind[];
   /** In place of the seed's own: with some dropped, to find the shortest that still fails. */
   readonly plan?: readonly Fault[];
   /** Keeps every line of the story. Default: none but the last ones. */
@@ -139,6 +141,7 @@ export class World {
         dense: options.dense ?? 1,
         phones: this.phones.length,
         without: shape.without,
+        only: options.faults,
         fromMs: QUIET_AT_FIRST,
       });
     this.faulty = new Faulty(this);

@@ -18,7 +18,7 @@ import type { PushOutcome } from '../../ports/push-provider.ts';
 import type { Intake } from '../intake.ts';
 import type { Delivery } from '../push/delivery.ts';
 import { atBoundary } from './crash-points.ts';
-import { UnderWay } from './under-way.ts';
+import { type Saying, UnderWay } from './under-way.ts';
 
 const UNDER_WAY_MAX = 1_000;
 
@@ -154,9 +154,8 @@ export class EffectRunner {
           return this.#answered(aor, effect, outcome);
         }
         atBoundary('push to be sent');
-        const onlyOne = effect.type === 'sendNotice' ? noticeKind(effect.which) : undefined;
         const outcome = binding
-          ? await this.#underWay.run(aor, binding, onlyOne, (...retry) =>
+          ? await this.#underWay.run(aor, binding, sayingOf(effect), (...retry) =>
               this.#push(aor, effect, binding.locale, retry),
             )
           : await this.#push(aor, effect, undefined, []);
@@ -304,6 +303,14 @@ export class EffectRunner {
       uri: effect.uri,
     });
   }
+}
+
+/** A service that is out must not collect one push for each time that the same words were due. */
+function sayingOf(effect: PushEffect): Saying | undefined {
+  if (effect.type === 'sendRefresh') return undefined;
+  if (effect.type === 'sendNotice') return { of: noticeKind(effect.which), words: '' };
+  const how = effect.type === 'sendVoicemail' ? effect.how : '';
+  return { of: `${PURPOSE_OF[effect.type]} ${how}`, words: String(effect.count) };
 }
 
 /** What a log line says of a binding: never a token, never a whole Contact. */

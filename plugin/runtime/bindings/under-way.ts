@@ -13,6 +13,12 @@ const NEWS: ReadonlySet<Report> = new Set(['renewed', 'revived', 'token-changed'
 /** How often the record is read again while a push is under way, in ms: another node may have changed it. */
 const LOOK_EVERY: DurationMs = 1 * MINUTE;
 
+/** What a push says. While one of the same words is under way for a binding none is begun beside it; one of other words takes its place. */
+export interface Saying {
+  readonly of: string;
+  readonly words: string;
+}
+
 export class UnderWay {
   readonly #clock: Clock;
   readonly #read: (aor: Aor) => Promise<AorRecord | undefined>;
@@ -26,19 +32,21 @@ export class UnderWay {
 
   /**
    * Does the work with a signal that fires when another attempt is no longer wanted; the work calls `onDelay` when its first attempt has
-   * failed. `binding`: as it was saved when this push was asked for. `onlyOne`: its name, where it is not to be begun while the same one
-   * is under way for this binding; undefined is answered then.
+   * failed. `binding`: as it was saved when this push was asked for. `saying` undefined: as often as asked for. Answers undefined where the
+   * same is under way already.
    */
   async run<T>(
     aor: Aor,
     binding: Binding,
-    onlyOne: string | undefined,
+    saying: Saying | undefined,
     work: (signal: AbortSignal, onDelay: () => void) => Promise<T>,
   ): Promise<T | undefined> {
     const key = keyOf(aor, binding.id);
     const same = this.#pushes.get(key) ?? new Set();
-    if (onlyOne !== undefined && [...same].some((p) => p.name === onlyOne && p.isWanted)) return undefined;
-    const push = new Retried(onlyOne);
+    const before = [...same].filter((p) => saying !== undefined && p.saying?.of === saying.of && p.isWanted);
+    if (before.some((p) => p.saying?.words === saying?.words)) return undefined;
+    for (const older of before) older.unwanted();
+    const push = new Retried(saying);
     this.#pushes.set(key, same.add(push));
     let cancel = () => {};
     const lookAgain = () => {
@@ -76,13 +84,13 @@ const keyOf = (aor: Aor, id: BindingId) => `${aor} ${id}`;
 
 /** A push whose first attempt has failed can be given up. */
 class Retried {
-  readonly name: string | undefined;
+  readonly saying: Saying | undefined;
   readonly #trying = new AbortController();
   #isDelayed = false;
   isWanted = true;
 
-  constructor(name: string | undefined) {
-    this.name = name;
+  constructor(saying: Saying | undefined) {
+    this.saying = saying;
   }
 
   get signal(): AbortSignal {

@@ -126,6 +126,8 @@ export function oneClosingWord(): Oracle {
   /** By token: an app that was installed anew is another device to everybody. */
   const calls = new Map<string, Map<TokenTruth, Pushed>>();
   const came = new WeakMap<Call, Set<Phone>>();
+  /** Tokens for everything but calls that were known when the call began. */
+  const known = new WeakMap<Call, Set<string>>();
   const times = new Map<string, number>();
   const of = (callId: string, truth: TokenTruth): Pushed => {
     const devices = calls.get(callId) ?? new Map<TokenTruth, Pushed>();
@@ -153,6 +155,8 @@ export function oneClosingWord(): Oracle {
         install === phone.install &&
         !came.get(call)?.has(phone);
       if (!mustHear || words.size > 0 || !isCalm(world, ALL_BUT_PHONES, 15 * MINUTE)) continue;
+      // A service had called its other token dead, truly or not: then nothing but calls reached it.
+      if (!known.get(call)?.has(phone.other ?? '')) continue;
       // Its binding may have ended, or its token changed, while the call waited.
       if (!bindingWith(world.store.record(call.aor), phone.other ?? '')) continue;
       world.fail('one closing word', `${phone.name} was pushed for ${call.id} and never hears how it ended`);
@@ -168,8 +172,12 @@ export function oneClosingWord(): Oracle {
       if (request.purpose === 'call' && truth && outcome?.kind === 'accepted')
         of(request.callId, truth).accepted = true;
     },
-    callStarted(call) {
+    callStarted(call, world) {
       came.set(call, new Set());
+      known.set(
+        call,
+        new Set(liveOf(world.store.record(call.aor)).flatMap((b) => b.targets.other?.token.reveal() ?? [])),
+      );
       const id = idOf(call);
       times.set(id, (times.get(id) ?? 0) + 1);
     },
