@@ -15,11 +15,14 @@ import {
   type PbxEvent,
   type PbxLink,
   type RingTarget,
+  type TestCall,
+  type TestCallEnd,
   type TextOutcome,
 } from '../../../plugin/ports/pbx-link.ts';
 import { SupervisedWorker } from '../supervised-worker.ts';
 import { Calls } from './calls/calls.ts';
 import { ContactDial } from './calls/contact-dial.ts';
+import { TestCalls } from './calls/test-calls.ts';
 import { CALL_DEADLINE, CALM_DEADLINE, LIST_DEADLINE } from './deadlines.ts';
 import type { FsFact } from './facts.ts';
 import { Instants } from './instants.ts';
@@ -45,6 +48,8 @@ class FreeswitchLink implements PbxLink {
   readonly #contacts: Contacts;
   readonly #dial: ContactDial;
   readonly #calls: Calls;
+  readonly #testCalls: TestCalls;
+  #product = 'FreeSWITCH';
   readonly #texts: Texts;
   readonly #mailboxes: Mailboxes;
   #emit: (event: PbxEvent) => void = () => undefined;
@@ -78,8 +83,11 @@ class FreeswitchLink implements PbxLink {
         },
       } satisfies LinkData,
       log,
-      onUp: () => {
+      onUp: ({ version }) => {
         this.#wasUp = true;
+        // `1.11.1-dev+git~…` holds what nobody needs to read.
+        const release = /^[0-9.]+/.exec(String(version))?.[0];
+        this.#product = release === undefined ? 'FreeSWITCH' : `FreeSWITCH ${release}`;
         void this.#linkUp();
       },
       onDown: (reason) => this.#say({ type: 'linkDown', pbx, reason }),
@@ -92,8 +100,21 @@ class FreeswitchLink implements PbxLink {
     this.#dial = new ContactDial({ pbx, options, contacts: this.#contacts, ask, log });
     this.#texts = new Texts({ pbx, clock, ask, say, dialOf: (contact) => this.#dial.of(contact) });
     this.#mailboxes = new Mailboxes({ pbx, realm: options.realm, clock, say });
+    this.#testCalls = new TestCalls(node, ask);
     const time = new Instants(clock);
     this.#calls = new Calls({ pbx, node, observing, clock, time, log, dial: this.#dial, ask, say });
+  }
+
+  placeCall(call: TestCall): Promise<string> {
+    return this.#testCalls.place(call);
+  }
+
+  endCall(id: string, how: TestCallEnd): Promise<void> {
+    return this.#testCalls.end(id, how);
+  }
+
+  get product(): string {
+    return this.#product;
   }
 
   get ringsVia(): ReadonlySet<string> {
@@ -143,6 +164,7 @@ class FreeswitchLink implements PbxLink {
       await this.#tellMode();
       // Calls first: they wait; the resync can.
       if (!this.#observing) await this.#calls.takeUp();
+      await this.#testCalls.endLeftOvers();
     } catch (error) {
       this.#deps.log.warn({ pbx: this.name, reason: String(error) }, 'could not look for calls that wait');
     }
