@@ -284,7 +284,7 @@ pbx: { office: { type: asterisk, url: "http://127.0.0.1:1", password: x, realm: 
     expect(statSync(out).mode & 0o777).toBe(0o600);
     expect(readFileSync(out, 'utf8')).toContain(VOIP);
     const again = await run('export', out);
-    expect(again).toMatchObject({ code: 2, stderr: expect.stringContaining('an existing file is not overwritten') });
+    expect(again).toMatchObject({ code: 2, stderr: expect.stringContaining('it is there, and is not overwritten') });
     const imported = await run('import', out);
     expect(imported.code).toBe(1);
     expect(imported.stderr).toMatch(/in use|another process/i);
