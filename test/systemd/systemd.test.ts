@@ -2,16 +2,19 @@
  * The Debian package on a booted systemd, from `dpkg --install` to purge, beside a real Asterisk: what the unit promises, seen by `systemctl` and
  * `journalctl` as an administrator sees it. `npm run test:systemd`; needs root, takes about three minutes.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { buildPackage } from '../../config/release/debian.ts';
+import { run } from '../support/asterisk/shell.ts';
 import { freeUdpPort, REALM, Scene } from '../support/scene.ts';
 import { bringDebian, Machine } from '../support/systemd/machine.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const CONFIG = '/etc/pushwake/pushwake.yaml';
 const DROP_IN = '/etc/systemd/system/pushwake.service.d';
 const PATIENT = { timeout: 30_000, interval: 250 };
@@ -21,15 +24,17 @@ let proxy: TcpProxy;
 let machine: Machine;
 let folder: string;
 let adminPort: number;
+/** The package's file. */
+let built: string;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'pushwake-systemd-'));
-  const file = buildPackage(folder);
+  built = buildPackage(folder);
   scene = await Scene.start({ name: 'systemd', withoutPushwake: true });
   proxy = await TcpProxy.start(scene.asterisk.ports.ari);
   adminPort = await freeUdpPort();
   machine = await Machine.boot(await bringDebian());
-  await machine.write('/root/pushwake.deb', readFileSync(file));
+  await machine.write('/root/pushwake.deb', readFileSync(built));
 }, 900_000);
 afterAll(async () => {
   await machine?.stop();
@@ -66,6 +71,22 @@ const cursor = async (): Promise<string> => {
   const text = (await machine.try('journalctl', '--show-cursor', '--lines=0', '--quiet')).output;
   return `--after-cursor=${/^-- cursor: (.*)$/m.exec(text)?.[1] ?? ''}`;
 };
+/** This version's package as one of before would be: an older number, and a record format less. */
+async function olderPackage(): Promise<string> {
+  const tree = join(folder, 'older');
+  await run('dpkg-deb', ['--raw-extract', built, tree]);
+  const change = (path: string, from: RegExp, to: string) => {
+    const text = readFileSync(join(tree, path), 'utf8');
+    if (!from.test(text)) throw new Error(`${path} has no ${from}`);
+    writeFileSync(join(tree, path), text.replace(from, to));
+  };
+  change('DEBIAN/control', /^Version: .*$/m, 'Version: 0.0.9');
+  change('usr/lib/pushwake/dist/plugin/core/binding.js', /RECORD_FORMAT = 2\b/, 'RECORD_FORMAT = 1');
+  const file = join(folder, 'older.deb');
+  await run('dpkg-deb', ['--build', '--root-owner-group', tree, file]);
+  return file;
+}
+
 const statusText = () => property('StatusText');
 const isUp = () => vi.waitFor(async () => expect(await statusText()).toContain('PBX links up: 1 of 1'), PATIENT);
 
@@ -219,6 +240,26 @@ describe('a service of systemd', () => {
     console.log(`calls through an upgrade: ${results.join(' ')}`);
     expect(results).toContain(200);
     for (let i = 0; i < 3; i++) expect(await callOnce()).toBe(200);
+  });
+
+  it('goes back to a version that knows an older record format, as docs/operations.md says', async () => {
+    await machine.write('/root/older.deb', readFileSync(await olderPackage()));
+    const page = readFileSync(join(ROOT, 'docs/operations.md'), 'utf8');
+    const commands = /^Going back[^\n]*\n\n```sh\n([\s\S]*?)^```/m.exec(page)?.[1] ?? '';
+    expect(commands).toContain('--record-format 1');
+    await machine.run('sh', '-exc', `cd /root\n${commands.replace('pushwake_<old>.deb', 'older.deb')}`);
+    expect(await machine.run('dpkg-query', '--show', 'pushwake')).toContain('0.0.9');
+    await isUp();
+    expect(await machine.run('pushwake', 'bindings', 'list', '--config', CONFIG)).toContain(`1001@${REALM}`);
+    // The newer store is no food for it: a clear word, and the file stays as it was.
+    await machine.run('systemctl', 'stop', 'pushwake');
+    await machine.run('sh', '-c', 'cp -p /root/bindings.db.newer /var/lib/pushwake/newer.db');
+    const listed = await machine.try(
+      'sh',
+      '-c',
+      `sed s#/bindings.db#/newer.db# ${CONFIG} >/root/n.yaml; pushwake bindings list -c /root/n.yaml`,
+    );
+    expect(listed.output).toContain('format 2, this program reads format 1');
   });
 
   it('purge leaves nothing: no binding, no key, no password', async () => {
