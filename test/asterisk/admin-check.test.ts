@@ -368,7 +368,7 @@ describe('the command', () => {
     expect(checked.code).toBe(0);
     const status = await run('status');
     expect(status).toMatchObject({ code: 3, stdout: '' });
-    expect(status.stderr).toMatch(/^no pushwake answers on 127\.0\.0\.1:\d+ \(ECONNREFUSED\)$/m);
+    expect(status.stderr).toMatch(/^no pushwake answers on 127\.0\.0\.1:\d+ \(ECONNREFUSED\); does it run\?$/m);
   });
 
   it('while it runs: asks it, sees HEP come, and shows, tests and drops a binding', async () => {

@@ -114,13 +114,13 @@ class Node {
 
 /** Node `one` runs PBX `a`, node `two` runs PBX `b`; a phone has registered with `a`. */
 async function site(
-  o: { via?: boolean; on?: Partial<RedisOptions> } = {},
+  o: { via?: boolean; on?: Partial<RedisOptions>; grantedMs?: number } = {},
 ): Promise<{ one: Node; two: Node; record: () => Promise<AorRecord> }> {
   const options = { ...(o.on ?? { url: redis.url }), prefix: `n${prefixes++}` };
   const one = await new Node(options, 'a').start();
   const two = await new Node(options, 'b', o.via ? ['a'] : []).start();
   await Promise.all([two.sees('a'), one.sees('b')]);
-  one.pbx.register('1001', contactUri());
+  one.pbx.register('1001', contactUri(), o.grantedMs === undefined ? {} : { grantedMs: o.grantedMs });
   const record = async () => (await two.store.get(AOR)) as AorRecord;
   await vi.waitFor(async () => expect((await record())?.bindings).toHaveLength(1), wait);
   return { one, two, record };
@@ -179,7 +179,8 @@ describe('two nodes', () => {
   });
 
   test('an end found by one node removes the contact at the other', async () => {
-    const { one, two, record } = await site();
+    // One that expires within a day would be left to expire.
+    const { one, two, record } = await site({ grantedMs: 2 * DAY });
     two.push.next({ kind: 'tokenDead', reason: 'Unregistered' });
     two.call();
     await vi.waitFor(() => expect(one.orders('removeContact')).toHaveLength(1), wait);
