@@ -58,7 +58,9 @@ class AsteriskLink implements PbxLink {
       workerData: { options: { url, username, password, app } },
       log: deps.log,
       onUp: ({ version }) => {
-        this.#product = typeof version === 'string' ? `Asterisk ${version}` : 'Asterisk';
+        // What a distribution adds (`+dfsg+~cs6…`) says nothing of how it behaves.
+        const release = /^[0-9.]+/.exec(String(version))?.[0];
+        this.#product = release === undefined ? 'Asterisk' : `Asterisk ${release}`;
         void this.#linkUp();
       },
       onDown: (reason) => this.#say({ type: 'linkDown', pbx: this.name, reason }),

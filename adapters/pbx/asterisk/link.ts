@@ -184,7 +184,7 @@ const operations: Record<string, (args: never) => Promise<unknown>> = {
     channelId: string;
     endpoint: string;
     variables: Record<string, string>;
-    appArgs: 'late' | 'test';
+    appArgs: 'late' | `test,${string}`;
     seconds: number;
   }) {
     const query = { endpoint: o.endpoint, app: options.app, appArgs: o.appArgs, timeout: String(o.seconds) };

@@ -14,10 +14,12 @@ const LASTS_AT_MOST_SECONDS = 120;
 const ENDPOINT = /^[0-9A-Za-z._~+*#-]{1,128}$/;
 
 export class TestCalls {
+  readonly #app: string;
   readonly #prefix: string;
   readonly #call: CallsIo['call'];
 
   constructor(app: string, call: CallsIo['call']) {
+    this.#app = app;
     // Two nodes beside one Asterisk must not end each other's.
     this.#prefix = `app-test-${app}-`;
     this.#call = call;
@@ -32,7 +34,7 @@ export class TestCalls {
         channelId,
         endpoint: `Local/${endpoint}@pushwake/n`,
         variables: { 'TIMEOUT(absolute)': String(LASTS_AT_MOST_SECONDS) },
-        appArgs: 'test',
+        appArgs: `test,${id}`,
         seconds: Math.ceil(ringMs / 1_000),
       },
       CALL_DEADLINE,
@@ -41,15 +43,35 @@ export class TestCalls {
   }
 
   async end(id: string, how: TestCallEnd): Promise<void> {
-    await this.#call('hangup', { channelId: `${this.#prefix}${id}`, cause: CAUSE[how] }, CALL_DEADLINE);
+    await this.#hangUp(`${this.#prefix}${id}`, how);
+    // A phone that has answered takes the place of our channel (ADR 0020), with an id of its own.
+    const channels = await this.#call<unknown[]>('waitingChannels', {}, CALL_DEADLINE);
+    for (const channel of channels) if (this.#callOf(channel) === id) await this.#hangUp(idOf(channel), how);
   }
 
   /** Of a test that ended with its pushwake, or with its link. */
   endLeftOvers(channels: readonly unknown[]): void {
     for (const channel of channels) {
-      const { id } = channel as { id?: unknown };
-      if (typeof id !== 'string' || !id.startsWith(this.#prefix) || id.endsWith(';2')) continue;
-      this.#call('hangup', { channelId: id, cause: CAUSE.cancelled }, CALL_DEADLINE).catch(() => undefined);
+      const id = idOf(channel);
+      const isOurs = id.startsWith(this.#prefix) && !id.endsWith(';2');
+      if (isOurs || this.#callOf(channel) !== undefined) this.#hangUp(id, 'cancelled').catch(() => undefined);
     }
   }
+
+  async #hangUp(channelId: string, how: TestCallEnd): Promise<void> {
+    await this.#call('hangup', { channelId, cause: CAUSE[how] }, CALL_DEADLINE);
+  }
+
+  /** Which test call waits in our application on this channel. */
+  #callOf(channel: unknown): string | undefined {
+    const { dialplan } = channel as { dialplan?: { app_name?: unknown; app_data?: unknown } };
+    const data = dialplan?.app_name === 'Stasis' ? String(dialplan.app_data) : '';
+    const start = `${this.#app},test,`;
+    return data.startsWith(start) ? data.slice(start.length) : undefined;
+  }
+}
+
+function idOf(channel: unknown): string {
+  const { id } = channel as { id?: unknown };
+  return typeof id === 'string' ? id : '';
 }

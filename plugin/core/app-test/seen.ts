@@ -102,7 +102,8 @@ export function callSeen(
     registeredMs: msOf(own, (s) => s === registered),
     dialledMs: msOf(own, (s) => s.step === 'dialled'),
     ringingMs: msOf(own, (s) => s === rang),
-    answeredMs: msOf(own, (s) => s.step === 'answered'),
+    // A caller who was answered before (FreeSWITCH) is taken over by the phone: then only the end says so.
+    answeredMs: msOf(own, (s) => s.step === 'answered' || (s.step === 'over' && s.outcome === 'answered')),
     declinedMs: msOf(own, (s) => s === declined),
     lateMs: msOf(own, (s) => s.step === 'registeredLate'),
     mayAnswerMs: marks.mayAnswerMs,

@@ -33,7 +33,7 @@ export class TestCalls {
       `origination_uuid=${uuid}`,
       `call_timeout=${Math.ceil(ringMs / 1_000)}`,
       'hangup_after_bridge=true',
-      `execute_on_originate=sched_hangup +${LASTS_AT_MOST_SECONDS}`,
+      `execute_on_originate='sched_hangup +${LASTS_AT_MOST_SECONDS}'`,
     ];
     const command = `originate {${variables.join(',')}}null/app-test ${aor} XML pushwake`;
     await this.#ask('originate', { uuid, command }, CALL_DEADLINE);
