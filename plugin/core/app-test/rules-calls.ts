@@ -33,7 +33,7 @@ export const CALL_RULES: readonly Rule[] = [
     platforms: 'all',
     kinds: 'all',
     reason: 'The PBX knows the phone only by its REGISTER: without one there is nowhere to send the INVITE.',
-    source: 'RFC 8599 §4.1: a user agent that receives a push notification sends a binding-refresh REGISTER',
+    source: 'RFC 8599 §4.1.3: a user agent that receives a push notification sends a binding-refresh REGISTER',
     observed: 'a REGISTER of the account between the push and the end of the call',
     suffers: 'The call does not reach the phone.',
     judge: (o) => {
@@ -54,7 +54,7 @@ export const CALL_RULES: readonly Rule[] = [
     platforms: 'all',
     kinds: 'all',
     reason: 'The caller waits. A phone that comes later rings when the caller or the voicemail has given up.',
-    source: 'RFC 8599 §5.3.1: the proxy holds the request only for a limited time while it waits for the REGISTER',
+    source: 'RFC 8599 §5.6.2: the proxy holds the request only for a limited time while it waits for the REGISTER',
     observed: 'time from the answer of the push service to the REGISTER',
     suffers: 'Callers hang up before the phone rings.',
     judge: (o) => {
@@ -73,7 +73,7 @@ export const CALL_RULES: readonly Rule[] = [
     platforms: 'all',
     kinds: 'all',
     reason: 'Only the push parameters of the Contact show which device has come, and keep its binding alive.',
-    source: 'RFC 8599 §4.1: the user agent gives pn-provider, pn-prid and pn-param in the Contact of each REGISTER',
+    source: 'RFC 8599 §4.1.1: the user agent gives pn-provider, pn-prid and pn-param in the Contact of each REGISTER',
     observed: 'the Contact of each REGISTER in the test',
     suffers: 'The binding runs out although the app is used; with two phones, the wrong one may be rung.',
     judge: (o) => {

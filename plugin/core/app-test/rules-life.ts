@@ -15,7 +15,7 @@ export const LIFE_RULES: readonly Rule[] = [
     kinds: 'all',
     reason: 'Silent pushes renew the binding of a phone that nobody opens for days.',
     source:
-      'RFC 8599 §4.1: any push notification asks for a REGISTER. Apple, Pushing background updates: the system gives the app 30 seconds, and may hold such pushes back',
+      'RFC 8599 §4.1.3: any push notification asks for a REGISTER. Apple, Pushing background updates: the system gives the app 30 seconds, and may hold such pushes back',
     observed: 'a REGISTER within 90 seconds of a silent push',
     suffers: 'The account runs out on a phone that was left alone, and calls stop until the app is opened.',
     judge: (o) =>
@@ -135,7 +135,7 @@ export const LIFE_RULES: readonly Rule[] = [
     kinds: 'all',
     reason: 'REGISTER with Expires 0 says that the account was removed from the app: its binding ends.',
     source:
-      'RFC 8599 §4.1: a user agent that wants no more push notifications says so by its REGISTER; RFC 3261 §10.2.2',
+      'RFC 8599 §4.1.2: a user agent that wants no more push notifications says so by its REGISTER; RFC 3261 §10.2.2',
     observed: 'REGISTERs with Expires 0, where the PBX shows them (FreeSWITCH; Asterisk with HEP)',
     suffers: 'The first call after the app was closed reaches nobody.',
     judge: (o) => {
@@ -153,7 +153,7 @@ export const LIFE_RULES: readonly Rule[] = [
     platforms: 'all',
     kinds: 'all',
     reason: 'Who logs out wants no more calls on this phone.',
-    source: 'RFC 3261 §10.2.2: a binding is removed by a REGISTER with Expires 0; RFC 8599 §4.1',
+    source: 'RFC 3261 §10.2.2: a binding is removed by a REGISTER with Expires 0; RFC 8599 §4.1.2',
     observed: 'the contact of the device at the PBX, twenty seconds after the person logged out',
     suffers: 'The phone rings on for somebody who has left, for up to a week.',
     judge: (o) =>
