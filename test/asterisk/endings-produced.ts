@@ -123,7 +123,7 @@ export const PRODUCED: Readonly<Record<string, (s: Site) => Promise<void>>> = {
   // The first of those whose token dies: of a site this small the brake lets no more than three go.
   'the last binding had ended: the service had called the token dead': async (s) => {
     await s.asleep();
-    // A contact that Asterisk still holds would be left to expire, and the binding is ending until then.
+    // While Asterisk holds its contact, the binding is ending and has not ended.
     await vi.waitFor(async () => expect(await s.bench.scene.contacts(s.user)).toEqual([]), 8_000);
     treat(s, dead);
     await inVain(s);
