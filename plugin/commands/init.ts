@@ -1,6 +1,6 @@
 /** `pushwake init`: asks or takes flags, writes pushwake.yaml, and installs the PBX's snippets with `--install`. */
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { randomId } from '../../adapters/clock/system/index.ts';
@@ -82,8 +82,8 @@ export function addInit(program: Command): void {
       'after',
       `
 Passwords are made here and put into both sides. A second run changes nothing that is right already: it takes the passwords
-from pushwake.yaml. No file is overwritten without a copy beside it (….before-pushwake). mode stays observe until you say full,
-which suits a PBX that nobody uses yet.
+from pushwake.yaml. No file is overwritten without a copy beside it (….before-pushwake). mode stays observe until you say full;
+\`--mode full\` suits a PBX that nobody uses yet.
 
 Exit codes: 0 done · 1 a file could not be written · 2 a mistake in the arguments or in a configuration that is there
 
@@ -184,9 +184,9 @@ async function fromConfig(o: Options, { kind, folder, version }: Found): Promise
     throw new CommandError(
       `${o.config} is there and has no PBX of type ${TYPES[kind]}; add it there, or move the file away`,
     );
-  refuseOther(o, readFileSync(o.config, 'utf8'));
-  const options = entry.options as { password: string; hep?: { listen: string; password?: string } };
+  const options = entry.options as { realm: string; password: string; hep?: { listen: string; password?: string } };
   const { password, hep } = options;
+  refuseOther(o, options.realm, config.push);
   const plan =
     kind === 'asterisk'
       ? planAsterisk({

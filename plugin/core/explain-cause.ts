@@ -116,9 +116,10 @@ function cameInTime(trace: CallTrace, at: Find): Reason {
       remedy: 'The app’s publisher must mend the Contact of its REGISTER: RFC 3261 §25.1, nothing a dial string reads.',
     };
   }
-  const crossed = endedAt(trace) - (dialled ?? at('registered') ?? { ms: 0 }).ms < CROSSED;
-  // What is learnt when the link is back happened before: the call may have ended by then, and the phone have come in time.
-  if ((crossed || !dialled) && wasBlind(trace)) return LINK_LOST;
+  const registered = at('registered');
+  const crossed = endedAt(trace) - (dialled ?? registered ?? { ms: 0 }).ms < CROSSED;
+  // It happened before: the call may have ended by the time we learnt of it, and the phone have come in time.
+  if (registered?.undated && (crossed || !dialled)) return LINK_LOST;
   if (crossed) {
     return { cause: `The phone registered just when the call ended (${endInWords(trace)}).` };
   }

@@ -59,7 +59,7 @@ function apply(draft: CallDraft, event: WakeEvent): void {
     case 'LegEnded':
       return legEnded(draft, event);
     case 'Registered':
-      return registered(draft, event.contact);
+      return registered(draft, event);
     case 'RegisterRefused':
       return registerRefused(draft, event);
     case 'PushSettled':

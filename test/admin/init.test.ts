@@ -101,11 +101,13 @@ describe('a small Asterisk', () => {
     write(SMALL);
     expect(await init('--realm', 'example.com', '--install')).toMatchObject({ code: 0 });
     const before = readFileSync(config, 'utf8');
-    const key = 'TEAM123456,com.example.phone,KEY1234567,/etc/pushwake/AuthKey.p8';
+    // The words of the comment that the file holds: a comment configures nothing.
+    const key = 'TEAM123456,com.example.phone,KEY1234567,/etc/pushwake/AuthKey_KEY1234567.p8';
     const later = await init('--realm', 'example.com', '--install', '--apns', key);
-    expect(later).toMatchObject({ code: 2, stderr: expect.stringContaining('says nothing of --apns') });
+    expect(later).toMatchObject({ code: 2, stderr: expect.stringContaining('something else than --apns') });
     expect(later.stderr).toContain('      - teamId: "TEAM123456"');
-    expect((await init('--realm', 'example.org', '--install')).stderr).toContain('says nothing of --realm');
+    // A part of the realm is another realm.
+    expect((await init('--realm', 'ample.com', '--install')).stderr).toContain('something else than --realm');
     expect(readFileSync(config, 'utf8')).toBe(before);
     expect(await init('--realm', 'example.com', '--install')).toMatchObject({ code: 0 });
   });

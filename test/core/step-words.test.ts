@@ -23,6 +23,7 @@ it.each<[printed: string, of: CallStep]>([
   ['has not registered, pushed again', { step: 'pushedAgain', device }],
   ['REGISTER seen by hep', { step: 'registerSeen', sensor: 'hep' }],
   ['registered', { step: 'registered', device, proved: true }],
+  ['registered while the link was away', { step: 'registered', device, proved: true, undated: true }],
   ['registered (a new contact of the account, taken for this device)', { step: 'registered', device, proved: false }],
   ['REGISTER refused by the pbx (403)', { step: 'registerRefused', device, status: 403, proved: true }],
   [

@@ -313,6 +313,19 @@ describe('a call that waited while we were away', () => {
     await site.tell({ type: 'linkUp', pbx: 'office' }, ...shown);
     await settle(3);
     expect(site.orders('ring')).toMatchObject([{ legId: 'device', uri: contactUri({ port: 40002 }) }]);
+    const came = site.traces.find(AOR)[0]?.steps.find((s) => s.step === 'registered');
+    expect(came, 'when it was is not known').toMatchObject({ undated: true });
+  });
+
+  it('the link was away and is back: a REGISTER that is seen has its date', async () => {
+    await site.call();
+    await site.tell(leg('device'), { type: 'linkDown', pbx: 'office', reason: 'connection lost' });
+    await site.tell({ type: 'linkUp', pbx: 'office' });
+    await site.clock.advance(2 * SECOND);
+    site.pbx.register('1001', contactUri({ port: 40002 }), { grantedMs: HOUR });
+    await settle(3);
+    const came = site.traces.find(AOR)[0]?.steps.find((s) => s.step === 'registered');
+    expect(came).toEqual({ ms: 2_000, step: 'registered', device: expect.any(String), proved: true });
   });
 
   it('the call ends before the PBX has said who registered while the link was away: nobody knows when that was', async () => {

@@ -7,23 +7,38 @@ export function modeOf(text = 'observe'): YamlInput['mode'] {
   throw new CommandError(`--mode: expected observe or full, found "${text}"`);
 }
 
-/** What was said and is not in the configuration that is there: `init` leaves that file as it is, and says what to write. */
-export function refuseOther(
-  o: { readonly config: string; readonly realm?: string; readonly apns?: string; readonly fcm?: string },
-  text: string,
-): void {
-  const said = [
-    ['--realm', o.realm],
-    ['--apns', o.apns],
-    ['--fcm', o.fcm],
-  ] as const;
-  const missing = said.filter(([, value]) => value?.split(',').some((part) => !text.includes(part.trim())) ?? false);
+interface Said {
+  readonly config: string;
+  readonly realm?: string;
+  readonly apns?: string;
+  readonly fcm?: string;
+}
+
+/**
+ * What was said and is not in the configuration that is there: `init` leaves that file as it is, and says what to write. `realm`: of the PBX
+ * that is set up. `push`: its push services, as they were read.
+ */
+export function refuseOther(o: Said, realm: string, push: Readonly<Record<string, { options: unknown }>>): void {
+  const apns = parts('--apns', APNS, o.apns);
+  const fcm = parts('--fcm', FCM, o.fcm);
+  const known = new Set(textsIn(Object.values(push)));
+  const missing = [
+    ...(o.realm === undefined || o.realm === realm ? [] : ['--realm']),
+    ...(apns && ![apns.teamId, apns.bundleId, apns.keyId].every((part) => known.has(part)) ? ['--apns'] : []),
+    ...(fcm && !known.has(fcm.projectId) ? ['--fcm'] : []),
+  ];
   if (missing.length === 0) return;
-  const keys = { apns: parts('--apns', APNS, o.apns), fcm: parts('--fcm', FCM, o.fcm) };
-  const block = keys.apns || keys.fcm ? `\nWrite it there, in place of \`push\`:\n\n${pushOf(keys)}` : '';
+  const block =
+    apns || fcm ? `\nWrite it there, under \`push:\`, beside what stands there:\n\n${pushOf({ apns, fcm })}` : '';
   throw new CommandError(
-    `${o.config} is there and says nothing of ${missing.map(([flag]) => flag).join(' and ')}; nothing was written.${block}`,
+    `${o.config} is there and says something else than ${missing.join(' and ')}; nothing was written.${block}`,
   );
+}
+
+/** Every text below a value. */
+function textsIn(value: unknown): string[] {
+  if (typeof value === 'string') return [value];
+  return value !== null && typeof value === 'object' ? Object.values(value).flatMap(textsIn) : [];
 }
 
 /** Parts of `--apns` and `--fcm`. */

@@ -28,7 +28,7 @@ export function signOfCall({ steps }: Pick<CallTrace, 'steps'>, device: BindingI
 }
 
 /**
- * From the call to the first step that shows the phone, in whole ms. Undefined: there is none. A stored contact that was held back
+ * From the call to the first step that shows the phone, in whole ms. Undefined: there is none, or nobody knows when it was. A stored contact that was held back
  * could not ring before it was dialled, so that its time counts from there.
  */
 export function cameAfterMs(
@@ -37,6 +37,7 @@ export function cameAfterMs(
   startedAt: Instant,
 ): DurationMs | undefined {
   const first = steps.find((s) => s.device === d.bindingId && (s.step === 'registered' || s.step === 'ringing'));
+  if (first?.step === 'registered' && first.undated) return undefined;
   const { dialledAt } = d.legs.stored;
   const heldMs = hasRegistered(d) || dialledAt === undefined ? 0 : Math.max(0, between(startedAt, dialledAt));
   return first && Math.max(0, Math.round(first.ms - heldMs));

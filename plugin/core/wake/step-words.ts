@@ -39,8 +39,8 @@ const WORDS: { readonly [S in CallStep['step']]: (of: Extract<CallStep, { step: 
   noLongerAwake: () => 'no longer awake, pushed',
   pushedAgain: () => 'has not registered, pushed again',
   registerSeen: ({ sensor }) => `REGISTER seen by ${sensor}`,
-  registered: ({ proved }) => [
-    'registered',
+  registered: ({ proved, undated }) => [
+    undated ? 'registered while the link was away' : 'registered',
     proved ? undefined : 'a new contact of the account, taken for this device',
   ],
   registerRefused: ({ status, proved }) => [

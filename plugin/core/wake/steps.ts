@@ -40,8 +40,11 @@ export type CallStep =
   | ({ readonly step: 'pushedAgain' } & OfDevice)
   // The phone comes.
   | ({ readonly step: 'registerSeen'; readonly sensor: RegisterSensor } & OfCall)
-  /** Not `proved`: a new contact of the account that names no device we know was taken for it. */
-  | ({ readonly step: 'registered'; readonly proved: boolean } & OfDevice)
+  /**
+   * Not `proved`: a new contact of the account that names no device we know was taken for it. `undated`: it was learnt when the link came back,
+   * so that it happened before.
+   */
+  | ({ readonly step: 'registered'; readonly proved: boolean; readonly undated?: true } & OfDevice)
   /** The PBX answered its REGISTER with this SIP status. Not `proved`: it named no device we know. */
   | ({ readonly step: 'registerRefused'; readonly status: number; readonly proved: boolean } & OfDevice)
   | ({ readonly step: 'storedIsRung' } & OfDevice)

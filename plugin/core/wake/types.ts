@@ -138,7 +138,7 @@ export type WakeEvent =
    */
   | { readonly type: 'LegEnded'; readonly legId: string; readonly cause: number; readonly hungUp: boolean }
   /** A REGISTER that happened after the call began. `undated`: it was learnt by asking, and when it happened is not known. */
-  | { readonly type: 'Registered'; readonly contact: StoredContact; readonly undated?: boolean }
+  | { readonly type: 'Registered'; readonly contact: StoredContact; readonly undated?: true }
   /** The PBX refused a REGISTER of the account with this SIP status. */
   | { readonly type: 'RegisterRefused'; readonly contact: StoredContact; readonly status: number }
   | {

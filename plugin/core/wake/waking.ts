@@ -18,12 +18,15 @@ const RETRANSMISSION_GRACE: DurationMs = 1_200;
 /** A phone is not pushed again when less ring time than this is left: nobody could answer in time. */
 const TIME_TO_ANSWER: DurationMs = 5 * SECOND;
 
-export function registered(draft: CallDraft, contact: StoredContact): void {
+export function registered(draft: CallDraft, { contact, undated }: Extract<WakeEvent, { type: 'Registered' }>): void {
   const known = deviceOf(draft, contact);
   if (!known && draft.phase === 'asking') draft.early = [...draft.early, contact];
   const d = known ?? (draft.phase === 'waiting' ? takenFor(draft, contact) : undefined);
   if (!d || d.legs.fresh.state === 'answered' || d.legs.stored.state === 'answered') return;
-  if (!hasRegistered(d)) draft.step({ step: 'registered', device: d.bindingId, proved: known !== undefined });
+  if (!hasRegistered(d)) {
+    const step = { step: 'registered', device: d.bindingId, proved: known !== undefined } as const;
+    draft.step(undated ? { ...step, undated } : step);
+  }
   d.legs.fresh.contact = contact;
   d.legs.fresh.isUnproved = known === undefined;
   if (d.legs.fresh.state === 'held') goOn(draft, d);

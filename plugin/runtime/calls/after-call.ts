@@ -30,7 +30,7 @@ export function settleDevices(wake: Wake, trace: CallTrace, now: Instant, { cloc
     if (d.push !== 'accepted' || (!came && (lastedMs < FAIR_CHANCE || blind))) continue;
     const { bindingId, target } = d;
     const sign = came ? signOfCall(trace, bindingId) : 'nothing';
-    const afterMs = came && !blind ? cameAfterMs(trace, d, wake.startedAt) : undefined;
+    const afterMs = came ? cameAfterMs(trace, d, wake.startedAt) : undefined;
     void intake.fromWake(wake.aor, { bindingId, target, sign, startedAt }, afterMs);
   }
 }

@@ -153,9 +153,9 @@ export class LiveWake {
   }
 
   /** A contact that was seen registering, or, `undated`, proves that it has. */
-  registered(contact: HeldContact, undated = false): void {
+  registered(contact: HeldContact, undated?: 'undated'): void {
     this.#held.set(contact.uri, contact);
-    this.step({ type: 'Registered', contact, undated });
+    this.step({ type: 'Registered', contact, ...(undated && { undated: true }) });
   }
 
   legArrived(leg: DeviceLeg): void {

@@ -331,7 +331,7 @@ export class Wakes {
         // It registered a moment before the call, and that is all that is proved: it has been rung, and may be dead.
         const isKnown = before && before.seenAt < live.wake.startedAt && between(before.seenAt, provedAt) <= SECOND;
         if (isKnown) continue;
-        live.registered(contact, true);
+        live.registered(contact, 'undated');
       }
     } catch {
       // The next REGISTER will be seen.
