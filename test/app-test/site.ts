@@ -27,7 +27,7 @@ export interface SiteOptions {
   /** An app that gives only a VoIP token. */
   readonly person?: boolean;
   readonly steps?: readonly StepName[];
-  /** What happens to the site while the test runs, after so many ms. */
+  /** What happens to the site while the test runs, and after how many ms. */
   readonly after?: readonly [ms: number, what: (site: AppSite) => void];
   /** The command polls for this long only, in ms. */
   readonly pollsFor?: number;

@@ -33,7 +33,7 @@ export class Fuzzer {
     this.#given = this.#pool.length;
   }
 
-  /** Tries so many inputs. Answers the first that breaks a rule. */
+  /** Tries this number of inputs. Answers the first that breaks a rule. */
   async round(inputs: number): Promise<Finding | undefined> {
     for (let i = 0; i < inputs; i++) {
       const first = this.tried < this.#given ? this.#pool[this.tried] : undefined;

@@ -29,7 +29,7 @@ export interface FuzzTarget {
   readonly seeds: readonly string[];
   /** Bytes that inputs of this kind are made of. */
   readonly words: readonly string[];
-  /** An input may keep the main thread for so long, in ms. Default 50. */
+  /** The longest time in ms that one input may keep the main thread. Default 50. */
   readonly longestMs?: number;
   /** Takes one input. Answers what kind of outcome it was; throws `Broken` where something must not be, anything else is a crash. */
   run(input: Buffer): string | Promise<string>;

@@ -70,7 +70,7 @@ function withoutWords(text: string): string {
     .replace(/^(?:export )?(?:interface|type) [\s\S]*?(?:^}|;$)/gm, blank);
 }
 
-/** So many of them, spread over the files as their code is. */
+/** This number of them, spread over the files as their code is. */
 export function chosen(all: readonly Mutant[], most: number, seed: number): Mutant[] {
   const draw = new Chance(seed, 'mutants');
   const left = [...all];

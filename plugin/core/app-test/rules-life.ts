@@ -15,7 +15,7 @@ export const LIFE_RULES: readonly Rule[] = [
     kinds: 'all',
     reason: 'Silent pushes renew the binding of a phone that nobody opens for days.',
     source:
-      'RFC 8599 §4.1.3: any push notification asks for a REGISTER. Apple, Pushing background updates: the system gives the app 30 seconds, and may hold such pushes back',
+      'RFC 8599 §4.1.3: every push notification asks for a REGISTER. Apple, Pushing background updates: the system gives the app 30 seconds, and may hold such pushes back',
     observed: 'a REGISTER within 90 seconds of a silent push',
     suffers: 'The account runs out on a phone that was left alone, and calls stop until the app is opened.',
     judge: (o) =>

@@ -128,7 +128,7 @@ export class AppTests {
     };
   }
 
-  /** False: that prompt waits for no answer any more. */
+  /** False: that prompt no longer waits for an answer. */
   answer(id: string, number: number, answer: Answer): boolean {
     return this.#tests.get(id)?.run.person.answer(number, answer) ?? false;
   }

@@ -1,4 +1,4 @@
-/** The person at the phone, as a running test reaches them: one prompt at a time, shown and answered by whoever polls. */
+/** The person at the phone, as a running test reaches them: one prompt at a time, shown to the command that polls, and answered by it. */
 import { type Answer, QUESTIONS, type QuestionName } from '../../core/app-test/index.ts';
 
 export interface Prompt {
@@ -39,7 +39,7 @@ export class Person {
     this.#prompt = undefined;
   }
 
-  /** False: that prompt is not shown any more, or takes no answer. */
+  /** False: that prompt is no longer shown, or takes no answer. */
   answer(number: number, answer: Answer): boolean {
     if (this.#prompt?.number !== number || this.#prompt.kind === 'now') return false;
     this.#answer = answer;

@@ -28,9 +28,9 @@ import { Skip } from './skip.ts';
 import { COURSE } from './steps.ts';
 import { AccountWatch } from './watch.ts';
 
-/** How often a condition is looked at. */
+/** A condition that a step waits for is checked this often. */
 const LOOK_EVERY: DurationMs = 100;
-/** How often it is looked whether the test was stopped, where nothing else is waited for. */
+/** While a step only waits, a stop of the test is noticed within this time. */
 const STOPS_WITHIN: DurationMs = 500;
 /** Nobody has asked for the progress for this long: the command is gone. */
 const COMMAND_GONE_AFTER: DurationMs = 30 * SECOND;

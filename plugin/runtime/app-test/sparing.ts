@@ -6,7 +6,7 @@ type Learns = Pick<Intake, 'fromWake' | 'fromMissed' | 'fromPushOutcome'>;
 
 export function sparing(intake: Learns, tests: Pick<AppTests, 'measures' | 'placed'>): Learns {
   return {
-    // A token that its service calls dead is dead, whoever called.
+    // A token that its service calls dead is dead, also in a test.
     fromPushOutcome: (...verdict) => intake.fromPushOutcome(...verdict),
     fromWake: (aor, ...wake) => (tests.measures(aor) ? Promise.resolve() : intake.fromWake(aor, ...wake)),
     fromMissed: (aor, devices, callId, ...more) =>

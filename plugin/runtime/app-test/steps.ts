@@ -6,7 +6,7 @@ import { Skip } from './skip.ts';
 
 /** From the call until the phone rings. */
 const RINGS_WITHIN: DurationMs = 25 * SECOND;
-/** So long it rings and nobody may answer: an app that answers by itself does so meanwhile. */
+/** The phone rings for this time before anybody may answer, so that an app that answers by itself is seen. */
 const RINGS_FOR: DurationMs = 3 * SECOND;
 const ANSWERED_WITHIN: DurationMs = 25 * SECOND;
 const PUSHED_WITHIN: DurationMs = 10 * SECOND;

@@ -14,7 +14,7 @@ import { SipApp } from './sip-app.ts';
 const only = process.env.APP_TEST_ONLY?.split(',');
 const ROWS = Object.entries(MISBEHAVIOURS).filter(([, rule]) => only === undefined || only.includes(rule));
 const userOf = (rule: string) => `11${rule.slice(1).padStart(2, '0')}`;
-/** So many at once: pushwake's own bound. */
+/** Tests that run at once: pushwake's own bound. */
 const AT_ONCE = 4;
 
 let scene: Scene;

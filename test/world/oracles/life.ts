@@ -124,7 +124,7 @@ export function deadAreLetGo(): Oracle {
   const verdicts = new Map<string, number[]>();
   return {
     name: 'the dead are let go',
-    why: 'A binding whose token its service calls dead again and again is a phone that nobody has any more.',
+    why: 'A binding whose token its service calls dead again and again belongs to a phone that is gone.',
     answered({ request, truth, outcome }, world) {
       if (outcome?.kind !== 'tokenDead' || truth?.deadSinceMs === undefined) return;
       const token = truth.token;
