@@ -10,8 +10,9 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type ApnsStandIn, startApnsStandIn } from '../support/apns-stand-in/index.ts';
 import { bringAsterisk } from '../support/asterisk/bring.ts';
 import { configFiles, passwordOf, type SipUser } from '../support/asterisk/config.ts';
+import { installApp } from '../support/pbx-scene.ts';
 import { SipPhone } from '../support/sip-phone/index.ts';
-import { commandsUnder, SystemCopy, stepsOf } from '../support/system-copy.ts';
+import { ASTERISK, commandsUnder, SystemCopy, stepsOf } from '../support/system-copy.ts';
 import { selfSignedCertificate } from '../support/tls.ts';
 import { generate, type Site } from './site.ts';
 
@@ -19,10 +20,6 @@ const PAGE = 'getting-started-freepbx.md';
 const STEPS = stepsOf(PAGE);
 const PORTS = { udp: 5060, tcp: 5060, tls: 5061, ari: 8088, rtpFirst: 10_000, rtpLast: 10_200 };
 
-/** What `systemctl restart asterisk` is where there is no systemd. */
-const RESTART = `    install -d -o asterisk -g asterisk /run/asterisk
-    asterisk -U asterisk -G asterisk
-    until asterisk -rx "core waitfullybooted" >/dev/null 2>&1; do sleep 0.1; done`;
 /** It writes what the modules have generated and AstDB, and reloads all of Asterisk. */
 const FWCONSOLE = `#!/bin/sh
 set -e
@@ -36,7 +33,6 @@ asterisk -rx "core reload" >/dev/null
 const SLOW_MS = 180_000;
 /** A command takes a second to start. */
 const PATIENT = { timeout: 20_000 };
-const [VOIP, OTHER] = ['a'.repeat(64), 'b'.repeat(64)];
 
 const extension = (number: string, fields: Partial<Site['extensions'][number]> = {}) => ({
   number,
@@ -112,7 +108,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'pushwake-page-'));
   apns = await startApnsStandIn();
   debian = await SystemCopy.of((await bringAsterisk()).root, folder);
-  await debian.prepare({ apns, pbx: 'asterisk', restart: RESTART });
+  await debian.prepare({ apns, pbx: 'asterisk', restart: ASTERISK.restart });
   debian.write('/usr/local/sbin/fwconsole', FWCONSOLE, 0o755);
   writeConfiguration();
   await submit();
@@ -122,10 +118,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   for (const p of phones) await p.close();
-  // Nothing may still use what is unmounted next.
-  await debian?.close(
-    'asterisk -rx "core stop now" || true\nwhile [ -e /run/asterisk/asterisk.ctl ]; do sleep 0.1; done',
-  );
+  await debian?.close(ASTERISK.stop);
   rmSync(folder, { recursive: true, force: true });
   await apns?.close();
 });
@@ -151,6 +144,7 @@ it(
 
 let caller: SipPhone;
 let mobile: SipPhone;
+let voip: string;
 let params: string;
 
 it(
@@ -179,16 +173,13 @@ it(
   async () => {
     [caller, mobile] = [await phone('2000'), await phone('1001')];
     await caller.register();
-    const { teamId, bundleId } = apns.apps[0] ?? {};
-    apns.register(VOIP, { voip: true });
-    apns.register(OTHER);
-    params = `;pn-provider=apns;pn-param=${teamId}.${bundleId}.voip&remote;pn-prid=${VOIP}:voip&${OTHER}:remote`;
+    ({ voip, params } = installApp(apns));
     await mobile.register({ contactParams: params });
     await expect.poll(() => debian.inside('pushwake bindings list'), PATIENT).toContain('1001@example.com');
     await mobile.sleep();
     const lamp = await caller.watch('1001');
     await expect.poll(() => lamp.state, PATIENT).toBe('terminated');
-    const pushed = new Promise<void>((resolve) => apns.onPush(VOIP, () => resolve()));
+    const pushed = new Promise<void>((resolve) => apns.onPush(voip, () => resolve()));
     const call = await caller.call('1001');
     await pushed;
     await mobile.wake();

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ApnsStandIn, startApnsStandIn } from '../support/apns-stand-in/index.ts';
 import { locateFreeswitch } from '../support/freeswitch/index.ts';
+import { installApp } from '../support/pbx-scene.ts';
 import { SipPhone } from '../support/sip-phone/index.ts';
 import { SystemCopy, stepsOf } from '../support/system-copy.ts';
 
@@ -26,7 +27,6 @@ const RESTART = `    if [ -e /run/freeswitch.pid ]; then kill $(cat /run/freeswi
 const SLOW_MS = 180_000;
 /** A command takes a second to start. */
 const PATIENT = { timeout: 20_000 };
-const [VOIP, OTHER] = ['a'.repeat(64), 'b'.repeat(64)];
 
 let folder: string;
 let machine: SystemCopy;
@@ -101,16 +101,14 @@ describe('getting started with FreeSWITCH', () => {
 
   let caller: SipPhone;
   let mobile: SipPhone;
+  let voip: string;
   let params: string;
 
   it('7, 8: a call is observed and not touched', async () => {
     await step(7);
     [caller, mobile] = [await phone('1000'), await phone('1001')];
     await caller.register();
-    const { teamId, bundleId } = apns.apps[0] ?? {};
-    apns.register(VOIP, { voip: true });
-    apns.register(OTHER);
-    params = `;pn-provider=apns;pn-param=${teamId}.${bundleId}.voip&remote;pn-prid=${VOIP}:voip&${OTHER}:remote`;
+    ({ voip, params } = installApp(apns));
     await mobile.register({ contactParams: params });
     await expect.poll(() => machine.inside('pushwake bindings list'), PATIENT).toContain('1001@example.com');
     await mobile.sleep();
@@ -126,7 +124,7 @@ describe('getting started with FreeSWITCH', () => {
     await step(9);
     const lamp = await caller.watch('1001');
     expect(lamp.state).toBe('terminated');
-    const pushed = new Promise<void>((resolve) => apns.onPush(VOIP, () => resolve()));
+    const pushed = new Promise<void>((resolve) => apns.onPush(voip, () => resolve()));
     const call = await caller.call('1001');
     await pushed;
     // The phone still sleeps.

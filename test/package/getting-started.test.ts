@@ -8,16 +8,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ApnsStandIn, startApnsStandIn } from '../support/apns-stand-in/index.ts';
 import { bringAsterisk } from '../support/asterisk/bring.ts';
+import { installApp } from '../support/pbx-scene.ts';
 import { SipPhone } from '../support/sip-phone/index.ts';
-import { SystemCopy, stepsOf } from '../support/system-copy.ts';
+import { ASTERISK, SystemCopy, stepsOf } from '../support/system-copy.ts';
 
 const STEPS = stepsOf('getting-started-asterisk.md');
-
-/** What `systemctl restart asterisk` is where there is no systemd. */
-const RESTART = `    if asterisk -rx "core waitfullybooted" >/dev/null 2>&1; then asterisk -rx "core stop now"; while [ -e /run/asterisk/asterisk.ctl ]; do sleep 0.1; done; fi
-    install -d -o asterisk -g asterisk /run/asterisk
-    asterisk -U asterisk -G asterisk
-    until asterisk -rx "core waitfullybooted" >/dev/null 2>&1; do sleep 0.1; done`;
 
 /** A command takes a second to start. */
 const PATIENT = { timeout: 20_000 };
@@ -46,15 +41,12 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'pushwake-start-'));
   apns = await startApnsStandIn();
   debian = await SystemCopy.of((await bringAsterisk()).root, folder);
-  await debian.prepare({ apns, pbx: 'asterisk', restart: RESTART });
+  await debian.prepare({ apns, pbx: 'asterisk', restart: ASTERISK.restart });
 });
 
 afterAll(async () => {
   for (const p of phones) await p.close();
-  // Nothing may still use what is unmounted next.
-  await debian?.close(
-    'asterisk -rx "core stop now" || true\nwhile [ -e /run/asterisk/asterisk.ctl ]; do sleep 0.1; done',
-  );
+  await debian?.close(ASTERISK.stop);
   rmSync(folder, { recursive: true, force: true });
   await apns?.close();
 });
@@ -83,6 +75,7 @@ describe('getting started with Asterisk', () => {
 
   let caller: SipPhone;
   let mobile: SipPhone;
+  let voip: string;
   let params: string;
 
   it('7, 8: starts as its own user, and observes a call without touching it', async () => {
@@ -90,11 +83,7 @@ describe('getting started with Asterisk', () => {
     expect((await inside('stat -c %U /proc/$(cat /run/pushwake.pid)')).trim()).toBe('pushwake');
     [caller, mobile] = [await phone('2000'), await phone('1001')];
     await caller.register();
-    const { teamId, bundleId } = apns.apps[0] ?? {};
-    const [voip, other] = ['a'.repeat(64), 'b'.repeat(64)];
-    apns.register(voip, { voip: true });
-    apns.register(other);
-    params = `;pn-provider=apns;pn-param=${teamId}.${bundleId}.voip&remote;pn-prid=${voip}:voip&${other}:remote`;
+    ({ voip, params } = installApp(apns));
     await mobile.register({ contactParams: params });
     await expect.poll(() => inside('pushwake bindings list'), PATIENT).toContain('1001@example.com');
     await mobile.sleep();
@@ -106,7 +95,7 @@ describe('getting started with Asterisk', () => {
 
   it('9, 10: a sleeping phone rings, and explain says so', async () => {
     await step(9);
-    const pushed = new Promise<void>((resolve) => apns.onPush('a'.repeat(64), () => resolve()));
+    const pushed = new Promise<void>((resolve) => apns.onPush(voip, () => resolve()));
     const call = await caller.call('1001');
     await pushed;
     await mobile.wake();

@@ -13,18 +13,15 @@ import { throwAwayKey } from '../../config/release/repository.ts';
 import { type ApnsStandIn, startApnsStandIn } from '../support/apns-stand-in/index.ts';
 import { bringAsterisk } from '../support/asterisk/bring.ts';
 import { programEnv, run, tryRun } from '../support/asterisk/shell.ts';
+import { installApp } from '../support/pbx-scene.ts';
 import { SipPhone } from '../support/sip-phone/index.ts';
-import { commandsUnder, SystemCopy } from '../support/system-copy.ts';
+import { ASTERISK, commandsUnder, SystemCopy } from '../support/system-copy.ts';
 import { bringDebian, type Suite } from '../support/systemd/machine.ts';
 
 const PAGE = 'install.md';
 /** Where the Asterisk's own system is seen. */
 const PBX = '/opt/pbx';
-const RESTART = `    chroot ${PBX} sh -ec '
-      if asterisk -rx "core waitfullybooted" >/dev/null 2>&1; then asterisk -rx "core stop now"; while [ -e /run/asterisk/asterisk.ctl ]; do sleep 0.1; done; fi
-      install -d -o asterisk -g asterisk /run/asterisk
-      asterisk -U asterisk -G asterisk
-      until asterisk -rx "core waitfullybooted" >/dev/null 2>&1; do sleep 0.1; done'`;
+const RESTART = `    chroot ${PBX} sh -ec '${ASTERISK.restart}'`;
 /** dnf would look for what the package requires under the names of its own family. */
 const DNF = '#!/bin/sh\nset -e\n[ "$1 $2" = "install -y" ]\nexec rpm --install --nodeps --ignorearch "$3"\n';
 /** What a container engine asks for beyond what this machine may give; the page's own words otherwise. */
@@ -90,9 +87,7 @@ async function copyOf(lower: string, name: string): Promise<SystemCopy> {
 /** A system of that Debian beside an Asterisk that works, with one package of the release and Apple's key in root's folder. */
 async function site(suite: Suite, ending: string): Promise<SystemCopy> {
   const pbx = await copyOf((await bringAsterisk()).root, 'pbx');
-  open.push(() =>
-    pbx.close('asterisk -rx "core stop now" || true\nwhile [ -e /run/asterisk/asterisk.ctl ]; do sleep 0.1; done'),
-  );
+  open.push(() => pbx.close(ASTERISK.stop));
   pbx.write('/etc/asterisk/pjsip.conf', pbx.read('/etc/asterisk/pjsip.conf') + PJSIP);
   pbx.write('/etc/asterisk/extensions.conf', pbx.read('/etc/asterisk/extensions.conf') + EXTENSIONS);
   const system = await copyOf(await bringDebian(undefined, suite), 'system');
@@ -121,11 +116,7 @@ const phone = async (user: string): Promise<SipPhone> => {
 async function rings(): Promise<void> {
   const [caller, mobile] = [await phone('2000'), await phone('1001')];
   await caller.register();
-  const { teamId, bundleId } = apns.apps[0] ?? {};
-  const [voip, other] = ['a'.repeat(64), 'b'.repeat(64)];
-  apns.register(voip, { voip: true });
-  apns.register(other);
-  const params = `;pn-provider=apns;pn-param=${teamId}.${bundleId}.voip&remote;pn-prid=${voip}:voip&${other}:remote`;
+  const { voip, params } = installApp(apns);
   await mobile.register({ contactParams: params });
   const bound = async () => (await fetch('http://127.0.0.1:8470/v1/bindings/1001%40example.com')).status;
   await expect.poll(bound, { timeout: 20_000 }).toBe(200);

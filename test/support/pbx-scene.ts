@@ -49,6 +49,17 @@ export interface ScenePbx {
   stop(): Promise<void>;
 }
 
+/** Apple's tokens for an app that was just installed, and what it puts into its Contact. */
+export function installApp(apns: ApnsStandIn): PushIdentity {
+  const app = apns.apps[0];
+  if (!app) throw new Error('the stand-in has no app');
+  const [voip, other] = [randomBytes(32).toString('hex'), randomBytes(32).toString('hex')];
+  apns.register(voip, { voip: true });
+  apns.register(other);
+  const params = `;pn-provider=apns;pn-param=${app.teamId}.${app.bundleId}.voip&remote;pn-prid=${voip}:voip&${other}:remote`;
+  return { voip, other, params };
+}
+
 export abstract class PbxScene {
   readonly apns: ApnsStandIn;
   readonly pushwake: PushwakeProcess;
@@ -119,15 +130,9 @@ ${changes.more ?? ''}`;
 
   /** Tokens of a new install of the stand-in's app. */
   install(): PushIdentity {
-    const app = this.apns.apps[0];
-    if (!app) throw new Error('the stand-in has no app');
-    const voip = randomBytes(32).toString('hex');
-    const other = randomBytes(32).toString('hex');
-    this.apns.register(voip, { voip: true });
-    this.apns.register(other);
-    this.tokens.push(voip, other);
-    const params = `;pn-provider=apns;pn-param=${app.teamId}.${app.bundleId}.voip&remote;pn-prid=${voip}:voip&${other}:remote`;
-    return { voip, other, params };
+    const identity = installApp(this.apns);
+    this.tokens.push(identity.voip, identity.other);
+    return identity;
   }
 
   /** Registers a phone with push parameters and waits until pushwake has bound or renewed it. */

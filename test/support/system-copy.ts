@@ -40,6 +40,15 @@ esac
 `;
 const JOURNALCTL = '#!/bin/sh\ncat /var/log/pushwake.log\n';
 
+/** What `systemctl restart asterisk` is where there is no systemd, and what ends it: nothing may still use what is unmounted next. */
+export const ASTERISK = {
+  restart: `    if asterisk -rx "core waitfullybooted" >/dev/null 2>&1; then asterisk -rx "core stop now"; while [ -e /run/asterisk/asterisk.ctl ]; do sleep 0.1; done; fi
+    install -d -o asterisk -g asterisk /run/asterisk
+    asterisk -U asterisk -G asterisk
+    until asterisk -rx "core waitfullybooted" >/dev/null 2>&1; do sleep 0.1; done`,
+  stop: 'asterisk -rx "core stop now" || true\nwhile [ -e /run/asterisk/asterisk.ctl ]; do sleep 0.1; done',
+} as const;
+
 export class SystemCopy {
   readonly root: string;
   readonly #folder: string;
