@@ -142,6 +142,20 @@ describe('registrations', () => {
     expect(told.events.filter((e) => e.type === 'notBound')).toEqual([]);
   });
 
+  it('on such a profile before FreeSWITCH has said whose alias it is: ours as well, and nothing is said against it', async () => {
+    const pbx = await FreeswitchStandIn.start(PASSWORD);
+    open.push(pbx);
+    let isFirst = true;
+    pbx.beforeAnswer = (command) => {
+      if (!isFirst || command !== 'api version') return;
+      isFirst = false;
+      pbx.register(AOR, CONTACT, 'c1');
+    };
+    const { told } = await world({ pbx, profiles: ['office'] });
+    await told.told('contactSeen');
+    expect(told.events.filter((e) => e.type === 'notBound')).toEqual([]);
+  });
+
   it('tell what the directory says of the account, also that it says nothing any more', async () => {
     const { pbx, told } = await world();
     pbx.register(AOR, CONTACT, 'c1', 3_600, 0, { pushwake_policy: ' sales ', pushwake_app: 'project' });

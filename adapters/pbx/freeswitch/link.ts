@@ -366,10 +366,14 @@ const watch: Watch = {
 async function start(): Promise<void> {
   const untilMs = wasUp && isLoopback(address.host) ? performance.now() + PATIENCE_MS : 0;
   await untilListening(address.host, address.port, untilMs, watch);
+  // Registrations that wait until FreeSWITCH has been asked for the names of its profiles.
+  let early: EventHeaders[] | undefined = [];
   const connection = await EslConnection.open(address, {
     onEvent: (event) => {
       const read = worthReading(event);
-      if (read) say({ t: 'event', event: names.asConfigured(read) });
+      if (!read) return;
+      if (early && names.isStrange(read)) early.push(read);
+      else say({ t: 'event', event: names.asConfigured(read) });
     },
     onData: () => {
       dataAt = performance.now();
@@ -381,6 +385,12 @@ async function start(): Promise<void> {
   if (!answer.startsWith('+OK')) throw new Error(`FreeSWITCH does not tell its events: ${answer.slice(0, 80)}`);
   const api = (command: string) => connection.api(command);
   const version = api('version');
+  const asked = answered(Promise.allSettled(profiles.map((one) => names.learn(one, api))))
+    .catch(() => undefined)
+    .then(() => {
+      for (const event of early ?? []) say({ t: 'event', event: names.asConfigured(event) });
+      early = undefined;
+    });
   // Before its modules are there it neither takes calls nor knows what it holds: the lease would promise too much.
   const learn = () => answered(Promise.any(profiles.map((one) => names.learn(one, api))));
   if (untilMs > 0) await patiently(learn, untilMs, watch).catch(() => undefined);
@@ -390,7 +400,7 @@ async function start(): Promise<void> {
     keepLease().catch((error: unknown) => end(safe(error)));
     for (const one of names.unknown) names.learn(one, api).catch(() => undefined);
   }, LEASE_EVERY_MS);
-  for (const one of names.unknown) names.learn(one, api).catch(() => undefined);
+  await asked;
   const text = (await version).trim();
   say({ t: 'up', info: { version: /FreeSWITCH Version (\S+)/.exec(text)?.[1] ?? text.slice(0, 40) } });
 }

@@ -32,6 +32,14 @@ export class ProfileNames {
     if (name !== profile && !this.#profiles.includes(name)) this.#configured.set(name, profile);
   }
 
+  /** Whether its profile may be one of ours under another name that FreeSWITCH has not said yet. */
+  isStrange(event: EventHeaders): boolean {
+    const name = event[PROFILE_NAME];
+    return (
+      name !== undefined && this.#unknown.size > 0 && !this.#profiles.includes(name) && !this.#configured.has(name)
+    );
+  }
+
   asConfigured(event: EventHeaders): EventHeaders {
     const configured = this.#configured.get(event[PROFILE_NAME] ?? '');
     return configured === undefined ? event : { ...event, [PROFILE_NAME]: configured };

@@ -39,6 +39,8 @@ export class FreeswitchStandIn {
   readonly channels: Channels;
   /** Every command it was given, without logins. */
   readonly commands: string[] = [];
+  /** What happens between a command and its answer. */
+  beforeAnswer: (command: string) => void = () => undefined;
   /** True: takes commands and answers nothing, like a FreeSWITCH that was stopped with SIGSTOP. */
   hangs = false;
 
@@ -196,6 +198,7 @@ export class FreeswitchStandIn {
     }
     if (!client.loggedIn) return void reply('-ERR command not found');
     this.commands.push(line);
+    this.beforeAnswer(line);
     const [, kind, rest = ''] = /^(event json|api|bgapi) (.*)$/.exec(line) ?? [];
     switch (kind) {
       case 'event json':
