@@ -82,6 +82,12 @@ async function olderPackage(): Promise<string> {
   };
   change('DEBIAN/control', /^Version: .*$/m, 'Version: 0.0.9');
   change('usr/lib/pushwake/dist/plugin/core/binding.js', /RECORD_FORMAT = 2\b/, 'RECORD_FORMAT = 1');
+  // It does not know what a newer form is made of.
+  change(
+    'usr/lib/pushwake/dist/plugin/core/old-records.js',
+    /MIGRATIONS = \{/,
+    'MIGRATIONS = {}; export const LATER = {',
+  );
   const file = join(folder, 'older.deb');
   await run('dpkg-deb', ['--build', '--root-owner-group', tree, file]);
   return file;
