@@ -473,6 +473,15 @@ const renewals: LifecycleCase[] = [
   },
   {
     group: 'Renewal',
+    sentence:
+      'a contact expires later than the hour once granted to it allows: when it registered is not known, and nothing is renewed',
+    record: recordOf(bindingEndingIn(2 * DAY, NOW)),
+    event: held(plus(NOW, 90 * MINUTE)),
+    does: [],
+    left: 'live',
+  },
+  {
+    group: 'Renewal',
     sentence: 'a contact is removed now that was granted an hour: a REGISTER no earlier than an hour ago',
     record: recordOf(bindingEndingIn(2 * DAY, NOW)),
     event: { type: 'ContactRemoved', pbx: 'office', uri: contactUri(), at: NOW, maximumMs: 2 * HOUR },

@@ -143,6 +143,7 @@ describe('a push under way', () => {
       recordOf({ ...begun, ending: { reason: 'unregistered', since: MONDAY, notice: 'done', contact: 'due' } }),
       'given up',
     ],
+    ['has removed it', recordOf(), 'given up'],
     ['has changed nothing of it', recordOf(begun), 'sent'],
     ['cannot be asked, nor the store', undefined, 'sent'],
   ])('another node %s: %s within a minute', async (_what, record, expected) => {

@@ -64,6 +64,7 @@ export const KINDS = {
   observes: { times: 2, lastsMs: [1 * HOUR, 4 * DAY], hits: 'admin' },
   accountDeleted: { times: 2, lastsMs: [0, 0], hits: 'admin' },
   backupRestored: { times: 1, lastsMs: [0, 0], hits: 'admin' },
+  expiresChanged: { times: 2, lastsMs: [0, 0], hits: 'admin' },
 } as const satisfies Record<string, Kind>;
 
 export type FaultKind = keyof typeof KINDS;

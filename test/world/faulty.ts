@@ -216,6 +216,8 @@ export class Faulty {
         ] as World['accounts'][number];
         return pbx.deleteAccount(aor);
       }
+      case 'expiresChanged':
+        return this.#pbx(fault).grantsAnew();
       case 'backupRestored':
         this.#restore();
         return;

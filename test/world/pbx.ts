@@ -78,6 +78,7 @@ export class Pbx {
   /** Who may listen for an account. */
   readonly phones = new Map<Aor, Phone[]>();
   readonly #contacts = new Map<Aor, Stored[]>();
+  readonly #grants = new Map<Phone, DurationMs>();
   #connectedMs = new Map<WorldLink, number>();
 
   constructor(options: PbxOptions) {
@@ -131,7 +132,7 @@ export class Pbx {
 
   /** False: refused. */
   register({ aor, uri, phone, keeps }: Register): boolean {
-    const { time, chance, kind } = this.o;
+    const { time, kind } = this.o;
     if (this.isDown || this.unknown.has(aor)) return false;
     const transport = uri.includes('transport=udp') ? 'udp' : 'tls';
     const all = this.#contacts.get(aor) ?? [];
@@ -143,7 +144,7 @@ export class Pbx {
         this.#emit({ type: 'registerRefused', pbx: this.name, aor, status: 403, at: this.wall(), uri });
       return false;
     }
-    const grantedMs = known?.grantedMs ?? chance.pick([10 * MINUTE, 1 * HOUR, 1 * HOUR, 2 * HOUR]);
+    const grantedMs = known?.grantedMs ?? this.#granted(phone);
     const stored: Stored = known ?? { aor, uri, phone, transport, grantedMs, registeredMs: 0, keeps };
     const wasValid = known !== undefined && this.isValid(known);
     stored.registeredMs = time.nowMs;
@@ -154,6 +155,20 @@ export class Pbx {
     this.#planRefresh(stored);
     this.#announce(stored, !wasValid, movedMs);
     return true;
+  }
+
+  /** An app asks for the same time at each start, until the administrator changes what is granted. */
+  #granted(phone: Phone | undefined): DurationMs {
+    const draw = () => this.o.chance.pick([10 * MINUTE, 1 * HOUR, 1 * HOUR, 2 * HOUR]);
+    if (!phone) return draw();
+    const known = this.#grants.get(phone) ?? draw();
+    this.#grants.set(phone, known);
+    return known;
+  }
+
+  /** From now on new contacts are granted another time. */
+  grantsAnew(): void {
+    this.#grants.clear();
   }
 
   /** Where each REGISTER is seen, refreshes happen; elsewhere they are worked out when somebody asks. */

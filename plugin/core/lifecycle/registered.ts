@@ -49,7 +49,7 @@ export function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type:
     ...(contact.instanceId === undefined ? {} : { instanceId: contact.instanceId }),
   };
   const matches = draft.bindings.filter((b) => isSameDevice(b, evidence));
-  const provedAt = live ? event.at : provedBy(contact, matches);
+  const provedAt = live ? event.at : provedBy(contact, matches, draft.now);
   if (matches.length === 0) {
     if (!event.binds || (!live && wasBuried(draft, params.targets, provedAt))) return;
     if (live && draft.tombstones.some((t) => isOldNews(event.at, t.reason, t.endedAt) && isOf(t, params.targets)))
@@ -76,8 +76,9 @@ function isNoNews(draft: Draft, { contact, live }: Extract<LifecycleEvent, { typ
   if (live || !binding || others.length > 0 || binding.claim || draft.missingSince !== undefined) return false;
   const same = binding.contacts.find((c) => c.pbx === contact.pbx && c.uri === contact.uri);
   if (!same || !isSameDevice(binding, { ...contact, targets: {} })) return false;
+  if (isGrantedMore(contact, same, draft.now)) return false;
   const { grantedMs: _, ...rest } = contact;
-  const proved = provedBy(contact, [binding]) ?? noEarlierThan(rest);
+  const proved = provedBy(contact, [binding], draft.now) ?? noEarlierThan(rest);
   if (proved !== undefined && between(capped(binding.renewedAt, draft.now), proved) > ROUNDING) return false;
   return same.grantedMs !== undefined || withGranted(contact, same).grantedMs === undefined;
 }
@@ -103,11 +104,21 @@ function plusHeld(at: Instant, contact: SeenContact): Instant {
 }
 
 /** What a held contact proves: a REGISTER at `expiresAt − granted`. Undefined where the granted time is not known. */
-function provedBy(contact: SeenContact, candidates: readonly Binding[]): Instant | undefined {
+function provedBy(contact: SeenContact, candidates: readonly Binding[], now: Instant): Instant | undefined {
   if (contact.expiresAt === undefined) return undefined;
   const known = candidates.flatMap((b) => b.contacts).find((c) => c.pbx === contact.pbx && c.uri === contact.uri);
-  const grantedMs = contact.grantedMs ?? known?.grantedMs;
+  const grantedMs = contact.grantedMs ?? (isGrantedMore(contact, known, now) ? undefined : known?.grantedMs);
   return grantedMs === undefined ? undefined : plus(contact.expiresAt, -grantedMs);
+}
+
+/**
+ * Whether a contact expires later than the time once granted to it allows: while nobody looked, it was granted more (an app or an
+ * administrator changed `Expires`). The known time would put its REGISTER into the future, and prove a lifetime that nothing proves.
+ */
+function isGrantedMore({ expiresAt }: SeenContact, known: KnownContact | undefined, now: Instant): boolean {
+  if (expiresAt === undefined || known?.grantedMs === undefined) return false;
+  // With a stamp that is ahead as well, it is our clock that was set back.
+  return isFromFuture(plus(expiresAt, -known.grantedMs), now) && !isFromFuture(known.seenAt, now);
 }
 
 function bindNew(
@@ -284,6 +295,11 @@ function heldContact(
   provedAt: Instant | undefined,
 ): void {
   const same = binding.contacts.find((c) => c.pbx === seen.pbx && c.uri === seen.uri);
+  if (same && isGrantedMore(seen, same, draft.now)) {
+    const { grantedMs: _, ...rest } = same;
+    const contacts = binding.contacts.map((c) => (c === same ? knownContact(seen, c.seenAt, draft.now, rest) : c));
+    return heldContact(draft, draft.replace({ ...binding, contacts }), seen, targets, provedAt);
+  }
   const contact = withGranted(seen, same);
   // Nobody knows what was granted, but no more than the AOR's maximum: that proves less, and still enough.
   const { grantedMs: _, ...rest } = contact;

@@ -73,9 +73,13 @@ export class UnderWay {
   }
 
   async #look(aor: Aor, begun: Binding, push: Retried): Promise<void> {
-    const now = (await this.#read(aor))?.bindings.find((b) => b.id === begun.id);
-    if (!now) return;
-    const isSameLife = now.renewedAt === begun.renewedAt && (now.ending === undefined) === (begun.ending === undefined);
+    const record = await this.#read(aor);
+    if (!record) return;
+    const now = record.bindings.find((b) => b.id === begun.id);
+    const isSameLife =
+      now !== undefined &&
+      now.renewedAt === begun.renewedAt &&
+      (now.ending === undefined) === (begun.ending === undefined);
     if (!isSameLife) push.unwanted();
   }
 }

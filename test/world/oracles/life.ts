@@ -2,7 +2,7 @@
 import type { Aor } from '../../../plugin/core/aor.ts';
 import { appKey, type Binding, isLive } from '../../../plugin/core/binding.ts';
 import { targetList } from '../../../plugin/core/identity.ts';
-import { DAY, HOUR, MINUTE } from '../../../plugin/core/time.ts';
+import { CLOCKS_DIFFER, DAY, HOUR, MINUTE } from '../../../plugin/core/time.ts';
 import { tripsAt } from '../../../plugin/runtime/bindings/brake.ts';
 import type { Oracle } from '../oracle.ts';
 import { trueWall } from '../time.ts';
@@ -202,10 +202,14 @@ export function renewedByProofOnly(): Oracle {
           world.faulty.had(['clockJumps', 'pbxClock', 'backupRestored', 'machineSuspended'], world.time.nowMs - 3 * DAY)
         )
           continue;
+        const renewedMs = b.renewedAt - trueWall(world.time) + world.time.nowMs;
+        if (renewedMs > world.time.nowMs + CLOCKS_DIFFER)
+          world.fail('renewed by a REGISTER only', `${b.id} of ${aor}: by one that has not happened yet`);
+        // What was granted is known of the last REGISTER that was seen; of one that was not, by no PBX's answer.
+        if (world.faulty.had(['expiresChanged'], world.time.nowMs - 3 * DAY)) continue;
         const phone = phoneOf(world, b);
         if (!phone) continue;
         const atMs = lastRegister(phone, aor);
-        const renewedMs = b.renewedAt - trueWall(world.time) + world.time.nowMs;
         if (renewedMs > atMs + 10_000)
           world.fail(
             'renewed by a REGISTER only',

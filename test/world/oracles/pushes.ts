@@ -1,5 +1,6 @@
 /** Oracles of pushes: none too late, none of the wrong kind, none to a device that has ended, no notice that is no longer true. */
-import { MINUTE } from '../../../plugin/core/time.ts';
+import { targetList } from '../../../plugin/core/identity.ts';
+import { type DurationMs, MINUTE, SECOND } from '../../../plugin/core/time.ts';
 import { callIdOf } from '../../../plugin/core/wake.ts';
 import type { Call } from '../call.ts';
 import type { Oracle } from '../oracle.ts';
@@ -41,10 +42,21 @@ export function rightKind(): Oracle {
   };
 }
 
+/** What one node has removed, another one may push once more until it looks at the record again, in ms. */
+const OTHER_NODE_LOOKS: DurationMs = 70 * SECOND;
+
 export function noneToTheDead(): Oracle {
+  const removed = new Map<string, number>();
   return {
     name: 'no push to a device that has ended',
     why: 'Who logged out or was told that it is over must not hear of the account again.',
+    committed({ aor, before, after }, world) {
+      if (world.nodes.length === 1) return;
+      for (const was of before?.bindings ?? []) {
+        if (after?.bindings.some((b) => b.id === was.id && !b.ending)) continue;
+        for (const { token } of targetList(was.targets)) removed.set(`${aor} ${token.reveal()}`, world.time.nowMs);
+      }
+    },
     attempted({ request }, world) {
       // Closing words end what was begun, and the last word of a binding is sent while it ends.
       if (request.purpose === 'cancel' || !isCalm(world, ['store', 'admin'], 10 * MINUTE)) return;
@@ -52,6 +64,8 @@ export function noneToTheDead(): Oracle {
       const binding = bindingWith(record, request.target.token.reveal());
       const isLastWord = request.purpose === 'notice' && request.notice === 'expired';
       if (binding && (binding.ending === undefined || isLastWord)) return;
+      const removedMs = removed.get(`${request.aor} ${request.target.token.reveal()}`) ?? Number.NEGATIVE_INFINITY;
+      if (world.time.nowMs - removedMs < OTHER_NODE_LOOKS) return;
       const what = request.purpose === 'notice' ? `notice ${request.notice}` : request.purpose;
       world.fail(
         'no push to a device that has ended',
