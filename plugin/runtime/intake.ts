@@ -39,6 +39,7 @@ export interface IntakeOptions {
   readonly records: {
     /** Applies facts to one account's record, in order, as one write. Never rejects. */
     apply(aor: Aor, ...facts: readonly LifecycleEvent[]): Promise<void>;
+    applyTo(read: AorRecord, ...facts: readonly LifecycleEvent[]): Promise<void>;
     read(aor: Aor): Promise<AorRecord | undefined>;
   };
   readonly brake: {
@@ -92,6 +93,11 @@ export class Intake {
   /** Contacts that a PBX holds now, as one write. A device that nobody knows yet becomes a binding. Never rejects. */
   async fromHeld(aor: Aor, answer: Pick<AskAnswer, 'contacts' | 'maximumExpiresMs'>): Promise<void> {
     if (answer.contacts.length > 0) await this.apply(aor, ...this.#held(answer));
+  }
+
+  /** The same of an account whose record was read just now. Never rejects. */
+  async fromSweep(record: AorRecord, answer: Pick<AskAnswer, 'contacts' | 'maximumExpiresMs'>): Promise<void> {
+    if (answer.contacts.length > 0) await this.#o.records.applyTo(record, ...this.#held(answer));
   }
 
   /** The same, asked in order to remove a contact: what is held is a proof for a known device and makes no new one. */

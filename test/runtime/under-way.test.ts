@@ -146,6 +146,7 @@ describe('a push under way', () => {
     ['has removed it', recordOf(), 'given up'],
     ['has changed nothing of it', recordOf(begun), 'sent'],
     ['cannot be asked, nor the store', undefined, 'sent'],
+    ['cannot be asked, nor the store, and the PBX shows another contact', { ...recordOf(), version: 0 }, 'sent'],
   ])('another node %s: %s within a minute', async (_what, record, expected) => {
     const { clock, work, end } = pushing({ record });
     await clock.advance(61_000);

@@ -27,6 +27,8 @@ export class Faulty {
   readonly #w: World;
   readonly #active = new Set<Fault>();
   #windows: Window[] = [];
+  /** Forgotten whenever a fault begins or ends. */
+  readonly #lastEnds = new Map<FaultKind | Hit, number>();
   #backup: readonly AorRecord[] | undefined;
 
   constructor(world: World) {
@@ -39,11 +41,24 @@ export class Faulty {
 
   /** Whether a fault of these kinds was there between then and now, its aftermath counted in. */
   troubled(hits: readonly Hit[], fromMs: number, toMs = this.#w.time.nowMs): boolean {
+    // Asked by most oracles at each step: the last end of each kind answers most of them.
+    if (!hits.some((hit) => this.#lastOf(hit) + AFTERMATH >= fromMs)) return false;
+    if (toMs >= this.#w.time.nowMs) return true;
     return this.#windows.some((w) => hits.includes(w.hits) && w.fromMs <= toMs && w.toMs + AFTERMATH >= fromMs);
   }
 
   had(kinds: readonly FaultKind[], fromMs: number): boolean {
-    return this.#windows.some((w) => kinds.includes(w.kind) && w.toMs + AFTERMATH >= fromMs);
+    return kinds.some((kind) => this.#lastOf(kind) + AFTERMATH >= fromMs);
+  }
+
+  /** True time of the last end of such a fault; infinite while there is one. */
+  #lastOf(what: FaultKind | Hit): number {
+    const known = this.#lastEnds.get(what);
+    if (known !== undefined) return known;
+    let last = Number.NEGATIVE_INFINITY;
+    for (const w of this.#windows) if (w.kind === what || w.hits === what) last = Math.max(last, w.toMs);
+    this.#lastEnds.set(what, last);
+    return last;
   }
 
   /** The node died at a boundary. */
@@ -55,10 +70,12 @@ export class Faulty {
       toMs: Number.POSITIVE_INFINITY,
     };
     this.#windows.push(window);
+    this.#lastEnds.clear();
     this.#w.tell(`node ${node.o.index} crashes at a boundary`);
     this.#w.time.after(2 * SECOND, () => {
       node.start();
       window.toMs = this.#w.time.nowMs;
+      this.#lastEnds.clear();
     });
   }
 
@@ -73,6 +90,7 @@ export class Faulty {
     const window: Window = { kind: fault.kind, hits, fromMs: time.nowMs, toMs: Number.POSITIVE_INFINITY };
     this.#windows = this.#windows.filter((w) => w.toMs > time.nowMs - REMEMBERED);
     this.#windows.push(window);
+    this.#lastEnds.clear();
     this.#active.add(fault);
     this.#strike(fault);
     this.#states();
@@ -81,6 +99,7 @@ export class Faulty {
       this.#heal(fault);
       this.#states();
       window.toMs = time.nowMs;
+      this.#lastEnds.clear();
       this.#w.tell(`END of ${fault.kind}`);
     });
   }

@@ -71,6 +71,21 @@ export class Bindings {
   }
 
   /**
+   * The same for facts that most often change nothing, of a record that was just read: it is read again only where they do. A sweep that
+   * finds everything as it was costs the store one read of each account.
+   */
+  async applyTo(read: AorRecord, ...events: readonly LifecycleEvent[]): Promise<void> {
+    const { aor } = read;
+    const now = this.#o.clock.now();
+    const isNews = events.some((event) => {
+      const { changed, effects } = transition(read, event, now, this.#o.policyFor(aor));
+      return changed || effects.length > 0;
+    });
+    if (isNews || this.#kept.has(aor)) return this.apply(aor, ...events);
+    if ((this.#remembered.get(aor)?.version ?? 0) <= read.version) this.#remember(aor, read);
+  }
+
+  /**
    * For a call: the record as stored; when the store does not answer in time as last seen, or made of what the PBX shows.
    */
   async read(aor: Aor): Promise<AorRecord | undefined> {

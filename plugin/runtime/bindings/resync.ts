@@ -27,7 +27,7 @@ const ASKED_REMEMBERED = 10_000;
 
 export interface ResyncOptions {
   readonly store: BindingStore;
-  readonly intake: Pick<Intake, 'fromHeld'>;
+  readonly intake: Pick<Intake, 'fromHeld' | 'fromSweep'>;
   readonly clock: Clock;
   /** The machine's own time, for the pauses. */
   readonly wire: Clock;
@@ -150,7 +150,7 @@ export class Resync {
           const answer = await link.ask(record.aor);
           if (asked.size < ASKED_REMEMBERED) asked.add(record.aor);
           contacts += answer.contacts.length;
-          await this.#o.intake.fromHeld(record.aor, answer);
+          await this.#o.intake.fromSweep(record, answer);
         },
       );
       await eachAtOnce(AT_ONCE, pace, link.list(), async (contact) => {

@@ -74,7 +74,8 @@ export class UnderWay {
 
   async #look(aor: Aor, begun: Binding, push: Retried): Promise<void> {
     const record = await this.#read(aor);
-    if (!record) return;
+    // Without a version it was made of what the PBX shows, since the store does not answer.
+    if (!record || record.version === 0) return;
     const now = record.bindings.find((b) => b.id === begun.id);
     const isSameLife =
       now !== undefined &&
