@@ -630,6 +630,35 @@ const stops: LifecycleCase[] = [
   },
   {
     group: 'Other ends',
+    sentence:
+      'it says so an hour after a REGISTER that is dated five minutes later than the death: two clocks, and the word of now counts',
+    record: recordOf(bindingEndingIn(7 * DAY - HOUR, NOW)),
+    event: {
+      type: 'TokenDied',
+      bindingId: BINDING,
+      token: fingerprint(VOIP),
+      at: NOW,
+      since: plus(NOW, -HOUR - 5 * MINUTE),
+    },
+    does: ['(ending: token-dead)', 'notice *expired*', 'contact left to expire within a day, or removed from the PBX'],
+    left: 'ending',
+  },
+  {
+    group: 'Other ends',
+    sentence: 'the same within ten minutes after that REGISTER',
+    record: recordOf(bindingEndingIn(7 * DAY - 9 * MINUTE, NOW)),
+    event: {
+      type: 'TokenDied',
+      bindingId: BINDING,
+      token: fingerprint(VOIP),
+      at: NOW,
+      since: plus(NOW, -14 * MINUTE),
+    },
+    does: [],
+    left: 'unchanged',
+  },
+  {
+    group: 'Other ends',
     sentence: 'a verdict about a token the device has not any more',
     record: recordOf(bindingEndingIn(5 * DAY, NOW, { targets: apnsPair('e'.repeat(64), 'f'.repeat(64)) })),
     event: { type: 'TokenDied', bindingId: BINDING, token: fingerprint(VOIP), at: NOW },

@@ -7,7 +7,7 @@ import { DAY, HOUR, MINUTE, plus } from '../../plugin/core/time.ts';
 import { UnderWay } from '../../plugin/runtime/bindings/under-way.ts';
 import { createDelivery } from '../../plugin/runtime/push/delivery.ts';
 import { Runtime } from '../../plugin/runtime/runtime.ts';
-import { AOR, BINDING, bindingEndingIn, contactUri, MONDAY, recordOf } from '../support/builders.ts';
+import { AOR, BINDING, bindingEndingIn, contactUri, MONDAY, recordOf, voipOnly } from '../support/builders.ts';
 import { FakeClock, settle } from '../support/fake-clock.ts';
 import { FakePbx } from '../support/fake-pbx.ts';
 import { MemoryStore } from '../support/memory-store.ts';
@@ -144,6 +144,7 @@ describe('a push under way', () => {
       'given up',
     ],
     ['has removed it', recordOf(), 'given up'],
+    ['has removed its token for notices', recordOf({ ...begun, targets: voipOnly() }), 'given up'],
     ['has changed nothing of it', recordOf(begun), 'sent'],
     ['cannot be asked, nor the store', undefined, 'sent'],
     ['cannot be asked, nor the store, and the PBX shows another contact', { ...recordOf(), version: 0 }, 'sent'],

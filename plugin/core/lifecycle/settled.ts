@@ -4,7 +4,7 @@ import type { LifecycleEvent } from '../events.ts';
 import { formerTokens, targetList } from '../identity.ts';
 import { isSameNotice, lifetimeOf } from '../schedule.ts';
 import { afterCall, type CallSign, ON_WITHIN } from '../signs.ts';
-import { between, latest, plus } from '../time.ts';
+import { between, CLOCKS_DIFFER, type Instant, latest, plus } from '../time.ts';
 import { isWorthKeeping, recordInWords, wakesSeldom, withWake } from '../wake-record.ts';
 import type { Draft } from './draft.ts';
 import { beginEnding, finishEnding } from './ending.ts';
@@ -41,12 +41,21 @@ export function noticeSettled(draft: Draft, event: Extract<LifecycleEvent, { typ
   draft.report('put-off', b.id, `push service: ${event.outcome}`);
 }
 
+/**
+ * The REGISTER has the PBX's date and the death the service's. Within what clocks may differ by, the two dates have no order: then the
+ * REGISTER counts while it is as new as that, and later the service's word, which is of now.
+ */
+function hasRegisteredSince(renewedAt: Instant, since: Instant, saidAt: Instant): boolean {
+  const isOrdered = between(since, renewedAt) > CLOCKS_DIFFER;
+  return isOrdered || (renewedAt > since && between(renewedAt, saidAt) <= CLOCKS_DIFFER);
+}
+
 export function tokenDied(draft: Draft, event: Extract<LifecycleEvent, { type: 'TokenDied' }>): void {
   const b = draft.find(event.bindingId);
   if (!b) return;
   // A verdict about a token that was replaced meanwhile, or that registered again after it is said to have died.
   if (!targetList(b.targets).some((t) => t.token.fingerprint === event.token)) return;
-  if (event.since !== undefined && b.renewedAt > event.since) return;
+  if (event.since !== undefined && hasRegisteredSince(b.renewedAt, event.since, event.at)) return;
   const alive = (t: Target | undefined) => (t && t.token.fingerprint !== event.token ? t : undefined);
   const call = alive(b.targets.call);
   const other = alive(b.targets.other);

@@ -3,7 +3,7 @@
  * them waiting for hours, and a user who opens the app meanwhile must not read that it has expired. A first attempt is never cut off.
  */
 import type { Aor } from '../../core/aor.ts';
-import type { AorRecord, Binding, BindingId } from '../../core/binding.ts';
+import type { AorRecord, Binding, BindingId, Target } from '../../core/binding.ts';
 import type { Report } from '../../core/events.ts';
 import { type DurationMs, MINUTE } from '../../core/time.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -80,10 +80,14 @@ export class UnderWay {
     const isSameLife =
       now !== undefined &&
       now.renewedAt === begun.renewedAt &&
+      isSameTarget(now.targets.other, begun.targets.other) &&
       (now.ending === undefined) === (begun.ending === undefined);
     if (!isSameLife) push.unwanted();
   }
 }
+
+/** Where everything but calls is pushed to. */
+const isSameTarget = (a: Target | undefined, b: Target | undefined) => (a ? a.token.equals(b?.token) : b === undefined);
 
 const keyOf = (aor: Aor, id: BindingId) => `${aor} ${id}`;
 

@@ -4,7 +4,7 @@ import { type DurationMs, MINUTE, SECOND } from '../../../plugin/core/time.ts';
 import { callIdOf } from '../../../plugin/core/wake.ts';
 import type { Call } from '../call.ts';
 import type { Oracle } from '../oracle.ts';
-import { bindingWith, isCalm } from './support.ts';
+import { bindingWith, isCalm, liveOf } from './support.ts';
 
 export function noneTooLate(): Oracle {
   const deadlines = new Map<string, number>();
@@ -52,10 +52,9 @@ export function noneToTheDead(): Oracle {
     why: 'Who logged out or was told that it is over must not hear of the account again.',
     committed({ aor, before, after }, world) {
       if (world.nodes.length === 1) return;
-      for (const was of before?.bindings ?? []) {
-        if (after?.bindings.some((b) => b.id === was.id && !b.ending)) continue;
-        for (const { token } of targetList(was.targets)) removed.set(`${aor} ${token.reveal()}`, world.time.nowMs);
-      }
+      const left = new Set(liveOf(after).flatMap((b) => targetList(b.targets).map((t) => t.token.reveal())));
+      for (const { token } of liveOf(before).flatMap((b) => targetList(b.targets)))
+        if (!left.has(token.reveal())) removed.set(`${aor} ${token.reveal()}`, world.time.nowMs);
     },
     attempted({ request }, world) {
       // Closing words end what was begun, and the last word of a binding is sent while it ends.
