@@ -224,7 +224,16 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** The program with the bug in it, in a folder of its own. Throws when the text to be replaced is not there exactly once. */
 export function plant({ bug, edits }: Control, folder: string): void {
-  for (const part of ['plugin', 'adapters', 'config', 'test/world', 'package.json', 'plugin.manifest.json']) {
+  for (const part of [
+    'plugin',
+    'adapters',
+    'config',
+    'test/world',
+    'test/core/lifecycle.cases.ts',
+    'test/support/builders.ts',
+    'package.json',
+    'plugin.manifest.json',
+  ]) {
     mkdirSync(dirname(join(folder, part)), { recursive: true });
     cpSync(join(ROOT, part), join(folder, part), { recursive: true });
   }
