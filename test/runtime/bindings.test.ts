@@ -50,6 +50,17 @@ const register = (port = 40_001, token = 'a'): LifecycleEvent => ({
   newId: `00000000000000${String(10 + (ids++ % 90))}` as BindingId,
   contact: { pbx: 'office', uri: contactUri({ port, voip: token.repeat(64), other: token.toUpperCase().repeat(64) }) },
 });
+/** A call that the phone did not come for. */
+const unanswered = (): LifecycleEvent => ({
+  type: 'WakeSettled',
+  bindingId: `00000000000000${String(9 + ids)}` as BindingId,
+  sign: 'nothing',
+  startedAt: clock.now(),
+});
+async function otherNode(): Promise<void> {
+  const record = await store.get(AOR);
+  if (record) await store.put({ ...record, tombstones: [] }, record.version);
+}
 const errors = () => log.at('error').map((l) => l.fields.reason);
 
 describe('applying facts', () => {
@@ -127,6 +138,29 @@ describe('while the store is away', () => {
     store.down = 'gone';
     expect((await bindings.read(AOR))?.bindings).toHaveLength(1);
     expect(await bindings.read(OTHER_AOR)).toBeUndefined();
+  });
+
+  it.each<[what: string, meanwhile: () => Promise<unknown>, unanswered: number]>([
+    ['is counted once', async () => undefined, 1],
+    ['is counted beside the next one', () => bindings.apply(AOR, unanswered()), 2],
+    ['is counted again where another node wrote meanwhile: whose write it was is not known', otherNode, 2],
+  ])('a write is done and its answer lost: a call that nobody came for %s', async (_what, meanwhile, expected) => {
+    await bindings.apply(AOR, register());
+    store.losesAnswers = true;
+    await bindings.apply(AOR, unanswered());
+    store.losesAnswers = false;
+    await meanwhile();
+    await clock.advance(2 * SECOND);
+    expect((await store.get(AOR))?.bindings.map((b) => b.unansweredWakes)).toEqual([expected]);
+  });
+
+  it('a write is done and its answer lost: what follows from it is done once', async () => {
+    store.losesAnswers = true;
+    await bindings.apply(AOR, register());
+    store.losesAnswers = false;
+    expect(effects).toEqual([]);
+    await clock.advance(2 * SECOND);
+    expect(effects).toEqual([{ aor: AOR, what: 'bound', version: 1 }]);
   });
 
   it('one damaged record costs one line, not one a second, and no other account', async () => {

@@ -12,6 +12,8 @@ export class MemoryStore implements BindingStore {
   down: string | undefined;
   /** Nothing can be written, as when another program holds the file. */
   locked: string | undefined;
+  /** A write is done, and its answer never comes. */
+  losesAnswers = false;
   /** Reads never come back. */
   hangs = false;
   /** AORs whose record cannot be read. */
@@ -46,6 +48,7 @@ export class MemoryStore implements BindingStore {
     this.puts++;
     if (this.#version(record.aor) !== expectedVersion) return { ok: false, reason: 'conflict' };
     this.write({ ...record, version: expectedVersion + 1 });
+    if (this.losesAnswers) throw new StoreError('connection lost');
     return { ok: true, version: expectedVersion + 1 };
   }
 

@@ -46,8 +46,8 @@ export const CONTROLS: readonly Control[] = [
   one(
     'the age of a 410 is read the wrong way round',
     'core/lifecycle/settled.ts',
-    'b.renewedAt > event.since',
-    'b.renewedAt < event.since',
+    'between(since, renewedAt) > CLOCKS_DIFFER',
+    'between(renewedAt, since) > CLOCKS_DIFFER',
   ),
   one('a forgotten closing word', 'core/wake/call-draft.ts', "effects.push({ type: 'tell', device, word });", ''),
   one(

@@ -4,7 +4,7 @@
  * last.
  */
 import type { Aor } from '../../core/aor.ts';
-import { type AorRecord, emptyRecord } from '../../core/binding.ts';
+import { type AorRecord, decodeRecord, emptyRecord, encodeRecord } from '../../core/binding.ts';
 import type { Effect, LifecycleEvent } from '../../core/events.ts';
 import type { PolicyFor } from '../../core/lifecycle.ts';
 import { transition } from '../../core/lifecycle.ts';
@@ -38,11 +38,21 @@ export interface BindingsOptions {
   readonly onEffects: (aor: Aor, record: AorRecord, effects: readonly Effect[], before: AorRecord) => void;
 }
 
+/** A write whose answer was lost, and what it was to save. */
+interface Unanswered {
+  readonly events: readonly LifecycleEvent[];
+  readonly before: AorRecord;
+  readonly record: AorRecord;
+  readonly effects: readonly Effect[];
+}
+
 export class Bindings {
   readonly #o: BindingsOptions;
   readonly #queue = new KeyedQueue<Aor>();
   readonly #remembered = new Map<Aor, AorRecord>();
   readonly #kept = new Map<Aor, LifecycleEvent[]>();
+  /** Writes whose answer never came: they may be done. Only of AORs with kept facts. */
+  readonly #unanswered = new Map<Aor, Unanswered>();
   /** AORs with facts the store did not take at the last try, and what was already said about it. */
   readonly #failing = new Set<Aor>();
   readonly #said = new Set<string>();
@@ -60,10 +70,11 @@ export class Bindings {
     if (this.#stopped) return;
     await this.#queue.run(aor, async () => {
       if (this.#kept.has(aor)) return this.#keep(aor, events);
+      const left = [...events];
       try {
-        await this.#applyNow(aor, events);
+        await this.#applyNow(aor, left);
       } catch (error) {
-        this.#keep(aor, events);
+        this.#keep(aor, left);
         this.#failing.add(aor);
         this.#complain(error);
       }
@@ -153,15 +164,17 @@ export class Bindings {
     await this.#queue.idle();
   }
 
-  async #applyNow(aor: Aor, events: readonly LifecycleEvent[]): Promise<void> {
+  /** Takes out of `left` what turns out to be saved. */
+  async #applyNow(aor: Aor, left: LifecycleEvent[]): Promise<void> {
     for (let tries = 0; tries < CONFLICTS_MAX; tries++) {
       const before = (await this.#o.store.get(aor, { calm: true })) ?? emptyRecord(aor);
       atBoundary('record loaded');
+      this.#takeOutSaved(aor, before, left);
       const now = this.#o.clock.now();
       let record = before;
       let changed = false;
       const effects: Effect[] = [];
-      for (const event of events) {
+      for (const event of left) {
         const t = transition(record, event, now, this.#o.policyFor(aor));
         record = t.record;
         changed ||= t.changed;
@@ -170,9 +183,12 @@ export class Bindings {
       if (changed) {
         atBoundary('change decided');
         const isEmpty = record.bindings.length === 0 && record.tombstones.length === 0;
+        const saved = { ...record, version: before.version + 1 };
+        if (!isEmpty) this.#unanswered.set(aor, { events: [...left], before, record: saved, effects });
         const put = isEmpty
           ? await this.#o.store.remove(aor, before.version)
           : await this.#o.store.put(record, before.version);
+        this.#unanswered.delete(aor);
         if (!put.ok) continue;
         record = { ...record, version: put.version };
         atBoundary('change saved');
@@ -184,6 +200,18 @@ export class Bindings {
       return;
     }
     throw new Error(`record of ${aor} changed ${CONFLICTS_MAX} times while it was being decided`);
+  }
+
+  /**
+   * A write may be done though its answer was lost. Its facts are not decided once more then (one call that nobody came for would count as
+   * two), and its effects follow now.
+   */
+  #takeOutSaved(aor: Aor, now: AorRecord, left: LifecycleEvent[]): void {
+    const write = this.#unanswered.get(aor);
+    this.#unanswered.delete(aor);
+    if (!write || now.version !== write.record.version || stored(now) !== stored(write.record)) return;
+    left.splice(0, left.length, ...left.filter((event) => !write.events.includes(event)));
+    if (write.effects.length > 0) this.#o.onEffects(aor, now, write.effects, write.before);
   }
 
   #remember(aor: Aor, record: AorRecord | undefined): AorRecord | undefined {
@@ -204,6 +232,7 @@ export class Bindings {
       if (oldest === undefined) break;
       this.#kept.delete(oldest);
       this.#failing.delete(oldest);
+      this.#unanswered.delete(oldest);
     }
     this.#retry ??= this.#o.clock.after(RETRY_EVERY, () => {
       this.#retry = undefined;
@@ -235,3 +264,6 @@ export class Bindings {
     this.#o.log.info({ store: this.#o.store.name }, 'store answers again');
   }
 }
+
+/** A record as text, the same whether it comes from a store or was just made. */
+const stored = (record: AorRecord) => encodeRecord(decodeRecord(encodeRecord(record)));
