@@ -10,18 +10,13 @@ import { type ApnsStandIn, startApnsStandIn } from '../support/apns-stand-in/ind
 import { locateFreeswitch } from '../support/freeswitch/index.ts';
 import { installApp } from '../support/pbx-scene.ts';
 import { SipPhone } from '../support/sip-phone/index.ts';
-import { SystemCopy, stepsOf } from '../support/system-copy.ts';
+import { FREESWITCH, SystemCopy, stepsOf } from '../support/system-copy.ts';
 
 const STEPS = stepsOf('getting-started-freeswitch.md');
 const home = locateFreeswitch();
 if (!home) throw new Error('there is no FreeSWITCH');
 
-/** What `systemctl restart freeswitch` is where there is no systemd. */
-const RESTART = `    if [ -e /run/freeswitch.pid ]; then kill $(cat /run/freeswitch.pid) || true; timeout 20 tail --pid=$(cat /run/freeswitch.pid) -f /dev/null; fi
-    mkdir -p /var/log/freeswitch /var/lib/freeswitch /run/freeswitch
-    ${home.program} -nf -nc -np -nonat -nort -conf /etc/freeswitch -log /var/log/freeswitch -db /var/lib/freeswitch -run /run/freeswitch >/var/log/freeswitch/console 2>&1 &
-    echo $! >/run/freeswitch.pid
-    for i in $(seq 300); do fs_cli -x 'sofia status' 2>/dev/null | grep -q 'internal.*RUNNING' && break; sleep 0.1; done`;
+const PBX = FREESWITCH(home.program);
 
 /** A step starts a dozen programs, each for a second or two. */
 const SLOW_MS = 180_000;
@@ -66,14 +61,12 @@ beforeAll(async () => {
   rmSync(join(machine.root, 'etc/freeswitch'), { recursive: true, force: true });
   cpSync(vanilla, join(machine.root, 'etc/freeswitch'), { recursive: true });
   stayAtHome();
-  await machine.prepare({ apns, pbx: 'freeswitch', restart: RESTART });
+  await machine.prepare({ apns, pbx: 'freeswitch', restart: PBX.restart });
 }, 300_000);
 
 afterAll(async () => {
   for (const p of phones) await p.close();
-  await machine?.close(
-    'kill $(cat /run/freeswitch.pid); timeout 20 tail --pid=$(cat /run/freeswitch.pid) -f /dev/null || kill -9 $(cat /run/freeswitch.pid)',
-  );
+  await machine?.close(PBX.stop);
   rmSync(folder, { recursive: true, force: true });
   await apns?.close();
 });

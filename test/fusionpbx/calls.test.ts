@@ -6,7 +6,8 @@ import { notOk } from '../support/checked.ts';
 import { Checkout } from '../support/fusionpbx/checkout.ts';
 import { Mobile } from '../support/mobile.ts';
 import type { IncomingCall, OutgoingCall, SipPhone } from '../support/sip-phone/index.ts';
-import { type FusionScene, type Site, startFusion, TENANTS } from './scene.ts';
+import { type Site, TENANTS } from './database.ts';
+import { type FusionScene, startFusion } from './scene.ts';
 
 const [FIRST, SECOND] = TENANTS;
 /** The fewest seconds in which a phone that does not wake is given up. */
@@ -230,6 +231,7 @@ describe('with pushwake', () => {
     const ringing = await mobile.phone.waitForCall();
     await ringing.answer();
     expect((await second.done).status).toBe(200);
+    await Promise.all([second.waitForRtp(10), ringing.waitForRtp(10)]);
     const { callId, localTag, remoteTag } = second.dialogId as Record<'callId' | 'localTag' | 'remoteTag', string>;
     const replaces = encodeURIComponent(`${callId};to-tag=${remoteTag};from-tag=${localTag}`);
     await first.refer(`<sip:1001@${FIRST}?Replaces=${replaces}>`);

@@ -49,6 +49,16 @@ export const ASTERISK = {
   stop: 'asterisk -rx "core stop now" || true\nwhile [ -e /run/asterisk/asterisk.ctl ]; do sleep 0.1; done',
 } as const;
 
+/** The same for a FreeSWITCH. `options`: others than those for its folders. */
+export const FREESWITCH = (program: string, options: readonly string[] = []) => ({
+  restart: `    if [ -e /run/freeswitch.pid ]; then kill $(cat /run/freeswitch.pid) || true; timeout 20 tail --pid=$(cat /run/freeswitch.pid) -f /dev/null; fi
+    mkdir -p /var/log/freeswitch /var/lib/freeswitch /run/freeswitch
+    ${program} -nf -nc -np -nonat -nort -conf /etc/freeswitch -log /var/log/freeswitch -db /var/lib/freeswitch -run /run/freeswitch ${options.join(' ')} >/var/log/freeswitch/console 2>&1 &
+    echo $! >/run/freeswitch.pid
+    for i in $(seq 300); do fs_cli -x 'sofia status' 2>/dev/null | grep -q 'internal.*RUNNING' && break; sleep 0.1; done`,
+  stop: 'kill $(cat /run/freeswitch.pid); timeout 20 tail --pid=$(cat /run/freeswitch.pid) -f /dev/null || kill -9 $(cat /run/freeswitch.pid)',
+});
+
 export class SystemCopy {
   readonly root: string;
   readonly #folder: string;

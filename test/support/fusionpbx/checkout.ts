@@ -33,6 +33,11 @@ export class Checkout {
     return join(this.#root, SCRIPTS);
   }
 
+  /** What its installer copies to /etc/freeswitch. */
+  get configuration(): string {
+    return join(this.#root, 'app/switch/resources/conf');
+  }
+
   get dialplans(): readonly ShippedDialplan[] {
     const folder = join(this.#root, 'app/dialplans/resources/switch/conf/dialplan');
     return readdirSync(folder)
