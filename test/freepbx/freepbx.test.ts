@@ -2,7 +2,7 @@
  * A sleeping phone behind FreePBX: the dialplan, hints, queues and AstDB of the site are written by FreePBX's own generators. 1001 is rung
  * through pushwake, by the fields "Dial" and "Hint Override" of its extension; 1003 is the same phone as FreePBX rings it without us.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -13,6 +13,8 @@ import { Scene } from '../support/scene.ts';
 import type { OutgoingCall, SipPhone } from '../support/sip-phone/index.ts';
 import { type Generated, generate, type Site } from './site.ts';
 
+/** Every call from within is recorded. */
+const RECORDED = { ringtimer: '6', recording_in_internal: 'force' };
 const twins = (number: string, strategy: string) => [
   { number, strategy, seconds: 12, members: ['1001', '1002'] },
   { number: number.replace(/.$/, '3'), strategy, seconds: 12, members: ['1003', '1002'] },
@@ -25,15 +27,17 @@ const SITE: Site = {
       dial: 'Local/1001@pushwake/n',
       hint_override: 'PJSIP/1001&Stasis:pushwake-1001',
       voicemail: 'default',
-      user: { ringtimer: '6' },
+      user: RECORDED,
     },
     { number: '1002', name: 'Desk' },
-    { number: '1003', name: 'Plain Mobile', voicemail: 'default', user: { ringtimer: '6' } },
+    { number: '1003', name: 'Plain Mobile', voicemail: 'default', user: RECORDED },
     // "Dial" alone, as this page said it until now.
     { number: '1004', name: 'Dial Alone', dial: 'Local/1004@pushwake/n' },
     { number: '1005', name: 'Follow Me' },
     { number: '1006', name: 'Follow Me' },
     { number: '2000', name: 'The Caller' },
+    // An office of twenty.
+    ...Array.from({ length: 13 }, (_, i) => ({ number: String(1010 + i), name: `Colleague ${i + 1}` })),
   ],
   ringGroups: [...twins('600', 'ringall'), ...twins('610', 'hunt')],
   queues: [
@@ -147,6 +151,15 @@ const BOTH = [
   ['without pushwake, awake', '1003', () => plain],
 ] as const;
 
+/** Files of recorded calls to an extension, by size in bytes. */
+function recordings(number: string): readonly number[] {
+  const folder = join(scene.asterisk.folder, 'spool/monitor');
+  const names = existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: 'utf8' }) : [];
+  return names
+    .filter((name) => name.includes(`internal-${number}-2000-`))
+    .map((name) => statSync(join(folder, name)).size);
+}
+
 describe('what FreePBX generates', () => {
   it('the hint of an extension with "Hint Override" is that of the phone, and "Dial" alone makes a hint that is idle for ever', () => {
     const of = (extension: string) =>
@@ -188,6 +201,21 @@ describe.each(BOTH)('%s', (_how, number, phoneOf) => {
     await call.hangup();
     await rung.waitForState('ended');
     await expect.poll(() => hint(number)).toBe('Idle');
+  });
+
+  it('a recorded call: one file more, with both in it', async () => {
+    const before = recordings(number).length;
+    const call = await caller.call(number);
+    const rung = await rings(phoneOf());
+    await rung.answer();
+    await call.done;
+    await Promise.all([call.waitForRtp(60), rung.waitForRtp(60)]);
+    await call.hangup();
+    await rung.waitForState('ended');
+    await scene.asterisk.waitForNoChannels();
+    // A second of 8 kHz and 16 bits is 16 kB.
+    await expect.poll(() => recordings(number).length).toBe(before + 1);
+    await expect.poll(() => Math.max(...recordings(number))).toBeGreaterThan(16_000);
   });
 
   it('by a ring group, with the desk phone', async () => {

@@ -467,7 +467,7 @@ $amp_conf = [
     'ASTSIPDRIVER' => 'chan_pjsip', 'ASTVERSION' => '22.0.0', 'DIALPARTIESDIALPLAN' => true, 'CWINUSEBUSY' => true, 'USEDEVSTATE' => true,
     'DYNAMICHINTS' => false, 'RINGTIMER' => '15', 'CFRINGTIMERDEFAULT' => '0', 'CONCURRENCYLIMITDEFAULT' => '0', 'AMPEXTENSIONS' => 'extensions',
     'TRUNK_OPTIONS' => 'T', 'DIAL_OPTIONS' => 'Ttr', 'TONEZONE' => 'us', 'HTTPWEBSOCKETMODE' => 'auto', 'ASTCONFAPP' => 'app_confbridge',
-    'AMPBADNUMBER' => true, 'VMX_CONTEXT' => 'from-internal', 'ASTSPOOLDIR' => '/tmp', 'MIXMON_DIR' => '', 'ASTVARLIBDIR' => '/tmp',
+    'AMPBADNUMBER' => true, 'VMX_CONTEXT' => 'from-internal', 'ASTSPOOLDIR' => '/tmp', 'MIXMON_DIR' => '', 'MIXMON_FORMAT' => 'wav', 'REC_POLICY' => 'caller', 'ASTVARLIBDIR' => '/tmp',
     'QUEUES_USE_PRIORITY' => false, 'USEQUEUESTATE' => true, 'CONNECTEDLINE_PRESENCESTATE' => false, 'SIPSECRETSIZE' => 16, 'NOOPTRACE' => '0',
     ...($site['settings'] ?? []),
 ];
