@@ -18,7 +18,10 @@ export function adapterSchema(schemaOf: SchemaOf, kind: AdapterKind, type: strin
   const options = schemaOf(kind, type);
   if (!options) return undefined;
   const json = toJson(options);
-  return { ...json, properties: { type: { const: type }, ...(json.properties as JsonSchema) } };
+  // Each service may have one of its own; the form stands at `push.proxy`.
+  const proxy = { $ref: '#/properties/push/properties/proxy' };
+  const ofKind = kind === 'push' ? { proxy } : {};
+  return { ...json, properties: { type: { const: type }, ...(json.properties as JsonSchema), ...ofKind } };
 }
 
 export function fileSchema(schemaOf: SchemaOf): JsonSchema {
@@ -34,7 +37,12 @@ export function fileSchema(schemaOf: SchemaOf): JsonSchema {
       const byName = Object.fromEntries(types.flatMap((t) => [[t, adapterSchema(schemaOf, kind, t) as JsonSchema]]));
       properties[kind] = {
         ...own,
-        ...(kind === 'push' ? { properties: byName } : {}),
+        ...(kind === 'push'
+          ? {
+              propertyNames: (properties.pbx as JsonSchema).propertyNames,
+              properties: { ...(own.properties as JsonSchema), ...byName },
+            }
+          : {}),
         additionalProperties: { anyOf: all },
       };
     }
@@ -49,5 +57,6 @@ export function keysAt(schema: JsonSchema, path: readonly string[]): readonly st
     const properties = here?.properties as Record<string, JsonSchema> | undefined;
     here = properties?.[part] ?? ((here?.items ?? here?.additionalProperties) as JsonSchema | undefined);
   }
-  return Object.keys((here?.properties as object | undefined) ?? {});
+  const forms = [here, ...((here?.anyOf as JsonSchema[] | undefined) ?? [])];
+  return forms.flatMap((form) => Object.keys((form?.properties as object | undefined) ?? {}));
 }

@@ -6,10 +6,12 @@
 import { fstatSync, readFileSync } from 'node:fs';
 import { type Document, isNode, isPair, isScalar, LineCounter, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
+import type { HttpProxy } from '../plugin/core/proxy.ts';
 import { visible } from '../plugin/core/visible.ts';
 import { ConfigError } from '../plugin/ports/config-error.ts';
 import type { AdapterKind, SchemaOf } from './adapter-kinds.ts';
 import { adapterSchema, fileSchema, type JsonSchema, keysAt } from './json-schema.ts';
+import { environmentProxy, proxyOf, proxySchema } from './proxy-schema.ts';
 import { type Config, configSchema } from './schema.ts';
 import { inWords, nearest } from './wording.ts';
 
@@ -53,6 +55,8 @@ export interface LoadedConfig extends Omit<Config, AdapterKind> {
 export interface AdapterConfig {
   readonly type: string;
   readonly options: unknown;
+  /** Push services only. Undefined: reached directly. */
+  readonly proxy?: HttpProxy | undefined;
 }
 
 /** A configuration that was read, and where its values stand: for what is found out once they are used. */
@@ -139,11 +143,12 @@ function parseFile(file: string, text: string, schemaOf: SchemaOf, env: NodeJS.P
   const unreplaced = new Set(mistakes.map(placeOf));
   const root = configSchema.safeParse(doc.toJS() ?? {});
   if (!root.success) mistakes.push(...issues(root.error, [], doc, counter, () => fileSchema(schemaOf)));
+  const fromEnvironment = environmentProxy(env);
   const raw = (root.success ? root.data : (doc.toJS() ?? {})) as Partial<Record<AdapterKind, unknown>>;
   const adapters = {
     store: one('store', ['store'], raw.store, 'sqlite'),
     pbx: many('pbx', raw.pbx),
-    push: many('push', raw.push),
+    push: withProxies(raw.push),
     events: many('events', raw.events, 'webhook'),
   };
   if (mistakes.length > 0 || !root.success) {
@@ -165,6 +170,41 @@ function parseFile(file: string, text: string, schemaOf: SchemaOf, env: NodeJS.P
         }),
       ),
   };
+
+  /** The nearest counts: that of the service, `push.proxy`, the environment, which is not asked where one of them is given. */
+  function withProxies(section: unknown): Record<string, AdapterConfig> {
+    const { proxy: ofAll, ...entries } = (section ?? {}) as Record<string, unknown>;
+    const except = 'mistake' in fromEnvironment ? [] : fromEnvironment.except;
+    let isEnvironmentAsked = false;
+    const proxyFor = (service: string, value: unknown): HttpProxy | undefined => {
+      const own: unknown = value === null || typeof value !== 'object' ? undefined : Reflect.get(value, 'proxy');
+      const [given, from] = own === undefined ? [ofAll, 'push.proxy'] : [own, `push.${service}.proxy`];
+      if (given !== undefined) {
+        const parsed = proxySchema.safeParse(given);
+        if (parsed.success) return proxyOf(parsed.data, from, except);
+        // That of `push` itself is refused with the whole file.
+        if (own !== undefined) {
+          const schema = () => ({});
+          mistakes.push(...issues(parsed.error, ['push', service, 'proxy'], doc, counter, schema));
+        }
+        return undefined;
+      }
+      isEnvironmentAsked = true;
+      return 'mistake' in fromEnvironment ? undefined : fromEnvironment.proxy;
+    };
+    // No adapter knows of the key.
+    const bare = Object.entries(entries).map(([service, value]) => [service, withoutProxy(value)]);
+    const made = Object.fromEntries(
+      Object.entries(many('push', Object.fromEntries(bare))).map(([service, of]) => {
+        const proxy = proxyFor(service, entries[service]);
+        return [service, proxy ? { ...of, proxy } : of];
+      }),
+    );
+    if (isEnvironmentAsked && 'mistake' in fromEnvironment) {
+      mistakes.push({ ...position(doc, counter, ['push']), path: '', message: fromEnvironment.mistake });
+    }
+    return made;
+  }
 
   /** Without `type` an entry is of `fallback`, or of the type it is named like. */
   function many(kind: AdapterKind, entries: unknown, fallback?: string): Record<string, AdapterConfig> {
@@ -193,6 +233,12 @@ function parseFile(file: string, text: string, schemaOf: SchemaOf, env: NodeJS.P
     }
     return { type, options: parsed.success ? parsed.data : options };
   }
+}
+
+function withoutProxy(value: unknown): unknown {
+  if (value === null || typeof value !== 'object') return value;
+  const { proxy: _, ...options } = value as { proxy?: unknown };
+  return options;
 }
 
 const STAR = 'a text that begins with * must stand in quotes';

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { duration } from './duration.ts';
 import { httpSchema } from './http-schema.ts';
 import { name } from './name.ts';
+import { proxySchema } from './proxy-schema.ts';
 
 /** What may be set per app and per AOR pattern; `Policy` in plugin/core/policy.ts says what each number does. */
 const policy = z.strictObject({
@@ -77,6 +78,15 @@ const policy = z.strictObject({
 /** Adapter options are checked by the adapter's own schema in the second step. */
 const adapter = z.looseObject({ type: z.string().optional() });
 
+/** What `z.record(name, …)` would say of each key. */
+function namesOf(entries: object, check: z.RefinementCtx): void {
+  for (const key of Object.keys(entries)) {
+    const known = name.safeParse(key);
+    if (!known.success)
+      check.addIssue({ code: 'invalid_key', origin: 'record', issues: known.error.issues, path: [key], input: key });
+  }
+}
+
 const ONE_PBX = 'expected at least one PBX by a name of yours, as config/pushwake.yaml shows';
 
 export const configSchema = z.strictObject({
@@ -86,7 +96,16 @@ export const configSchema = z.strictObject({
     .describe('observe: log what would be sent, rung and removed, and do nothing. full: do it'),
   store: adapter.default({ type: 'sqlite' }),
   pbx: z.record(name, adapter, ONE_PBX).refine((pbx) => Object.keys(pbx).length > 0, ONE_PBX),
-  push: z.record(name, adapter).default({}),
+  // `proxy` is no service: the one key of `push` that is none.
+  push: z
+    .object({
+      proxy: proxySchema
+        .optional()
+        .describe('The HTTP proxy to every push service. Default: HTTPS_PROXY and NO_PROXY of the environment'),
+    })
+    .catchall(adapter)
+    .superRefine(namesOf)
+    .default({}),
   events: z.record(name, adapter).default({}).describe('Receivers of events: a CRM, a mail gateway'),
   policy: policy.default({}),
   policies: z

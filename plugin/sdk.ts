@@ -17,6 +17,7 @@ export type {
   Targets,
 } from './core/binding.ts';
 export { decodeRecord, emptyRecord, encodeRecord } from './core/binding.ts';
+export { HttpProxy } from './core/proxy.ts';
 export {
   between,
   DAY,

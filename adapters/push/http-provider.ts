@@ -6,6 +6,8 @@ import type { Target, Targets } from '../../plugin/core/binding.ts';
 import type { Clock } from '../../plugin/ports/clock.ts';
 import type { GiveUp, PushOutcome, PushProvider, PushPurpose, PushRequest } from '../../plugin/ports/push-provider.ts';
 import type { HttpsClient, NoAnswer } from '../shared/https-client.ts';
+import { isProxyTrouble } from '../shared/proxy.ts';
+import { outcomeOfProxy } from './proxy-verdicts.ts';
 import { type Answer, readRetryAfter } from './verdicts.ts';
 
 /** One exchange with a service. */
@@ -39,6 +41,8 @@ export interface HttpProviderSpec {
   clients(): Iterable<HttpsClient>;
   /** Whether connections are opened before they are needed. */
   readonly warms: boolean;
+  /** `HttpProxy.name` of the proxy that leads to the service, for the log and the status. Default: none. */
+  readonly proxy?: string | undefined;
 }
 
 export function httpProvider(spec: HttpProviderSpec): PushProvider {
@@ -54,6 +58,7 @@ export function httpProvider(spec: HttpProviderSpec): PushProvider {
     const isAwaited = push.purpose === 'call';
     const answer = await client.exchange({ method: 'POST', path, headers, body, isAwaited }, signal);
     if ('noAnswer' in answer) {
+      if (isProxyTrouble(answer.noAnswer)) return outcomeOfProxy(answer.noAnswer);
       return outcomeOf({ reasons: [spec.reasonOf(answer.noAnswer, answer.code)] });
     }
     const status = answer.status >= 200 && answer.status < 300 ? acceptedStatus : answer.status;
@@ -64,6 +69,7 @@ export function httpProvider(spec: HttpProviderSpec): PushProvider {
   return {
     name,
     maxInFlight,
+    ...(spec.proxy !== undefined && { proxy: spec.proxy }),
     targetFor: (purpose, targets) => spec.targetFor(purpose, targets),
     send,
     ...(spec.warms && {

@@ -1,8 +1,9 @@
 /** What the `check`s of several adapters have in common: clocks, and whether a service can be reached at all. */
 import { connect as connectPlain } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { remedyOfTrouble } from '../../plugin/core/push-remedies.ts';
 import { between, DAY, type DurationMs, type Instant, MINUTE, SECOND } from '../../plugin/core/time.ts';
 import type { CheckDeps, Finding } from '../../plugin/ports/finding.ts';
+import { isCertificateError, openSecure, proxyFor, proxyTroubleIn } from './proxy.ts';
 
 /** Beyond this the brake stops notices and endings. */
 const CLOCKS_DIFFER: DurationMs = 10 * MINUTE;
@@ -31,8 +32,11 @@ export function endFinding(what: string, name: string, endsAt: Instant, now: Ins
 
 /** Why a request got no answer, in a word. */
 export function reasonOf(error: unknown): string {
+  const trouble = proxyTroubleIn(error);
+  if (trouble !== undefined) return trouble;
   const { code, message } = ((error as Error).cause ?? error) as NodeJS.ErrnoException;
   if ((error as Error).name === 'TimeoutError') return 'no answer in time';
+  if (code === 'ETIMEDOUT') return 'no answer in time';
   return typeof code === 'string' ? code : message;
 }
 
@@ -47,36 +51,40 @@ export interface Door {
 }
 
 /** Opens a connection and closes it again: nothing is sent. */
-export async function reach(door: Door, { offline, timeoutMs }: CheckDeps): Promise<Finding> {
+export async function reach(door: Door, { offline, timeoutMs, clock, proxy }: CheckDeps): Promise<Finding> {
   const what = 'network';
   const name = `${door.host}:${door.port}`;
   if (offline) return { level: 'ok', what, found: `${name} was not tried (--offline)` };
+  const via = door.tls === false ? undefined : proxyFor(proxy, door.host, door.port);
+  const through = via === undefined ? '' : ` through the proxy ${via.name} (${via.from})`;
   try {
-    await opened(door, timeoutMs);
-    return { level: 'ok', what, found: `${name} can be reached${door.tls === false ? '' : ' by TLS'}` };
+    if (door.tls === false) await opened(door, timeoutMs);
+    else {
+      const tls = { ...(door.ca ? { ca: door.ca } : {}), ...(door.alpn ? { ALPNProtocols: [...door.alpn] } : {}) };
+      const socket = await openSecure({ ...door, tls }, { proxy, clock, withinMs: timeoutMs });
+      socket.destroy();
+    }
+    return { level: 'ok', what, found: `${name} can be reached${through}${door.tls === false ? '' : ' by TLS'}` };
   } catch (error) {
-    const remedy = /CERT|ALTNAME|SELF_SIGNED|ISSUER/.test(reasonOf(error))
-      ? 'something between decrypts TLS, or the certificates of this machine are old (ca-certificates)'
-      : `let this machine reach ${name}: firewall, proxy, DNS`;
-    return { level: 'fail', what, found: `${name} cannot be reached (${reasonOf(error)})`, remedy };
+    const trouble = proxyTroubleIn(error);
+    const remedy =
+      trouble !== undefined
+        ? remedyOfTrouble(trouble)
+        : isCertificateError(error) || /SELF_SIGNED|ISSUER/.test(reasonOf(error))
+          ? 'something between decrypts TLS, or the certificates of this machine are old (ca-certificates)'
+          : `let this machine reach ${name}: firewall, proxy (push.proxy), DNS`;
+    return { level: 'fail', what, found: `${name} cannot be reached${through} (${reasonOf(error)})`, remedy };
   }
 }
 
-function opened({ host, port, tls = true, ca, alpn }: Door, timeoutMs: DurationMs): Promise<void> {
+/** Without TLS: a receiver of one's own. */
+function opened({ host, port }: Door, timeoutMs: DurationMs): Promise<void> {
   return new Promise((resolve, reject) => {
     const late = AbortSignal.timeout(timeoutMs);
-    const socket = tls
-      ? connectTls({
-          host,
-          port,
-          servername: host,
-          ...(ca ? { ca } : {}),
-          ...(alpn ? { ALPNProtocols: [...alpn] } : {}),
-        })
-      : connectPlain({ host, port });
+    const socket = connectPlain({ host, port });
     const onLate = () => socket.destroy(Object.assign(new Error('no answer in time'), { name: 'TimeoutError' }));
     late.addEventListener('abort', onLate);
-    socket.once(tls ? 'secureConnect' : 'connect', () => {
+    socket.once('connect', () => {
       late.removeEventListener('abort', onLate);
       socket.end();
       socket.destroy();

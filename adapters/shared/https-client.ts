@@ -6,11 +6,21 @@ import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders } 
 import { type ClientHttp2Session, connect as connectHttp2, constants } from 'node:http2';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
+import type { HttpProxy } from '../../plugin/core/proxy.ts';
 import type { DurationMs } from '../../plugin/core/time.ts';
 import type { Clock } from '../../plugin/ports/clock.ts';
 import type { GiveUp } from '../../plugin/ports/push-provider.ts';
 import { ASKED_AFTER, closeIdle, DOUBTED_AFTER, Liveness } from './alive.ts';
+import {
+  isCertificateError,
+  openingMs,
+  openSecure,
+  type ProxyTrouble,
+  proxyFor,
+  proxyTroubleIn,
+  TunnelAgent,
+} from './proxy.ts';
 import { TimeLimit } from './time-limit.ts';
 
 /** In place of what the URL's host resolves to. For tests and for a relay of one's own. */
@@ -28,6 +38,8 @@ export interface HttpsClientOptions {
   readonly ca?: string | undefined;
   /** Resolves the host's name; refuses addresses nobody may be sent to. Default: the system's. */
   readonly lookup?: LookupFunction | undefined;
+  /** `deps.proxy`: https goes through it, unless it excepts the host. `http://` goes directly. Default: none. */
+  readonly proxy?: HttpProxy | undefined;
   /** HTTP/2 connections. */
   readonly connections: number;
   /** HTTP/1.1 connections, one request each at a time. */
@@ -59,7 +71,7 @@ export type NoAnswer =
 export type HttpsAnswer =
   | { readonly status: number; readonly headers: IncomingHttpHeaders; readonly body: string }
   /** `code`: of the error behind it, where there is one. */
-  | { readonly noAnswer: NoAnswer; readonly code?: string };
+  | { readonly noAnswer: NoAnswer | ProxyTrouble; readonly code?: string };
 
 /** What is read of an answer. No push service says more; a page of a proxy may. */
 const MOST_BODY_BYTES = 64 * 1024;
@@ -101,7 +113,18 @@ export class HttpsClient {
       usedAtMs: 0,
     }));
     const agent = { keepAlive: true, maxSockets: options.sockets, timeout: IDLE_MS };
-    this.#agent = this.#speaksHttp1 ? new HttpAgent(agent) : new HttpsAgent(agent);
+    this.#agent = this.#speaksHttp1
+      ? new HttpAgent(agent)
+      : this.proxy
+        ? new TunnelAgent({ ...agent, opening: this.#opening(), connectTo: options.connectTo, lookup: options.lookup })
+        : new HttpsAgent(agent);
+  }
+
+  /** The proxy that leads to this service. Undefined: it is reached directly. */
+  get proxy(): HttpProxy | undefined {
+    if (this.#url.protocol === 'http:') return undefined;
+    const { host, port } = this.#where();
+    return proxyFor(this.#o.proxy, host, port);
   }
 
   /** Requests under way, for those who close idle clients. */
@@ -216,26 +239,24 @@ export class HttpsClient {
 
   #secureSocket(): Promise<TLSSocket> {
     const { connectTo, lookup } = this.#o;
-    const { hostname, port } = this.#url;
-    const host = hostname.replace(/^\[(.*)\]$/, '$1');
+    const { host, port } = this.#where();
     const ca = connectTo?.ca ?? this.#o.ca;
-    return new Promise((resolve, reject) => {
-      const socket = connectTls({
-        host: connectTo?.address ?? host,
-        port: connectTo?.port ?? (Number(port) || 443),
-        // The certificate must be of where we connect to: the service itself, or what stands in its place.
-        ...(connectTo === undefined && isIP(host) === 0 && { servername: host }),
-        ...(ca !== undefined && { ca }),
-        ...(connectTo === undefined && lookup && { lookup }),
-        ALPNProtocols: ['h2', 'http/1.1'],
-      });
-      socket.once('error', reject);
-      socket.once('secureConnect', () => {
-        socket.off('error', reject);
-        socket.on('error', () => undefined);
-        resolve(socket);
-      });
+    const tls = { ...(ca !== undefined && { ca }), ALPNProtocols: ['h2', 'http/1.1'] };
+    // The certificate must be of where we connect to: the service itself, or what stands in its place.
+    return openSecure({ host, port, tls, ...(connectTo ? {} : { lookup }) }, this.#opening()).then((socket) => {
+      socket.on('error', () => undefined);
+      return socket;
     });
+  }
+
+  #where(): { host: string; port: number } {
+    const { connectTo } = this.#o;
+    if (connectTo) return { host: connectTo.address, port: connectTo.port };
+    return { host: this.#url.hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(this.#url.port) || 443 };
+  }
+
+  #opening() {
+    return { proxy: this.#o.proxy, clock: this.#o.clock, withinMs: openingMs(this.#o.requestTimeoutMs) };
   }
 
   /** `onReused`: the request goes out on a kept connection. */
@@ -342,10 +363,8 @@ class Body {
   }
 }
 
-/** TLS says by its code that it does not trust a certificate; everything else is the network's. */
 function whyNot(error: unknown, otherwise: NoAnswer): HttpsAnswer {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const text = error instanceof Error ? error.message : '';
-  const isCertificate = /CERT|ALTNAME|UNABLE_TO_(?:GET|VERIFY)/.test(code) || /certificate/i.test(text);
-  return { noAnswer: isCertificate ? 'certificate not trusted' : otherwise, code };
+  const noAnswer = proxyTroubleIn(error) ?? (isCertificateError(error) ? 'certificate not trusted' : otherwise);
+  return { noAnswer, code };
 }

@@ -134,12 +134,13 @@ function health(config: LoadedConfig, runtime: Runtime): Health {
       .map(({ aor, pbx, reason, remedy }) => ({ aor, pbx, reason, remedy })),
     version: readManifest().version,
     mode: config.mode,
-    services: providers.map(({ provider, queued, inFlight, breaker, trouble }) => ({
+    services: providers.map(({ provider, queued, inFlight, breaker, trouble, proxy }) => ({
       provider,
       queued,
       inFlight,
       breaker,
       ...(trouble === undefined ? {} : { trouble }),
+      ...(proxy === undefined ? {} : { proxy }),
     })),
     alarms: alarms.map(({ provider, app, outcome }) => ({
       provider,

@@ -94,12 +94,14 @@ export class LiveConfig {
     this.#parts.messages.text(this.#parts.localeOf(aor, reported), notice);
   readonly realmOf = (link: string) => this.#parts.realms.get(link) ?? '';
 
-  depsFor(name: string): AdapterDeps {
+  /** `of`: the entry of the configuration; for what has none of its own, only the name counts. */
+  depsFor(name: string, of?: AdapterConfig): AdapterDeps {
     const mode = () => this.#config.mode;
     return {
       clock: this.#wire,
       log: this.#log,
       name,
+      ...(of?.proxy && { proxy: of.proxy }),
       get observing() {
         return mode() === 'observe';
       },
@@ -143,7 +145,7 @@ export class LiveConfig {
     try {
       const messages = loadMessages();
       const localeOf = localeChooser(config, messages);
-      const push = makeAll(config.push, this.#modules.push, before?.push, (n) => this.depsFor(n), made);
+      const push = makeAll(config.push, this.#modules.push, before?.push, (n, of) => this.depsFor(n, of), made);
       const events = makeAll(config.events, this.#modules.events, before?.events, (n) => this.depsFor(n), made);
       const pbx = makeAll(config.pbx, this.#modules.pbx, before?.pbx, (n) => this.depsFor(n));
       const policyFor = policyChooser(config, unknownPolicy(config, this.#log));
@@ -187,7 +189,7 @@ function makeAll<T>(
   entries: Readonly<Record<string, AdapterConfig>>,
   modules: ReadonlyMap<string, AdapterModule<T>>,
   before: MadeMap<T> | undefined,
-  depsFor: (name: string) => AdapterDeps,
+  depsFor: (name: string, of: AdapterConfig) => AdapterDeps,
   made?: { close(): unknown }[],
 ): MadeMap<T> {
   const mistakes: string[] = [];
@@ -196,7 +198,7 @@ function makeAll<T>(
       const known = before?.get(name);
       if (known && isDeepStrictEqual(known.of, of)) return [[name, known]];
       try {
-        const value = (modules.get(of.type) as AdapterModule<T>).create(of.options, depsFor(name));
+        const value = (modules.get(of.type) as AdapterModule<T>).create(of.options, depsFor(name, of));
         if (made) made.push(value as T & { close(): unknown });
         return [[name, { of, value }]];
       } catch (error) {

@@ -95,7 +95,7 @@ export async function* checkAll(file: string, loaded: Loaded, offline: boolean):
   yield* grouped('store', ofAdapter(found.store, config.store, deps(config.store.type)));
   for (const kind of ['pbx', 'push', 'events'] as const) {
     for (const [name, entry] of Object.entries(config[kind])) {
-      yield* grouped(`${kind}.${name}`, ofAdapter<unknown>(found[kind], entry, deps(name)));
+      yield* grouped(`${kind}.${name}`, ofAdapter<unknown>(found[kind], entry, { ...deps(name), proxy: entry.proxy }));
     }
   }
   if (Object.keys(config.push).length === 0) yield { group: 'push', ...NO_SERVICE };

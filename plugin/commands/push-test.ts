@@ -78,7 +78,7 @@ async function directly(loaded: Loaded, aor: Aor, purpose: TestPurpose): Promise
   const store = await openStore(loaded, 'read');
   try {
     const providers = Object.entries(config.push).flatMap(
-      ([name, { type, options }]) => found.push.get(type)?.create(options, depsFor(name)) ?? [],
+      ([name, { type, options, proxy }]) => found.push.get(type)?.create(options, depsFor(name, proxy)) ?? [],
     );
     const delivery = createDelivery({ providers, clock, log, random });
     try {

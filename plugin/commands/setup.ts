@@ -9,6 +9,7 @@ import { createLogger } from '../app/log.ts';
 import { adaptersFor } from '../app/outside.ts';
 import { tryOut } from '../app/try-out.ts';
 import { type Aor, parseAor } from '../core/aor.ts';
+import type { HttpProxy } from '../core/proxy.ts';
 import type { AdapterDeps } from '../ports/adapter.ts';
 import { type BindingStore, StoreError } from '../ports/binding-store.ts';
 import { CommandError } from './exit.ts';
@@ -38,8 +39,8 @@ export async function loadAndTryOut(file: string): Promise<Loaded & { readonly w
 }
 
 /** What adapters are given by a command: only warnings, beside the command's own output. */
-export function depsFor(name: string): AdapterDeps {
-  return { clock: systemClock(), log: createLogger('warn', process.stderr), name };
+export function depsFor(name: string, proxy?: HttpProxy): AdapterDeps {
+  return { clock: systemClock(), log: createLogger('warn', process.stderr), name, ...(proxy && { proxy }) };
 }
 
 /** `read` works beside a running pushwake, `write` is refused then. Throws `StoreError`. */

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { remedyOfTrouble } from '../core/push-remedies.ts';
+import { refuserOf, remedyOfTrouble } from '../core/push-remedies.ts';
 import { STAGES, type Stage, stageOf } from '../core/stage.ts';
 import type { Health } from '../http/health.ts';
 import { StoreError } from '../ports/binding-store.ts';
@@ -68,11 +68,17 @@ export function whatIsWrong(health: Health): string[] {
       up ? [] : [`the link to ${pbx} is down: its calls ring without push; "pbx link down" in the log says why`],
     ),
     ...(health.storeTrouble === undefined ? [] : [`no notice is sent and nothing ends: ${health.storeTrouble}`]),
-    ...(health.alarms ?? []).map((a) => `${a.provider} refuses app ${a.app} (${a.reason}): ${a.hint}`),
-    ...(health.services ?? []).flatMap(({ provider, breaker, trouble }) => {
+    ...(health.alarms ?? []).map(
+      (a) =>
+        `${refuserOf(a.provider, a.reason, proxyOf(health, a.provider))} refuses app ${a.app} (${a.reason}): ${a.hint}`,
+    ),
+    ...(health.services ?? []).flatMap(({ provider, breaker, trouble, proxy }) => {
       if (breaker === 'closed' && trouble === undefined) return [];
       const what = breaker === 'closed' ? 'did not take its last push' : 'does not answer: pushes to it are held back';
-      return [`${provider} ${what}${trouble === undefined ? '' : ` (${trouble}): ${remedyOfTrouble(trouble)}`}`];
+      const through = proxy === undefined ? '' : ` through the proxy ${proxy}`;
+      return [
+        `${provider}${through} ${what}${trouble === undefined ? '' : ` (${trouble}): ${remedyOfTrouble(trouble)}`}`,
+      ];
     }),
     ...(health.brakes ?? []).map(({ app, reason }) =>
       app === undefined
@@ -80,6 +86,10 @@ export function whatIsWrong(health: Health): string[] {
         : `the brake holds the app ${app}, notices and endings of its devices are held back: ${reason}; look at its push key, then: pushwake brake release --app "${app}"`,
     ),
   ];
+}
+
+function proxyOf({ services }: Health, provider: string): string | undefined {
+  return services.find((s) => s.provider === provider)?.proxy;
 }
 
 function inLines(
@@ -92,7 +102,7 @@ function inLines(
   );
   const services = (health.services ?? []).map(
     (s) =>
-      `  ${s.provider.padEnd(16)} ${s.queued} waiting, ${s.inFlight} under way${s.breaker === 'closed' ? '' : `, ${paint('red', 'held back')}`}`,
+      `  ${s.provider.padEnd(16)} ${s.queued} waiting, ${s.inFlight} under way${s.proxy === undefined ? '' : `, through the proxy ${s.proxy}`}${s.breaker === 'closed' ? '' : `, ${paint('red', 'held back')}`}`,
   );
   return [
     `pushwake ${health.version ?? ''}, mode ${health.mode ?? 'unknown'}${health.mode === 'observe' ? ': nothing is sent, rung or removed' : ''}`,

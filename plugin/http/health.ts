@@ -7,7 +7,10 @@ export interface Health extends Summary {
   readonly version: string;
   readonly mode: string;
   /** Push services by name in the configuration: what waits, what is under way, whether it is held back. */
-  readonly services: readonly Pick<ServiceState, 'provider' | 'queued' | 'inFlight' | 'breaker' | 'trouble'>[];
+  readonly services: readonly Pick<
+    ServiceState,
+    'provider' | 'queued' | 'inFlight' | 'breaker' | 'trouble' | 'proxy'
+  >[];
   /** Why the store does not answer as it should. Absent: it does. */
   readonly storeTrouble?: string;
   /** Services that refuse us for a mistake of ours. */

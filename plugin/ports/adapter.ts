@@ -1,4 +1,6 @@
 /** What every adapter is handed at its birth. Each adapter module exports `optionsSchema` and `create(options, deps)`. */
+
+import type { HttpProxy } from '../core/proxy.ts';
 import type { Clock } from './clock.ts';
 
 /**
@@ -19,4 +21,6 @@ export interface AdapterDeps {
   readonly name: string;
   /** `mode: observe`: nothing may be changed anywhere, not even what a phone asked for. Default false. */
   readonly observing?: boolean;
+  /** Push services only: the proxy that the configuration sets for this one. Absent: none. */
+  readonly proxy?: HttpProxy | undefined;
 }

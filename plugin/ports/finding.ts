@@ -2,6 +2,8 @@
  * What an adapter that looks at its own surroundings reports to `pushwake check`. A check changes nothing, rings nobody and
  * costs at most a few seconds; what it cannot see is a `warn` with the command that shows it, never a guess.
  */
+
+import type { HttpProxy } from '../core/proxy.ts';
 import type { DurationMs } from '../core/time.ts';
 import type { Clock } from './clock.ts';
 
@@ -24,6 +26,8 @@ export interface CheckDeps {
   readonly offline: boolean;
   /** How long one question may take. */
   readonly timeoutMs: DurationMs;
+  /** Push services only: the proxy that the configuration sets for this one. Absent: none. */
+  readonly proxy?: HttpProxy | undefined;
   /** Our own pushwake runs with this configuration: what is in use is in use by us. */
   readonly running: boolean;
   /** What the running pushwake's sensors of this PBX have counted. */

@@ -190,6 +190,8 @@ export interface PushProvider {
   readonly name: string;
   /** How many pushes it bears in flight at once. Default 100. */
   readonly maxInFlight?: number;
+  /** The proxy its pushes go through, `proxy.example.com:3128`; never with its login. Absent: none. */
+  readonly proxy?: string;
   /** Whether a push of this purpose can be sent, and to which of the binding's targets it goes. */
   targetFor(purpose: PushPurpose, targets: Targets): Target | undefined;
   /** One attempt. Resolves with an outcome for every answer, also none (`retryLater`); aborts at once with `signal`. */

@@ -114,6 +114,8 @@ export interface ServiceState {
   readonly breaker: BreakerState;
   /** Why the last push was not taken; absent once one is answered, or 5 minutes later while nothing is held back. */
   readonly trouble?: string;
+  /** The proxy its pushes go through, without its login. Absent: none. */
+  readonly proxy?: string;
   readonly credentials: readonly Credential[];
 }
 

@@ -115,6 +115,18 @@ const CHANGES: readonly {
     made: ['hook'],
   },
   {
+    what: 'the proxy of all push services',
+    replace: [['push:\n', 'push:\n  proxy: "http://proxy.example.com:3128"\n']],
+    applied: ['push.log', 'push.hook'],
+    made: ['log', 'hook'],
+  },
+  {
+    what: 'the proxy of one push service',
+    replace: [['log: {}', 'log: { proxy: "http://proxy.example.com:3128" }']],
+    applied: ['push.log'],
+    made: ['log'],
+  },
+  {
     what: 'a receiver of events',
     replace: [
       ['http:\n', 'events:\n  crm: { url: "https://crm.example.com/", secret: a-secret-of-24-characters }\nhttp:\n'],

@@ -13,6 +13,7 @@ import { VERDICTS as LOG } from '../../adapters/push/log/outcome.ts';
 import type { PayloadProfile } from '../../adapters/push/payload-profile.ts';
 import { VERDICTS as PNM } from '../../adapters/push/pnm/outcome.ts';
 import { buildMessage as buildPnm } from '../../adapters/push/pnm/payload.ts';
+import { PROXY_VERDICTS } from '../../adapters/push/proxy-verdicts.ts';
 import { VERDICTS as WEBHOOK } from '../../adapters/push/webhook/outcome.ts';
 import { buildBody as buildWebhook } from '../../adapters/push/webhook/payload.ts';
 import { VERDICTS as WEBPUSH } from '../../adapters/push/webpush/outcome.ts';
@@ -403,6 +404,7 @@ describe('the verdict tables of the documentation', () => {
       webpush: WEBPUSH,
       webhook: WEBHOOK,
       log: LOG,
+      proxy: PROXY_VERDICTS,
     })) {
       const parts = new RegExp(`(<!-- verdicts ${name} -->\n)[^]*?(\n<!-- end -->)`);
       expect(text).toMatch(parts);

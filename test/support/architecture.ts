@@ -69,6 +69,7 @@ const RULES: readonly Rule[] = [
         'payload-template',
         'https-client',
         'verdicts',
+        'proxy-verdicts',
         'http-provider',
         'watched-file',
         'row-text',

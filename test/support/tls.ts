@@ -25,7 +25,7 @@ const DAY_MS = 86_400_000;
 
 /** A new P-256 key and a certificate for it, signed by itself. Takes about a millisecond. */
 export function selfSignedCertificate(options: CertificateOptions = {}): TestCertificate {
-  const hosts = options.hosts ?? ['localhost', '127.0.0.1'];
+  const hosts = options.hosts ?? ['localhost', '127.0.0.1', 'service.test'];
   const notBefore = options.notBefore ?? new Date(Date.now() - DAY_MS);
   const notAfter = options.notAfter ?? new Date(Date.now() + 36_525 * DAY_MS);
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });

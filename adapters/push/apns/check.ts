@@ -1,9 +1,7 @@
 /** Looks at the keys of each app and at the way to Apple, for `pushwake check`. Nothing is sent. */
 import type { CheckDeps, Finding } from '../../../plugin/ports/finding.ts';
 import { endFinding, reach } from '../../shared/findings.ts';
-import { type ApnsOptions, ConfigError, readCredential } from './options.ts';
-
-const SERVERS = { production: 'api.push.apple.com', sandbox: 'api.sandbox.push.apple.com' } as const;
+import { type ApnsOptions, ConfigError, readCredential, SERVERS } from './options.ts';
 
 export async function* check(options: ApnsOptions, deps: CheckDeps): AsyncIterable<Finding> {
   const now = deps.clock.now();

@@ -5,13 +5,16 @@
  * trap is provoked in `test/providers/apns.test.ts`).
  */
 import { type ClientHttp2Session, type ClientHttp2Stream, constants } from 'node:http2';
+import type { TLSSocket } from 'node:tls';
 import { MultiProvider } from '@parse/node-apn';
+import type { HttpProxy } from '../../../plugin/core/proxy.ts';
 import type { DurationMs } from '../../../plugin/core/time.ts';
 import type { Clock } from '../../../plugin/ports/clock.ts';
 import type { GiveUp } from '../../../plugin/ports/push-provider.ts';
 import { ASKED_AFTER, Liveness } from '../../shared/alive.ts';
+import { openingMs, openSecure, proxyFor } from '../../shared/proxy.ts';
 import { TimeLimit } from '../../shared/time-limit.ts';
-import type { Credential, Endpoint } from './options.ts';
+import { type Credential, type Endpoint, SERVERS } from './options.ts';
 import { type ApnsAnswer, readAnswer, reasonOfError } from './outcome.ts';
 import type { ApnsMessage } from './payload.ts';
 
@@ -21,6 +24,7 @@ export interface ConnectionOptions {
   readonly connections: number;
   readonly requestTimeoutMs: DurationMs;
   readonly endpoint?: Endpoint | undefined;
+  readonly proxy: HttpProxy | undefined;
   readonly clock: Clock;
 }
 
@@ -47,6 +51,8 @@ interface InnerClient {
       isExpired(afterSeconds: number): boolean;
       regenerate(generation: number): void;
     } | null;
+    /** What `http2.connect` is given: makes the connection in place of Node. */
+    createConnection?: () => TLSSocket;
   };
   connect(): Promise<void>;
   closeAndDestroySession(session: ClientHttp2Session | null | undefined): Promise<void>;
@@ -71,6 +77,7 @@ export function connect(options: ConnectionOptions): ApnsConnection {
   });
   const clients = innerClients(provider);
   for (const client of clients) finishStreamsOnGoaway(client);
+  if (isThroughProxy(options)) for (const client of clients) goThroughProxy(client, options);
   const limit = new TimeLimit(clock, requestTimeoutMs);
   const slow = new TimeLimit(clock, ASKED_AFTER);
   const liveness = new Liveness(clock);
@@ -81,10 +88,10 @@ export function connect(options: ConnectionOptions): ApnsConnection {
       const client = clients[turn++ % clients.length];
       if (!client) return Promise.resolve({ reason: 'connection lost' });
       if (isUsable(client.session)) return ask(client, client.session, message, deviceToken, signal);
-      return client.connect().then(
+      return unlessAborted(client.connect(), signal).then(
         () =>
           client.session ? ask(client, client.session, message, deviceToken, signal) : { reason: 'connection lost' },
-        (error: unknown) => ({ reason: reasonOfError(error) }),
+        (error: unknown) => ({ reason: error === ABORTED ? 'aborted' : reasonOfError(error) }),
       );
     },
     warm() {
@@ -201,6 +208,56 @@ function reasonOf(code: number | undefined, error?: unknown): string {
 
 function isUsable(session: ClientHttp2Session | null | undefined): session is ClientHttp2Session {
   return session !== null && session !== undefined && !session.closed && !session.destroyed;
+}
+
+const ABORTED = new Error('aborted');
+
+/** Through a proxy, a connection takes four round trips and what the proxy needs: a call that ends meanwhile waits for none of it. */
+function unlessAborted<T>(work: Promise<T>, signal: GiveUp): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(ABORTED);
+    signal.addEventListener('abort', onAbort);
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
+
+function whereOf({ endpoint, production }: ConnectionOptions): { host: string; port: number } {
+  if (endpoint) return { host: endpoint.address, port: endpoint.port };
+  return { host: production ? SERVERS.production : SERVERS.sandbox, port: 443 };
+}
+
+function isThroughProxy(options: ConnectionOptions): boolean {
+  const { host, port } = whereOf(options);
+  return proxyFor(options.proxy, host, port) !== undefined;
+}
+
+/**
+ * node-apn's own way through a proxy has no login, takes every answer for a tunnel, and forgets certificates and authority of
+ * the connection behind it. The connection is made here and handed to it.
+ */
+function goThroughProxy(client: InnerClient, options: ConnectionOptions): void {
+  const { credential, endpoint, proxy, clock, requestTimeoutMs } = options;
+  const connectInner = client.connect.bind(client);
+  const tls = {
+    ...(credential.kind === 'certificate' && { cert: credential.certificate, key: credential.key }),
+    ...(endpoint?.ca !== undefined && { ca: endpoint.ca }),
+    ALPNProtocols: ['h2'],
+  };
+  let opening: Promise<void> | undefined;
+  async function open(): Promise<void> {
+    const socket = await openSecure(
+      { ...whereOf(options), tls },
+      { proxy, clock, withinMs: openingMs(requestTimeoutMs) },
+    );
+    client.config.createConnection = () => socket;
+    await connectInner();
+  }
+  client.connect = () => {
+    opening ??= open().finally(() => {
+      opening = undefined;
+    });
+    return opening;
+  };
 }
 
 function innerClients(provider: MultiProvider): readonly InnerClient[] {

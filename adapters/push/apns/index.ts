@@ -13,6 +13,7 @@ import type {
   PushPurpose,
   PushRequest,
 } from '../../../plugin/ports/push-provider.ts';
+import { proxyFor } from '../../shared/proxy.ts';
 import { BadTokens } from '../bad-tokens.ts';
 import { type Carrier, type PayloadProfile, readProfile } from '../payload-profile.ts';
 import { printable } from '../verdicts.ts';
@@ -26,6 +27,7 @@ import {
   filesOf,
   optionsSchema,
   readCredential,
+  SERVERS,
 } from './options.ts';
 import { type ApnsAnswer, outcomeOf } from './outcome.ts';
 import { buildMessage, LIMIT_BYTES } from './payload.ts';
@@ -51,7 +53,7 @@ const WARNED_BEFORE_END = 30 * DAY;
 const MAX_REMEMBERED = 10_000;
 
 /** Throws `ConfigError` when a key cannot be used: better at start than at the first call. */
-export function create(input: unknown, { clock, log, name }: AdapterDeps): PushProvider {
+export function create(input: unknown, { clock, log, name, proxy }: AdapterDeps): PushProvider {
   const options = optionsSchema.parse(input);
   const keys = readKeys(options, name, clock);
   const keyOfApp = new Map(options.apps.map((app) => [app, keys.get(keyOf(app))]));
@@ -166,6 +168,7 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
         connections: options.connections,
         requestTimeoutMs: options.requestTimeoutMs,
         clock,
+        proxy,
         endpoint: at === 'production' ? options.endpoint : (options.sandboxEndpoint ?? options.endpoint),
       });
       key.connections.set(at, connection);
@@ -200,8 +203,11 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
     log.warn({ provider: name, app: app.bundleId, endsAt }, 'apns certificate ends soon, renew it');
   }
 
+  const via = proxyFor(proxy, options.endpoint?.address ?? SERVERS.production, options.endpoint?.port ?? 443);
+
   return {
     name,
+    ...(via && { proxy: via.name }),
     maxInFlight: IN_FLIGHT_PER_CONNECTION * options.connections,
     targetFor,
     send,

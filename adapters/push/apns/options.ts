@@ -79,6 +79,9 @@ export const optionsSchema = z.strictObject({
   sandboxEndpoint: endpoint.optional().describe("In place of Apple's sandbox server. For tests."),
 });
 
+/** Apple's hosts, by environment. */
+export const SERVERS = { production: 'api.push.apple.com', sandbox: 'api.sandbox.push.apple.com' } as const;
+
 export type ApnsOptions = z.output<typeof optionsSchema>;
 export type ApnsApp = ApnsOptions['apps'][number];
 export type Endpoint = z.output<typeof endpoint>;

@@ -5,6 +5,8 @@
  */
 import { instant, MINUTE, SECOND } from '../../../plugin/core/time.ts';
 import type { PushOutcome, Verdict } from '../../../plugin/ports/push-provider.ts';
+import { isProxyTrouble, proxyTroubleIn } from '../../shared/proxy.ts';
+import { outcomeOfProxy } from '../proxy-verdicts.ts';
 import { readVerdict } from '../verdicts.ts';
 
 /** An answer, or what came in its place. */
@@ -220,6 +222,7 @@ export const VERDICTS: readonly Verdict[] = [
 
 export function outcomeOf(answer: ApnsAnswer): PushOutcome {
   const { status, reason, id, timestamp } = answer;
+  if (status === undefined && reason !== undefined && isProxyTrouble(reason)) return outcomeOfProxy(reason);
   const since = timestamp === undefined ? undefined : instant(timestamp);
   return readVerdict(VERDICTS, {
     ...(status !== undefined && { status }),
@@ -248,6 +251,8 @@ export function readAnswer(status: number, id: string | undefined, body: string)
 
 /** By the error codes of Node; the tests provoke each. */
 export function reasonOfError(thrown: unknown): string {
+  const trouble = proxyTroubleIn(thrown);
+  if (trouble) return trouble;
   // For a stream that waited for its connection, the error's cause says why there was none.
   const error = isObject(thrown) && isObject(thrown.cause) ? thrown.cause : thrown;
   const code = isObject(error) ? String(error.code ?? '') : '';

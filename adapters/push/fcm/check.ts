@@ -1,9 +1,7 @@
 /** Looks at the service account of each app and at the way to Google, for `pushwake check`. Nothing is sent. */
 import type { CheckDeps, Finding } from '../../../plugin/ports/finding.ts';
 import { reach } from '../../shared/findings.ts';
-import { ConfigError, type FcmOptions, readAccount } from './options.ts';
-
-const SERVERS = ['fcm.googleapis.com', 'oauth2.googleapis.com'];
+import { ConfigError, type FcmOptions, readAccount, SERVERS } from './options.ts';
 
 export async function* check(options: FcmOptions, deps: CheckDeps): AsyncIterable<Finding> {
   const what = 'key';
@@ -20,5 +18,5 @@ export async function* check(options: FcmOptions, deps: CheckDeps): AsyncIterabl
   }
   const { endpoint } = options;
   if (endpoint) yield await reach({ host: endpoint.address, port: endpoint.port, ca: endpoint.ca }, deps);
-  else for (const host of SERVERS) yield await reach({ host, port: 443 }, deps);
+  else for (const host of Object.values(SERVERS)) yield await reach({ host, port: 443 }, deps);
 }

@@ -10,12 +10,14 @@ import { Agent } from 'node:https';
 import { deleteApp, initializeApp } from 'firebase-admin/app';
 import { getMessaging, type Messaging } from 'firebase-admin/messaging';
 import { JWT } from 'google-auth-library';
+import type { HttpProxy } from '../../../plugin/core/proxy.ts';
 import { MINUTE } from '../../../plugin/core/time.ts';
 import type { Token } from '../../../plugin/core/token.ts';
 import type { Clock } from '../../../plugin/ports/clock.ts';
 import type { GiveUp } from '../../../plugin/ports/push-provider.ts';
 import { closeIdle, DOUBTED_AFTER } from '../../shared/alive.ts';
-import type { Endpoint, ServiceAccount } from './options.ts';
+import { openingMs, TunnelAgent } from '../../shared/proxy.ts';
+import type { Endpoint, FcmOptions, ServiceAccount } from './options.ts';
 import { type FcmAnswer, readFailure } from './outcome.ts';
 import type { FcmMessage } from './payload.ts';
 
@@ -68,8 +70,19 @@ export function watchRequests(): () => void {
 }
 
 /** Connections are kept, but not idle for longer than Google keeps them (240 s): a call must not find one that is dead. */
-export function createAgent(connections: number, endpoint: Endpoint | undefined): Agent {
+export function createAgent(
+  { connections, endpoint, requestTimeoutMs }: FcmOptions,
+  clock: Clock,
+  proxy: HttpProxy | undefined,
+): Agent {
   const options = { keepAlive: true, maxSockets: connections, timeout: MINUTE };
+  if (proxy) {
+    return new TunnelAgent({
+      ...options,
+      opening: { proxy, clock, withinMs: openingMs(requestTimeoutMs) },
+      connectTo: endpoint,
+    });
+  }
   return endpoint ? new DivertedAgent(options, endpoint) : new Agent(options);
 }
 

@@ -13,6 +13,7 @@ import type {
   PushPurpose,
   PushRequest,
 } from '../../../plugin/ports/push-provider.ts';
+import { proxyFor } from '../../shared/proxy.ts';
 import { BadTokens } from '../bad-tokens.ts';
 import { type Carrier, readProfile } from '../payload-profile.ts';
 import { printable } from '../verdicts.ts';
@@ -25,6 +26,7 @@ import {
   isAccountText,
   optionsSchema,
   readAccount,
+  SERVERS,
   type ServiceAccount,
 } from './options.ts';
 import { outcomeOf, TOKEN_DOUBTFUL } from './outcome.ts';
@@ -37,10 +39,10 @@ export { ConfigError, optionsSchema } from './options.ts';
 const NEW_TOKEN_EVERY = 30 * SECOND;
 
 /** Throws `ConfigError` when a service account cannot be used: better at start than at the first call. */
-export function create(input: unknown, { clock, log, name }: AdapterDeps): PushProvider {
+export function create(input: unknown, { clock, log, name, proxy }: AdapterDeps): PushProvider {
   const options = optionsSchema.parse(input);
   const projects = readProjects(options, name, clock);
-  const agent = createAgent(options.connections, options.endpoint);
+  const agent = createAgent(options, clock, proxy);
   const endWatch = watchRequests();
   const closing = new Map<AbortController, Promise<unknown>>();
   const badTokens = new BadTokens();
@@ -162,8 +164,11 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
     endWatch();
   }
 
+  const via = proxyFor(proxy, options.endpoint?.address ?? SERVERS.push, options.endpoint?.port ?? 443);
+
   return {
     name,
+    ...(via && { proxy: via.name }),
     // More than there are connections would only wait for one, unseen by those who count what is in flight.
     maxInFlight: options.connections,
     credentials: () => projects.map(({ app }) => ({ name: `service account of ${app.projectId}` })),

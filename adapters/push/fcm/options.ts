@@ -54,6 +54,9 @@ export const optionsSchema = z.strictObject({
   endpoint: endpoint.optional().describe("In place of Google's servers. For tests."),
 });
 
+/** Google's hosts: that of the pushes, and that of the access tokens. */
+export const SERVERS = { push: 'fcm.googleapis.com', tokens: 'oauth2.googleapis.com' } as const;
+
 export type FcmOptions = z.output<typeof optionsSchema>;
 export type FcmApp = FcmOptions['apps'][number];
 export type Endpoint = z.output<typeof endpoint>;

@@ -5,6 +5,8 @@
  */
 import { type Instant, SECOND } from '../../../plugin/core/time.ts';
 import type { PushOutcome, Verdict } from '../../../plugin/ports/push-provider.ts';
+import { isProxyTrouble, proxyTroubleIn } from '../../shared/proxy.ts';
+import { outcomeOfProxy } from '../proxy-verdicts.ts';
 import { type Answer, readRetryAfter, readVerdict } from '../verdicts.ts';
 
 /** `id` is the message's name at Google. */
@@ -185,6 +187,8 @@ export const VERDICTS: readonly Verdict[] = [
 ];
 
 export function outcomeOf(answer: FcmAnswer): PushOutcome {
+  const [reason] = answer.reasons ?? [];
+  if (answer.status === undefined && reason !== undefined && isProxyTrouble(reason)) return outcomeOfProxy(reason);
   return readVerdict(VERDICTS, answer);
 }
 
@@ -193,6 +197,8 @@ export function outcomeOf(answer: FcmAnswer): PushOutcome {
  * project that does not exist, and its messages quote the answer.
  */
 export function readFailure(error: unknown, now: Instant): FcmAnswer {
+  const trouble = proxyTroubleIn(error);
+  if (trouble) return { reasons: [trouble] };
   if (!isObject(error)) return { reasons: ['connection lost'] };
   const code = String(error.code ?? '');
   if (isObject(error.httpResponse)) return readResponse(error.httpResponse, now);

@@ -19,7 +19,7 @@ const IN_FLIGHT_PER_CONNECTION = 100;
 
 const HEADERS = { 'content-type': 'application/json', accept: 'application/json' };
 
-export function create(input: unknown, { clock, name }: AdapterDeps): PushProvider {
+export function create(input: unknown, { clock, name, proxy }: AdapterDeps): PushProvider {
   const options = optionsSchema.parse(input);
   const url = new URL(options.url);
   const path = `${url.pathname}${url.search}`;
@@ -31,12 +31,14 @@ export function create(input: unknown, { clock, name }: AdapterDeps): PushProvid
     sockets: maxInFlight,
     requestTimeoutMs: options.requestTimeoutMs,
     clock,
+    proxy,
   });
   const ours = (target: Target | undefined) => (target?.provider === name ? target : undefined);
   return httpProvider({
     name,
     clock,
     maxInFlight,
+    proxy: client.proxy?.name,
     outcomeOf,
     // 201 and 202 are as good as 200; what counts stands in the body.
     acceptedStatus: 200,

@@ -16,7 +16,7 @@ export { optionsSchema } from './options.ts';
 
 const IN_FLIGHT_PER_CONNECTION = 50;
 
-export function create(input: unknown, { clock, name }: AdapterDeps): PushProvider {
+export function create(input: unknown, { clock, name, proxy }: AdapterDeps): PushProvider {
   const { url: target, ca, connections, requestTimeoutMs, secret } = optionsSchema.parse(input);
   const url = new URL(target);
   const path = `${url.pathname}${url.search}`;
@@ -28,11 +28,13 @@ export function create(input: unknown, { clock, name }: AdapterDeps): PushProvid
     sockets: maxInFlight,
     requestTimeoutMs,
     clock,
+    proxy,
   });
   return httpProvider({
     name,
     clock,
     maxInFlight,
+    proxy: client.proxy?.name,
     outcomeOf,
     acceptedStatus: 200,
     reasonsIn: () => [],

@@ -37,7 +37,7 @@ interface Service {
 }
 
 /** Throws `ConfigError` when the key cannot be used: better at start than at the first call. */
-export function create(input: unknown, { clock, log, name }: AdapterDeps): PushProvider {
+export function create(input: unknown, { clock, log, name, proxy }: AdapterDeps): PushProvider {
   const options = optionsSchema.parse(input);
   const setting = `push.${name}.privateKey`;
   const file = isKeyText(options.privateKey) ? undefined : new WatchedFile(options.privateKey, clock);
@@ -71,6 +71,7 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
         sockets: 8,
         requestTimeoutMs: options.requestTimeoutMs,
         clock,
+        proxy,
       });
       service = { client, authorization: '', signedAtMs: 0 };
       makeRoom();
@@ -99,6 +100,8 @@ export function create(input: unknown, { clock, log, name }: AdapterDeps): PushP
     name,
     clock,
     maxInFlight: MAX_IN_FLIGHT,
+    // Which services are asked is known from the phones only.
+    proxy: proxy?.name,
     outcomeOf,
     acceptedStatus: 201,
     reasonsIn: () => [],

@@ -2,7 +2,7 @@
  * Finds what is wrong now, and what to do about it. Pure: it reads the state of the running pushwake. It lists only problems that need a
  * person; what recovers within seconds is left out.
  */
-import { remedyOfTrouble } from '../../core/push-remedies.ts';
+import { refuserOf, remedyOfTrouble } from '../../core/push-remedies.ts';
 import { between, DAY, type DurationMs, type Instant } from '../../core/time.ts';
 import { TROUBLES, type TroubleCause } from '../../core/trouble.ts';
 import type { Alarm, BrakeState, LinkState, ReceiverState, ServiceState, StoreState } from '../../ports/status.ts';
@@ -25,7 +25,7 @@ export interface State {
   readonly ready: boolean;
   readonly brake: readonly BrakeState[];
   readonly links: readonly LinkState[];
-  readonly services: readonly Pick<ServiceState, 'provider' | 'breaker' | 'trouble' | 'credentials'>[];
+  readonly services: readonly Pick<ServiceState, 'provider' | 'breaker' | 'trouble' | 'proxy' | 'credentials'>[];
   readonly alarms: readonly Alarm[];
   readonly store: StoreState;
   readonly receivers: readonly ReceiverState[];
@@ -93,7 +93,7 @@ function serviceProblems({ services, alarms }: State): Problem[] {
   const refused = alarms.map(
     ({ provider, app, outcome }): Problem => ({
       level: outcome.scope === 'device' ? 'warn' : 'bad',
-      what: `${provider} refuses pushes for ${app}`,
+      what: `${refuserOf(provider, outcome.reason, services.find((s) => s.provider === provider)?.proxy)} refuses pushes for ${app}`,
       why: `${outcome.reason}. No binding is lost by it; its phones are not woken until it is mended.`,
       remedy: `${outcome.hint}.`,
       command: 'pushwake check',
@@ -101,14 +101,14 @@ function serviceProblems({ services, alarms }: State): Problem[] {
   );
   const away = services
     .filter((s) => s.breaker === 'open' || s.trouble !== undefined)
-    .map(({ provider, breaker, trouble = 'no answer' }): Problem => {
+    .map(({ provider, breaker, proxy, trouble = 'no answer' }): Problem => {
       const isOut = breaker !== 'closed';
       return {
         level: isOut ? 'bad' : 'warn',
         what: isOut
           ? `The push service ${provider} does not answer`
           : `The push service ${provider} did not take its last push`,
-        why: `Last answer: ${trouble}. Pushes wait and are tried again, those of calls every second.`,
+        why: `Last answer: ${trouble}.${proxy === undefined ? '' : ` Pushes go through the proxy ${proxy}.`} Pushes wait and are tried again, those of calls every second.`,
         remedy: remedyOfTrouble(trouble),
         command: 'pushwake check',
       };

@@ -28,7 +28,7 @@ ${table(
     { label: 'Waiting', figures: true },
     { label: 'In flight', figures: true },
   ],
-  pushes.providers.map((p) => [p.provider, stateOf(p, pushes.alarms), number(p.queued), number(p.inFlight)]),
+  pushes.providers.map((p) => [named(p), stateOf(p, pushes.alarms), number(p.queued), number(p.inFlight)]),
 )}
 <h2>What became of pushes</h2>
 ${pushes.ended.length === 0 ? html`<p>None was sent since pushwake was started.</p>` : endedTable(pushes)}
@@ -44,6 +44,11 @@ ${figures([
   ['state', site.store().trouble ? badge('bad', 'does not answer') : badge('good', 'answers')],
   ['accounts wait to be saved', number(site.store().unsaved)],
 ])}`;
+}
+
+/** With its proxy, where there is one. */
+function named({ provider, proxy }: PushState['providers'][number]): string {
+  return proxy === undefined ? provider : `${provider}, through ${proxy}`;
 }
 
 function stateOf(p: PushState['providers'][number], alarms: PushState['alarms']): Html {

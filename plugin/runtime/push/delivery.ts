@@ -95,10 +95,13 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     onRetry: () => {
       retries++;
     },
-    onBreaker: ({ provider: { name: provider }, trouble, openedAtMs }, now) => {
+    onBreaker: ({ provider: { name: provider, proxy }, trouble, openedAtMs }, now) => {
       if (now === 'opened') {
         const reason = trouble?.reason ?? 'no answer';
-        log.error({ provider, reason, hint: remedyOfTrouble(reason) }, 'push service does not answer');
+        log.error(
+          { provider, ...(proxy !== undefined && { proxy }), reason, hint: remedyOfTrouble(reason) },
+          'push service does not answer',
+        );
       } else {
         const outMs = openedAtMs === undefined ? undefined : Math.round(clock.monotonicMs() - openedAtMs);
         log.info({ provider, outMs }, 'push service answers again');
@@ -208,7 +211,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     const fields = { provider, app, purpose, aor, pushId, token, outcome: outcome.kind, ...reason, attempts };
     if (outcome.kind === 'misconfigured') {
       const raised = alarms.raise(request, outcome, clock.monotonicMs());
-      const said = { provider, app, purpose, reason: outcome.reason, hint: outcome.hint };
+      const proxy = lanes.get(provider)?.provider.proxy;
+      const via = proxy === undefined ? {} : { proxy };
+      const said = { provider, ...via, app, purpose, reason: outcome.reason, hint: outcome.hint };
       if (raised !== 'quiet') log.error(said, 'push service is misconfigured');
       if (raised === 'last') log.warn({}, 'devices cause many misconfigurations, no more of them are logged this hour');
     }
@@ -260,6 +265,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
           inFlight: places.inFlight,
           breaker: state,
           ...(isShown ? { trouble: trouble.reason } : {}),
+          ...(provider.proxy === undefined ? {} : { proxy: provider.proxy }),
           credentials: provider.credentials?.() ?? [],
         };
       }),
