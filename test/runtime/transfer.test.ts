@@ -45,7 +45,11 @@ const record = (n: number) => ({
 
 async function linesOf(store: BindingStore): Promise<string[]> {
   const lines: string[] = [];
-  for await (const line of exportLines(store, '2026-03-02T09:00:00Z', undefined)) lines.push(line);
+  for await (const line of exportLines(store, '2026-03-02T09:00:00Z', {
+    recordFormat: undefined,
+    counted: false,
+  }))
+    lines.push(line);
   return lines;
 }
 
@@ -246,6 +250,21 @@ describe('export and import of bindings', () => {
     const file = join(folder, 'quiet.jsonl');
     expect((await command('backup', 'quiet.db', file)).stdout).toBe(`1 accounts and 0 texts written to ${file}\n`);
     expect(existsSync(join(folder, 'quiet.db.texts'))).toBe(false);
+  });
+
+  test('a backup that was cut between two lines, or has one too few, is no backup', async () => {
+    const store = await storeAt('cut.db');
+    for (const n of [1, 2]) await store.put(record(n), 0);
+    const file = join(folder, 'cut.jsonl');
+    await command('backup', 'cut.db', file);
+    const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
+    const to = await storeAt('to.db');
+    const restore = (...kept: readonly (string | undefined)[]) => importLines(to, kept.join('\n'), { replace: false });
+    expect(lines).toHaveLength(4);
+    await expect(restore(...lines.slice(0, 2))).rejects.toThrow('it is cut: 1 records and 0 texts, and the last line');
+    await expect(restore(lines[0], lines[1], lines[3])).rejects.toThrow('its last line counts {"records":2,"texts":0}');
+    expect((await linesOf(to)).length).toBe(1);
+    expect(await restore(...lines)).toMatchObject({ imported: 2 });
   });
 
   test.each([

@@ -4,14 +4,22 @@ import { systemClock } from '../../../adapters/clock/system/index.ts';
 import { CommandError } from '../exit.ts';
 import { type Loaded, openStore } from '../setup.ts';
 import { progress } from '../terminal.ts';
-import { exportLines, ImportError, type ImportResult, importLines, textLines } from './transfer.ts';
+import {
+  type Count,
+  endLine,
+  exportLines,
+  ImportError,
+  type ImportResult,
+  importLines,
+  textLines,
+} from './transfer.ts';
 
 /** Also beside a pushwake that runs: each record as of its own reading. What could not be written to its end is removed. */
 export async function writeOut(
   loaded: Loaded,
   file: string,
   { texts, recordFormat }: { readonly texts: boolean; readonly recordFormat: number | undefined },
-): Promise<{ readonly records: number; readonly texts: number }> {
+): Promise<Count> {
   const store = await openStore(loaded, 'read');
   const bar = progress('records written:');
   const count = { records: -1, texts: 0 };
@@ -19,7 +27,7 @@ export async function writeOut(
     const out = created(file);
     try {
       const at = new Date(systemClock().now()).toISOString();
-      for await (const line of exportLines(store, at, recordFormat)) {
+      for await (const line of exportLines(store, at, { recordFormat, counted: texts })) {
         writeSync(out, `${line}\n`);
         count.records++;
         bar.step();
@@ -29,6 +37,7 @@ export async function writeOut(
           writeSync(out, `${line}\n`);
           count.texts++;
         }
+        writeSync(out, `${endLine(count)}\n`);
       }
       fsyncSync(out);
     } catch (error) {

@@ -1,7 +1,7 @@
 /**
  * What a store holds as JSON lines: a backup, and the way from one store to another. The first line says what the file is; each
  * further line is one record in its stored form, tokens included, or one text that waits for phones: such a file is as secret as the
- * store itself.
+ * store itself. The last line of a backup says how many there are: one that was cut on its way is not taken for the whole.
  */
 import { parseAor } from '../../core/aor.ts';
 import { type AorRecord, decodeRecord, encodeRecord } from '../../core/binding.ts';
@@ -22,13 +22,22 @@ export class ImportError extends Error {
   override name = 'ImportError';
 }
 
-/** `recordFormat`: one of `OLDER_FORMATS`, for an older pushwake; undefined: today's. */
+/** How many there are of each in a file. */
+export interface Count {
+  readonly records: number;
+  readonly texts: number;
+}
+
+/**
+ * `recordFormat`: one of `OLDER_FORMATS`, for an older pushwake; undefined: today's. `counted`: the file will have a last line, `endLine`, which
+ * an older pushwake does not know.
+ */
 export async function* exportLines(
   store: Pick<BindingStore, 'scan'>,
   exportedAt: string,
-  recordFormat: number | undefined,
+  { recordFormat, counted }: { readonly recordFormat: number | undefined; readonly counted: boolean },
 ): AsyncIterable<string> {
-  yield JSON.stringify({ pushwake: 'bindings', format: EXPORT_FORMAT, exportedAt });
+  yield JSON.stringify({ pushwake: 'bindings', format: EXPORT_FORMAT, exportedAt, ...(counted ? { counted } : {}) });
   for await (const record of store.scan()) {
     const stored = encodeRecord(record);
     yield recordFormat === undefined ? stored : forOlder(stored, recordFormat);
@@ -41,6 +50,8 @@ export async function* textLines(store: Pick<BindingStore, 'texts'>): AsyncItera
   if (!texts) return;
   for (const aor of await texts.accounts()) for (const text of await texts.of(aor)) yield JSON.stringify({ text });
 }
+
+export const endLine = (end: Count): string => JSON.stringify({ end });
 
 export interface ImportResult {
   readonly imported: number;
@@ -85,7 +96,9 @@ export async function importLines(
 
 function readLines(text: string): { readonly records: readonly AorRecord[]; readonly texts: readonly KeptText[] } {
   const lines = text.split('\n');
-  const header = parse(lines[0] ?? '', 1) as { pushwake?: unknown; format?: unknown; readableFrom?: unknown } | null;
+  const header = parse(lines[0] ?? '', 1) as Partial<
+    Record<'pushwake' | 'format' | 'readableFrom' | 'counted', unknown>
+  > | null;
   if (header?.pushwake !== 'bindings') throw new ImportError('line 1: expected the first line of a pushwake export');
   if (!readsFormat({ ...header }, EXPORT_FORMAT)) {
     throw new ImportError(
@@ -94,18 +107,29 @@ function readLines(text: string): { readonly records: readonly AorRecord[]; read
   }
   const records: AorRecord[] = [];
   const texts: KeptText[] = [];
+  let end: unknown;
   for (const [i, line] of lines.entries()) {
     if (i === 0 || line.trim() === '') continue;
     try {
-      if (line.startsWith('{"text":')) texts.push(keptText(parse(line, i + 1)));
+      if (line.startsWith('{"end":')) end = (parse(line, i + 1) as { readonly end: unknown }).end;
+      else if (line.startsWith('{"text":')) texts.push(keptText(parse(line, i + 1)));
       else records.push(decodeRecord(line));
     } catch (error) {
       if (error instanceof ImportError) throw error;
       throw new ImportError(`line ${i + 1}: ${error instanceof Error ? error.message : 'unreadable'}`);
     }
   }
+  const found: Count = { records: records.length, texts: texts.length };
+  if (end === undefined && header?.counted === true)
+    throw new ImportError(
+      `it is cut: ${inWords(found)}, and the last line, which says how many there were, is missing`,
+    );
+  if (end !== undefined && JSON.stringify(end) !== JSON.stringify(found))
+    throw new ImportError(`its last line counts ${JSON.stringify(end)}, and there are ${inWords(found)}`);
   return { records, texts };
 }
+
+const inWords = ({ records, texts }: Count) => `${records} records and ${texts} texts`;
 
 const TEXT_FIELDS = ['id', 'aor', 'pbx', 'from', 'to', 'contentType', 'body'] as const;
 
