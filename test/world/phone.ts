@@ -53,6 +53,8 @@ export class Phone {
   /** Background pushes wait until then. */
   dozesUntilMs = 0;
   isLoggedOut = false;
+  /** How often it fell asleep: over UDP it wakes at the address it had. */
+  slept = 0;
   /** What it listens on, by account. Empty while it sleeps. */
   readonly listens = new Map<Aor, string>();
   /** True time of its last accepted REGISTER, by account. */
@@ -146,6 +148,7 @@ export class Phone {
     const { pbx } = this.o;
     for (const [aor, uri] of this.listens) pbx.lost(aor, uri, this);
     this.listens.clear();
+    this.slept++;
     this.#awakeUntilMs = 0;
     for (const reaction of this.#reactions.values()) reaction.stop();
     this.#reactions.clear();

@@ -27,11 +27,12 @@ export function ringsAsWithoutUs(): Oracle {
       for (const phone of pbx.phones.get(call.aor) ?? []) {
         const uri = phone.listens.get(call.aor);
         if (uri === undefined || !pbx.held(call.aor).some((c) => c.uri === uri)) continue;
+        const { slept } = phone;
         world.time.after(RINGS_WITHIN, () => {
           const isLost = call.end === 'refused' || call.end === 'nobody';
           const mayBeDeclined = world.policy.declineEverywhere && call.end === 'refused';
           if ((call.isOver && !isLost) || mayBeDeclined || has.has(phone)) return;
-          if (phone.listens.get(call.aor) !== uri) return;
+          if (phone.listens.get(call.aor) !== uri || phone.slept !== slept) return;
           world.fail(
             'rings as without us',
             `${phone.name} is awake at ${uri.slice(0, 40)} and ${call.id} does not ring it`,
