@@ -2,8 +2,10 @@ import type { Command } from 'commander';
 import { systemClock } from '../../adapters/clock/system/index.ts';
 import { parseAor } from '../core/aor.ts';
 import { type Explanation, explainDevices, troubledIn } from '../core/explain.ts';
+import type { Health } from '../http/health.ts';
 import { askAdmin, refusal } from './admin-client.ts';
 import { type Loaded, load, openStore, wholeAor, withConfig } from './setup.ts';
+import { whatIsWrong } from './status.ts';
 import { say, tell } from './terminal.ts';
 
 interface Explained {
@@ -43,7 +45,20 @@ Examples:
       if (o.json) return say(JSON.stringify(explained));
       if ('reason' in answer) tell(`Calls and texts are not known: ${answer.reason}. From the stored bindings:`);
       for (const line of inLines(explained, key)) say(line);
+      if (!('reason' in answer)) for (const line of await now(loaded)) say(line);
     });
+}
+
+/** What touches calls of every account at this moment, and no trace of a call has. */
+async function now({ config }: Loaded): Promise<readonly string[]> {
+  const answer = await askAdmin(config.http.admin, { path: '/v1/status' });
+  if ('unreachable' in answer || answer.status !== 200) return [];
+  const health = answer.body as Health;
+  const lines = [
+    ...(health.mode === 'observe' ? ['the mode is observe: no phone is pushed, and calls go as without pushwake'] : []),
+    ...whatIsWrong(health),
+  ];
+  return lines.length === 0 ? [] : ['', 'For every account, now:', ...lines.map((line) => `  ${line}`)];
 }
 
 /** `reason`: why it could not be asked. */
