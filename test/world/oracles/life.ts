@@ -140,7 +140,7 @@ export function deadAreLetGo(): Oracle {
 }
 
 export function brakeHolds(): Oracle {
-  const ended = new Map<string, number[]>();
+  const ended = new Map<string, { readonly id: string; readonly atMs: number }[]>();
   return {
     name: 'the brake holds',
     why: 'A service that calls living tokens dead costs a site no more than a small share of its phones.',
@@ -151,7 +151,9 @@ export function brakeHolds(): Oracle {
         if (was.ending || now?.ending?.reason !== 'token-dead' || !target) continue;
         const app = appKey(target);
         const { nowMs } = world.time;
-        const lately = [...(ended.get(app) ?? []).filter((at) => nowMs - at < HOUR), nowMs];
+        // Devices, not verdicts: one that comes back and is called dead again is still one.
+        const others = (ended.get(app) ?? []).filter((end) => nowMs - end.atMs < HOUR && end.id !== was.id);
+        const lately = [...others, { id: was.id, atMs: nowMs }];
         ended.set(app, lately);
         const live = world.store.all.flatMap(liveOf).filter((b) => {
           const t = b.targets.call ?? b.targets.other;
