@@ -134,6 +134,7 @@ class Soak {
       const drawn = this.#chance.next();
       if (drawn < 0.4) {
         await rung.answer();
+        await call.waitForState('answered');
         await delay(100);
         await call.hangup();
       } else if (drawn < 0.6) rung.reject(486);
