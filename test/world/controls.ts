@@ -217,6 +217,8 @@ export const CONTROLS: readonly Control[] = [
     'core/lifecycle/ending.ts',
     "why === 'token-dead' && expiresAt !== undefined",
     'expiresAt === undefined',
+    'small',
+    { weeks: 1, dense: 20, faults: ['pushCallsDead', 'networkChanges'] },
   ),
 ];
 
