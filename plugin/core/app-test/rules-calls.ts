@@ -171,11 +171,17 @@ export const CALL_RULES: readonly Rule[] = [
     observed: 'the person at the phone says so, twelve seconds after the caller hung up',
     suffers: 'The phone rings for a caller who is gone.',
     judge: (o) =>
-      byStep(o, 'cancel-before', (s) =>
-        s.calls[0]?.push === 'accepted'
-          ? byAnswer(s, 'silent-before', { yes: 'the screen was empty', no: 'the phone still showed or rang the call' })
-          : notSeen('the push service did not take the push'),
-      ),
+      byStep(o, 'cancel-before', (s) => {
+        const [call] = s.calls;
+        if (call?.push !== 'accepted') return notSeen('the push service did not take the push');
+        // Then CANCEL ended it on the screen, which A9 judges.
+        if ((call.dialledMs ?? call.ringingMs ?? Infinity) < (call.endedMs ?? 0))
+          return notSeen('the app came before the caller hung up');
+        return byAnswer(s, 'silent-before', {
+          yes: 'the screen was empty',
+          no: 'the phone still showed or rang the call',
+        });
+      }),
   },
   {
     id: 'A9',

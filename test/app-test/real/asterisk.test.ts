@@ -2,13 +2,11 @@
  * `pushwake app-test` on a real Asterisk: the SIP phone of the tests as an app that does everything right, and with each misbehaviour. With
  * `APP_REPORTS=1` the first writes its report to docs/apps; `APP_TEST_ONLY=A4,A9` runs only those misbehaviours.
  */
-import { writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DIALPLAN, freeUdpPort, REALM, Scene } from '../../support/scene.ts';
+import { DIALPLAN, REALM, Scene } from '../../support/scene.ts';
 import type { SipPhone } from '../../support/sip-phone/index.ts';
 import { MISBEHAVIOURS, type Misbehaviour } from '../misbehaviours.ts';
-import { Admin, adminYaml, brokenOf } from './measure.ts';
+import { type Admin, measureRightApp, startMeasured } from './measure.ts';
 import { SipApp } from './sip-app.ts';
 
 const only = process.env.APP_TEST_ONLY?.split(',');
@@ -22,7 +20,6 @@ let admin: Admin;
 let caller: SipPhone;
 
 beforeAll(async () => {
-  const port = await freeUdpPort();
   const users = ['1001', '1002', '1003', '1100', ...Object.values(MISBEHAVIOURS).map(userOf), '2000'];
   scene = await Scene.start({
     name: 'app-test',
@@ -32,9 +29,7 @@ beforeAll(async () => {
     withoutPushwake: true,
     policy: '',
   });
-  scene.pushwake.configure(scene.yaml({ more: adminYaml(port) }));
-  await scene.startPushwake();
-  admin = new Admin(port);
+  admin = await startMeasured(scene, (more) => scene.yaml({ more }));
   caller = await scene.phone('2000');
   await caller.register();
 });
@@ -44,21 +39,8 @@ afterAll(async () => scene?.close());
 const channels = async () => (await scene.asterisk.cli('core show channels concise')).trim();
 
 it('calls nothing broken of an app that does everything right', async () => {
-  const app = await SipApp.install(scene, '1001');
-  const report = await admin.measure({
-    aor: `1001@${REALM}`,
-    appName: 'SIP phone of the tests',
-    says: (q) => app.says(q),
-  });
-  app.stop();
-  expect(brokenOf(report)).toEqual([]);
-  expect(report.verdicts.filter((v) => v.verdict !== 'ok')).toEqual([]);
-  expect(report.stopped).toBeUndefined();
+  await measureRightApp(await SipApp.install(scene, '1001'), admin, 'sip-phone-of-the-tests-asterisk');
   expect(await channels()).toBe('');
-  if (process.env.APP_REPORTS) {
-    const file = fileURLToPath(new URL('../../../docs/apps/sip-phone-of-the-tests-asterisk.json', import.meta.url));
-    writeFileSync(file, `${JSON.stringify(report, undefined, 2)}\n`);
-  }
 });
 
 describe('stopped while the phone rings', () => {
@@ -142,7 +124,9 @@ describe('misbehaviours', () => {
           const app = await SipApp.install(scene, user, { wrong: wrong as Misbehaviour });
           const report = await admin.measure({ aor: `${user}@${REALM}`, says: (q) => app.says(q) });
           app.stop();
-          return [rule, report.verdicts.filter((v) => v.verdict === 'broken').map((v) => v.rule), report.stopped];
+          const broken = report.verdicts.filter((v) => v.verdict === 'broken');
+          // What was invented shows what was seen for it.
+          return [rule, broken.map((v) => (v.rule === rule ? rule : `${v.rule} ${v.seen}`)), report.stopped];
         }),
       );
       expect(found).toEqual(batch.map(([, rule]) => [rule, [rule], undefined]));
