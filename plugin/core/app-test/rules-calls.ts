@@ -79,7 +79,9 @@ export const CALL_RULES: readonly Rule[] = [
     judge: (o) => {
       if (o.subject.reports) return notApplicable('the app reports its tokens over HTTP');
       const nameless = o.steps.reduce((n, s) => n + s.registers.withoutPush, 0);
-      const unnamed = wakingCalls(o).filter((c) => c.named === false).length;
+      // A REGISTER with push parameters of a device that nobody knows is another fault (A18).
+      const bare = { ...o, steps: o.steps.filter((s) => s.registers.withPush === 0) };
+      const unnamed = wakingCalls(bare).filter((c) => c.named === false).length;
       const named = o.steps.reduce((n, s) => n + s.registers.withPush, 0);
       if (nameless + unnamed > 0)
         return broken(`${Math.max(nameless, unnamed)} REGISTERs without push parameters, ${named} with them`);
@@ -230,10 +232,12 @@ export const CALL_RULES: readonly Rule[] = [
     observed: '180, 200 or a refusal for the second of two calls',
     suffers: 'The second caller hears nothing and gives up.',
     judge: (o) =>
-      byStep(o, 'two-calls', ({ calls: [first, second] }) => {
+      byStep(o, 'two-calls', ({ calls: [first, second], registers }) => {
         if (first?.ringingMs === undefined || second === undefined) return notSeen('the first call did not ring');
         if (second.ringingMs !== undefined) return ok('both calls rang');
         if (second.declinedMs !== undefined) return ok('the second call was refused as busy');
+        // A phone that does not say which device it is may be given the first call alone.
+        if (registers.withoutPush > 0) return notSeen('its REGISTER did not name the device (A3)');
         return (second.endedMs ?? 0) >= TIME_TO_COME
           ? broken('the second call had neither 180 nor a refusal')
           : notSeen('the second call was not given enough time');

@@ -130,11 +130,12 @@ export class SipApp {
 
   async #nap(): Promise<void> {
     if (this.#is('becomes another device in the background') && this.#isMeasured) {
-      const before = this.#identity;
-      this.#identity = this.#scene.install();
-      this.#listenTo(this.#identity);
-      await this.phone.register({ contactParams: this.#identity.params, newCallId: true });
-      this.#identity = before;
+      // From another port: at the same contact it would be the device whose token has changed.
+      await this.phone.sleep();
+      await this.phone.wake();
+      const other = this.#scene.install();
+      this.#listenTo(other);
+      await this.phone.register({ contactParams: other.params, newCallId: true });
     }
     if (this.#is('logs out when it goes to sleep') && this.#isMeasured) await this.phone.unregister();
     await this.phone.sleep();
@@ -178,7 +179,7 @@ export class SipApp {
     this.#shown.set(id, { screens: (known?.screens ?? 0) + 1, isThere: true });
     this.#lastCall = id;
     // Without an INVITE the call is over, and the app takes it off the screen.
-    const forMs = isOld || this.#is('rings for a caller who was gone before it came') ? 14_000 : 4_000;
+    const forMs = isOld || this.#is('rings for a caller who was gone before it came') ? 20_000 : 4_000;
     this.#later(forMs, () => {
       if (!this.#rung.has(id)) this.#hide(id, 'no INVITE');
     });

@@ -105,6 +105,10 @@ ctrl_tcp_listen 127.0.0.1:${o.controlPort}
     this.#control?.write(`${text.length}:${text},`);
   }
 
+  get printed(): readonly string[] {
+    return this.#process?.lines ?? [];
+  }
+
   answer(): void {
     this.#order('accept');
   }

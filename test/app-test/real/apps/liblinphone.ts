@@ -8,6 +8,8 @@ import { type Account, Process, type PushToken, Screen, type Softphone } from '.
 const PROGRAM = fileURLToPath(new URL('liblinphone.py', import.meta.url));
 /** Where its list of calls is. */
 const DATA = '.local/share/linphone';
+/** Debian's, as its library is. */
+const PYTHON = '/usr/bin/python3';
 const LOGS_OUT_IN_MS = 2_000;
 /** `LinphoneCallState`. */
 const [INCOMING, CONNECTED, RUNNING] = [1, 7, 8];
@@ -43,7 +45,7 @@ export class Liblinphone implements Softphone {
         ? { push: { provider: 'fcm', param, prid } }
         : { contact: `pn-provider=fcm;pn-param=${param};pn-prid=${prid}` }),
     };
-    this.#process = new Process('python3', [PROGRAM, JSON.stringify(wanted)], {
+    this.#process = new Process(PYTHON, [PROGRAM, JSON.stringify(wanted)], {
       home,
       heard: (line) => this.#heard(line),
     });
@@ -56,6 +58,10 @@ export class Liblinphone implements Softphone {
     if (state === INCOMING) this.screen.incoming(id);
     if (state === CONNECTED || state === RUNNING) this.screen.answered(id);
     if (OVER.includes(state)) this.screen.over(id);
+  }
+
+  get printed(): readonly string[] {
+    return this.#process?.lines ?? [];
   }
 
   answer(): void {

@@ -57,7 +57,11 @@ publish=0
 contact_uri_parameters=pn-provider=fcm;pn-param=${param};pn-prid=${prid}
 `,
     );
-    this.#process = new Process('linphonec', ['-c', file, '-d', '0'], { home, heard: (line) => this.#heard(line) });
+    this.#process = new Process('linphonec', ['-c', file, '-d', '0'], {
+      home,
+      env: { HOME: home },
+      heard: (line) => this.#heard(line),
+    });
   }
 
   #heard(line: string): void {
@@ -67,6 +71,10 @@ contact_uri_parameters=pn-provider=fcm;pn-param=${param};pn-prid=${prid}
     if (incoming) this.screen.incoming(incoming);
     if (connected) this.screen.answered(connected);
     if (over) this.screen.over(over);
+  }
+
+  get printed(): readonly string[] {
+    return this.#process?.lines ?? [];
   }
 
   answer(): void {

@@ -33,6 +33,8 @@ export interface Softphone {
   /** The system ends it, without a word to it. */
   kill(): Promise<void>;
   readonly screen: Screen;
+  /** What it has printed since its start, for a failure. */
+  readonly printed: readonly string[];
 }
 
 /** Its incoming calls, by what it prints. */
@@ -79,8 +81,8 @@ export class Process {
   readonly #lines: string[] = [];
   readonly #gone: Promise<unknown>;
 
-  constructor(command: string, args: readonly string[], o: { home: string; heard: (line: string) => void }) {
-    this.#child = spawn(command, args, { cwd: o.home, env: { ...process.env, HOME: o.home } });
+  constructor(command: string, args: readonly string[], o: { home: string; env?: NodeJS.ProcessEnv; heard: (line: string) => void }) {
+    this.#child = spawn(command, args, { cwd: o.home, env: { ...process.env, ...o.env } });
     this.#gone = once(this.#child, 'exit');
     // A program that is killed breaks its pipe.
     this.#child.stdin.on('error', () => undefined);

@@ -80,9 +80,11 @@ export class Programs {
     const phone = new KeptPhone(app, this.#fcm);
     this.#phones.push(phone);
     await phone.open();
-    await this.#scene.stored.waitFor(`${user}@${REALM}`, 'bound', (r) =>
-      r.bindings.some((b) => b.targets.call !== undefined),
-    );
+    await this.#scene.stored
+      .waitFor(`${user}@${REALM}`, 'bound', (r) => r.bindings.some((b) => b.targets.call !== undefined), 30_000)
+      .catch((error: Error) => {
+        throw new Error(`${app.name}: ${error.message}\n${app.printed.slice(-20).join('\n')}`);
+      });
     return phone;
   }
 
