@@ -24,7 +24,7 @@ const RINGS_WITHIN: DurationMs = 4 * SECOND;
 const FASTER_THAN_PEOPLE: DurationMs = 1 * SECOND;
 
 const APPLE_CALLKIT =
-  'Apple, PKPushType.voIP: apps that receive VoIP push notifications must report the call quickly to CallKit; an app that does not is ended by the system';
+  'Apple, PKPushType.voIP: “Apps receiving VoIP push notifications must report the call quickly to CallKit”; with the iOS 13 SDK or later “the system terminates your app if you fail to report”';
 
 export const CALL_RULES: readonly Rule[] = [
   {
@@ -134,7 +134,8 @@ export const CALL_RULES: readonly Rule[] = [
     platforms: 'all',
     kinds: 'all',
     reason: 'Push and INVITE announce the same call: X-Push-ID of the INVITE is callId of the push.',
-    source: 'pushwake, docs/app-payloads.md; Apple, CallKit: one UUID is one call',
+    source:
+      'pushwake, docs/app-payloads.md; that CallKit shows one call for one UUID is our reading of Apple’s reportNewIncomingCall',
     observed: 'the person at the phone says so',
     suffers: 'Two incoming calls on the screen, one of which nobody can answer.',
     judge: (o) =>
@@ -209,7 +210,7 @@ export const CALL_RULES: readonly Rule[] = [
     reason:
       'The CANCEL says it: Reason: SIP;cause=200;text="Call completed elsewhere"; the cancel push says ended=elsewhere.',
     source:
-      'RFC 3326 §2 with the example of a CANCEL for a call completed elsewhere; Apple, CXCallEndedReason.answeredElsewhere',
+      'RFC 3326 §2 with the example of a CANCEL for a call completed elsewhere; Apple, CXCallEndedReason.answeredElsewhere: “Another device answered the call.”',
     observed: 'the person at the phone says so',
     suffers: 'People call back callers who have been served.',
     judge: (o) =>
@@ -249,7 +250,7 @@ export const CALL_RULES: readonly Rule[] = [
     platforms: 'all',
     kinds: 'all',
     reason: 'Push services deliver late; expiresAt of the push says until when the call could wait.',
-    source: `pushwake, docs/app-payloads.md; ${APPLE_CALLKIT}; from iOS 26.4 mustReport is false for a push that is too old`,
+    source: `pushwake, docs/app-payloads.md; ${APPLE_CALLKIT}; from iOS 26.4 PKVoIPPushMetadata.mustReport says “whether a VoIP app must report a call” (that it is false for a push that is too old was not verified)`,
     observed: 'the person at the phone says so, after the phone was without network during the call',
     suffers: 'The phone rings minutes after the call, with nobody there.',
     judge: (o) =>

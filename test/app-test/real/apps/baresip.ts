@@ -36,12 +36,11 @@ export class Baresip implements Softphone {
       join(home, 'config'),
       `poll_method epoll
 sip_listen 127.0.0.1:0
-audio_source ausine,440
+audio_source aubridge,nobody
 audio_player aubridge,nobody
 audio_alert aubridge,nobody
 module_path ${MODULES}
 module g711.so
-module ausine.so
 module aubridge.so
 module_app account.so
 module_app menu.so
@@ -127,7 +126,6 @@ ctrl_tcp_listen 127.0.0.1:${o.controlPort}
   async kill(): Promise<void> {
     this.#control?.destroy();
     await this.#process?.end('SIGKILL');
-    this.#process = undefined;
     this.screen.clear();
   }
 }

@@ -105,7 +105,8 @@ export class KeptPhone {
         return 'yes';
       case 'log-out':
         await this.#start();
-        await delay(1_500);
+        // A person looks for the menu; by then it has registered.
+        await delay(3_000);
         this.#isLoggedOut = true;
         await this.#then(() => this.app.logOut());
         this.#isRunning = false;

@@ -53,9 +53,8 @@ def started():
             lin("push_notification_config_set_" + key, config, push[key])
         lin("core_set_push_notification_enabled", core, 1)
     lin("core_start", core)
-    auth = lin(
-        "factory_create_auth_info", factory, WANTED["user"], None, WANTED["password"], None, WANTED["realm"], WANTED["realm"]
-    )
+    # For whatever realm the PBX asks: an Asterisk calls its own "asterisk".
+    auth = lin("factory_create_auth_info", factory, WANTED["user"], None, WANTED["password"], None, None, WANTED["realm"])
     lin("core_add_auth_info", core, auth)
     params = lin("core_create_account_params", core)
     lin("account_params_set_identity_address", params, lin("factory_create_address", factory, WANTED["identity"]))

@@ -83,7 +83,6 @@ export class Liblinphone implements Softphone {
 
   async kill(): Promise<void> {
     await this.#process?.end('SIGKILL');
-    this.#process = undefined;
     this.screen.clear();
   }
 }

@@ -2,7 +2,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Account, Process, type PushToken, Screen, type Softphone } from './program.ts';
+import { type Account, LOGS, Process, type PushToken, Screen, type Softphone } from './program.ts';
 
 /** An app keeps it from its installation on. */
 const UUID = '777daa1f-0000-4000-8000-381dcdf0072d';
@@ -45,7 +45,6 @@ audio_rtp_port=-1
 [auth_info_0]
 username=${user}
 passwd=${password}
-realm=${realm}
 domain=${realm}
 [proxy_0]
 reg_proxy=<sip:127.0.0.1:${port};transport=tcp>
@@ -57,7 +56,7 @@ publish=0
 contact_uri_parameters=pn-provider=fcm;pn-param=${param};pn-prid=${prid}
 `,
     );
-    this.#process = new Process('linphonec', ['-c', file, '-d', '0'], {
+    this.#process = new Process('linphonec', ['-c', file, '-d', LOGS === undefined ? '0' : '6'], {
       home,
       env: { HOME: home },
       heard: (line) => this.#heard(line),
@@ -96,7 +95,6 @@ contact_uri_parameters=pn-provider=fcm;pn-param=${param};pn-prid=${prid}
 
   async kill(): Promise<void> {
     await this.#process?.end('SIGKILL');
-    this.#process = undefined;
     this.screen.clear();
   }
 }

@@ -1,6 +1,8 @@
 /** A softphone that runs as a program: what it shows of its calls, and what its user and the system do with it. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { appendFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 export interface Account {
@@ -75,13 +77,20 @@ export class Screen {
   }
 }
 
+/** Folder that keeps all that the programs print: `APP_TEST_LOGS=…`. */
+export const LOGS = process.env.APP_TEST_LOGS;
+
 /** A program with lines in and out. */
 export class Process {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #lines: string[] = [];
   readonly #gone: Promise<unknown>;
 
-  constructor(command: string, args: readonly string[], o: { home: string; env?: NodeJS.ProcessEnv; heard: (line: string) => void }) {
+  constructor(
+    command: string,
+    args: readonly string[],
+    o: { home: string; env?: NodeJS.ProcessEnv; heard: (line: string) => void },
+  ) {
     this.#child = spawn(command, args, { cwd: o.home, env: { ...process.env, ...o.env } });
     this.#gone = once(this.#child, 'exit');
     // A program that is killed breaks its pipe.
@@ -89,6 +98,7 @@ export class Process {
     for (const stream of [this.#child.stdout, this.#child.stderr])
       createInterface({ input: stream }).on('line', (line) => {
         this.#lines.push(line);
+        if (LOGS !== undefined) appendFileSync(join(LOGS, basename(command)), `${line}\n`);
         o.heard(line);
       });
   }

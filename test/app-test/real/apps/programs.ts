@@ -80,10 +80,12 @@ export class Programs {
     const phone = new KeptPhone(app, this.#fcm);
     this.#phones.push(phone);
     await phone.open();
+    const aor = `${user}@${REALM}`;
     await this.#scene.stored
-      .waitFor(`${user}@${REALM}`, 'bound', (r) => r.bindings.some((b) => b.targets.call !== undefined), 30_000)
+      .waitFor(aor, 'bound', (r) => r.bindings.some((b) => b.targets.call !== undefined), 30_000)
       .catch((error: Error) => {
-        throw new Error(`${app.name}: ${error.message}\n${app.printed.slice(-20).join('\n')}`);
+        const logged = this.#scene.pushwake.log.filter((l) => l.aor === aor).map((l) => JSON.stringify(l));
+        throw new Error([`${app.name}: ${error.message}`, ...app.printed.slice(-20), ...logged.slice(-5)].join('\n'));
       });
     return phone;
   }
