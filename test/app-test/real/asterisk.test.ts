@@ -20,7 +20,7 @@ let admin: Admin;
 let caller: SipPhone;
 
 beforeAll(async () => {
-  const users = ['1001', '1002', '1003', '1100', ...Object.values(MISBEHAVIOURS).map(userOf), '2000'];
+  const users = ['1001', '1002', '1003', '1004', '1100', ...Object.values(MISBEHAVIOURS).map(userOf), '2000'];
   scene = await Scene.start({
     name: 'app-test',
     hep: true,
@@ -35,6 +35,9 @@ beforeAll(async () => {
 });
 afterAll(async () => scene?.close());
 
+const bindingsOf = (aor: string) =>
+  scene.stored.bindings(aor).map(({ id, targets, ending }) => ({ id, targets, ending }));
+
 /** Channels that Asterisk has, by name. */
 const channels = async () => (await scene.asterisk.cli('core show channels concise')).trim();
 
@@ -48,7 +51,7 @@ describe('stopped while the phone rings', () => {
     const user = how === 'by hand' ? '1002' : '1003';
     const app = await SipApp.install(scene, user);
     const aor = `${user}@${REALM}`;
-    const before = scene.stored.get(aor)?.bindings.map(({ id, targets, ending }) => ({ id, targets, ending }));
+    const before = bindingsOf(aor);
     const id = await admin.start({ aor, steps: ['call'] });
     const call = await app.phone.waitForCall(30_000);
     await call.waitForState('ringing');
@@ -66,8 +69,7 @@ describe('stopped while the phone rings', () => {
       await call.waitForState('cancelled', 10_000);
     }
     await expect.poll(channels, { timeout: 10_000 }).toBe('');
-    const after = scene.stored.get(aor)?.bindings.map(({ id, targets, ending }) => ({ id, targets, ending }));
-    expect(after).toEqual(before);
+    expect(bindingsOf(aor)).toEqual(before);
     app.stop();
   });
 });
@@ -134,4 +136,25 @@ describe('misbehaviours', () => {
       expect(found).toEqual(batch.map(([, rule]) => [rule, [rule], undefined]));
     },
   );
+});
+
+// The last: after it no phone of this file is registered.
+it('is stopped while the phone rings because the PBX is killed: a report that says so, no channel, no binding changed', async () => {
+  const app = await SipApp.install(scene, '1004');
+  const aor = `1004@${REALM}`;
+  const before = bindingsOf(aor);
+  const id = await admin.start({ aor, steps: ['call'] });
+  const call = await app.phone.waitForCall(30_000);
+  await call.waitForState('ringing');
+  const from = scene.pushwake.log.length;
+  await scene.asterisk.restart({ signal: 'SIGKILL' });
+  await expect.poll(async () => (await admin.show(id)).state, { timeout: 20_000 }).toBe('over');
+  expect((await admin.show(id)).report).toMatchObject({
+    stopped: 'the PBX went away',
+    steps: [{ step: 'call', state: 'cut' }],
+  });
+  await scene.waitForLog('pbx link up', from);
+  await expect.poll(channels, { timeout: 10_000 }).toBe('');
+  expect(bindingsOf(aor)).toEqual(before);
+  app.stop();
 });
