@@ -24,7 +24,7 @@ const RINGS_WITHIN: DurationMs = 4 * SECOND;
 const FASTER_THAN_PEOPLE: DurationMs = 1 * SECOND;
 
 const APPLE_CALLKIT =
-  'Apple, PKPushType.voIP: apps that receive VoIP push notifications must report the call quickly to CallKit; an app that does not is ended by the system';
+  'Apple, PKPushType.voIP: “Apps receiving VoIP push notifications must report the call quickly to CallKit”; with the iOS 13 SDK or later “the system terminates your app if you fail to report”';
 
 export const CALL_RULES: readonly Rule[] = [
   {
@@ -79,7 +79,9 @@ export const CALL_RULES: readonly Rule[] = [
     judge: (o) => {
       if (o.subject.reports) return notApplicable('the app reports its tokens over HTTP');
       const nameless = o.steps.reduce((n, s) => n + s.registers.withoutPush, 0);
-      const unnamed = wakingCalls(o).filter((c) => c.named === false).length;
+      // A REGISTER with push parameters of a device that nobody knows is another fault (A18).
+      const bare = { ...o, steps: o.steps.filter((s) => s.registers.withPush === 0) };
+      const unnamed = wakingCalls(bare).filter((c) => c.named === false).length;
       const named = o.steps.reduce((n, s) => n + s.registers.withPush, 0);
       if (nameless + unnamed > 0)
         return broken(`${Math.max(nameless, unnamed)} REGISTERs without push parameters, ${named} with them`);
@@ -132,7 +134,8 @@ export const CALL_RULES: readonly Rule[] = [
     platforms: 'all',
     kinds: 'all',
     reason: 'Push and INVITE announce the same call: X-Push-ID of the INVITE is callId of the push.',
-    source: 'pushwake, docs/app-payloads.md; Apple, CallKit: one UUID is one call',
+    source:
+      'pushwake, docs/app-payloads.md; that CallKit shows one call for one UUID is our reading of Apple’s reportNewIncomingCall',
     observed: 'the person at the phone says so',
     suffers: 'Two incoming calls on the screen, one of which nobody can answer.',
     judge: (o) =>
@@ -171,11 +174,17 @@ export const CALL_RULES: readonly Rule[] = [
     observed: 'the person at the phone says so, twelve seconds after the caller hung up',
     suffers: 'The phone rings for a caller who is gone.',
     judge: (o) =>
-      byStep(o, 'cancel-before', (s) =>
-        s.calls[0]?.push === 'accepted'
-          ? byAnswer(s, 'silent-before', { yes: 'the screen was empty', no: 'the phone still showed or rang the call' })
-          : notSeen('the push service did not take the push'),
-      ),
+      byStep(o, 'cancel-before', (s) => {
+        const [call] = s.calls;
+        if (call?.push !== 'accepted') return notSeen('the push service did not take the push');
+        // Then CANCEL ended it on the screen, which A9 judges.
+        if ((call.dialledMs ?? call.ringingMs ?? Infinity) < (call.endedMs ?? 0))
+          return notSeen('the app came before the caller hung up');
+        return byAnswer(s, 'silent-before', {
+          yes: 'the screen was empty',
+          no: 'the phone still showed or rang the call',
+        });
+      }),
   },
   {
     id: 'A9',
@@ -201,7 +210,7 @@ export const CALL_RULES: readonly Rule[] = [
     reason:
       'The CANCEL says it: Reason: SIP;cause=200;text="Call completed elsewhere"; the cancel push says ended=elsewhere.',
     source:
-      'RFC 3326 §2 with the example of a CANCEL for a call completed elsewhere; Apple, CXCallEndedReason.answeredElsewhere',
+      'RFC 3326 §2 with the example of a CANCEL for a call completed elsewhere; Apple, CXCallEndedReason.answeredElsewhere: “Another device answered the call.”',
     observed: 'the person at the phone says so',
     suffers: 'People call back callers who have been served.',
     judge: (o) =>
@@ -224,10 +233,12 @@ export const CALL_RULES: readonly Rule[] = [
     observed: '180, 200 or a refusal for the second of two calls',
     suffers: 'The second caller hears nothing and gives up.',
     judge: (o) =>
-      byStep(o, 'two-calls', ({ calls: [first, second] }) => {
+      byStep(o, 'two-calls', ({ calls: [first, second], registers }) => {
         if (first?.ringingMs === undefined || second === undefined) return notSeen('the first call did not ring');
         if (second.ringingMs !== undefined) return ok('both calls rang');
         if (second.declinedMs !== undefined) return ok('the second call was refused as busy');
+        // A phone that does not say which device it is may be given the first call alone.
+        if (registers.withoutPush > 0) return notSeen('its REGISTER did not name the device (A3)');
         return (second.endedMs ?? 0) >= TIME_TO_COME
           ? broken('the second call had neither 180 nor a refusal')
           : notSeen('the second call was not given enough time');
@@ -239,7 +250,7 @@ export const CALL_RULES: readonly Rule[] = [
     platforms: 'all',
     kinds: 'all',
     reason: 'Push services deliver late; expiresAt of the push says until when the call could wait.',
-    source: `pushwake, docs/app-payloads.md; ${APPLE_CALLKIT}; from iOS 26.4 mustReport is false for a push that is too old`,
+    source: `pushwake, docs/app-payloads.md; ${APPLE_CALLKIT}; from iOS 26.4 PKVoIPPushMetadata.mustReport says “whether a VoIP app must report a call” (that it is false for a push that is too old was not verified)`,
     observed: 'the person at the phone says so, after the phone was without network during the call',
     suffers: 'The phone rings minutes after the call, with nobody there.',
     judge: (o) =>

@@ -15,7 +15,7 @@ export const LIFE_RULES: readonly Rule[] = [
     kinds: 'all',
     reason: 'Silent pushes renew the binding of a phone that nobody opens for days.',
     source:
-      'RFC 8599 §4.1.3: every push notification asks for a REGISTER. Apple, Pushing background updates: the system gives the app 30 seconds, and may hold such pushes back',
+      'RFC 8599 §4.1.3: every push notification asks for a REGISTER. Apple, Pushing background updates to your App: “the system may throttle the delivery of background notifications” (the 30 seconds that the app is given were not verified)',
     observed: 'a REGISTER within 90 seconds of a silent push',
     suffers: 'The account runs out on a phone that was left alone, and calls stop until the app is opened.',
     judge: (o) =>
@@ -38,7 +38,7 @@ export const LIFE_RULES: readonly Rule[] = [
     reason:
       'It asks for a REGISTER and is meant for the app alone. A service worker of a browser must show something and is not asked this.',
     source:
-      'Apple, Pushing background updates: no alert, sound or badge; Google, FCM: a data message is handled by the app',
+      'Apple, Pushing background updates to your App: it “doesn’t display an alert, play a sound, or badge your app’s icon”; Google, FCM message types: “Data messages, which are handled by the client app”',
     observed: 'the person at the phone says so',
     suffers: 'The phone wakes people at night for nothing.',
     judge: (o) =>
@@ -57,7 +57,7 @@ export const LIFE_RULES: readonly Rule[] = [
     kinds: 'all',
     reason: 'It is the last word before the account stops receiving calls.',
     source:
-      'Apple, alert notifications; Google, FCM notification messages: shown by the system while the app is in the background',
+      'Google, FCM message types: the SDK “displays the message to end-user devices on behalf of the client app when it’s running in the background”; for Apple’s alert notifications no sentence was verified',
     observed: 'the person at the phone says so',
     suffers: 'Calls stop without a warning.',
     judge: (o) =>
@@ -98,7 +98,7 @@ export const LIFE_RULES: readonly Rule[] = [
     kinds: 'all',
     reason: 'Pushes to the old token reach nobody.',
     source:
-      'RFC 8599 §4.1: a user agent whose PRID changes registers with the new one; Apple: send the token to your server whenever the system gives one; Google: onNewToken',
+      'RFC 8599 §4.1: a user agent whose PRID changes registers with the new one; Apple, Registering your app with APNs: at launch the app “receives its device token, which you then forward to your provider server”; Google, FirebaseMessagingService.onNewToken (its text was not verified)',
     observed: 'a binding with a token that the account did not have before',
     suffers: 'No call reaches the phone until the app is opened by chance.',
     judge: (o) =>

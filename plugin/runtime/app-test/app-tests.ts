@@ -133,7 +133,7 @@ export class AppTests {
     return this.#tests.get(id)?.run.person.answer(number, answer) ?? false;
   }
 
-  /** Ends it at its next look, a tenth of a second later at most. False: there is none of this id. */
+  /** Ends it at its next look, half a second later at most. False: there is none of this id. */
   stop(id: string, why: string): boolean {
     const test = this.#tests.get(id);
     test?.run.stop(why);

@@ -26,16 +26,9 @@ import { TEST_NOTICE } from '../push/push-test.ts';
 import { Person } from './person.ts';
 import { Skip } from './skip.ts';
 import { COURSE } from './steps.ts';
+import { Stopped, Waiting } from './waiting.ts';
 import { AccountWatch } from './watch.ts';
 
-/** A condition that a step waits for is checked this often. */
-const LOOK_EVERY: DurationMs = 100;
-/** While a step only waits, a stop of the test is noticed within this time. */
-const STOPS_WITHIN: DurationMs = 500;
-/** Nobody has asked for the progress for this long: the command is gone. */
-const COMMAND_GONE_AFTER: DurationMs = 30 * SECOND;
-/** The whole test; a guided one takes three minutes. */
-const LASTS_AT_MOST: DurationMs = 20 * MINUTE;
 const ANSWERED_WITHIN: DurationMs = 3 * MINUTE;
 /** The PBX ends a test call by itself after this. */
 const RINGS_AT_MOST: DurationMs = 60 * SECOND;
@@ -64,9 +57,6 @@ export interface RunOptions {
   readonly plainContacts: readonly string[];
 }
 
-/** Ends the course of a test: why. Not a fault. */
-class Stopped extends Error {}
-
 export interface PlacedCall {
   readonly id: string;
   readonly callId: string;
@@ -90,10 +80,8 @@ export class AppTestRun {
   readonly #o: RunOptions;
   readonly #watch: AccountWatch;
   readonly #done: StepSeen[] = [];
-  readonly #startedMs: number;
-  #touchedMs: number;
+  readonly #waiting: Waiting;
   #draft: Draft | undefined;
-  #stopped: string | undefined;
   #overMs: number | undefined;
   /** Ids of the calls that it placed. */
   readonly placed = new Set<string>();
@@ -108,8 +96,7 @@ export class AppTestRun {
       before: options.plainContacts,
       reports: this.subject.reports,
     });
-    this.#startedMs = monotonicMs();
-    this.#touchedMs = this.#startedMs;
+    this.#waiting = new Waiting(options.clock, () => options.link.up);
   }
 
   get isOver(): boolean {
@@ -126,11 +113,11 @@ export class AppTestRun {
   }
 
   get isStopped(): boolean {
-    return this.#stopped !== undefined;
+    return this.stopped !== undefined;
   }
 
   get stopped(): string | undefined {
-    return this.#stopped;
+    return this.#waiting.stopped;
   }
 
   /** What was seen so far; the step under way as one that was cut. */
@@ -143,12 +130,12 @@ export class AppTestRun {
 
   /** Somebody still wants to know. */
   touch(): void {
-    this.#touchedMs = this.#o.clock.monotonicMs();
+    this.#waiting.touch();
   }
 
   /** The first reason counts. */
   stop(why: string): void {
-    this.#stopped ??= why;
+    this.#waiting.stop(why);
   }
 
   heard(event: PbxEvent): void {
@@ -191,7 +178,7 @@ export class AppTestRun {
     this.person.clear();
     await this.#endCalls();
     const draft = this.#draft;
-    if (draft) this.#done.push({ ...this.#seenOf(draft, draft.before, 'cut'), why: this.#stopped ?? 'stopped' });
+    if (draft) this.#done.push({ ...this.#seenOf(draft, draft.before, 'cut'), why: this.stopped ?? 'stopped' });
     this.#overMs = this.#o.clock.monotonicMs();
   }
 
@@ -226,35 +213,19 @@ export class AppTestRun {
   }
 
   /** Time passes. Rejects when the test is stopped. */
-  async pause(ms: DurationMs): Promise<void> {
-    await this.until(() => false, ms, STOPS_WITHIN);
+  pause(ms: DurationMs): Promise<void> {
+    return this.#waiting.pause(ms);
   }
 
   /** Resolves when `check` holds, or with false after `ms`. Rejects when the test is stopped. */
-  async until(check: () => boolean, ms: DurationMs, lookEvery: DurationMs = LOOK_EVERY): Promise<boolean> {
-    const { clock } = this.#o;
-    const endMs = clock.monotonicMs() + ms;
-    for (;;) {
-      this.#mayGoOn();
-      if (check()) return true;
-      const leftMs = endMs - clock.monotonicMs();
-      if (leftMs <= 0) return false;
-      await new Promise<void>((resolve) => void clock.after(Math.min(leftMs, lookEvery), resolve));
-    }
-  }
-
-  #mayGoOn(): void {
-    const nowMs = this.#o.clock.monotonicMs();
-    if (nowMs - this.#touchedMs > COMMAND_GONE_AFTER) this.stop('the command that ran it went away');
-    if (nowMs - this.#startedMs > LASTS_AT_MOST) this.stop('it took longer than twenty minutes');
-    if (!this.#o.link.up) this.stop('the PBX went away');
-    if (this.#stopped !== undefined) throw new Stopped(this.#stopped);
+  until(check: () => boolean, ms: DurationMs): Promise<boolean> {
+    return this.#waiting.until(check, ms);
   }
 
   /** False: the person said no, or nobody answered. */
   async confirm(name: QuestionName): Promise<boolean> {
     this.person.show(name);
-    await this.until(() => this.person.answered !== undefined, ANSWERED_WITHIN, STOPS_WITHIN);
+    await this.#waiting.patiently(() => this.person.answered !== undefined, ANSWERED_WITHIN);
     this.person.clear();
     return this.person.answered === 'yes';
   }
@@ -274,7 +245,7 @@ export class AppTestRun {
   async place(): Promise<PlacedCall> {
     const { link, aor, newId } = this.#o;
     if (!link.placeCall) throw new Skip('this PBX takes no test calls');
-    this.#mayGoOn();
+    this.#waiting.mayGoOn();
     const id = newId();
     // Known before it is placed: a stop in between ends it all the same.
     const placed = { id, callId: '', mayAnswerMs: undefined, endedMs: undefined };

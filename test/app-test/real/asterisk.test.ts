@@ -2,13 +2,11 @@
  * `pushwake app-test` on a real Asterisk: the SIP phone of the tests as an app that does everything right, and with each misbehaviour. With
  * `APP_REPORTS=1` the first writes its report to docs/apps; `APP_TEST_ONLY=A4,A9` runs only those misbehaviours.
  */
-import { writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DIALPLAN, freeUdpPort, REALM, Scene } from '../../support/scene.ts';
+import { DIALPLAN, REALM, Scene } from '../../support/scene.ts';
 import type { SipPhone } from '../../support/sip-phone/index.ts';
 import { MISBEHAVIOURS, type Misbehaviour } from '../misbehaviours.ts';
-import { Admin, adminYaml, brokenOf } from './measure.ts';
+import { type Admin, measureRightApp, startMeasured } from './measure.ts';
 import { SipApp } from './sip-app.ts';
 
 const only = process.env.APP_TEST_ONLY?.split(',');
@@ -22,8 +20,7 @@ let admin: Admin;
 let caller: SipPhone;
 
 beforeAll(async () => {
-  const port = await freeUdpPort();
-  const users = ['1001', '1002', '1003', '1100', ...Object.values(MISBEHAVIOURS).map(userOf), '2000'];
+  const users = ['1001', '1002', '1003', '1004', '1100', ...Object.values(MISBEHAVIOURS).map(userOf), '2000'];
   scene = await Scene.start({
     name: 'app-test',
     hep: true,
@@ -32,33 +29,21 @@ beforeAll(async () => {
     withoutPushwake: true,
     policy: '',
   });
-  scene.pushwake.configure(scene.yaml({ more: adminYaml(port) }));
-  await scene.startPushwake();
-  admin = new Admin(port);
+  admin = await startMeasured(scene, (more) => scene.yaml({ more }));
   caller = await scene.phone('2000');
   await caller.register();
 });
 afterAll(async () => scene?.close());
 
+const bindingsOf = (aor: string) =>
+  scene.stored.bindings(aor).map(({ id, targets, ending }) => ({ id, targets, ending }));
+
 /** Channels that Asterisk has, by name. */
 const channels = async () => (await scene.asterisk.cli('core show channels concise')).trim();
 
 it('calls nothing broken of an app that does everything right', async () => {
-  const app = await SipApp.install(scene, '1001');
-  const report = await admin.measure({
-    aor: `1001@${REALM}`,
-    appName: 'SIP phone of the tests',
-    says: (q) => app.says(q),
-  });
-  app.stop();
-  expect(brokenOf(report)).toEqual([]);
-  expect(report.verdicts.filter((v) => v.verdict !== 'ok')).toEqual([]);
-  expect(report.stopped).toBeUndefined();
+  await measureRightApp(await SipApp.install(scene, '1001'), admin, 'sip-phone-of-the-tests-asterisk');
   expect(await channels()).toBe('');
-  if (process.env.APP_REPORTS) {
-    const file = fileURLToPath(new URL('../../../docs/apps/sip-phone-of-the-tests-asterisk.json', import.meta.url));
-    writeFileSync(file, `${JSON.stringify(report, undefined, 2)}\n`);
-  }
 });
 
 describe('stopped while the phone rings', () => {
@@ -66,7 +51,7 @@ describe('stopped while the phone rings', () => {
     const user = how === 'by hand' ? '1002' : '1003';
     const app = await SipApp.install(scene, user);
     const aor = `${user}@${REALM}`;
-    const before = scene.stored.get(aor)?.bindings.map(({ id, targets, ending }) => ({ id, targets, ending }));
+    const before = bindingsOf(aor);
     const id = await admin.start({ aor, steps: ['call'] });
     const call = await app.phone.waitForCall(30_000);
     await call.waitForState('ringing');
@@ -84,8 +69,7 @@ describe('stopped while the phone rings', () => {
       await call.waitForState('cancelled', 10_000);
     }
     await expect.poll(channels, { timeout: 10_000 }).toBe('');
-    const after = scene.stored.get(aor)?.bindings.map(({ id, targets, ending }) => ({ id, targets, ending }));
-    expect(after).toEqual(before);
+    expect(bindingsOf(aor)).toEqual(before);
     app.stop();
   });
 });
@@ -142,10 +126,35 @@ describe('misbehaviours', () => {
           const app = await SipApp.install(scene, user, { wrong: wrong as Misbehaviour });
           const report = await admin.measure({ aor: `${user}@${REALM}`, says: (q) => app.says(q) });
           app.stop();
-          return [rule, report.verdicts.filter((v) => v.verdict === 'broken').map((v) => v.rule), report.stopped];
+          const broken = report.verdicts.filter((v) => v.verdict === 'broken');
+          // What was invented or passed over shows what was seen for it.
+          const others = broken.filter((v) => v.rule !== rule).map((v) => `${v.rule} ${v.seen}`);
+          const own = report.verdicts.find((v) => v.rule === rule);
+          return [rule, [own?.verdict === 'broken' ? rule : own?.seen, ...others], report.stopped];
         }),
       );
       expect(found).toEqual(batch.map(([, rule]) => [rule, [rule], undefined]));
     },
   );
+});
+
+// The last: after it no phone of this file is registered.
+it('is stopped while the phone rings because the PBX is killed: a report that says so, no channel, no binding changed', async () => {
+  const app = await SipApp.install(scene, '1004');
+  const aor = `1004@${REALM}`;
+  const before = bindingsOf(aor);
+  const id = await admin.start({ aor, steps: ['call'] });
+  const call = await app.phone.waitForCall(30_000);
+  await call.waitForState('ringing');
+  const from = scene.pushwake.log.length;
+  await scene.asterisk.restart({ signal: 'SIGKILL' });
+  await expect.poll(async () => (await admin.show(id)).state, { timeout: 20_000 }).toBe('over');
+  expect((await admin.show(id)).report).toMatchObject({
+    stopped: 'the PBX went away',
+    steps: [{ step: 'call', state: 'cut' }],
+  });
+  await scene.waitForLog('pbx link up', from);
+  await expect.poll(channels, { timeout: 10_000 }).toBe('');
+  expect(bindingsOf(aor)).toEqual(before);
+  app.stop();
 });

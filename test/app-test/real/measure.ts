@@ -1,13 +1,21 @@
 /** Measures an app on a real PBX by the admin listener, as the command line does, with a person who answers. */
+import { writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'vitest';
 import type { AppReport, QuestionName, StepName } from '../../../plugin/core/app-test/index.ts';
 import type { AppTestProgress } from '../../../plugin/http/app-tests.ts';
+import { type PbxScene, REALM } from '../../support/pbx-scene.ts';
+import { freeUdpPort } from '../../support/scene.ts';
+import type { SipApp } from './sip-app.ts';
 
 export const ADMIN_TOKEN = 'app-test-operate-token-0123456789';
 
-/** YAML lines of an admin listener. */
-export const adminYaml = (port: number): string =>
-  `http:\n  admin: { listen: "127.0.0.1:${port}", tokens: [{ name: app-test, token: ${ADMIN_TOKEN}, role: operate }] }\n`;
+/** YAML lines of an admin listener, and of one for the reports of apps where `devices` is given. */
+export const adminYaml = (port: number, devices?: { readonly port: number; readonly secret: string }): string =>
+  `http:\n  admin: { listen: "127.0.0.1:${port}", tokens: [{ name: app-test, token: ${ADMIN_TOKEN}, role: operate }] }\n${
+    devices ? `  devices: { listen: "127.0.0.1:${devices.port}", accountSecret: ${devices.secret} }\n` : ''
+  }`;
 
 export interface Asked {
   readonly aor: string;
@@ -70,5 +78,33 @@ export class Admin {
 }
 
 /** A real run becomes a file of docs/apps only when that is asked for: `APP_REPORTS=1 npm run test:app`. */
+export function keepReport(report: AppReport, name: string): void {
+  if (!process.env.APP_REPORTS) return;
+  const file = fileURLToPath(new URL(`../../../docs/apps/${name}.json`, import.meta.url));
+  writeFileSync(file, `${JSON.stringify(report, undefined, 2)}\n`);
+}
+
+/** Starts the pushwake of a scene with an admin listener. `yaml`: the scene's, with this at its end. */
+export async function startMeasured(
+  scene: Pick<PbxScene, 'pushwake' | 'startPushwake'>,
+  yaml: (more: string) => string,
+): Promise<Admin> {
+  const port = await freeUdpPort();
+  scene.pushwake.configure(yaml(adminYaml(port)));
+  await scene.startPushwake();
+  return new Admin(port);
+}
+
+/** Measures the SIP phone of the tests as an app that does everything right: nothing may be broken, and nothing unseen. */
+export async function measureRightApp(app: SipApp, admin: Admin, file: string): Promise<void> {
+  const aor = `${app.phone.user}@${REALM}`;
+  const report = await admin.measure({ aor, appName: 'SIP phone of the tests', says: (q) => app.says(q) });
+  app.stop();
+  expect(brokenOf(report)).toEqual([]);
+  expect(report.verdicts.filter((v) => v.verdict !== 'ok')).toEqual([]);
+  expect(report.stopped).toBeUndefined();
+  keepReport(report, file);
+}
+
 export const brokenOf = (report: AppReport): readonly string[] =>
   report.verdicts.filter((v) => v.verdict === 'broken').map((v) => `${v.rule} ${v.seen}`);

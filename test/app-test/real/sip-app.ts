@@ -11,6 +11,8 @@ import type { IncomingCall, SipPhone, SipPhoneOptions } from '../../support/sip-
 import type { Misbehaviour } from '../misbehaviours.ts';
 
 const SLEEPS_AFTER_MS = 4_000;
+/** From the push to the REGISTER of an app that the system starts. */
+const STARTS_IN_MS = 1_000;
 
 export class SipApp {
   readonly phone: SipPhone;
@@ -19,6 +21,8 @@ export class SipApp {
   #identity: PushIdentity;
   /** By id of the call: how many screens, and whether they are there now. */
   readonly #shown = new Map<string, { screens: number; isThere: boolean }>();
+  /** Ids of calls whose INVITE it took: what ends them is CANCEL or BYE. */
+  readonly #rung = new Set<string>();
   #lastCall = '';
   #missed = 0;
   #shownSilent = false;
@@ -118,7 +122,7 @@ export class SipApp {
     const mine = ++this.#naps;
     const timer = setTimeout(() => {
       if (mine !== this.#naps || this.#isLoggedOut) return;
-      if (this.phone.incoming.some((c) => !c.isOver)) return this.#napSoon();
+      if (this.phone.incoming.some(isTaken)) return this.#napSoon();
       void this.#nap().catch(() => undefined);
     }, SLEEPS_AFTER_MS);
     this.#stops.push(() => clearTimeout(timer));
@@ -126,11 +130,12 @@ export class SipApp {
 
   async #nap(): Promise<void> {
     if (this.#is('becomes another device in the background') && this.#isMeasured) {
-      const before = this.#identity;
-      this.#identity = this.#scene.install();
-      this.#listenTo(this.#identity);
-      await this.phone.register({ contactParams: this.#identity.params, newCallId: true });
-      this.#identity = before;
+      // From another port: at the same contact it would be the device whose token has changed.
+      await this.phone.sleep();
+      await this.phone.wake();
+      const other = this.#scene.install();
+      this.#listenTo(other);
+      await this.phone.register({ contactParams: other.params, newCallId: true });
     }
     if (this.#is('logs out when it goes to sleep') && this.#isMeasured) await this.phone.unregister();
     await this.phone.sleep();
@@ -174,12 +179,12 @@ export class SipApp {
     this.#shown.set(id, { screens: (known?.screens ?? 0) + 1, isThere: true });
     this.#lastCall = id;
     // Without an INVITE the call is over, and the app takes it off the screen.
-    const forMs = isOld || this.#is('rings for a caller who was gone before it came') ? 14_000 : 4_000;
+    const forMs = isOld || this.#is('rings for a caller who was gone before it came') ? 20_000 : 4_000;
     this.#later(forMs, () => {
-      if (!this.phone.incoming.some((c) => idOf(c) === id && !c.isOver)) this.#hide(id, 'no INVITE');
+      if (!this.#rung.has(id)) this.#hide(id, 'no INVITE');
     });
     if (isOld) return;
-    this.#later(this.#is('comes seven seconds later') ? 7_000 : 200, () => {
+    this.#later(this.#is('comes seven seconds later') ? 7_000 : STARTS_IN_MS, () => {
       const bare = this.#is('registers without its push parameters');
       void this.#register(bare ? 'bare' : 'whole').catch(() => undefined);
     });
@@ -211,7 +216,7 @@ export class SipApp {
 
   #invited(call: IncomingCall): void {
     const id = idOf(call);
-    const isSecond = this.phone.incoming.some((c) => c !== call && !c.isOver && idOf(c) !== id);
+    const isSecond = this.phone.incoming.some((c) => c !== call && isTaken(c) && idOf(c) !== id);
     if (this.#is('leaves the INVITE without an answer')) return;
     if (isSecond && this.#is('leaves a second call without an answer')) return;
     if (this.#is('refuses by itself') && !isSecond) return call.reject(486);
@@ -219,6 +224,7 @@ export class SipApp {
     const again = this.#is('shows a call for the push and one for the INVITE') ? 1 : 0;
     this.#shown.set(id, { screens: (known?.screens ?? 1) + again, isThere: true });
     this.#lastCall = id;
+    this.#rung.add(id);
     call.ring();
     if (this.#is('answers by itself')) this.#later(700, () => void call.answer());
     void call
@@ -247,5 +253,8 @@ export class SipApp {
     this.#stops.push(() => clearTimeout(timer));
   }
 }
+
+/** An INVITE without any answer is nobody's call: the PBX can send no CANCEL for it, and repeats it for half a minute. */
+const isTaken = ({ state }: IncomingCall): boolean => state === 'ringing' || state === 'answered';
 
 const idOf = (call: IncomingCall): string => call.headers.get('X-Push-ID') ?? '';

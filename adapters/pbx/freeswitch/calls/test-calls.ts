@@ -33,6 +33,9 @@ export class TestCalls {
       `origination_uuid=${uuid}`,
       `call_timeout=${Math.ceil(ringMs / 1_000)}`,
       'hangup_after_bridge=true',
+      // Its channel knows linear sound alone, which a phone refuses with 488: the phone is offered the profile's codecs as well.
+      'media_mix_inbound_outbound_codecs=true',
+      'export_vars=media_mix_inbound_outbound_codecs',
       `execute_on_originate='sched_hangup +${LASTS_AT_MOST_SECONDS}'`,
     ];
     const command = `originate {${variables.join(',')}}null/app-test ${aor} XML pushwake`;

@@ -1,0 +1,131 @@
+/**
+ * Debian's baresip 1.0. It has no push parameters of its own: the app around it reports its token over HTTP (docs/apps-own.md), as one
+ * would that is built on it.
+ */
+import { writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Account, Process, type PushToken, Screen, type Softphone } from './program.ts';
+
+const MODULES = '/usr/lib/baresip/modules';
+const INSTALL_ID = 'baresip-of-the-tests';
+const LOGS_OUT_IN_MS = 3_000;
+
+/** Where an app reports its tokens, and with which key. */
+export interface DeviceApi {
+  readonly url: string;
+  readonly key: string;
+}
+
+export class Baresip implements Softphone {
+  readonly name = 'baresip 1.0 (Debian), token reported over HTTP';
+  readonly screen = new Screen();
+  readonly #account: Account;
+  readonly #api: DeviceApi;
+  readonly #controlPort: number;
+  #process: Process | undefined;
+  #control: Socket | undefined;
+
+  constructor(account: Account, o: { readonly api: DeviceApi; readonly controlPort: number }) {
+    this.#account = account;
+    this.#api = o.api;
+    this.#controlPort = o.controlPort;
+    const { user, password, realm, port, home } = account;
+    writeFileSync(
+      join(home, 'config'),
+      `poll_method epoll
+sip_listen 127.0.0.1:0
+audio_source aubridge,nobody
+audio_player aubridge,nobody
+audio_alert aubridge,nobody
+module_path ${MODULES}
+module g711.so
+module aubridge.so
+module_app account.so
+module_app menu.so
+module_app ctrl_tcp.so
+ctrl_tcp_listen 127.0.0.1:${o.controlPort}
+`,
+    );
+    const proxy = `sip:127.0.0.1:${port};transport=tcp`;
+    const line = `<sip:${user}@${realm};transport=tcp>;auth_user=${user};auth_pass=${password};outbound="${proxy}";regint=3600`;
+    writeFileSync(join(home, 'accounts'), `${line}\n`);
+  }
+
+  async start(token: PushToken): Promise<void> {
+    const { home, user, realm } = this.#account;
+    this.#process = new Process('baresip', ['-f', home], { home, heard: () => undefined });
+    await this.#report(`${user}@${realm}`, token);
+    for (let tries = 0; tries < 40 && !(await this.#controlled()); tries++) await delay(50);
+  }
+
+  async #report(aor: string, { param, prid }: PushToken): Promise<void> {
+    const target = { provider: 'fcm', app: param, token: prid };
+    const answer = await fetch(`${this.#api.url}/v1/devices/${aor}/${INSTALL_ID}`, {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${this.#api.key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ call: target, other: target }),
+    });
+    if (!answer.ok) throw new Error(`the token was not taken: ${answer.status} ${await answer.text()}`);
+  }
+
+  async #controlled(): Promise<boolean> {
+    const socket = connect(this.#controlPort, '127.0.0.1');
+    const isOpen = await new Promise<boolean>((resolve) => {
+      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    });
+    if (!isOpen) return false;
+    socket.on('error', () => undefined).setEncoding('utf8');
+    let text = '';
+    socket.on('data', (chunk) => {
+      text += chunk;
+      for (;;) {
+        // Netstrings: `12:{"event":1},`
+        const [head, length] = /^(\d+):/.exec(text) ?? [];
+        if (!head || text.length < head.length + Number(length) + 1) return;
+        this.#heard(JSON.parse(text.slice(head.length, head.length + Number(length))));
+        text = text.slice(head.length + Number(length) + 1);
+      }
+    });
+    this.#control = socket;
+    return true;
+  }
+
+  #heard({ type, id }: { type?: string; id?: string }): void {
+    if (id === undefined) return;
+    if (type === 'CALL_INCOMING') this.screen.incoming(id);
+    if (type === 'CALL_ESTABLISHED') this.screen.answered(id);
+    if (type === 'CALL_CLOSED') this.screen.over(id);
+  }
+
+  #order(command: string): void {
+    const text = JSON.stringify({ command });
+    this.#control?.write(`${text.length}:${text},`);
+  }
+
+  get printed(): readonly string[] {
+    return this.#process?.lines ?? [];
+  }
+
+  answer(): void {
+    this.#order('accept');
+  }
+
+  async logOut(): Promise<void> {
+    this.#order('quit');
+    await delay(LOGS_OUT_IN_MS);
+    await this.kill();
+  }
+
+  /** It keeps no list of missed calls. */
+  async missed(): Promise<number> {
+    return 0;
+  }
+
+  async kill(): Promise<void> {
+    this.#control?.destroy();
+    await this.#process?.end('SIGKILL');
+    this.screen.clear();
+  }
+}

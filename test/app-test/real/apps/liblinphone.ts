@@ -1,0 +1,88 @@
+/** A program of a few lines on Debian's liblinphone 5.1: with the library's own push configuration, or with parameters that the app adds. */
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { type Account, Process, type PushToken, Screen, type Softphone } from './program.ts';
+
+const PROGRAM = fileURLToPath(new URL('liblinphone.py', import.meta.url));
+/** Where its list of calls is. */
+const DATA = '.local/share/linphone';
+/** Debian's, as its library is. */
+const PYTHON = '/usr/bin/python3';
+const LOGS_OUT_IN_MS = 2_000;
+/** `LinphoneCallState`. */
+const [INCOMING, CONNECTED, RUNNING] = [1, 7, 8];
+const OVER = [13, 14, 19];
+
+export class Liblinphone implements Softphone {
+  readonly name: string;
+  readonly screen = new Screen();
+  readonly #account: Account;
+  readonly #hasPush: boolean;
+  #process: Process | undefined;
+
+  constructor(account: Account, hasPush: boolean) {
+    this.#account = account;
+    this.#hasPush = hasPush;
+    this.name = `liblinphone 5.1 (Debian) ${hasPush ? 'with' : 'without'} its push configuration`;
+    mkdirSync(join(account.home, DATA), { recursive: true });
+  }
+
+  async start({ param, prid }: PushToken): Promise<void> {
+    const { user, password, realm, port, home } = this.#account;
+    // What it counts as missed is then of this start.
+    rmSync(join(home, DATA, 'linphone.db'), { force: true });
+    const wanted = {
+      home,
+      user,
+      password,
+      realm,
+      identity: `sip:${user}@${realm}`,
+      proxy: `sip:127.0.0.1:${port};transport=tcp`,
+      uuid: this.#hasPush ? '777daa1f-0000-4000-8000-381dcdf0072e' : '777daa1f-0000-4000-8000-381dcdf0072f',
+      ...(this.#hasPush
+        ? { push: { provider: 'fcm', param, prid } }
+        : { contact: `pn-provider=fcm;pn-param=${param};pn-prid=${prid}` }),
+    };
+    this.#process = new Process(PYTHON, [PROGRAM, JSON.stringify(wanted)], {
+      home,
+      heard: (line) => this.#heard(line),
+    });
+  }
+
+  #heard(line: string): void {
+    const [, id, text] = /^call (\d+) (\d+)$/.exec(line) ?? [];
+    const state = Number(text);
+    if (!id) return;
+    if (state === INCOMING) this.screen.incoming(id);
+    if (state === CONNECTED || state === RUNNING) this.screen.answered(id);
+    if (OVER.includes(state)) this.screen.over(id);
+  }
+
+  get printed(): readonly string[] {
+    return this.#process?.lines ?? [];
+  }
+
+  answer(): void {
+    this.#process?.write('answer');
+  }
+
+  async logOut(): Promise<void> {
+    this.#process?.write('logout');
+    await delay(LOGS_OUT_IN_MS);
+    await this.kill();
+  }
+
+  async missed(): Promise<number> {
+    this.#process?.write('missed');
+    await delay(500);
+    const said = this.#process?.lines.findLast((line) => line.startsWith('missed '));
+    return Number(said?.split(' ')[1] ?? 0);
+  }
+
+  async kill(): Promise<void> {
+    await this.#process?.end('SIGKILL');
+    this.screen.clear();
+  }
+}

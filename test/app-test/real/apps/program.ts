@@ -1,0 +1,122 @@
+/** A softphone that runs as a program: what it shows of its calls, and what its user and the system do with it. */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+export interface Account {
+  readonly user: string;
+  readonly password: string;
+  readonly realm: string;
+  /** TCP port of the PBX on 127.0.0.1. */
+  readonly port: number;
+  /** Folder that the program may write to. */
+  readonly home: string;
+}
+
+/** What Google gave the app. */
+export interface PushToken {
+  readonly param: string;
+  readonly prid: string;
+}
+
+export interface Softphone {
+  /** Name and version, as the report calls it. */
+  readonly name: string;
+  /** Starts the program, which registers by itself. */
+  start(token: PushToken): Promise<void>;
+  /** Its user answers the call that rings. */
+  answer(): void;
+  /** Its user ends it, or logs out. Resolves when that is done. */
+  logOut(): Promise<void>;
+  /** How many missed calls it counts since its start. */
+  missed(): Promise<number>;
+  /** The system ends it, without a word to it. */
+  kill(): Promise<void>;
+  readonly screen: Screen;
+  /** What it has printed since its start, for a failure. */
+  readonly printed: readonly string[];
+}
+
+/** Its incoming calls, by what it prints. */
+export class Screen {
+  readonly #calls = new Map<string, 'ringing' | 'answered' | 'over'>();
+  #shown = 0;
+
+  /** How many incoming calls it has ever shown. */
+  get shown(): number {
+    return this.#shown;
+  }
+
+  get isRinging(): boolean {
+    return [...this.#calls.values()].includes('ringing');
+  }
+
+  get isBusy(): boolean {
+    return this.isRinging || [...this.#calls.values()].includes('answered');
+  }
+
+  incoming(id: string): void {
+    if (this.#calls.has(id)) return;
+    this.#calls.set(id, 'ringing');
+    this.#shown++;
+  }
+
+  answered(id: string): void {
+    if (this.#calls.has(id)) this.#calls.set(id, 'answered');
+  }
+
+  over(id: string): void {
+    if (this.#calls.has(id)) this.#calls.set(id, 'over');
+  }
+
+  /** Its program is gone, and numbers its calls anew. */
+  clear(): void {
+    this.#calls.clear();
+  }
+}
+
+/** Folder that keeps all that the programs print: `APP_TEST_LOGS=…`. */
+export const LOGS = process.env.APP_TEST_LOGS;
+
+/** A program with lines in and out. */
+export class Process {
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #lines: string[] = [];
+  readonly #gone: Promise<unknown>;
+
+  constructor(
+    command: string,
+    args: readonly string[],
+    o: { home: string; env?: NodeJS.ProcessEnv; heard: (line: string) => void },
+  ) {
+    this.#child = spawn(command, args, { cwd: o.home, env: { ...process.env, ...o.env } });
+    this.#gone = once(this.#child, 'exit');
+    // A program that is killed breaks its pipe.
+    this.#child.stdin.on('error', () => undefined);
+    for (const stream of [this.#child.stdout, this.#child.stderr])
+      createInterface({ input: stream }).on('line', (line) => {
+        this.#lines.push(line);
+        if (LOGS !== undefined) appendFileSync(join(LOGS, basename(command)), `${line}\n`);
+        o.heard(line);
+      });
+  }
+
+  get lines(): readonly string[] {
+    return this.#lines;
+  }
+
+  write(line: string): void {
+    this.#child.stdin.write(`${line}\n`);
+  }
+
+  async end(signal: NodeJS.Signals): Promise<void> {
+    this.#child.kill(signal);
+    await this.#gone;
+  }
+
+  async gone(): Promise<void> {
+    await this.#gone;
+  }
+}
