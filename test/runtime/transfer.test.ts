@@ -53,6 +53,9 @@ async function linesOf(store: BindingStore): Promise<string[]> {
   return lines;
 }
 
+/** Each command is a process of its own, which takes some seconds to start on a machine that has other work. */
+const SLOW_MS = 60_000;
+
 const withText = (changed: Partial<Record<keyof KeptText, unknown>>) => {
   const names = ['id', 'pbx', 'from', 'to', 'contentType', 'body'];
   const good = { ...Object.fromEntries(names.map((n) => [n, 'x'])), aor: '1@example.com', receivedAt: 1, expiresAt: 2 };
@@ -244,28 +247,41 @@ describe('export and import of bindings', () => {
     expect(statSync(join(folder, 'new.db.texts')).mode & 0o777).toBe(0o600);
   });
 
-  test('a backup of a store without texts makes no file of texts', async () => {
-    const store = await storeAt('quiet.db');
-    await store.put(record(1), 0);
-    const file = join(folder, 'quiet.jsonl');
-    expect((await command('backup', 'quiet.db', file)).stdout).toBe(`1 accounts and 0 texts written to ${file}\n`);
-    expect(existsSync(join(folder, 'quiet.db.texts'))).toBe(false);
-  });
+  test(
+    'a backup of a store without texts makes no file of texts',
+    async () => {
+      const store = await storeAt('quiet.db');
+      await store.put(record(1), 0);
+      const file = join(folder, 'quiet.jsonl');
+      expect((await command('backup', 'quiet.db', file)).stdout).toBe(`1 accounts and 0 texts written to ${file}\n`);
+      expect(existsSync(join(folder, 'quiet.db.texts'))).toBe(false);
+    },
+    SLOW_MS,
+  );
 
-  test('a backup that was cut between two lines, or has one too few, is no backup', async () => {
-    const store = await storeAt('cut.db');
-    for (const n of [1, 2]) await store.put(record(n), 0);
-    const file = join(folder, 'cut.jsonl');
-    await command('backup', 'cut.db', file);
-    const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
-    const to = await storeAt('to.db');
-    const restore = (...kept: readonly (string | undefined)[]) => importLines(to, kept.join('\n'), { replace: false });
-    expect(lines).toHaveLength(4);
-    await expect(restore(...lines.slice(0, 2))).rejects.toThrow('it is cut: 1 records and 0 texts, and the last line');
-    await expect(restore(lines[0], lines[1], lines[3])).rejects.toThrow('its last line counts {"records":2,"texts":0}');
-    expect((await linesOf(to)).length).toBe(1);
-    expect(await restore(...lines)).toMatchObject({ imported: 2 });
-  });
+  test(
+    'a backup that was cut between two lines, or has one too few, is no backup',
+    async () => {
+      const store = await storeAt('cut.db');
+      for (const n of [1, 2]) await store.put(record(n), 0);
+      const file = join(folder, 'cut.jsonl');
+      await command('backup', 'cut.db', file);
+      const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
+      const to = await storeAt('to.db');
+      const restore = (...kept: readonly (string | undefined)[]) =>
+        importLines(to, kept.join('\n'), { replace: false });
+      expect(lines).toHaveLength(4);
+      await expect(restore(...lines.slice(0, 2))).rejects.toThrow(
+        'it is cut: 1 records and 0 texts, and the last line',
+      );
+      await expect(restore(lines[0], lines[1], lines[3])).rejects.toThrow(
+        'its last line counts {"records":2,"texts":0}',
+      );
+      expect((await linesOf(to)).length).toBe(1);
+      expect(await restore(...lines)).toMatchObject({ imported: 2 });
+    },
+    SLOW_MS,
+  );
 
   test.each([
     ['{"text":5}', 'a text: expected an object'],
@@ -280,32 +296,36 @@ describe('export and import of bindings', () => {
     expect((await linesOf(store)).length).toBe(1);
   });
 
-  test('the commands, beside a process that writes', async () => {
-    const store = await storeAt('live.db');
-    await store.put(record(1), 0);
-    const config = join(folder, 'pushwake.yaml');
-    const out = join(folder, 'backup.jsonl');
-    writeFileSync(
-      config,
-      `store: { path: ${JSON.stringify(join(folder, 'live.db'))} }
+  test(
+    'the commands, beside a process that writes',
+    async () => {
+      const store = await storeAt('live.db');
+      await store.put(record(1), 0);
+      const config = join(folder, 'pushwake.yaml');
+      const out = join(folder, 'backup.jsonl');
+      writeFileSync(
+        config,
+        `store: { path: ${JSON.stringify(join(folder, 'live.db'))} }
 pbx: { office: { type: asterisk, url: "http://127.0.0.1:1", password: x, realm: example.com } }
 `,
-    );
-    const run = (...args: string[]) =>
-      promisify(execFile)(process.execPath, [CLI, 'bindings', ...args, '--config', config]).then(
-        (r) => ({ code: 0, ...r }),
-        (e: { code: number; stdout: string; stderr: string }) => e,
       );
-    const listed = await run('list');
-    expect(listed.stdout).toMatch(/^1@example\.com {2}\S+ {2}live {2}ends 2026-03-02T10:00:00\.000Z/);
-    expect(listed.stdout).not.toContain(VOIP);
-    expect((await run('export', out)).stdout).toBe(`1 records written to ${out}\n`);
-    expect(statSync(out).mode & 0o777).toBe(0o600);
-    expect(readFileSync(out, 'utf8')).toContain(VOIP);
-    const again = await run('export', out);
-    expect(again).toMatchObject({ code: 2, stderr: expect.stringContaining('it is there, and is not overwritten') });
-    const imported = await run('import', out);
-    expect(imported.code).toBe(1);
-    expect(imported.stderr).toMatch(/in use|another process/i);
-  });
+      const run = (...args: string[]) =>
+        promisify(execFile)(process.execPath, [CLI, 'bindings', ...args, '--config', config]).then(
+          (r) => ({ code: 0, ...r }),
+          (e: { code: number; stdout: string; stderr: string }) => e,
+        );
+      const listed = await run('list');
+      expect(listed.stdout).toMatch(/^1@example\.com {2}\S+ {2}live {2}ends 2026-03-02T10:00:00\.000Z/);
+      expect(listed.stdout).not.toContain(VOIP);
+      expect((await run('export', out)).stdout).toBe(`1 records written to ${out}\n`);
+      expect(statSync(out).mode & 0o777).toBe(0o600);
+      expect(readFileSync(out, 'utf8')).toContain(VOIP);
+      const again = await run('export', out);
+      expect(again).toMatchObject({ code: 2, stderr: expect.stringContaining('it is there, and is not overwritten') });
+      const imported = await run('import', out);
+      expect(imported.code).toBe(1);
+      expect(imported.stderr).toMatch(/in use|another process/i);
+    },
+    SLOW_MS,
+  );
 });
