@@ -315,7 +315,9 @@ function overHttp2(
   for (const name in request.headers) headers.push(name, request.headers[name] as string);
   // Throws when the session was closed in between.
   try {
-    const stream = session.request(headers);
+    // Node ends a GET by itself, and a second end is an error to it: whether there is a body is said, not guessed from the method.
+    const endStream = request.body.length === 0;
+    const stream = session.request(headers, { endStream });
     const cut = () => stream.close(constants.NGHTTP2_CANCEL);
     stream.on('response', (head, flags) => {
       const status = Number(head[':status'] ?? 0);
@@ -328,7 +330,7 @@ function overHttp2(
     // Reset, refused, or ended without a status: GOAWAY and the like.
     stream.on('error', () => end({ noAnswer: 'connection lost' }));
     stream.on('close', () => end({ noAnswer: 'connection lost' }));
-    stream.end(request.body);
+    if (!endStream) stream.end(request.body);
     return cut;
   } catch {
     end({ noAnswer: 'connection lost' });
