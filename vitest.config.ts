@@ -10,6 +10,7 @@ import {
   FREESWITCH,
   FUSIONPBX,
   HURRIED,
+  NODES,
   PACKAGES,
   SYSTEMD,
   UNHURRIED,
@@ -83,6 +84,16 @@ export default defineConfig({
           hookTimeout: 300_000,
           maxWorkers: 1,
           sequence: { groupOrder: 8 },
+        },
+      },
+      {
+        test: {
+          name: 'nodes',
+          include: filesOf(NODES),
+          testTimeout: 180_000,
+          hookTimeout: 300_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 9 },
         },
       },
       {

@@ -23,7 +23,10 @@ import type { Runtime } from './runtime/runtime.ts';
 /** How long an orderly stop may take before the process ends anyway. */
 const STOP_WITHIN_MS = 10_000;
 
-/** `pushwake start`. Exit code 0 after an orderly stop, 2 for a mistake in the configuration, 1 for everything else. */
+/** So that a service manager does not start again what was drained (`RestartPreventExitStatus` of the shipped unit). */
+const DRAINED = 4;
+
+/** `pushwake start`. Exit code 0 after an orderly stop, 4 after `pushwake drain`, 2 for a mistake in the configuration, 1 for everything else. */
 export async function start(configFile: string, clocks?: Clocks): Promise<void> {
   // The name by which people look for the process; Node would call it MainThread.
   process.title = 'pushwake';
@@ -60,7 +63,7 @@ export async function start(configFile: string, clocks?: Clocks): Promise<void> 
   // The machine's own time, whatever clock the bindings live by.
   const service = systemd(serviceManager(), () => statusLine(runtime.status), systemClock(), log);
   let stopping = false;
-  const stop = (signal: string) => {
+  const stop = (signal: string, code = 0) => {
     if (stopping) return;
     stopping = true;
     service.stopping();
@@ -71,7 +74,7 @@ export async function start(configFile: string, clocks?: Clocks): Promise<void> 
       () => {
         clearTimeout(late);
         log.info('stopped');
-        process.exit(0);
+        process.exit(code);
       },
       (error: unknown) => {
         log.error({ reason: String(error) }, 'did not stop in order');
@@ -96,6 +99,7 @@ export async function start(configFile: string, clocks?: Clocks): Promise<void> 
     await tryOut(file, found).catch(endsByMistake);
     process.exit(1);
   }
+  void runtime.drain.drained.then(() => stop('drained', DRAINED));
   log.info({ mode: config.mode, links: runtime.status.status().links }, 'ready');
   service.ready();
   hangup.answer(async () => {

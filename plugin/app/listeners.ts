@@ -50,7 +50,7 @@ export function listenersOf(
     const routes: Routes[] = [
       healthRoutes(() => health(live.config, runtime)),
       explainRoutes(runtime.operator),
-      operateRoutes(runtime.operator),
+      operateRoutes(runtime.operator, runtime.drain, () => runtime.status.status().waiting),
       appTestRoutes(runtime.appTests, version),
       pushRoutes(runtime.customPushes),
       voicemailRoutes(runtime),
@@ -126,6 +126,7 @@ function health(config: LoadedConfig, runtime: Runtime): Health {
   const { trouble: storeTrouble } = runtime.status.store();
   return {
     ...runtime.status.status(),
+    ...(runtime.drain.isOn && { draining: true as const }),
     ...(storeTrouble && { storeTrouble: storeTrouble.reason }),
     brakes: runtime.status.brake(),
     notBound: runtime.status

@@ -12,6 +12,7 @@ import { addBrake } from './brake.ts';
 import { addCheck } from './check.ts';
 import { addCheckConfig } from './check-config.ts';
 import { addDemo } from './demo.ts';
+import { addDrain } from './drain.ts';
 import { CommandError, EXIT, EXIT_HELP } from './exit.ts';
 import { addExplain } from './explain.ts';
 import { addHealth } from './health.ts';
@@ -42,6 +43,7 @@ export function buildProgram(): Command {
     addBackup,
     addRestore,
     addBrake,
+    addDrain,
     addPushTest,
     addAppTest,
     addSimulate,

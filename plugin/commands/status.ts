@@ -106,6 +106,7 @@ function inLines(
   );
   return [
     `pushwake ${health.version ?? ''}, mode ${health.mode ?? 'unknown'}${health.mode === 'observe' ? ': nothing is sent, rung or removed' : ''}`,
+    ...(health.draining ? ['Draining: new calls go to the other node; it ends when its own are over'] : []),
     `Calls that wait for a phone: ${health.waiting}`,
     'PBX links',
     ...links,

@@ -14,9 +14,15 @@ export interface Operator {
   releaseBrake(app?: string): readonly BrakeState[];
 }
 
+/** A node that is to go. */
+export interface Drained {
+  readonly isOn: boolean;
+  begin(): Promise<void>;
+}
+
 const ABSENT = { error: 'nothing is stored for this account' };
 
-export function operateRoutes(operator: Operator): Routes {
+export function operateRoutes(operator: Operator, drain: Drained, waiting: () => number): Routes {
   return (server) => {
     server.get<{ Params: { aor: string } }>(
       '/v1/bindings/:aor',
@@ -69,6 +75,17 @@ export function operateRoutes(operator: Operator): Routes {
         },
       },
       async (request) => ({ released: operator.releaseBrake(request.body.app) }),
+    );
+    server.post(
+      '/v1/drain',
+      {
+        config: { role: 'operate' },
+        schema: { summary: 'Sends new calls to the other node, finishes those that wait, then ends the process' },
+      },
+      async (_request, reply) => {
+        void drain.begin();
+        return reply.code(202).send({ draining: true, waiting: waiting() });
+      },
     );
     server.post<{ Body: { aor: string; purpose?: 'refresh' | 'notice' } }>(
       '/v1/push-test',

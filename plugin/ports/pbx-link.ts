@@ -267,6 +267,11 @@ export interface PbxLink {
   readonly ringsVia?: ReadonlySet<string>;
   /** What its sensors beside the PBX's own events have counted since the start, by name: `hep`. Default: it has none. */
   sensors?(): Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /**
+   * Lets new calls go to the other node beside this PBX, until this process is started again. Never rejects. Absent: this PBX asks every
+   * node, or there is no other.
+   */
+  drain?(): Promise<void>;
   readonly up: boolean;
   stop(): Promise<void>;
 }

@@ -12,6 +12,7 @@ import type { AppTests } from './app-test/app-tests.ts';
 import type { Reports } from './bindings/app-reports.ts';
 import type { TraceBook } from './calls/trace-book.ts';
 import { composeParts, type Parts, type RuntimeOptions, type RuntimeSettings } from './compose.ts';
+import { Drain } from './drain.ts';
 import { Operator } from './operator.ts';
 import { CustomPushes } from './push/custom-pushes.ts';
 
@@ -42,6 +43,8 @@ export class Runtime {
   /** What apps report over HTTP. */
   readonly reports: Reports;
   readonly traces: TraceBook;
+  /** Lets this node go without a lost call. */
+  readonly drain: Drain;
   readonly #o: RuntimeOptions;
   readonly #p: Parts;
   #settings: RuntimeSettings;
@@ -78,6 +81,14 @@ export class Runtime {
       mode,
       settled: (aor, push, outcome) => intake.fromPushOutcome(aor, { ...push, of: 'custom' }, outcome),
     });
+    const { links, wakes, ticker } = this.#p;
+    this.drain = new Drain({
+      clock: options.wire ?? clock,
+      log,
+      links: () => links.own,
+      waiting: () => wakes.waiting,
+      finishDueWork: () => ticker.finish(),
+    });
     this.appTests = this.#p.appTests;
     this.reports = this.#p.reports;
     this.traces = this.#p.traces;
@@ -101,6 +112,7 @@ export class Runtime {
     const { remote, links, afterCalls, wakes, census, texts, ticker, resync, effects, records, events, store } =
       this.#p;
     this.#started = false;
+    this.drain.stop();
     await this.#p.appTests.stopAll();
     await this.#p.emptiedStore.stop();
     await remote?.stop();

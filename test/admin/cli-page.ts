@@ -16,6 +16,7 @@ Generated from \`pushwake <command> --help\`; a test compares. From the sources 
 | 1 | failed: a check failed, a service did not take the push, the store is in use |
 | 2 | a mistake in the configuration or in the arguments; nothing was changed |
 | 3 | the running pushwake cannot be asked (\`http.admin\`, its token, or it does not run) |
+| 4 | \`start\` only: the process was drained and is to stay down |
 
 \`--json\` prints for programs; what it prints is one object, or one per line where that is said. Colours and progress bars show on a
 terminal only, \`NO_COLOR\` is respected. Tokens show as fingerprints, but for \`bindings export\`.

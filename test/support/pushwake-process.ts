@@ -92,6 +92,13 @@ export class PushwakeProcess {
     return gone;
   }
 
+  /** Its exit code once it ends by itself; null: by a signal. */
+  ended(): Promise<number | null> {
+    const child = this.#child;
+    if (!child) throw new Error('pushwake does not run');
+    return new Promise((done) => child.once('exit', (code) => done(code)));
+  }
+
   freeze(): void {
     this.#child?.kill('SIGSTOP');
   }

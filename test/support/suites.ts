@@ -30,6 +30,8 @@ export const FREEPBX: readonly string[] = ['test/freepbx/**'];
 export const FUSIONPBX: readonly string[] = ['test/fusionpbx/**'];
 /** They place test calls for minutes on a real PBX: `npm run test:app`. */
 export const APP_TESTS: readonly string[] = ['test/app-test/real/**'];
+/** Several nodes beside a real Asterisk, with calls going on: `npm run test:nodes`. */
+export const NODES: readonly string[] = ['test/nodes/**'];
 /** What `npm test` leaves to commands of their own. */
 export const ELSEWHERE: readonly string[] = [
   ...FREESWITCH,
@@ -38,4 +40,5 @@ export const ELSEWHERE: readonly string[] = [
   ...FREEPBX,
   ...FUSIONPBX,
   ...APP_TESTS,
+  ...NODES,
 ];

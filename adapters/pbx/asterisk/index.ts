@@ -44,6 +44,7 @@ class AsteriskLink implements PbxLink {
   readonly #texts: Texts;
   #emit: (event: PbxEvent) => void = () => undefined;
   #stopped = false;
+  #drained = false;
   #product = 'Asterisk';
 
   constructor(options: AsteriskOptions, deps: AdapterDeps) {
@@ -113,6 +114,8 @@ class AsteriskLink implements PbxLink {
   async #linkUp(): Promise<void> {
     this.#registrations.forget();
     this.#say({ type: 'linkUp', pbx: this.name });
+    // Also what a process before this one has left there.
+    void this.#sayDrained();
     try {
       // Calls go first, because callers wait for them; the resync can wait.
       await this.#calls.takeUp();
@@ -135,6 +138,20 @@ class AsteriskLink implements PbxLink {
         });
       default:
         return this.#calls.seen(fact, false);
+    }
+  }
+
+  drain(): Promise<void> {
+    this.#drained = true;
+    return this.#sayDrained();
+  }
+
+  async #sayDrained(): Promise<void> {
+    if (this.#deps.observing) return;
+    try {
+      await this.#worker.call('setDrained', { on: this.#drained }, CALM_DEADLINE);
+    } catch (error) {
+      this.#deps.log.warn({ pbx: this.name, reason: String(error) }, 'dialplan does not know whether this node is drained');
     }
   }
 

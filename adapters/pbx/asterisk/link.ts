@@ -176,6 +176,11 @@ const operations: Record<string, (args: never) => Promise<unknown>> = {
     const go = { context: 'pushwake-go', extension: slot, priority: '1' };
     return onChannel({ method: 'POST', path: `channels/${part(channelId)}/continue`, query: go });
   },
+  /** The dialplan of two nodes reads it before it asks the first one. */
+  async setDrained({ on }: { on: boolean }) {
+    const query = { variable: `PUSHWAKE_DRAIN_${options.app}`, value: on ? '1' : '' };
+    await ask({ method: 'POST', path: 'asterisk/variable', query });
+  },
   /** Of a channel that may be gone. */
   async setVariable({ channelId, ...query }: { channelId: string; variable: string; value: string }) {
     return onChannel({ method: 'POST', path: `channels/${part(channelId)}/variable`, query });

@@ -42,6 +42,7 @@ export class Ticker {
   readonly #o: TickerOptions;
   #cancel: () => void = () => undefined;
   #stopped = false;
+  #finishing = false;
   #round: Promise<void> | undefined;
 
   constructor(options: TickerOptions) {
@@ -58,12 +59,19 @@ export class Ticker {
     await this.#round;
   }
 
+  /** Claims nothing more. Resolves when what was claimed is done: no lease is left for others to wait for. */
+  async finish(): Promise<void> {
+    this.#finishing = true;
+    this.#cancel();
+    await this.#round;
+  }
+
   async idle(): Promise<void> {
     await this.#round;
   }
 
   #next(afterMs: DurationMs): void {
-    if (this.#stopped) return;
+    if (this.#stopped || this.#finishing) return;
     this.#cancel = this.#o.clock.after(afterMs, () => {
       this.#round = this.#look()
         .catch((error: unknown) => {
