@@ -34,7 +34,7 @@ beforeAll(async () => {
   });
   adminOfA = await portOf();
   const admin = `\nhttp: { admin: { listen: "127.0.0.1:${adminOfA}", tokens: [{ name: t, role: operate, token: a-token-of-24-characters }] } }\n`;
-  scene.pushwake.configure(`${scene.yaml({ storePath: join(scene.folder, 'a.db') })}${admin}`);
+  scene.pushwake.configure(`${scene.yaml()}${admin}`);
   b = new PushwakeProcess(join(scene.folder, 'b.yaml'));
   const yaml = scene.yaml({ storePath: join(scene.folder, 'b.db') });
   b.configure(yaml.replace('    username: pushwake\n', '    username: pushwake\n    app: pushwake-b\n'));
