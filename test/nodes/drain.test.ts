@@ -1,6 +1,6 @@
 /**
- * Two nodes beside one Asterisk, calls to sleeping phones all the time: each node is drained, ends, and is started again. No call is
- * lost, and none of a drained node is cut off.
+ * Two nodes beside one Asterisk: the first is drained while a call waits on it, ends, and is started again. The call is not cut off, and those that
+ * come meanwhile ring through the other node.
  */
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
