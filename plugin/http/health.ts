@@ -13,9 +13,9 @@ export interface Health extends Summary {
   >[];
   /** Why the store does not answer as it should. Absent: it does. */
   readonly storeTrouble?: string;
-  /** Services that refuse us for a mistake of ours. */
   /** It takes no new calls and ends when its own are over. Absent: it is not being drained. */
   readonly draining?: true;
+  /** Services that refuse us for a mistake of ours. */
   readonly alarms: readonly { provider: string; app: string; reason: string; hint: string }[];
   /** Contacts that ask for push and are not bound, the latest 20. */
   readonly notBound: readonly { aor: string; pbx: string; reason: string; remedy: string }[];
