@@ -151,7 +151,10 @@ class AsteriskLink implements PbxLink {
     try {
       await this.#worker.call('setDrained', { on: this.#drained }, CALM_DEADLINE);
     } catch (error) {
-      this.#deps.log.warn({ pbx: this.name, reason: String(error) }, 'dialplan does not know whether this node is drained');
+      this.#deps.log.warn(
+        { pbx: this.name, reason: String(error) },
+        'dialplan does not know whether this node is drained',
+      );
     }
   }
 
