@@ -12,7 +12,7 @@ import { bringAsterisk } from '../support/asterisk/bring.ts';
 import { configFiles, passwordOf, type SipUser } from '../support/asterisk/config.ts';
 import { installApp } from '../support/pbx-scene.ts';
 import { SipPhone } from '../support/sip-phone/index.ts';
-import { ASTERISK, commandsUnder, SystemCopy, stepsOf } from '../support/system-copy.ts';
+import { ASTERISK, commandsOfStep, commandsUnder, SystemCopy, stepsOf } from '../support/system-copy.ts';
 import { selfSignedCertificate } from '../support/tls.ts';
 import { generate, type Site } from './site.ts';
 
@@ -56,11 +56,7 @@ let apns: ApnsStandIn;
 let before: Readonly<Record<string, string>>;
 const phones: SipPhone[] = [];
 
-async function step(n: number): Promise<string> {
-  const found = STEPS.find((s) => s.n === n);
-  if (!found?.commands) throw new Error(`the page has no step ${n} with commands`);
-  return debian.inside(found.commands);
-}
+const step = (n: number): Promise<string> => debian.inside(commandsOfStep(STEPS, n));
 
 const phone = async (user: string): Promise<SipPhone> => {
   const server = { host: '127.0.0.1', udp: PORTS.udp, tcp: PORTS.tcp, tls: PORTS.tls };

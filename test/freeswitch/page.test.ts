@@ -10,7 +10,7 @@ import { type ApnsStandIn, startApnsStandIn } from '../support/apns-stand-in/ind
 import { locateFreeswitch } from '../support/freeswitch/index.ts';
 import { installApp } from '../support/pbx-scene.ts';
 import { SipPhone } from '../support/sip-phone/index.ts';
-import { FREESWITCH, SystemCopy, stepsOf } from '../support/system-copy.ts';
+import { commandsOfStep, FREESWITCH, SystemCopy, stepsOf } from '../support/system-copy.ts';
 
 const STEPS = stepsOf('getting-started-freeswitch.md');
 const home = locateFreeswitch();
@@ -28,11 +28,7 @@ let machine: SystemCopy;
 let apns: ApnsStandIn;
 const phones: SipPhone[] = [];
 
-async function step(n: number): Promise<string> {
-  const found = STEPS.find((s) => s.n === n);
-  if (!found?.commands) throw new Error(`the page has no step ${n} with commands`);
-  return machine.inside(found.commands);
-}
+const step = (n: number): Promise<string> => machine.inside(commandsOfStep(STEPS, n));
 
 const phone = async (user: string): Promise<SipPhone> => {
   const server = { host: '127.0.0.1', udp: 5060, tcp: 5060, tls: 5061 };

@@ -15,7 +15,7 @@ import { Checkout } from '../support/fusionpbx/checkout.ts';
 import { Postgres } from '../support/fusionpbx/postgres.ts';
 import { installApp } from '../support/pbx-scene.ts';
 import { SipPhone } from '../support/sip-phone/index.ts';
-import { commandsUnder, FREESWITCH, SystemCopy, stepsOf } from '../support/system-copy.ts';
+import { commandsOfStep, commandsUnder, FREESWITCH, SystemCopy, stepsOf } from '../support/system-copy.ts';
 import { BRIDGE, configOf, insert, OURS, rows, type Site, tables } from './database.ts';
 
 const PAGE = 'getting-started-fusionpbx.md';
@@ -49,11 +49,7 @@ let postgres: Postgres;
 let before: Readonly<Record<string, string>>;
 const phones: SipPhone[] = [];
 
-async function step(n: number): Promise<string> {
-  const one = STEPS.find((s) => s.n === n);
-  if (!one?.commands) throw new Error(`the page has no step ${n} with commands`);
-  return machine.inside(one.commands);
-}
+const step = (n: number): Promise<string> => machine.inside(commandsOfStep(STEPS, n));
 
 const phone = async (user: string): Promise<SipPhone> => {
   const server = { host: '127.0.0.1', udp: 5060, tcp: 5060, tls: 5061 };

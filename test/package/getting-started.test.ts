@@ -10,7 +10,7 @@ import { type ApnsStandIn, startApnsStandIn } from '../support/apns-stand-in/ind
 import { bringAsterisk } from '../support/asterisk/bring.ts';
 import { installApp } from '../support/pbx-scene.ts';
 import { SipPhone } from '../support/sip-phone/index.ts';
-import { ASTERISK, SystemCopy, stepsOf } from '../support/system-copy.ts';
+import { ASTERISK, commandsOfStep, SystemCopy, stepsOf } from '../support/system-copy.ts';
 
 const STEPS = stepsOf('getting-started-asterisk.md');
 
@@ -24,11 +24,7 @@ const phones: SipPhone[] = [];
 
 const inside = (commands: string) => debian.inside(commands);
 
-async function step(n: number): Promise<string> {
-  const found = STEPS.find((s) => s.n === n);
-  if (!found?.commands) throw new Error(`the page has no step ${n} with commands`);
-  return inside(found.commands);
-}
+const step = (n: number): Promise<string> => inside(commandsOfStep(STEPS, n));
 
 const phone = async (user: string): Promise<SipPhone> => {
   const server = { host: '127.0.0.1', udp: 5060, tcp: 5060, tls: 5061 };

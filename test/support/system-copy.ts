@@ -178,6 +178,13 @@ export function stepsOf(page: string): readonly Step[] {
   }));
 }
 
+/** What a step says to type. */
+export function commandsOfStep(steps: readonly Step[], n: number): string {
+  const commands = steps.find((step) => step.n === n)?.commands;
+  if (!commands) throw new Error(`the page has no step ${n} with commands`);
+  return commands;
+}
+
 /** Commands under a heading without a number. */
 export function commandsUnder(page: string, heading: string): string {
   const text = readFileSync(fileURLToPath(new URL(`../../docs/${page}`, import.meta.url)), 'utf8');
