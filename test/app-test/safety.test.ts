@@ -76,6 +76,27 @@ it('ends in time, with what was seen, for a phone that never comes; its binding 
   expect(bindingsOf(site)).toEqual(before);
 });
 
+it('calls nobody when nobody says that they are ready', async () => {
+  const site = new AppSite({ ...ON_ASTERISK, leavesAfter: 0 });
+  const report = await site.measure();
+  expect(report.stopped).toBe('nobody was ready within three minutes');
+  expect(report.steps).toEqual([]);
+  expect(report.verdicts.filter((v) => v.verdict === 'broken')).toEqual([]);
+});
+
+it('goes on without a person who has left, waits for them once, and blames the app for nothing', async () => {
+  const site = new AppSite({ ...ON_ASTERISK, leavesAfter: 1 });
+  const report = await site.measure();
+  expect(report.stopped).toBeUndefined();
+  expect(site.time.nowMs).toBeLessThan(10 * 60 * SECOND);
+  expect(report.verdicts.filter((v) => v.verdict === 'broken')).toEqual([]);
+  expect(report.verdicts.find((v) => v.rule === 'A7')).toMatchObject({ verdict: 'not-seen' });
+  expect(report.steps.find((s) => s.step === 'token')).toMatchObject({
+    state: 'skipped',
+    why: 'nobody is at the phone',
+  });
+});
+
 it('asks nothing where nobody is at the phone, and calls nothing broken for it', async () => {
   const report = await new AppSite({ ...ON_ASTERISK, person: false }).measure();
   const broken = report.verdicts.filter((v) => v.verdict === 'broken');

@@ -10,6 +10,8 @@ import { CALL_DEADLINE } from './deadlines.ts';
 const CAUSE: Readonly<Record<TestCallEnd, number>> = { elsewhere: 26, cancelled: 127 };
 /** An answered test call lasts a few seconds; this is for one that nobody ends any more. */
 const LASTS_AT_MOST_SECONDS = 120;
+/** What follows our prefix: `pushwake` must not take a channel of `pushwake-b` for its own, nor the dialplan's half of a Local channel (`;2`). */
+const CALL_ID = /^[0-9a-f]+$/;
 /** A name that a dial string takes unescaped. */
 const ENDPOINT = /^[0-9A-Za-z._~+*#-]{1,128}$/;
 
@@ -53,7 +55,7 @@ export class TestCalls {
   endLeftOvers(channels: readonly unknown[]): void {
     for (const channel of channels) {
       const id = idOf(channel);
-      const isOurs = id.startsWith(this.#prefix) && !id.endsWith(';2');
+      const isOurs = id.startsWith(this.#prefix) && CALL_ID.test(id.slice(this.#prefix.length));
       if (isOurs || this.#callOf(channel) !== undefined) this.#hangUp(id, 'cancelled').catch(() => undefined);
     }
   }

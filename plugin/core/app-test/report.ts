@@ -75,6 +75,12 @@ export function reportOf(facts: ReportFacts): AppReport {
   return { ...unsigned, signature: signatureOf(unsigned) };
 }
 
+/** A report of a test whose end nobody saw, with why. */
+export function stoppedReport({ signature: _, ...report }: AppReport, why: string): AppReport {
+  const unsigned = { ...report, stopped: why };
+  return { ...unsigned, signature: signatureOf(unsigned) };
+}
+
 function signatureOf(report: Omit<AppReport, 'signature'>): string {
   return `sha256:${createHash('sha256')
     .update(JSON.stringify(sorted(report)))

@@ -24,7 +24,7 @@ const RINGS_WITHIN: DurationMs = 4 * SECOND;
 const FASTER_THAN_PEOPLE: DurationMs = 1 * SECOND;
 
 const APPLE_CALLKIT =
-  'Apple, PKPushType.voIP: “Apps receiving VoIP push notifications must report the call quickly to CallKit”; with the iOS 13 SDK or later “the system terminates your app if you fail to report”';
+  'Apple, PKPushType.voIP: “Apps receiving VoIP push notifications must report the call quickly to CallKit”; with the iOS 13 SDK or later “the system terminates your app if you fail to report” (https://developer.apple.com/documentation/pushkit/pkpushtype/voip)';
 
 export const CALL_RULES: readonly Rule[] = [
   {
@@ -135,7 +135,7 @@ export const CALL_RULES: readonly Rule[] = [
     kinds: 'all',
     reason: 'Push and INVITE announce the same call: X-Push-ID of the INVITE is callId of the push.',
     source:
-      'pushwake, docs/app-payloads.md; that CallKit shows one call for one UUID is our reading of Apple’s reportNewIncomingCall',
+      'pushwake, docs/app-payloads.md. Apple, CXProvider.reportNewIncomingCall: its UUID is “The unique identifier of the call”; the error callUUIDAlreadyExists says “The incoming call UUID already exists” (https://developer.apple.com/documentation/callkit/cxerrorcodeincomingcallerror-swift.struct/code/calluuidalreadyexists)',
     observed: 'the person at the phone says so',
     suffers: 'Two incoming calls on the screen, one of which nobody can answer.',
     judge: (o) =>
@@ -155,11 +155,12 @@ export const CALL_RULES: readonly Rule[] = [
     observed: 'a 200 within 25 seconds after the person was asked to answer',
     suffers: 'The user presses the button, and the phone rings on.',
     judge: (o) =>
-      byStep(o, 'call', ({ calls: [call] }) => {
+      byStep(o, 'call', ({ calls: [call], answers }) => {
         if (call?.ringingMs === undefined) return notSeen('the phone did not ring');
         if (call.answeredMs !== undefined)
           return ok(`answered ${inSeconds(call.answeredMs - call.ringingMs)} after 180`);
-        return call.mayAnswerMs === undefined
+        // Who says nothing of the screen afterwards did not press the button either.
+        return call.mayAnswerMs === undefined || answers['one-screen'] === undefined
           ? notSeen('nobody was there to answer')
           : broken('no 200 came after the person was asked to answer');
       }),
@@ -250,7 +251,7 @@ export const CALL_RULES: readonly Rule[] = [
     platforms: 'all',
     kinds: 'all',
     reason: 'Push services deliver late; expiresAt of the push says until when the call could wait.',
-    source: `pushwake, docs/app-payloads.md; ${APPLE_CALLKIT}; from iOS 26.4 PKVoIPPushMetadata.mustReport says “whether a VoIP app must report a call” (that it is false for a push that is too old was not verified)`,
+    source: `pushwake, docs/app-payloads.md; ${APPLE_CALLKIT}; from iOS 26.4 PKVoIPPushMetadata.mustReport says “whether a VoIP app must report a call” (https://developer.apple.com/documentation/pushkit/pkvoippushmetadata/mustreport; Apple’s page does not say for which pushes it is false, and that a push that is too old is one of them was not verified)`,
     observed: 'the person at the phone says so, after the phone was without network during the call',
     suffers: 'The phone rings minutes after the call, with nobody there.',
     judge: (o) =>

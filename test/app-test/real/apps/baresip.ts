@@ -6,11 +6,11 @@ import { writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Account, Process, type PushToken, Screen, type Softphone } from './program.ts';
+import { BARESIP_MODULES } from './needs.ts';
+import { type Account, Process, type PushToken, Screen, type Softphone, untilSeen } from './program.ts';
 
-const MODULES = '/usr/lib/baresip/modules';
 const INSTALL_ID = 'baresip-of-the-tests';
-const LOGS_OUT_IN_MS = 3_000;
+const LOGS_OUT_WITHIN_MS = 5_000;
 
 /** Where an app reports its tokens, and with which key. */
 export interface DeviceApi {
@@ -26,6 +26,7 @@ export class Baresip implements Softphone {
   readonly #controlPort: number;
   #process: Process | undefined;
   #control: Socket | undefined;
+  #isRegistered = false;
 
   constructor(account: Account, o: { readonly api: DeviceApi; readonly controlPort: number }) {
     this.#account = account;
@@ -39,7 +40,7 @@ sip_listen 127.0.0.1:0
 audio_source aubridge,nobody
 audio_player aubridge,nobody
 audio_alert aubridge,nobody
-module_path ${MODULES}
+module_path ${BARESIP_MODULES}
 module g711.so
 module aubridge.so
 module_app account.so
@@ -93,6 +94,8 @@ ctrl_tcp_listen 127.0.0.1:${o.controlPort}
   }
 
   #heard({ type, id }: { type?: string; id?: string }): void {
+    if (type === 'REGISTER_OK') this.#isRegistered = true;
+    if (type === 'REGISTER_FAIL' || type === 'UNREGISTERING') this.#isRegistered = false;
     if (id === undefined) return;
     if (type === 'CALL_INCOMING') this.screen.incoming(id);
     if (type === 'CALL_ESTABLISHED') this.screen.answered(id);
@@ -102,6 +105,10 @@ ctrl_tcp_listen 127.0.0.1:${o.controlPort}
   #order(command: string): void {
     const text = JSON.stringify({ command });
     this.#control?.write(`${text.length}:${text},`);
+  }
+
+  get isRegistered(): boolean {
+    return this.#isRegistered;
   }
 
   get printed(): readonly string[] {
@@ -114,7 +121,8 @@ ctrl_tcp_listen 127.0.0.1:${o.controlPort}
 
   async logOut(): Promise<void> {
     this.#order('quit');
-    await delay(LOGS_OUT_IN_MS);
+    // It says that it begins to unregister, and ends when it has.
+    await untilSeen(() => this.#process?.isOver ?? true, LOGS_OUT_WITHIN_MS);
     await this.kill();
   }
 
@@ -126,6 +134,7 @@ ctrl_tcp_listen 127.0.0.1:${o.controlPort}
   async kill(): Promise<void> {
     this.#control?.destroy();
     await this.#process?.end('SIGKILL');
+    this.#isRegistered = false;
     this.screen.clear();
   }
 }

@@ -3,14 +3,15 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { type Account, Process, type PushToken, Screen, type Softphone } from './program.ts';
+import { PYTHON } from './needs.ts';
+import { type Account, Process, type PushToken, Screen, type Softphone, untilSeen } from './program.ts';
 
 const PROGRAM = fileURLToPath(new URL('liblinphone.py', import.meta.url));
 /** Where its list of calls is. */
 const DATA = '.local/share/linphone';
-/** Debian's, as its library is. */
-const PYTHON = '/usr/bin/python3';
-const LOGS_OUT_IN_MS = 2_000;
+const LOGS_OUT_WITHIN_MS = 5_000;
+/** `LinphoneRegistrationState`. */
+const REGISTERED = 2;
 /** `LinphoneCallState`. */
 const [INCOMING, CONNECTED, RUNNING] = [1, 7, 8];
 const OVER = [13, 14, 19];
@@ -21,6 +22,7 @@ export class Liblinphone implements Softphone {
   readonly #account: Account;
   readonly #hasPush: boolean;
   #process: Process | undefined;
+  #isRegistered = false;
 
   constructor(account: Account, hasPush: boolean) {
     this.#account = account;
@@ -52,12 +54,18 @@ export class Liblinphone implements Softphone {
   }
 
   #heard(line: string): void {
+    const [, registration] = /^registration (\d+)$/.exec(line) ?? [];
+    if (registration) this.#isRegistered = Number(registration) === REGISTERED;
     const [, id, text] = /^call (\d+) (\d+)$/.exec(line) ?? [];
     const state = Number(text);
     if (!id) return;
     if (state === INCOMING) this.screen.incoming(id);
     if (state === CONNECTED || state === RUNNING) this.screen.answered(id);
     if (OVER.includes(state)) this.screen.over(id);
+  }
+
+  get isRegistered(): boolean {
+    return this.#isRegistered;
   }
 
   get printed(): readonly string[] {
@@ -70,7 +78,7 @@ export class Liblinphone implements Softphone {
 
   async logOut(): Promise<void> {
     this.#process?.write('logout');
-    await delay(LOGS_OUT_IN_MS);
+    await untilSeen(() => !this.#isRegistered, LOGS_OUT_WITHIN_MS);
     await this.kill();
   }
 
@@ -83,6 +91,7 @@ export class Liblinphone implements Softphone {
 
   async kill(): Promise<void> {
     await this.#process?.end('SIGKILL');
+    this.#isRegistered = false;
     this.screen.clear();
   }
 }

@@ -2,19 +2,20 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Account, LOGS, Process, type PushToken, Screen, type Softphone } from './program.ts';
+import { type Account, LOGS, Process, type PushToken, Screen, type Softphone, untilSeen } from './program.ts';
 
 /** An app keeps it from its installation on. */
 const UUID = '777daa1f-0000-4000-8000-381dcdf0072d';
 /** Where its list of calls is. */
 const DATA = '.local/share/linphone';
-const LOGS_OUT_IN_MS = 2_000;
+const LOGS_OUT_WITHIN_MS = 5_000;
 
 export class Linphonec implements Softphone {
   readonly name = 'linphonec 5.1 (Debian)';
   readonly screen = new Screen();
   readonly #account: Account;
   #process: Process | undefined;
+  #isRegistered = false;
 
   constructor(account: Account) {
     this.#account = account;
@@ -64,12 +65,18 @@ contact_uri_parameters=pn-provider=fcm;pn-param=${param};pn-prid=${prid}
   }
 
   #heard(line: string): void {
+    if (/^(?:linphonec> )?Registration on .* successful/.test(line)) this.#isRegistered = true;
+    if (/^(?:linphonec> )?(?:Unregistration on|Registration on .* failed)/.test(line)) this.#isRegistered = false;
     const [, incoming] = /incoming call from .*, assigned id (\d+)/.exec(line) ?? [];
     const [, connected] = /Call (\d+) with .* connected/.exec(line) ?? [];
     const [, over] = /Call (\d+) with .* (?:ended|error)/.exec(line) ?? [];
     if (incoming) this.screen.incoming(incoming);
     if (connected) this.screen.answered(connected);
     if (over) this.screen.over(over);
+  }
+
+  get isRegistered(): boolean {
+    return this.#isRegistered;
   }
 
   get printed(): readonly string[] {
@@ -82,7 +89,7 @@ contact_uri_parameters=pn-provider=fcm;pn-param=${param};pn-prid=${prid}
 
   async logOut(): Promise<void> {
     this.#process?.write('unregister');
-    await delay(LOGS_OUT_IN_MS);
+    await untilSeen(() => !this.#isRegistered, LOGS_OUT_WITHIN_MS);
     await this.kill();
   }
 
@@ -95,6 +102,7 @@ contact_uri_parameters=pn-provider=fcm;pn-param=${param};pn-prid=${prid}
 
   async kill(): Promise<void> {
     await this.#process?.end('SIGKILL');
+    this.#isRegistered = false;
     this.screen.clear();
   }
 }
