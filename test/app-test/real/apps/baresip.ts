@@ -7,7 +7,15 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BARESIP_MODULES } from './needs.ts';
-import { type Account, Process, type PushToken, Screen, type Softphone, untilSeen } from './program.ts';
+import {
+  type Account,
+  CONNECTS_WITHIN_MS,
+  Process,
+  type PushToken,
+  Screen,
+  type Softphone,
+  untilSeen,
+} from './program.ts';
 
 const INSTALL_ID = 'baresip-of-the-tests';
 const LOGS_OUT_WITHIN_MS = 5_000;
@@ -56,7 +64,7 @@ ctrl_tcp_listen 127.0.0.1:${o.controlPort}
 
   async start(token: PushToken): Promise<void> {
     const { home, user, realm } = this.#account;
-    this.#process = new Process('baresip', ['-f', home], { home, heard: () => undefined });
+    this.#process = new Process('baresip', ['-f', home], { home, heard: (line) => this.#printed(line) });
     await this.#report(`${user}@${realm}`, token);
     for (let tries = 0; tries < 40 && !(await this.#controlled()); tries++) await delay(50);
   }
@@ -93,9 +101,12 @@ ctrl_tcp_listen 127.0.0.1:${o.controlPort}
     return true;
   }
 
+  /** Its control port is open only after it has begun to register: so this is read from what it prints. */
+  #printed(line: string): void {
+    if (/useragents? registered successfully/.test(line)) this.#isRegistered = true;
+  }
+
   #heard({ type, id }: { type?: string; id?: string }): void {
-    if (type === 'REGISTER_OK') this.#isRegistered = true;
-    if (type === 'REGISTER_FAIL' || type === 'UNREGISTERING') this.#isRegistered = false;
     if (id === undefined) return;
     if (type === 'CALL_INCOMING') this.screen.incoming(id);
     if (type === 'CALL_ESTABLISHED') this.screen.answered(id);
@@ -107,8 +118,8 @@ ctrl_tcp_listen 127.0.0.1:${o.controlPort}
     this.#control?.write(`${text.length}:${text},`);
   }
 
-  get isRegistered(): boolean {
-    return this.#isRegistered;
+  async connected(): Promise<void> {
+    await untilSeen(() => this.#isRegistered, CONNECTS_WITHIN_MS);
   }
 
   get printed(): readonly string[] {

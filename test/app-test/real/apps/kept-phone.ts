@@ -6,12 +6,10 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type QuestionName, STEPS, type StepName } from '../../../../plugin/core/app-test/index.ts';
 import type { FcmStandIn, ReceivedPush } from '../../../support/fcm-stand-in/index.ts';
-import { type PushToken, type Softphone, untilSeen } from './program.ts';
+import type { PushToken, Softphone } from './program.ts';
 
 const SLEEPS_AFTER_MS = 4_000;
 const LOOKS_EVERY_MS = 100;
-/** A person gives up waiting for the app to be connected. */
-const CONNECTS_WITHIN_MS = 20_000;
 
 /** All that a program without a screen for texts can be asked. */
 export const STEPS_OF_PROGRAMS: readonly StepName[] = STEPS.filter((step) => step !== 'notice');
@@ -109,7 +107,7 @@ export class KeptPhone {
         await this.#start();
         await this.#then(async () => {
           // A person sees that the app is connected, and then looks for the menu.
-          await untilSeen(() => this.app.isRegistered, CONNECTS_WITHIN_MS);
+          await this.app.connected();
           this.#isLoggedOut = true;
           await this.app.logOut();
           this.#isRunning = false;

@@ -4,7 +4,15 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { PYTHON } from './needs.ts';
-import { type Account, Process, type PushToken, Screen, type Softphone, untilSeen } from './program.ts';
+import {
+  type Account,
+  CONNECTS_WITHIN_MS,
+  Process,
+  type PushToken,
+  Screen,
+  type Softphone,
+  untilSeen,
+} from './program.ts';
 
 const PROGRAM = fileURLToPath(new URL('liblinphone.py', import.meta.url));
 /** Where its list of calls is. */
@@ -64,8 +72,8 @@ export class Liblinphone implements Softphone {
     if (OVER.includes(state)) this.screen.over(id);
   }
 
-  get isRegistered(): boolean {
-    return this.#isRegistered;
+  async connected(): Promise<void> {
+    await untilSeen(() => this.#isRegistered, CONNECTS_WITHIN_MS);
   }
 
   get printed(): readonly string[] {

@@ -2,13 +2,23 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Account, LOGS, Process, type PushToken, Screen, type Softphone, untilSeen } from './program.ts';
+import {
+  type Account,
+  CONNECTS_WITHIN_MS,
+  LOGS,
+  Process,
+  type PushToken,
+  Screen,
+  type Softphone,
+  untilSeen,
+} from './program.ts';
 
 /** An app keeps it from its installation on. */
 const UUID = '777daa1f-0000-4000-8000-381dcdf0072d';
 /** Where its list of calls is. */
 const DATA = '.local/share/linphone';
 const LOGS_OUT_WITHIN_MS = 5_000;
+const ASKED_EVERY_MS = 250;
 
 export class Linphonec implements Softphone {
   readonly name = 'linphonec 5.1 (Debian)';
@@ -65,8 +75,8 @@ contact_uri_parameters=pn-provider=fcm;pn-param=${param};pn-prid=${prid}
   }
 
   #heard(line: string): void {
-    if (/^(?:linphonec> )?Registration on .* successful/.test(line)) this.#isRegistered = true;
-    if (/^(?:linphonec> )?(?:Unregistration on|Registration on .* failed)/.test(line)) this.#isRegistered = false;
+    if (/registered, identity=/.test(line)) this.#isRegistered = true;
+    if (/registered=(?:0|-1)/.test(line)) this.#isRegistered = false;
     const [, incoming] = /incoming call from .*, assigned id (\d+)/.exec(line) ?? [];
     const [, connected] = /Call (\d+) with .* connected/.exec(line) ?? [];
     const [, over] = /Call (\d+) with .* (?:ended|error)/.exec(line) ?? [];
@@ -75,8 +85,17 @@ contact_uri_parameters=pn-provider=fcm;pn-param=${param};pn-prid=${prid}
     if (over) this.screen.over(over);
   }
 
-  get isRegistered(): boolean {
-    return this.#isRegistered;
+  async connected(): Promise<void> {
+    await this.#until(true, CONNECTS_WITHIN_MS);
+  }
+
+  /** It says whether it is registered only when it is asked. */
+  async #until(isRegistered: boolean, ms: number): Promise<void> {
+    const process = this.#process;
+    for (let waited = 0; waited < ms && this.#isRegistered !== isRegistered; waited += ASKED_EVERY_MS) {
+      process?.write('status register');
+      await untilSeen(() => this.#isRegistered === isRegistered, ASKED_EVERY_MS);
+    }
   }
 
   get printed(): readonly string[] {
@@ -89,7 +108,7 @@ contact_uri_parameters=pn-provider=fcm;pn-param=${param};pn-prid=${prid}
 
   async logOut(): Promise<void> {
     this.#process?.write('unregister');
-    await untilSeen(() => !this.#isRegistered, LOGS_OUT_WITHIN_MS);
+    await this.#until(false, LOGS_OUT_WITHIN_MS);
     await this.kill();
   }
 

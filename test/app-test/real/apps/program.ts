@@ -27,8 +27,8 @@ export interface Softphone {
   readonly name: string;
   /** Starts the program, which registers by itself. */
   start(token: PushToken): Promise<void>;
-  /** As its user sees it: the account is connected. */
-  readonly isRegistered: boolean;
+  /** Resolves when its user sees that the account is connected, or has waited long enough. */
+  connected(): Promise<void>;
   /** Its user answers the call that rings. */
   answer(): void;
   /** Its user ends it, or logs out. Resolves when that is done. */
@@ -84,6 +84,8 @@ export class Screen {
 export const LOGS = process.env.APP_TEST_LOGS;
 
 const LOOKS_EVERY_MS = 50;
+/** A person gives up waiting for the app to be connected. */
+export const CONNECTS_WITHIN_MS = 20_000;
 
 /** Resolves when it is so, or after `ms`. */
 export async function untilSeen(isSo: () => boolean, ms: number): Promise<void> {
