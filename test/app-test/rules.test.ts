@@ -45,6 +45,14 @@ describe('A7, a call that can be answered', () => {
   });
 });
 
+it('A11 is not seen where the app reports its token over HTTP and its contact names no device', () => {
+  const first: CallSeen = { ...PUSHED, ringingMs: 900, endedMs: 20_000 };
+  const step = stepOf('two-calls', [first, { ...PUSHED, endedMs: 12_000 }], {});
+  const of = (reports: boolean) =>
+    verdictsOf({ subject: { ...SUBJECT, reports }, steps: [step] }).find((v) => v.rule === 'A11')?.verdict;
+  expect([of(false), of(true)]).toEqual(['broken', 'not-seen']);
+});
+
 const REGISTERED: CallSeen = { ...PUSHED, registeredMs: 900, endedMs: 15_000 };
 const registers = (withPush: number, withoutPush: number) => ({ withPush, withoutPush, loggedOut: 0 });
 

@@ -5,7 +5,9 @@ import {
   cleanName,
   compareReports,
   isWhole,
+  linesOf,
   markdownOf,
+  RULES,
   readReport,
   reportOf,
   STEPS,
@@ -202,6 +204,27 @@ describe('a report', () => {
       ),
       { numRuns: 200 },
     );
+  });
+
+  it('names rules without their step by number alone, for people', () => {
+    const called: StepSeen = {
+      step: 'call',
+      state: 'done',
+      calls: [{ push: 'accepted', rangAtOnce: false, pushedMs: 10, registeredMs: 900, ringingMs: 950, endedMs: 4_000 }],
+      registers: { withPush: 1, withoutPush: 0, loggedOut: 0 },
+      answers: {},
+      bindings: { before: 1, after: 1 },
+      newTokens: false,
+      held: 'unknown',
+    };
+    const report = reportOf(facts('Phone', [called]));
+    expect(report.verdicts).toHaveLength(RULES.length);
+    const text = linesOf(report).map((l) => l.text);
+    expect(text[0]).toBe('A1   ok                The app registers for a call push: registered for the call.');
+    expect(text.at(-1)).toMatch(/^Not seen, because their steps were not carried out: A8, A9, .*A20\.$/);
+    expect(text.filter((line) => line.includes('A9'))).toHaveLength(1);
+    expect(markdownOf(report)).not.toContain('| A9 |');
+    expect(markdownOf(report)).toContain('not carried out: A8, A9,');
   });
 
   it('is not whole any more when a verdict was changed by hand', () => {

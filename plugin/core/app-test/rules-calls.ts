@@ -5,6 +5,8 @@ import {
   byAnswer,
   byStep,
   calls,
+  count,
+  each,
   inSeconds,
   notApplicable,
   notSeen,
@@ -42,7 +44,7 @@ export const CALL_RULES: readonly Rule[] = [
       );
       const came = tried.filter((c) => c.registeredMs !== undefined);
       if (tried.length === 0) return notSeen('no call push was accepted for a phone that slept');
-      if (came.length === tried.length) return ok(`registered for each of ${calls(tried.length)}`);
+      if (came.length === tried.length) return ok(`registered for ${each(tried.length, 'call')}`);
       const status = tried.find((c) => c.refusedStatus !== undefined)?.refusedStatus;
       const why = status === undefined ? '' : `; the PBX refused a REGISTER with ${status}`;
       return broken(`registered for ${came.length} of ${calls(tried.length)}${why}`);
@@ -84,8 +86,8 @@ export const CALL_RULES: readonly Rule[] = [
       const unnamed = wakingCalls(bare).filter((c) => c.named === false).length;
       const named = o.steps.reduce((n, s) => n + s.registers.withPush, 0);
       if (nameless + unnamed > 0)
-        return broken(`${Math.max(nameless, unnamed)} REGISTERs without push parameters, ${named} with them`);
-      return named > 0 ? ok(`${named} REGISTERs, each with push parameters`) : notSeen('no REGISTER was seen');
+        return broken(`${count(Math.max(nameless, unnamed), 'REGISTER')} without push parameters, ${named} with them`);
+      return named > 0 ? ok(`${count(named, 'REGISTER')}, each with push parameters`) : notSeen('no REGISTER was seen');
     },
   },
   {
@@ -104,8 +106,9 @@ export const CALL_RULES: readonly Rule[] = [
         .filter((c) => took(c) !== undefined || (c.endedMs ?? 0) - (c.dialledMs ?? c.endedMs ?? 0) >= RINGS_WITHIN);
       if (asked.length === 0) return notSeen('no INVITE was sent long enough');
       const rang = asked.filter((c) => (took(c) ?? Number.POSITIVE_INFINITY) <= RINGS_WITHIN);
-      if (rang.length < asked.length) return broken(`answered ${rang.length} of ${asked.length} INVITEs in time`);
-      return ok(`answered each of ${asked.length} INVITEs, after ${range(asked.map((c) => took(c) ?? 0))}`);
+      if (rang.length < asked.length)
+        return broken(`answered ${rang.length} of ${count(asked.length, 'INVITE')} in time`);
+      return ok(`answered ${each(asked.length, 'INVITE')}, after ${range(asked.map((c) => took(c) ?? 0))}`);
     },
   },
   {
@@ -238,6 +241,8 @@ export const CALL_RULES: readonly Rule[] = [
         if (first?.ringingMs === undefined || second === undefined) return notSeen('the first call did not ring');
         if (second.ringingMs !== undefined) return ok('both calls rang');
         if (second.declinedMs !== undefined) return ok('the second call was refused as busy');
+        // A contact that names no device is dialled by the PBX, which does not say how that went.
+        if (o.subject.reports) return notSeen('the PBX rings its contact by itself, which is not seen here');
         // A phone that does not say which device it is may be given the first call alone.
         if (registers.withoutPush > 0) return notSeen('its REGISTER did not name the device (A3)');
         return (second.endedMs ?? 0) >= TIME_TO_COME
@@ -278,8 +283,10 @@ export const CALL_RULES: readonly Rule[] = [
       );
       if (asked.length === 0) return notSeen('no INVITE was sent');
       return by.length > 0
-        ? broken(`refused ${by.length} of ${asked.length} INVITEs within a second (cause ${by[0]?.declinedCause})`)
-        : ok(`refused none of ${asked.length} INVITEs by itself`);
+        ? broken(
+            `refused ${by.length} of ${count(asked.length, 'INVITE')} within a second (cause ${by[0]?.declinedCause})`,
+          )
+        : ok(`refused none of ${count(asked.length, 'INVITE')} by itself`);
     },
   },
 ];

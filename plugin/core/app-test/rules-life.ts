@@ -1,6 +1,6 @@
 /** Rules of an app's life between calls: silent pushes, notices, repeats, tokens, identity, log-out. */
 
-import { broken, byAnswer, byStep, inSeconds, notApplicable, notSeen, ok, type Rule } from './rule.ts';
+import { broken, byAnswer, byStep, count, inSeconds, notApplicable, notSeen, ok, type Rule } from './rule.ts';
 import type { StepName, StepSeen } from './seen.ts';
 
 /** Steps in which the person changes the app: what its REGISTERs say there is no habit of the app. */
@@ -124,8 +124,8 @@ export const LIFE_RULES: readonly Rule[] = [
         return notSeen('it logged out by itself, which ends its binding');
       const grew = timesGrown(looked);
       return grew > 0
-        ? broken(`became another device in ${grew} of ${looked.length} steps`)
-        : ok(`the same device in ${looked.length} steps`);
+        ? broken(`became another device in ${grew} of ${count(looked.length, 'step')}`)
+        : ok(`the same device in ${count(looked.length, 'step')}`);
     },
   },
   {
@@ -143,7 +143,7 @@ export const LIFE_RULES: readonly Rule[] = [
       const out = looked.filter((s) => s.registers.loggedOut > 0).length;
       if (looked.length === 0) return notSeen('no step was carried out');
       return out > 0
-        ? broken(`logged out by itself in ${out} of ${looked.length} steps`)
+        ? broken(`logged out by itself in ${out} of ${count(looked.length, 'step')}`)
         : ok('it never logged out by itself');
     },
   },
@@ -159,7 +159,7 @@ export const LIFE_RULES: readonly Rule[] = [
     judge: (o) =>
       byStep(o, 'log-out', ({ held, registers }) => {
         if (registers.loggedOut > 0) return ok('a REGISTER with Expires 0 came');
-        if (held === 'unknown') return notSeen('the PBX did not say what it holds');
+        if (held === 'unknown') return notSeen('it is not known whether the PBX holds a contact of it');
         return held === 'yes' ? broken('the PBX still holds its contact') : ok('the PBX holds no contact of it');
       }),
   },

@@ -29,6 +29,9 @@ export interface DeviceApi {
 export class Baresip implements Softphone {
   readonly name = 'baresip 1.0 (Debian), token reported over HTTP';
   readonly screen = new Screen();
+  /** Calls of this start, by number: its lines do not say which one they are about. */
+  #calls = 0;
+  readonly #open: string[] = [];
   readonly #account: Account;
   readonly #api: DeviceApi;
   readonly #controlPort: number;
@@ -64,6 +67,8 @@ ctrl_tcp_listen 127.0.0.1:${o.controlPort}
 
   async start(token: PushToken): Promise<void> {
     const { home, user, realm } = this.#account;
+    this.#calls = 0;
+    this.#open.length = 0;
     this.#process = new Process('baresip', ['-f', home], { home, heard: (line) => this.#printed(line) });
     await this.#report(`${user}@${realm}`, token);
     for (let tries = 0; tries < 40 && !(await this.#controlled()); tries++) await delay(50);
@@ -85,32 +90,22 @@ ctrl_tcp_listen 127.0.0.1:${o.controlPort}
       socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
     });
     if (!isOpen) return false;
-    socket.on('error', () => undefined).setEncoding('utf8');
-    let text = '';
-    socket.on('data', (chunk) => {
-      text += chunk;
-      for (;;) {
-        // Netstrings: `12:{"event":1},`
-        const [head, length] = /^(\d+):/.exec(text) ?? [];
-        if (!head || text.length < head.length + Number(length) + 1) return;
-        this.#heard(JSON.parse(text.slice(head.length, head.length + Number(length))));
-        text = text.slice(head.length + Number(length) + 1);
-      }
-    });
+    // What it says there is read from its lines; it must go somewhere all the same.
+    socket.on('error', () => undefined).resume();
     this.#control = socket;
     return true;
   }
 
-  /** Its control port is open only after it has begun to register: so this is read from what it prints. */
+  /** Its control port is open only after it has registered, when its first call may be there: so all is read from what it prints. */
   #printed(line: string): void {
-    if (/useragents? registered successfully/.test(line)) this.#isRegistered = true;
-  }
-
-  #heard({ type, id }: { type?: string; id?: string }): void {
-    if (id === undefined) return;
-    if (type === 'CALL_INCOMING') this.screen.incoming(id);
-    if (type === 'CALL_ESTABLISHED') this.screen.answered(id);
-    if (type === 'CALL_CLOSED') this.screen.over(id);
+    if (/\} 200 OK .*\[\d+ bindings?\]/.test(line)) this.#isRegistered = true;
+    if (/: Incoming call from: /.test(line)) {
+      const id = String(++this.#calls);
+      this.#open.push(id);
+      this.screen.incoming(id);
+    }
+    if (/: Call established: /.test(line)) this.screen.answered(this.#open[0] ?? '');
+    if (/: session closed: /.test(line)) this.screen.over(this.#open.pop() ?? '');
   }
 
   #order(command: string): void {
@@ -138,8 +133,8 @@ ctrl_tcp_listen 127.0.0.1:${o.controlPort}
   }
 
   /** It keeps no list of missed calls. */
-  async missed(): Promise<number> {
-    return 0;
+  async showsMissed(): Promise<boolean> {
+    return false;
   }
 
   async kill(): Promise<void> {

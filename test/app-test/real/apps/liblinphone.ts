@@ -90,11 +90,11 @@ export class Liblinphone implements Softphone {
     await this.kill();
   }
 
-  async missed(): Promise<number> {
+  async showsMissed(): Promise<boolean | undefined> {
     this.#process?.write('missed');
     await delay(500);
     const said = this.#process?.lines.findLast((line) => line.startsWith('missed '));
-    return Number(said?.split(' ')[1] ?? 0);
+    return said === undefined ? undefined : said !== 'missed 0';
   }
 
   async kill(): Promise<void> {

@@ -48,6 +48,7 @@ sip_port=-1
 sip_tcp_port=-1
 sip_tls_port=-1
 guess_hostname=0
+default_proxy=0
 contact="${user}" <sip:${user}@127.0.0.1>
 [misc]
 uuid=${UUID}
@@ -112,11 +113,13 @@ contact_uri_parameters=pn-provider=fcm;pn-param=${param};pn-prid=${prid}
     await this.kill();
   }
 
-  async missed(): Promise<number> {
+  async showsMissed(): Promise<boolean | undefined> {
     const from = this.#process?.lines.length ?? 0;
     this.#process?.write('call-logs');
     await delay(500);
-    return (this.#process?.lines ?? []).slice(from).filter((line) => /missed/i.test(line)).length;
+    // The newest comes first, before those of earlier starts.
+    const last = (this.#process?.lines ?? []).slice(from).find((line) => line.startsWith('Status: '));
+    return last === undefined ? undefined : last === 'Status: missed';
   }
 
   async kill(): Promise<void> {

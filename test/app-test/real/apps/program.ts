@@ -33,8 +33,8 @@ export interface Softphone {
   answer(): void;
   /** Its user ends it, or logs out. Resolves when that is done. */
   logOut(): Promise<void>;
-  /** How many missed calls it counts since its start. */
-  missed(): Promise<number>;
+  /** Whether it shows its last call as missed. Undefined: it did not say. */
+  showsMissed(): Promise<boolean | undefined>;
   /** The system ends it, without a word to it. */
   kill(): Promise<void>;
   readonly screen: Screen;
