@@ -5,7 +5,7 @@ import { TestCalls as OnFreeswitch } from '../../adapters/pbx/freeswitch/calls/t
 import type { Aor } from '../../plugin/core/aor.ts';
 
 const AOR = '1001@example.com' as Aor;
-const CALL = { id: '0123456789abcdef', aor: AOR, ringMs: 60_000 };
+const CALL = { id: '0123456789abcdef', aor: AOR, caller: { name: 'pushwake test 2', number: 'test2' }, ringMs: 60_000 };
 
 /** A PBX that takes every command and holds these channels. */
 function pbx(channels: unknown = []) {
@@ -44,6 +44,8 @@ describe('on FreeSWITCH', () => {
       origination_uuid: uuid,
       call_timeout: '60',
       execute_on_originate: "'sched_hangup +120'",
+      origination_callee_id_name: "'pushwake test 2'",
+      origination_callee_id_number: 'test2',
     });
     expect(uuid).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$/);
   });
@@ -86,7 +88,12 @@ describe('on Asterisk', () => {
     expect(await new OnAsterisk('pushwake', ask).place(CALL, '1001')).toBe(asked[0]?.args.channelId);
     expect(asked[0]).toMatchObject({
       operation: 'originate',
-      args: { endpoint: 'Local/1001@pushwake/n', seconds: 60, variables: { 'TIMEOUT(absolute)': '120' } },
+      args: {
+        endpoint: 'Local/1001@pushwake/n',
+        seconds: 60,
+        callerId: '"pushwake test 2" <test2>',
+        variables: { 'TIMEOUT(absolute)': '120' },
+      },
     });
   });
 

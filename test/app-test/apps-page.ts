@@ -26,7 +26,8 @@ from the files (\`UPDATE_DOCS=1 npm test -- app-test/pages\`).
 |---|---|---|---|---|---|---|
 ${rows.join('\n')}
 
-"Not seen" is no blame: a program on a server has no person in front of it and no screen.
+"Not seen" is no blame: a program on a server has no person in front of it and no screen. The programs of Debian are started a second after their push and
+killed when they are idle, as a phone does with its apps (\`npm run test:app\`).
 
 ## Send yours
 

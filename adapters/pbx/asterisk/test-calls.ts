@@ -27,7 +27,7 @@ export class TestCalls {
     this.#call = call;
   }
 
-  async place({ id, ringMs }: TestCall, endpoint: string): Promise<string> {
+  async place({ id, caller, ringMs }: TestCall, endpoint: string): Promise<string> {
     if (!ENDPOINT.test(endpoint)) throw new LinkError('the name of this account cannot be dialled by its endpoint');
     const channelId = `${this.#prefix}${id}`;
     await this.#call(
@@ -38,6 +38,7 @@ export class TestCalls {
         variables: { 'TIMEOUT(absolute)': String(LASTS_AT_MOST_SECONDS) },
         appArgs: `test,${id}`,
         seconds: Math.ceil(ringMs / 1_000),
+        callerId: `"${caller.name}" <${caller.number}>`,
       },
       CALL_DEADLINE,
     );

@@ -260,7 +260,9 @@ export class AppTestRun {
     // Known before it is placed: a stop in between ends it all the same.
     const placed = { id, callId: '', mayAnswerMs: undefined, endedMs: undefined };
     this.#draft?.calls.push(placed);
-    const linkedId = await link.placeCall({ id, aor, ringMs: RINGS_AT_MOST }).catch(() => undefined);
+    const nth = this.#draft?.calls.length ?? 1;
+    const caller = { name: `pushwake test ${nth}`, number: `test${nth}` };
+    const linkedId = await link.placeCall({ id, aor, caller, ringMs: RINGS_AT_MOST }).catch(() => undefined);
     if (linkedId === undefined) throw new Skip('the PBX did not place the test call');
     const call: PlacedCall = Object.assign(placed, { callId: callIdOf(link.name, linkedId, aor) });
     this.placed.add(call.callId);

@@ -22,6 +22,9 @@ export async function measureRightApp(app: SipApp, admin: Admin, file: string): 
   expect(brokenOf(report)).toEqual([]);
   expect(report.verdicts.filter((v) => v.verdict !== 'ok')).toEqual([]);
   expect(report.stopped).toBeUndefined();
+  // Linphone refuses a second call of the caller who rings already.
+  const callers = app.phone.incoming.map((call) => /sip:([^@>]+)/.exec(call.headers.get('From') ?? '')?.[1]);
+  expect([...new Set(callers)].sort()).toEqual(['test1', 'test2']);
   keepReport(report, file);
 }
 
