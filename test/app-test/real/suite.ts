@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { isWhole, readReport } from '../../../plugin/core/app-test/index.ts';
+import { type AppReport, isWhole, readReport } from '../../../plugin/core/app-test/index.ts';
 import { type PbxScene, REALM } from '../../support/pbx-scene.ts';
 import type { IncomingCall } from '../../support/sip-phone/index.ts';
 import { MISBEHAVIOURS, type Misbehaviour } from '../misbehaviours.ts';
@@ -135,6 +135,11 @@ export function holdsOn(name: 'asterisk' | 'freeswitch', site: () => MeasuredSit
   });
 
   describe('misbehaviours', () => {
+    /** With what the link said of itself: a PBX that went away by itself is a fault somewhere. */
+    const whyStopped = ({ stopped }: AppReport): unknown => {
+      if (stopped === undefined) return undefined;
+      return [stopped, ...site().scene.pushwake.log.filter((l) => /^pbx link/.test(l.msg))];
+    };
     const batches = Array.from({ length: Math.ceil(ROWS.length / AT_ONCE) }, (_, i) =>
       ROWS.slice(i * AT_ONCE, (i + 1) * AT_ONCE),
     );
@@ -151,7 +156,7 @@ export function holdsOn(name: 'asterisk' | 'freeswitch', site: () => MeasuredSit
             // What was invented or passed over shows what was seen for it.
             const others = broken.filter((v) => v.rule !== rule).map((v) => `${v.rule} ${v.seen}`);
             const own = report.verdicts.find((v) => v.rule === rule);
-            return [rule, [own?.verdict === 'broken' ? rule : own?.seen, ...others], report.stopped];
+            return [rule, [own?.verdict === 'broken' ? rule : own?.seen, ...others], whyStopped(report)];
           }),
         );
         expect(found).toEqual(batch.map(([, rule]) => [rule, [rule], undefined]));
