@@ -1,7 +1,7 @@
 /** `pushwake app-test` with Debian's softphones on a real Asterisk. With `APP_REPORTS=1` their reports go to docs/apps. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { DIALPLAN, Scene } from '../../support/scene.ts';
-import { CHOSEN, checkReport, Programs } from './apps/programs.ts';
+import { CHOSEN, Programs } from './apps/programs.ts';
 
 let scene: Scene;
 let programs: Programs;
@@ -26,5 +26,4 @@ afterAll(async () => {
 it('measures linphonec, liblinphone and baresip', async () => {
   const reports = await programs.measure('asterisk', async () => undefined);
   expect(reports).toHaveLength(CHOSEN.length);
-  for (const report of reports) checkReport(report);
 });

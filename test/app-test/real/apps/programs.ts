@@ -103,6 +103,8 @@ export class Programs {
         const says = phone.says.bind(phone);
         const report = await this.#admin.measure({ aor, appName: phone.app.name, steps: STEPS_OF_PROGRAMS, says });
         await phone.close();
+        checkReport(report, this.#scene);
+        // Only what was measured to its end, and is not our own fault, is kept.
         keepReport(report, `${file}-${pbx}`);
         return report;
       }),
@@ -111,9 +113,10 @@ export class Programs {
 }
 
 /** That it is whole, has a verdict for each rule, and shows nothing of whose phone it was. */
-export function checkReport(report: AppReport): void {
+function checkReport(report: AppReport, scene: PbxScene): void {
   const { name } = report.app;
-  expect(report.stopped, name).toBeUndefined();
+  const links = scene.pushwake.log.filter((l) => /^pbx link/.test(l.msg)).map((l) => JSON.stringify(l));
+  expect(report.stopped, [name, ...links].join('\n')).toBeUndefined();
   expect(readReport(JSON.parse(JSON.stringify(report))), name).toEqual(report);
   expect(isWhole(report), name).toBe(true);
   expect(report.verdicts.map((v) => v.rule).sort(), name).toEqual(RULES.map((r) => r.id).sort());
