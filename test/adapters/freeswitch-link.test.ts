@@ -477,3 +477,19 @@ describe('trouble', () => {
     expect(pbx.commands.filter((c) => c.includes('uuid_kill'))).toEqual([]);
   });
 });
+
+it('places a test call as one originate, with a caller in it, and stays up', async () => {
+  const { pbx, link } = await world();
+  await until('up', () => link.up);
+  const uuid = await link.placeCall?.({
+    id: '0123456789abcdef',
+    aor: AOR,
+    caller: { name: 'pushwake test 1', number: 'test1' },
+    ringMs: 60_000,
+  });
+  const placed = pbx.commands.filter((command) => command.includes('originate '));
+  expect(placed).toHaveLength(1);
+  expect(placed[0]).toContain(`origination_uuid=${uuid}`);
+  expect(placed[0]).toContain("origination_callee_id_name='pushwake test 1'");
+  expect(link.up).toBe(true);
+});
