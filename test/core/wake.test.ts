@@ -113,8 +113,8 @@ describe('control: with a rule taken out the tables fail', () => {
     ],
     [
       'a dead stored leg is dropped before the fresh one is rung',
-      'dropStored(draft, d);\n  fresh.state',
-      'fresh.state',
+      'dropStored(draft, d);\n  invite(',
+      'invite(',
     ],
     [
       'an INVITE under way gets its time',
