@@ -329,7 +329,8 @@ export class WaitingCall {
   /** A woken phone that no INVITE has reached may register anew: its leg is a note again. The placeholder still holds the caller. */
   #waitsAnew(leg: Leg, word: PhonesWord): boolean {
     const isLeft = leg.kind !== 'device' || leg.hungUp || word.isOwn || !NOT_REACHED.has(word.cause) || this.#over;
-    if (isLeft || this.#hold === undefined || ++leg.unreached > UNREACHED_AT_MOST) return false;
+    const isHeld = this.#hold !== undefined || this.#o.takenUp;
+    if (isLeft || !isHeld || ++leg.unreached > UNREACHED_AT_MOST) return false;
     leg.state = 'held';
     delete leg.uuid;
     const { aor, pbx, startedAt } = this.#o;
