@@ -54,6 +54,8 @@ function planAnew({ now }: CallDraft, { legs: { fresh } }: DeviceDraft, contact:
 export function waitAnew(draft: CallDraft, d: DeviceDraft, cause: number): void {
   const { fresh } = d.legs;
   fresh.notReached = cause;
+  // It may have rung before its connection broke: no CANCEL told it the end.
+  d.rang = false;
   draft.step({ step: 'notReached', device: d.bindingId, cause });
   const { invite, contact } = fresh;
   if (!invite || invite.nth >= INVITES_AT_MOST) return draft.giveUp(d, 'fresh', cause);
