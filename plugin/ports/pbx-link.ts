@@ -212,6 +212,8 @@ export interface TestCall {
   /** Unique; `[0-9a-f]{8,32}`. */
   readonly id: string;
   readonly aor: Aor;
+  /** Letters, digits and blanks. Two calls that ring at once have two: Linphone refuses a second call of the caller who rings already. */
+  readonly caller: { readonly name: string; readonly number: string };
   /** The PBX ends it by itself when nobody has answered within this time, also without us. */
   readonly ringMs: DurationMs;
 }

@@ -189,8 +189,13 @@ export class WorldLink implements PbxLink {
     return this.#ask(() => this.callOf(legId)?.statusIs(status));
   }
 
-  async showEnded(): Promise<void> {
-    await this.#ask(() => undefined);
+  async showEnded(contact: HeldContact, callId: string): Promise<void> {
+    await this.#ask(() =>
+      this.pbx
+        .held(contact.aor)
+        .find((c) => c.uri === contact.uri)
+        ?.phone?.shownEnded(callId),
+    );
   }
 
   removeContact(contact: Pick<HeldContact, 'aor' | 'uri'>): Promise<'gone'> {

@@ -191,8 +191,11 @@ const operations: Record<string, (args: never) => Promise<unknown>> = {
     variables: Record<string, string>;
     appArgs: 'late' | `test,${string}`;
     seconds: number;
+    /** `"Name" <number>`. */
+    callerId?: string;
   }) {
-    const query = { endpoint: o.endpoint, app: options.app, appArgs: o.appArgs, timeout: String(o.seconds) };
+    const { endpoint, appArgs, callerId } = o;
+    const query = { endpoint, app: options.app, appArgs, timeout: String(o.seconds), ...(callerId && { callerId }) };
     await ask({ method: 'POST', path: `channels/${part(o.channelId)}`, query, body: { variables: o.variables } });
   },
   async hangup({ channelId, cause }: { channelId: string; cause: number }) {
