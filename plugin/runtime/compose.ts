@@ -256,6 +256,7 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
     clock: wire,
     log,
     writeBack: () => records.writeBack(),
+    writeLatest: () => records.writeLatest(),
     resync: () => {
       for (const link of links.own) if (link.up) void resync.run(link, 'connect');
     },
