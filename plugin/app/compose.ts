@@ -1,4 +1,5 @@
 /** Builds a runtime from a checked configuration and the adapters that were loaded. */
+import { getHeapStatistics } from 'node:v8';
 import { random, randomId, systemClock } from '../../adapters/clock/system/index.ts';
 import type { LoadedConfig } from '../../config/load.ts';
 import type { Targets } from '../core/binding.ts';
@@ -55,6 +56,10 @@ export function compose(
     ...(devices && { callKey: (callId: string, until: Instant) => callKey(devices.accountSecret, callId, until) }),
     showCaller: config.calls.showCaller,
     messages: config.messages,
+    heapUse: () => {
+      const { used_heap_size: usedBytes, heap_size_limit: limitBytes } = getHeapStatistics();
+      return { usedBytes, limitBytes };
+    },
     ...(observer && { observer, counts: true }),
   });
 }

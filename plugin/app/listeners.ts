@@ -124,10 +124,12 @@ const NOT_BOUND_SHOWN = 20;
 function health(config: LoadedConfig, runtime: Runtime): Health {
   const { providers, alarms } = runtime.status.pushes();
   const { trouble: storeTrouble } = runtime.status.store();
+  const heapTrouble = runtime.status.heap()?.trouble;
   return {
     ...runtime.status.status(),
     ...(runtime.drain.isOn && { draining: true as const }),
     ...(storeTrouble && { storeTrouble: storeTrouble.reason }),
+    ...(heapTrouble !== undefined && { heapTrouble }),
     brakes: runtime.status.brake(),
     notBound: runtime.status
       .notBound()

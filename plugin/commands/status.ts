@@ -68,6 +68,9 @@ export function whatIsWrong(health: Health): string[] {
       up ? [] : [`the link to ${pbx} is down: its calls ring without push; "pbx link down" in the log says why`],
     ),
     ...(health.storeTrouble === undefined ? [] : [`no notice is sent and nothing ends: ${health.storeTrouble}`]),
+    ...(health.heapTrouble === undefined
+      ? []
+      : [`${health.heapTrouble}: at the limit the process ends; give it more memory (docs/operations.md)`]),
     ...(health.alarms ?? []).map(
       (a) =>
         `${refuserOf(a.provider, a.reason, proxyOf(health, a.provider))} refuses app ${a.app} (${a.reason}): ${a.hint}`,

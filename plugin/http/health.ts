@@ -13,6 +13,8 @@ export interface Health extends Summary {
   >[];
   /** Why the store does not answer as it should. Absent: it does. */
   readonly storeTrouble?: string;
+  /** Why the memory of the process may not do. Absent: there is enough. */
+  readonly heapTrouble?: string;
   /** It takes no new calls and ends when its own are over. Absent: it is not being drained. */
   readonly draining?: true;
   /** Services that refuse us for a mistake of ours. */

@@ -25,6 +25,8 @@ export interface RunningStatus {
   receivers(): readonly ReceiverState[];
   store(): StoreState;
   texts(): TextState;
+  /** Undefined: it cannot be known. */
+  heap(): HeapState | undefined;
   /** The latest first, of one account; at most 10. */
   textTraces(aor: Aor): readonly TextTrace[];
   /** What the brake holds now; empty while it is off. */
@@ -152,6 +154,14 @@ export interface StoreState {
   readonly trouble?: StoreTrouble;
   /** Accounts with facts that wait for the store. */
   readonly unsaved: number;
+}
+
+/** The memory that JavaScript may use, in bytes. */
+export interface HeapState {
+  readonly usedBytes: number;
+  readonly limitBytes: number;
+  /** Absent: there is enough. */
+  readonly trouble?: string;
 }
 
 /** What one PBX holds of an account now. */

@@ -32,6 +32,7 @@ import { Reachable } from './pbx/reachable.ts';
 import { RemoteLinks } from './pbx/remote-links.ts';
 import type { Delivery } from './push/delivery.ts';
 import { Census } from './status/census.ts';
+import { type HeapUse, HeapWatch } from './status/heap-watch.ts';
 import { LiveStatus } from './status/running-status.ts';
 import { TimedStore } from './status/timed-store.ts';
 import { Texts } from './texts/texts.ts';
@@ -69,6 +70,8 @@ export interface RuntimeOptions {
   readonly messages?: { readonly wake: boolean; readonly showText: boolean };
   /** Off for a clock that runs faster than the machine's. */
   readonly brake?: boolean;
+  /** What JavaScript has used up of its memory. Absent: nobody looks. */
+  readonly heapUse?: () => HeapUse;
   /** Whether the store is counted in the background, for pages and metrics. Default false. */
   readonly counts?: boolean;
 }
@@ -261,6 +264,7 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
       for (const link of links.own) if (link.up) void resync.run(link, 'connect');
     },
   });
+  const heapWatch = new HeapWatch({ clock: wire, log, use: o.heapUse });
   const status = new LiveStatus({
     get mode() {
       return mode();
@@ -274,6 +278,7 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
     census,
     delivery,
     events,
+    heapWatch,
     links,
     notBound,
     texts,
@@ -289,6 +294,7 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
     effects,
     emptiedStore,
     events,
+    heapWatch,
     intake,
     links,
     notBound,

@@ -103,6 +103,7 @@ export class Runtime {
     texts.start();
     ticker.start();
     emptiedStore.start();
+    this.#p.heapWatch.start();
     resync.start(links.own);
     if (this.#o.counts) census.start();
     this.#started = true;
@@ -114,6 +115,7 @@ export class Runtime {
     this.#started = false;
     this.drain.stop();
     await this.#p.appTests.stopAll();
+    this.#p.heapWatch.stop();
     await this.#p.emptiedStore.stop();
     await remote?.stop();
     await Promise.all(links.own.map((link) => link.stop()));

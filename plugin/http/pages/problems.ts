@@ -5,7 +5,15 @@
 import { refuserOf, remedyOfTrouble } from '../../core/push-remedies.ts';
 import { between, DAY, type DurationMs, type Instant } from '../../core/time.ts';
 import { TROUBLES, type TroubleCause } from '../../core/trouble.ts';
-import type { Alarm, BrakeState, LinkState, ReceiverState, ServiceState, StoreState } from '../../ports/status.ts';
+import type {
+  Alarm,
+  BrakeState,
+  HeapState,
+  LinkState,
+  ReceiverState,
+  ServiceState,
+  StoreState,
+} from '../../ports/status.ts';
 import { length, several } from './times.ts';
 
 export interface Problem {
@@ -28,6 +36,7 @@ export interface State {
   readonly services: readonly Pick<ServiceState, 'provider' | 'breaker' | 'trouble' | 'proxy' | 'credentials'>[];
   readonly alarms: readonly Alarm[];
   readonly store: StoreState;
+  readonly heap?: HeapState;
   readonly receivers: readonly ReceiverState[];
   /** Certificates of our own listeners. */
   readonly listeners: readonly { readonly name: string; readonly endsAt?: Instant }[];
@@ -46,6 +55,7 @@ const EVENTS_WAIT = 100;
 export function problemsOf(state: State): Problem[] {
   const all = [
     ...storeProblems(state),
+    ...heapProblems(state),
     ...linkProblems(state),
     ...serviceProblems(state),
     ...brakeProblems(state),
@@ -70,6 +80,19 @@ function storeProblems({ store }: State): Problem[] {
           : 'Is the disk full or read-only, or does another program hold the file? See store.path in the configuration.',
       command: 'pushwake check',
       since: store.trouble.since,
+    },
+  ];
+}
+
+function heapProblems({ heap }: State): Problem[] {
+  if (heap?.trouble === undefined) return [];
+  return [
+    {
+      level: 'bad',
+      what: 'The memory of pushwake may not do',
+      why: `${heap.trouble[0]?.toUpperCase()}${heap.trouble.slice(1)}. At the limit the process ends; its service manager starts it again, and calls ring as without pushwake meanwhile.`,
+      remedy:
+        'Give the machine or the container more memory, or take away --max-old-space-size where NODE_OPTIONS sets it.',
     },
   ];
 }

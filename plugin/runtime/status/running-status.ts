@@ -13,6 +13,7 @@ import { type Clock, within } from '../../ports/clock.ts';
 import type {
   BrakeState,
   Count,
+  HeapState,
   Held,
   LinkState,
   NotBoundContact,
@@ -47,6 +48,7 @@ export interface StatusParts {
   readonly brake: Brake;
   readonly census: Census;
   readonly delivery: Delivery;
+  readonly heapWatch: { readonly state: HeapState | undefined };
   readonly events: Events;
   readonly links: Links;
   readonly notBound: NotBound;
@@ -91,6 +93,10 @@ export class LiveStatus implements RunningStatus {
 
   texts(): TextState {
     return this.#p.texts.state();
+  }
+
+  heap(): HeapState | undefined {
+    return this.#p.heapWatch.state;
   }
 
   textTraces(aor: Aor): readonly TextTrace[] {
