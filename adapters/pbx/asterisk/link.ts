@@ -212,6 +212,11 @@ const operations: Record<string, (args: never) => Promise<unknown>> = {
     const { body } = await ask({ method: 'GET', path: 'channels' });
     return (body as AriChannel[]).map(channelFields);
   },
+  /** Undefined: it is gone. */
+  async channel({ channelId }: { channelId: string }) {
+    const { ok, body } = await ask({ method: 'GET', path: `channels/${part(channelId)}` }, [404]);
+    return ok ? channelFields(body as AriChannel) : undefined;
+  },
   async deviceState({ name, state }: { name: string; state: string }) {
     await ask({ method: 'PUT', path: `deviceStates/${part(name)}`, query: { deviceState: state } });
   },
