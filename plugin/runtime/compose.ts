@@ -70,6 +70,8 @@ export interface RuntimeOptions {
   readonly messages?: { readonly wake: boolean; readonly showText: boolean };
   /** Off for a clock that runs faster than the machine's. */
   readonly brake?: boolean;
+  /** What this node calls itself to the others of its store. */
+  readonly node?: { readonly host: string; readonly version: string };
   /** What JavaScript has used up of its memory. Absent: nobody looks. */
   readonly heapUse?: () => HeapUse;
   /** Whether the store is counted in the background, for pages and metrics. Default false. */
@@ -88,6 +90,7 @@ export interface RuntimeSettings {
 export interface Hooks {
   readonly settings: () => RuntimeSettings;
   readonly started: () => boolean;
+  readonly isDraining: () => boolean;
   /** A registration event whose turn has come: no call waits for it any more. Never rejects. */
   readonly onRegistration: (event: PbxEvent) => void;
 }
@@ -217,6 +220,7 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
     });
   };
   const peers = store.peers?.();
+  const startedAt = clock.now();
   const remote =
     peers &&
     new RemoteLinks({
@@ -224,6 +228,15 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
       own: links.own,
       realmOf: o.realmOf,
       clock: wire,
+      facts: (lateMs) => ({
+        host: o.node?.host ?? 'unnamed',
+        version: o.node?.version ?? 'unknown',
+        mode: mode(),
+        startedAt,
+        waiting: wakes.waiting,
+        lateMs,
+        ...(hooks.isDraining() && { leaving: 'draining' as const }),
+      }),
       onOthers: (others) => links.addRemote(others),
       // Its own node has it in the record already; here a call may wait for it.
       onEvent: toWakes,
@@ -280,6 +293,7 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
     events,
     heapWatch,
     links,
+    nodes: () => remote?.nodes() ?? [],
     notBound,
     texts,
     traces,

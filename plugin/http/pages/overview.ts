@@ -37,6 +37,7 @@ export function overviewOf(site: Site, listeners: State['listeners']): Overview 
     alarms: pushes.alarms,
     store: site.store(),
     ...(heap && { heap }),
+    nodes: site.nodes(),
     receivers: site.receivers(),
     listeners,
     seldom: count?.seldom ?? 0,

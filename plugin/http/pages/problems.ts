@@ -10,6 +10,7 @@ import type {
   BrakeState,
   HeapState,
   LinkState,
+  NodeState,
   ReceiverState,
   ServiceState,
   StoreState,
@@ -37,6 +38,7 @@ export interface State {
   readonly alarms: readonly Alarm[];
   readonly store: StoreState;
   readonly heap?: HeapState;
+  readonly nodes: readonly NodeState[];
   readonly receivers: readonly ReceiverState[];
   /** Certificates of our own listeners. */
   readonly listeners: readonly { readonly name: string; readonly endsAt?: Instant }[];
@@ -57,6 +59,7 @@ export function problemsOf(state: State): Problem[] {
     ...storeProblems(state),
     ...heapProblems(state),
     ...linkProblems(state),
+    ...nodeProblems(state),
     ...serviceProblems(state),
     ...brakeProblems(state),
     ...credentialProblems(state),
@@ -110,6 +113,41 @@ function linkProblems({ links }: State): Problem[] {
       command: 'pushwake check',
       ...(l.downSince === undefined ? {} : { since: l.downSince }),
     }));
+}
+
+function nodeProblems({ nodes, store }: State): Problem[] {
+  // While the store is away nobody hears of the others.
+  if (store.trouble) return [];
+  const silent = nodes
+    .filter(({ state }) => state === 'silent')
+    .map(
+      ({ name, silentMs }): Problem => ({
+        level: 'bad',
+        what: `The node ${name} is silent for ${length(silentMs)}`,
+        why: 'Calls of its PBX go to another node, or ring as without pushwake where there is none. Its due work is done by the others.',
+        remedy: 'Is it running, and does it reach Redis? A node that is gone for good is forgotten after a day.',
+        command: 'pushwake status',
+      }),
+    );
+  const late = nodes
+    .filter(({ state }) => state === 'late')
+    .map(
+      ({ name, lateMs, silentMs }): Problem => ({
+        level: 'warn',
+        what: `The node ${name} lags`,
+        why: `Its main loop was up to ${lateMs ?? 0} ms late, and it announced itself ${length(silentMs)} ago. Calls there wait longer for their push.`,
+        remedy: 'Is its machine too busy, or was it stopped for a while?',
+      }),
+    );
+  const versions = [...new Set(nodes.flatMap(({ state, version }) => (state === 'drained' ? [] : (version ?? []))))];
+  const mixed: Problem = {
+    level: 'warn',
+    what: `The nodes run different versions: ${versions.join(', ')}`,
+    why: 'They understand each other during an upgrade, two versions back.',
+    remedy: 'Upgrade the others.',
+    command: 'pushwake drain',
+  };
+  return [...silent, ...late, ...(versions.length > 1 ? [mixed] : [])];
 }
 
 function serviceProblems({ services, alarms }: State): Problem[] {

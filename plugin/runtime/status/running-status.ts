@@ -16,6 +16,7 @@ import type {
   HeapState,
   Held,
   LinkState,
+  NodeState,
   NotBoundContact,
   PushState,
   ReceiverState,
@@ -51,6 +52,7 @@ export interface StatusParts {
   readonly heapWatch: { readonly state: HeapState | undefined };
   readonly events: Events;
   readonly links: Links;
+  readonly nodes: () => readonly NodeState[];
   readonly notBound: NotBound;
   readonly texts: { state(): TextState; readonly traces: { of(aor: Aor): readonly TextTrace[] } };
   readonly traces: TraceBook;
@@ -75,6 +77,10 @@ export class LiveStatus implements RunningStatus {
 
   links(): readonly LinkState[] {
     return this.#p.links.list();
+  }
+
+  nodes(): readonly NodeState[] {
+    return this.#p.nodes();
   }
 
   pushes(): PushState {
