@@ -17,6 +17,7 @@ import type { SipPhone } from '../support/sip-phone/index.ts';
 
 export const CALL_EVERY_MS = 400;
 const SLEEPERS = 12;
+const OPERATOR = 'a-token-of-24-characters';
 /** Registers meanwhile. */
 export const LATE_COMER = '1013';
 const AWAKE = '1014';
@@ -59,7 +60,8 @@ export class TwoNodes {
   async over(store: string): Promise<void> {
     await this.stopNodes();
     const yaml = this.scene.yaml().replace(/^store: .*$/m, `store: ${store}`);
-    const admin = (port: number) => `\nhttp: { admin: { listen: "127.0.0.1:${port}" } }\n`;
+    const tokens = `[{ name: t, role: operate, token: ${OPERATOR} }]`;
+    const admin = (port: number) => `\nhttp: { admin: { listen: "127.0.0.1:${port}", tokens: ${tokens} } }\n`;
     this.a.configure(`${yaml}${admin(this.#ports[0])}`);
     const second = yaml.replace('    username: pushwake\n', '    username: pushwake\n    app: pushwake-b\n');
     this.b.configure(`${second}${admin(this.#ports[1])}`);
@@ -193,9 +195,17 @@ export class TwoNodes {
     return [...failures, ...said, ...steps].join('\n');
   }
 
+  async drain(node: 'a' | 'b'): Promise<void> {
+    const port = this.#ports[node === 'a' ? 0 : 1];
+    const headers = { authorization: `Bearer ${OPERATOR}` };
+    const answer = await fetch(`http://127.0.0.1:${port}/v1/drain`, { method: 'POST', headers });
+    if (answer.status !== 202) throw new Error(`drain: ${answer.status}`);
+  }
+
   async health(node: 'a' | 'b'): Promise<Health> {
     const port = this.#ports[node === 'a' ? 0 : 1];
-    const answer = await fetch(`http://127.0.0.1:${port}/v1/status`);
+    const headers = { authorization: `Bearer ${OPERATOR}` };
+    const answer = await fetch(`http://127.0.0.1:${port}/v1/status`, { headers });
     return (await answer.json()) as Health;
   }
 
@@ -233,7 +243,7 @@ export async function until(what: string, check: () => Promise<boolean>, timeout
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
   const { port } = server.address() as { port: number };
