@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { Aor } from '../../../plugin/core/aor.ts';
 import { aorOf, aorUser } from '../../../plugin/core/aor.ts';
 import { between, type DurationMs, type Instant, SECOND } from '../../../plugin/core/time.ts';
-import type { ClosingWord, WakeStatus } from '../../../plugin/core/wake.ts';
+import { Cause, type ClosingWord, type WakeStatus } from '../../../plugin/core/wake.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
 import type {
   DeviceLeg,
@@ -33,6 +33,9 @@ const LATE_DIALS_SECONDS = 10;
 
 /** The dialplan's guard: a wake leg that has waited for longer is no longer ours (see pushwake-extensions.conf). */
 const GUARD: DurationMs = 1.5 * SECOND;
+
+/** The cause of an INVITE that gives way to another one to the same phone: answered elsewhere, so that it shows no missed call. */
+const TAKEN_BACK = Cause.answeredElsewhere;
 
 /** The legs that a wake leg dials end with it; their events come behind its own by a few milliseconds. */
 const LAST_LEGS_WITHIN: DurationMs = SECOND / 2;
@@ -114,17 +117,25 @@ export class Calls {
       case 'deviceLeg': {
         const aor = this.#aor(fact.aorId);
         if (!aor) return;
-        const { channelId, kind, aorId, endpoint, callId } = fact;
-        const added = this.#legs.add({ kind, channelId, aorId, endpoint, callId, own: false });
+        const { channelId, kind, aorId, endpoint, callId, afterCause } = fact;
+        const comesBack = afterCause !== undefined;
+        const added = this.#legs.add({ kind, channelId, aorId, endpoint, callId, comesBack, own: false });
         const leg: DeviceLeg = { legId: added.legId, kind, ref: fact.ref, aor, callId };
         this.#follow(added);
+        if (added.next) return this.#dialsNext(added, added.next);
         return this.#io.say({
           type: 'deviceLegArrived',
           pbx: this.#io.pbx,
           leg,
           startedAt: this.#at(fact.startedEpochMs),
           takenUp,
+          // An INVITE that was taken back says nothing of its phone.
+          ...(afterCause && afterCause !== TAKEN_BACK && { notReached: afterCause }),
         });
+      }
+      case 'dialling': {
+        for (const leg of this.#legs.ofChannel(fact.channelId)) leg.peer = fact.peerId;
+        return;
       }
       case 'leftStasis': {
         for (const leg of this.#legs.ofChannel(fact.channelId)) {
@@ -190,7 +201,7 @@ export class Calls {
     const aor = this.#aor(fact.aorId);
     if (!aor) return void this.#goOn(fact.channelId, {}).catch(() => undefined);
     const { channelId, aorId, endpoint, own } = fact;
-    const added = this.#legs.add({ kind: 'wake', channelId, aorId, endpoint, own, callId: '' });
+    const added = this.#legs.add({ kind: 'wake', channelId, aorId, endpoint, own, callId: '', comesBack: false });
     this.#dialled.set(aorId, endpoint);
     const { linkedId, caller } = fact;
     const leg = { legId: added.legId, aor, linkedId, ...(caller && { caller }) };
@@ -281,8 +292,9 @@ export class Calls {
   }
 
   async ring(leg: DeviceLeg, contact?: HeldContact): Promise<LegOutcome> {
+    const known = this.#legs.get(leg.legId);
     // A phone may answer within milliseconds: what it answers must not be missed. Asked for at its arrival, so done by now.
-    await this.#legs.get(leg.legId)?.followed;
+    await known?.followed;
     if (leg.kind === 'stored' || !contact) return this.#goOn(leg.legId, {});
     const aorId = aorIdOf(leg.aor, this.#io.options.realm);
     const isHere = contact.pbx === this.#io.pbx;
@@ -294,7 +306,30 @@ export class Calls {
       this.#refused(aorId, dial.reason);
       return this.giveUp(leg.legId, 20);
     }
-    return this.#goOn(leg.legId, { PUSHWAKE_CONTACT: withPushId([dial], leg.callId) });
+    const variables = { PUSHWAKE_CONTACT: withPushId([dial], leg.callId) };
+    return known?.left ? this.#dialInstead(known, variables) : this.#goOn(leg.legId, variables);
+  }
+
+  /** It dials already: its INVITE is taken back, whereupon its dialplan asks again. */
+  async #dialInstead(leg: Leg, variables: Readonly<Record<string, string>>): Promise<LegOutcome> {
+    if (!leg.comesBack || leg.peer === undefined) return 'gone';
+    leg.next = variables;
+    // Where the phone's channel has just ended by itself the leg comes back all the same.
+    await this.#io.call<LegOutcome>('hangup', { channelId: leg.peer, cause: TAKEN_BACK }, CALL_DEADLINE);
+    return 'done';
+  }
+
+  #dialsNext(leg: Leg, variables: Readonly<Record<string, string>>): void {
+    leg.next = undefined;
+    leg.followed
+      .then(() => this.#goOn(leg.channelId, variables))
+      .catch((error: unknown) => {
+        // Its dialplan ends it after ten seconds.
+        this.#io.deps.log.warn(
+          { pbx: this.#io.pbx, reason: String(error) },
+          'a leg could not be given its next contact',
+        );
+      });
   }
 
   #goOn(channelId: string, variables: Record<string, string>): Promise<LegOutcome> {
