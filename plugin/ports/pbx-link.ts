@@ -279,6 +279,11 @@ export interface PbxLink {
    * node, or there is no other.
    */
   drain?(): Promise<void>;
+  /**
+   * Where several nodes have a link to this PBX: `works`, it asks this one; `spare`, it asks another one, and this one while that is away.
+   * Absent: it has no order.
+   */
+  readonly duty?: 'works' | 'spare' | undefined;
   readonly up: boolean;
   stop(): Promise<void>;
 }

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Aor } from '../../../plugin/core/aor.ts';
 import { aorOf, aorUser } from '../../../plugin/core/aor.ts';
-import { type DurationMs, type Instant, SECOND } from '../../../plugin/core/time.ts';
+import { between, type DurationMs, type Instant, SECOND } from '../../../plugin/core/time.ts';
 import { Cause, type ClosingWord, type WakeStatus } from '../../../plugin/core/wake.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
 import type {
@@ -31,11 +31,16 @@ const LATE_RINGS_AT_MOST: DurationMs = 3 * SECOND;
 
 const LATE_DIALS_SECONDS = 10;
 
+/** The dialplan's guard: a wake leg that has waited for longer is no longer ours (see pushwake-extensions.conf). */
+const GUARD: DurationMs = 1.5 * SECOND;
+
 /** The cause of an INVITE that gives way to another one to the same phone: answered elsewhere, so that it shows no missed call. */
 const TAKEN_BACK = Cause.answeredElsewhere;
 
 /** The legs that a wake leg dials end with it; their events come behind its own by a few milliseconds. */
 const LAST_LEGS_WITHIN: DurationMs = SECOND / 2;
+
+type Fact<F extends CallFact['fact']> = Extract<CallFact, { fact: F }>;
 
 export interface CallsIo {
   readonly pbx: string;
@@ -107,17 +112,8 @@ export class Calls {
   /** `takenUp`: the call waited already when the link came up. */
   seen(fact: CallFact, takenUp: boolean): void {
     switch (fact.fact) {
-      case 'wakeLeg': {
-        const aor = this.#aor(fact.aorId);
-        if (!aor) return void this.#goOn(fact.channelId, {}).catch(() => undefined);
-        const { channelId, aorId, endpoint, own } = fact;
-        const added = this.#legs.add({ kind: 'wake', channelId, aorId, endpoint, own, callId: '', comesBack: false });
-        this.#dialled.set(aorId, endpoint);
-        const { linkedId, caller } = fact;
-        const leg = { legId: added.legId, aor, linkedId, ...(caller && { caller }) };
-        this.#io.say({ type: 'wakeLegArrived', pbx: this.#io.pbx, leg, startedAt: this.#at(fact.startedEpochMs) });
-        return this.#follow(added);
-      }
+      case 'wakeLeg':
+        return takenUp || !this.#isLongAgo(fact.startedEpochMs) ? this.#wakeLeg(fact) : void this.#wakeLegIfThere(fact);
       case 'deviceLeg': {
         const aor = this.#aor(fact.aorId);
         if (!aor) return;
@@ -181,6 +177,36 @@ export class Calls {
       default:
         fact satisfies never;
     }
+  }
+
+  #isLongAgo(epochMs: number): boolean {
+    return between(this.#at(epochMs), this.#io.deps.clock.now()) > GUARD;
+  }
+
+  /**
+   * We were stopped for a while, or the clocks differ: another node, or the plain path, may have this call by now, and its phone would be
+   * pushed again. Asterisk knows. Where it cannot be asked the link is down: when it is up again, calls that wait are looked for.
+   */
+  async #wakeLegIfThere(fact: Fact<'wakeLeg'>): Promise<void> {
+    const { channelId } = fact;
+    const channel = await this.#io.call<unknown>('channel', { channelId }, CALL_DEADLINE).catch(() => undefined);
+    if (translateWaiting(channel, this.#io.options.app)) return this.#wakeLeg(fact);
+    this.#io.deps.log.info(
+      { pbx: this.#io.pbx, aor: fact.aorId },
+      'call came too late to be looked at, nobody is pushed',
+    );
+  }
+
+  #wakeLeg(fact: Fact<'wakeLeg'>): void {
+    const aor = this.#aor(fact.aorId);
+    if (!aor) return void this.#goOn(fact.channelId, {}).catch(() => undefined);
+    const { channelId, aorId, endpoint, own } = fact;
+    const added = this.#legs.add({ kind: 'wake', channelId, aorId, endpoint, own, callId: '', comesBack: false });
+    this.#dialled.set(aorId, endpoint);
+    const { linkedId, caller } = fact;
+    const leg = { legId: added.legId, aor, linkedId, ...(caller && { caller }) };
+    this.#io.say({ type: 'wakeLegArrived', pbx: this.#io.pbx, leg, startedAt: this.#at(fact.startedEpochMs) });
+    this.#follow(added);
   }
 
   /**
