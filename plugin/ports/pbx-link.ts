@@ -153,13 +153,17 @@ export type PbxEvent =
       readonly caller?: Caller;
     }
   | { readonly type: 'wakeLegArrived'; readonly pbx: string; readonly leg: WakeLeg; readonly startedAt: Instant }
-  /** `takenUp`: it waited already when the link came up (we or the link were away); `startedAt` is the PBX's. */
+  /**
+   * `takenUp`: it waited already when the link came up (we or the link were away); `startedAt` is the PBX's. `notReached`: it has dialled, the
+   * INVITE ended with this cause (Q.850) without having reached a phone, and it waits anew.
+   */
   | {
       readonly type: 'deviceLegArrived';
       readonly pbx: string;
       readonly leg: DeviceLeg;
       readonly startedAt: Instant;
       readonly takenUp: boolean;
+      readonly notReached?: number;
     }
   /** The leg dials by itself now: its waiting time is over, or `ring` was called. */
   | { readonly type: 'legDials'; readonly pbx: string; readonly legId: string }
@@ -230,7 +234,8 @@ export interface PbxLink {
   compose(legId: string, callId: string, ring: readonly RingTarget[]): Promise<LegOutcome>;
   /**
    * Lets a device leg dial `contact`, and writes the status `WOKEN` (see `tellStatus`) as it does; a stored leg rings the contact
-   * it was composed with.
+   * it was composed with. A device leg that dials already gives its INVITE up ("answered elsewhere") and dials this contact; `gone` where that
+   * cannot be.
    */
   ring(leg: DeviceLeg, contact?: HeldContact): Promise<LegOutcome>;
   /** Ends one leg; the rest of the call rings on. `cause`: Q.850, what the caller's dial shall see of it. */
@@ -274,6 +279,11 @@ export interface PbxLink {
    * node, or there is no other.
    */
   drain?(): Promise<void>;
+  /**
+   * Where several nodes have a link to this PBX: `works`, it asks this one; `spare`, it asks another one, and this one while that is away.
+   * Absent: it has no order.
+   */
+  readonly duty?: 'works' | 'spare' | undefined;
   readonly up: boolean;
   stop(): Promise<void>;
 }
