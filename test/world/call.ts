@@ -312,10 +312,7 @@ export class Call {
     leg.phone = undefined;
     const nth = leg.dials;
     this.#arrived(leg, false, cause);
-    this.#after(
-      DEVICE_WAITS_ANEW,
-      () => leg.state === 'held' && leg.dials === nth && this.#endLeg(leg, cause, false),
-    );
+    this.#after(DEVICE_WAITS_ANEW, () => leg.state === 'held' && leg.dials === nth && this.#endLeg(leg, cause, false));
   }
 
   #invite(leg: Leg, uri: string): void {
