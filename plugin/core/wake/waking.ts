@@ -15,6 +15,8 @@ const INVITE_RETRANSMITTED_AT: readonly DurationMs[] = [500, 1_500, 3_500, 7_500
 const STREAM_GRACE: DurationMs = 400;
 /** Longer than this the phone shall not wait for a retransmission; a second INVITE is the smaller evil. */
 const RETRANSMISSION_GRACE: DurationMs = 1_200;
+/** How long a second push that is due waits while the link is away, until it is looked for again. */
+const LOOK_FOR_LINK: DurationMs = 1 * SECOND;
 /** A phone is not pushed again when less ring time than this is left: nobody could answer in time. */
 const TIME_TO_ANSWER: DurationMs = 5 * SECOND;
 
@@ -89,12 +91,19 @@ function graceOf(d: WakeDevice, contact: StoredContact, now: Instant): Instant |
   return next !== undefined && next - since <= RETRANSMISSION_GRACE ? plus(dialledAt, next + 300) : undefined;
 }
 
-export function timePassed(draft: CallDraft): void {
+export function timePassed(draft: CallDraft, linkUp: boolean): void {
   for (const d of draft.devices) {
     const { graceUntil, state } = d.legs.fresh;
     if (graceUntil !== undefined && graceUntil <= draft.now && state === 'held') goOn(draft, d);
-    else if (isRetryDue(d, draft.now)) pushAgain(draft, d);
+    else if (!isRetryDue(d, draft.now)) continue;
+    else if (linkUp) pushAgain(draft, d);
+    else putOffRetry(draft, d);
   }
+}
+
+/** Its caller may have hung up, and until the link is back a phone that comes could not be rung. */
+function putOffRetry({ call, now }: CallDraft, d: DeviceDraft): void {
+  d.retryAt = between(now, call.endsAt) < TIME_TO_ANSWER ? undefined : plus(now, LOOK_FOR_LINK);
 }
 
 export function pushSettled(draft: CallDraft, event: Extract<WakeEvent, { type: 'PushSettled' }>): void {
