@@ -10,7 +10,7 @@ import { type Draft, worthWriting } from './draft.ts';
 import { makeRoom, removeContact } from './ending.ts';
 import { endsByUnregister, isOutdated } from './gone.ts';
 import { merge } from './merge.ts';
-import { isKnownBy, isOf, isOldNews } from './old-news.ts';
+import { isKnownBy, isOf, isOldNews, isOvertaken } from './old-news.ts';
 import { confirmClaims } from './reported.ts';
 import { deliverTexts } from './texts.ts';
 import { judge } from './trouble.ts';
@@ -60,7 +60,8 @@ export function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type:
   const binding = matches.length > 1 ? merge(draft, matches) : (matches[0] as Binding);
   if (live) {
     const { ending } = binding;
-    if (ending && isOldNews(event.at, ending.reason, ending.since) && isKnownBy(binding, params.targets)) return;
+    const isOld = ending ? isOldNews(event.at, ending.reason, ending.since) : isOvertaken(binding, contact, event.at);
+    if (isOld && isKnownBy(binding, params.targets)) return;
     renew(draft, binding, contact, params.targets, event.at, matches);
     return deliverTexts(draft, binding.id, { pbx: contact.pbx, uri: contact.uri });
   }
