@@ -163,3 +163,28 @@ describe('two sensors report two REGISTERs of one phone, and the slower report o
     expect(tokens(step(now, at(fresh, plus(MONDAY, 1 * SECOND))))).toEqual(['e'.repeat(64)]);
   });
 });
+
+describe('a look at the PBX that waited until the store was back', () => {
+  const look = (at: Instant, expiresAt: Instant): LifecycleEvent => ({
+    type: 'ContactSeen',
+    live: false,
+    binds: true,
+    at,
+    newId: '00000000000000fc' as BindingId,
+    contact: { pbx: 'office', uri: contactUri(), expiresAt },
+  });
+  const of = (record: AorRecord, event: LifecycleEvent, now: Instant) =>
+    transition(record, event, now, () => DEFAULT_POLICY).record;
+  const minutes = (m: number) => plus(MONDAY, m * 60 * SECOND);
+
+  it.each([
+    ['of a known device', recordOf(bindingEndingIn(6 * DAY, MONDAY, { contacts: [] }))],
+    ['of a device that nobody knew', recordOf()],
+  ])('%s: what has changed since then is dated from the look, not from when it was saved', (_what, before) => {
+    // Granted two hours at noon, looked at then, and saved 110 min later. It registered once more at half past twelve.
+    const saved = of(before, look(MONDAY, minutes(120)), minutes(110));
+    const moved = of(saved, look(minutes(115), minutes(150)), minutes(115));
+    const [binding] = of(moved, look(minutes(130), minutes(150)), minutes(130)).bindings;
+    expect(binding?.renewedAt).toBeLessThanOrEqual(minutes(30));
+  });
+});
