@@ -29,6 +29,8 @@ export const KINDS = {
   pbxSilent: { times: 6, lastsMs: [1 * SECOND, 1 * HOUR], hits: 'pbx' },
   pbxSlow: { times: 6, lastsMs: [10 * SECOND, 1 * HOUR], hits: 'pbx' },
   secondReport: { times: 6, lastsMs: [1 * HOUR, 2 * DAY], hits: 'pbx' },
+  ordersFail: { times: 4, lastsMs: [1 * MINUTE, 12 * HOUR], hits: 'pbx' },
+  linkFlapsInCalls: { times: 3, lastsMs: [1 * HOUR, 2 * DAY], hits: 'pbx' },
   pbxClock: { times: 2, lastsMs: [1 * HOUR, 2 * DAY], hits: 'pbx' },
   // The push services and the way to the phone.
   pushOutage: { times: 5, lastsMs: [10 * SECOND, 18 * HOUR], hits: 'push' },
@@ -40,7 +42,7 @@ export const KINDS = {
   pushThrottled: { times: 4, lastsMs: [1 * MINUTE, 2 * HOUR], hits: 'push' },
   pushKeyRefused: { times: 3, lastsMs: [10 * MINUTE, 2 * DAY], hits: 'push' },
   pushCallsDead: { times: 2, lastsMs: [1 * MINUTE, 8 * HOUR], hits: 'push' },
-  pushBadRequest: { times: 3, lastsMs: [1 * MINUTE, 2 * HOUR], hits: 'push' },
+  pushSaysAnything: { times: 5, lastsMs: [1 * MINUTE, 1 * DAY], hits: 'push' },
   // Phones and the people who have them.
   phoneOff: { times: 30, lastsMs: [10 * MINUTE, 9 * DAY], hits: 'phone' },
   phoneDozes: { times: 20, lastsMs: [1 * HOUR, 10 * DAY], hits: 'phone' },
@@ -49,12 +51,15 @@ export const KINDS = {
   phoneReinstalled: { times: 6, lastsMs: [0, 0], hits: 'phone' },
   tokenRotated: { times: 12, lastsMs: [0, 0], hits: 'phone' },
   tokenComesLate: { times: 6, lastsMs: [0, 0], hits: 'phone' },
+  reinstalledInCalls: { times: 3, lastsMs: [1 * HOUR, 2 * DAY], hits: 'phone' },
+  passwordWrong: { times: 6, lastsMs: [10 * MINUTE, 2 * DAY], hits: 'phone' },
   loggedOut: { times: 6, lastsMs: [10 * MINUTE, 5 * DAY], hits: 'phone' },
   networkChanges: { times: 20, lastsMs: [0, 0], hits: 'phone' },
   // The nodes of pushwake.
   nodeKilled: { times: 6, lastsMs: [1 * SECOND, 2 * HOUR], hits: 'node' },
   nodeLongGone: { times: 1, lastsMs: [2 * HOUR, 4 * DAY], hits: 'node' },
   nodeCrashes: { times: 8, lastsMs: [1 * SECOND, 1 * MINUTE], hits: 'node' },
+  nodeDiesInCalls: { times: 3, lastsMs: [1 * HOUR, 2 * DAY], hits: 'node' },
   nodeHangs: { times: 5, lastsMs: [1 * SECOND, 5 * MINUTE], hits: 'node' },
   machineSuspended: { times: 2, lastsMs: [1 * MINUTE, 2 * DAY], hits: 'node' },
   clockJumps: { times: 3, lastsMs: [1 * MINUTE, 3 * DAY], hits: 'node' },
