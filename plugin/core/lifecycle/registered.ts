@@ -311,6 +311,7 @@ function heldContact(
   const { grantedMs: _, ...rest } = contact;
   const at = provedAt ?? noEarlierThan(rest);
   if (at !== undefined && between(capped(binding.renewedAt, draft.now), at) > ROUNDING) {
+    if (isLeftBehind(binding, seen, at, draft.now)) return;
     return renew(draft, binding, contact, targets, at, [binding], lookedAt);
   }
   if (same) {
@@ -333,6 +334,14 @@ function heldContact(
       contacts: [...binding.contacts, knownContact(contact, provedAt ?? binding.renewedAt, lookedAt)],
     });
   }
+}
+
+/**
+ * The device has registered at another contact since, both by the PBX's own clock, which is hours ahead of ours: only then can a proof be later
+ * than the renewal and earlier than that REGISTER.
+ */
+function isLeftBehind({ contacts }: Binding, seen: SeenContact, at: Instant, now: Instant): boolean {
+  return isFromFuture(at, now) && contacts.some((c) => c.pbx === seen.pbx && c.uri !== seen.uri && c.seenAt > at);
 }
 
 /** An app asks for the same time at each start. No proof, so nothing is removed and nothing renewed by it. */

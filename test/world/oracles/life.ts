@@ -2,7 +2,7 @@
 import type { Aor } from '../../../plugin/core/aor.ts';
 import { appKey, type Binding, isLive } from '../../../plugin/core/binding.ts';
 import { targetList } from '../../../plugin/core/identity.ts';
-import { CLOCKS_DIFFER, DAY, HOUR, MINUTE } from '../../../plugin/core/time.ts';
+import { CLOCKS_DIFFER, DAY, HOUR, MINUTE, SECOND } from '../../../plugin/core/time.ts';
 import { tripsAt } from '../../../plugin/runtime/bindings/brake.ts';
 import type { Oracle } from '../oracle.ts';
 import type { Phone } from '../phone.ts';
@@ -137,8 +137,13 @@ export function deadAreLetGo(): Oracle {
       verdicts.set(token, known);
       const binding = bindingWith(world.store.record(request.aor as Aor), token);
       if (!binding || !isCalm(world, ['store', 'node', 'admin'], 3 * HOUR)) return;
-      if (known.length >= 5 && world.time.nowMs - (known[0] ?? 0) > 2 * DAY)
-        world.fail('the dead are let go', `${binding.id} of ${request.aor}: ${known.length} verdicts in two days`);
+      if (known.length < 5 || world.time.nowMs - (known[0] ?? 0) <= 2 * DAY) return;
+      // This one may be what ends it.
+      world.time.after(5 * SECOND, () => {
+        const left = bindingWith(world.store.record(request.aor as Aor), token);
+        if (left && !left.ending && isCalm(world, ['store', 'node', 'admin'], 3 * HOUR))
+          world.fail('the dead are let go', `${left.id} of ${request.aor}: ${known.length} verdicts in two days`);
+      });
     },
   };
 }
