@@ -81,6 +81,9 @@ export function wokenRings(): Oracle {
         world.time.after(WOKEN_RINGS_WITHIN, () => {
           if (call.isOver || rung.get(call)?.has(phone) || phone.listens.get(aor) !== uri) return;
           if (!isCalm(world, MACHINES, 10 * MINUTE)) return;
+          // What it says in its Contact names no device, so that its contact was dialled at once: its next INVITE comes by RFC 3261's timer A.
+          if (phone.o.reports && call.legs.some((l) => l.kind === 'plain' && l.uri === uri && l.state !== 'ended'))
+            return;
           // A new install of another phone, which nothing tells from this one, has taken its leg: there is no second one.
           if (leg.uri !== undefined && leg.uri !== uri) return;
           world.fail('who is woken rings', `${phone.name} came for ${call.id} and is not rung; its leg: ${leg.state}`);
