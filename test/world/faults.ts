@@ -53,7 +53,7 @@ export const KINDS = {
   tokenComesLate: { times: 6, lastsMs: [0, 0], hits: 'phone' },
   reinstalledInCalls: { times: 3, lastsMs: [1 * HOUR, 2 * DAY], hits: 'phone' },
   passwordWrong: { times: 6, lastsMs: [10 * MINUTE, 2 * DAY], hits: 'phone' },
-  loggedOut: { times: 6, lastsMs: [10 * MINUTE, 5 * DAY], hits: 'phone' },
+  loggedOut: { times: 6, lastsMs: [20 * SECOND, 5 * DAY], hits: 'phone' },
   networkChanges: { times: 20, lastsMs: [0, 0], hits: 'phone' },
   // The nodes of pushwake.
   nodeKilled: { times: 6, lastsMs: [1 * SECOND, 2 * HOUR], hits: 'node' },

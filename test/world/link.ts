@@ -122,7 +122,8 @@ export class WorldLink implements PbxLink {
   receive(event: PbxEvent, lateMs: DurationMs = 0): void {
     if (!this.up) return;
     const { time, kind, chance } = this.pbx.o;
-    const onTheWay = kind === 'freeswitch' ? chance.int(1, 25) : 1;
+    // Of several nodes each may be the first to hear of it.
+    const onTheWay = kind === 'freeswitch' ? chance.int(1, 25) : this.pbx.links.size > 1 ? chance.int(1, 3) : 1;
     const atMs = Math.max(time.nowMs + onTheWay + lateMs, lateMs > 0 ? 0 : this.#lastMs);
     if (lateMs === 0) this.#lastMs = atMs;
     time.after(atMs - time.nowMs, () => {

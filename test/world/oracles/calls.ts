@@ -33,6 +33,8 @@ export function ringsAsWithoutUs(): Oracle {
           const mayBeDeclined = world.policy.declineEverywhere && call.end === 'refused';
           if ((call.isOver && !isLost) || mayBeDeclined || has.has(phone)) return;
           if (phone.listens.get(call.aor) !== uri || phone.slept !== slept) return;
+          // The PBX refused the order to dial, after that by which its stored contact gave way.
+          if (world.faulty.had(['ordersFail'], call.startedMs)) return;
           world.fail(
             'rings as without us',
             `${phone.name} is awake at ${uri.slice(0, 40)} and ${call.id} does not ring it`,
