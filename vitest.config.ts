@@ -1,6 +1,6 @@
 /**
  * `fast`: no PBX, all at once. `real`: every file starts an Asterisk or a Redis of its own, so one at a time. `unhurried`: real parts as well,
- * a Chromium among them, where no time counts: two at a time. `npm test` brings that Asterisk and that Chromium first (test/run.ts).
+ * a Chromium among them, where no time counts: `npm test` runs them beside the others, niced. `npm test` brings that Asterisk and that Chromium first (test/run.ts).
  */
 import { defineConfig } from 'vitest/config';
 import {
@@ -50,7 +50,7 @@ export default defineConfig({
           include: filesOf(UNHURRIED),
           testTimeout: 60_000,
           hookTimeout: 300_000,
-          maxWorkers: 2,
+          maxWorkers: 1,
           sequence: { groupOrder: 2 },
         },
       },

@@ -14,6 +14,7 @@ import { adapterSchema, fileSchema, type JsonSchema, keysAt } from './json-schem
 import { environmentProxy, proxyOf, proxySchema } from './proxy-schema.ts';
 import { type Config, configSchema } from './schema.ts';
 import { inWords, nearest } from './wording.ts';
+import { formMistakes, STAR } from './yaml-words.ts';
 
 export interface Mistake {
   readonly line: number;
@@ -129,13 +130,7 @@ export function parseConfig(file: string, text: string, schemaOf: SchemaOf, env:
 function parseFile(file: string, text: string, schemaOf: SchemaOf, env: NodeJS.ProcessEnv = {}): ConfigFile {
   const counter = new LineCounter();
   const doc = parseDocument(text, { lineCounter: counter, uniqueKeys: true });
-  const mistakes: Mistake[] = doc.errors.map((e) => ({
-    ...lineColumn(counter, e.pos[0]),
-    path: '',
-    message: e.message.startsWith('Alias cannot')
-      ? STAR
-      : (e.message.split('\n')[0] ?? e.message).replace(/ at line \d+.*$/, ''),
-  }));
+  const mistakes: Mistake[] = formMistakes(doc, text, counter).map((found) => ({ ...found, path: '' }));
   if (mistakes.length > 0) throw new ConfigFileError(file, mistakes);
   const aliases = aliasMistakes(doc, counter);
   if (aliases.length > 0) throw new ConfigFileError(file, aliases);
@@ -240,8 +235,6 @@ function withoutProxy(value: unknown): unknown {
   const { proxy: _, ...options } = value as { proxy?: unknown };
   return options;
 }
-
-const STAR = 'a text that begins with * must stand in quotes';
 
 /** `*name` without quotes is an alias of YAML: a text an administrator means, such as `*@example.com`, is found nowhere. */
 function aliasMistakes(doc: Document, counter: LineCounter): Mistake[] {

@@ -16,15 +16,13 @@ import { adaptersFor } from './app/outside.ts';
 import { Hangup, reload } from './app/reload.ts';
 import { statusLine } from './app/status-line.ts';
 import { tryOut } from './app/try-out.ts';
+import { EXIT } from './commands/exit.ts';
 import type { HttpListener } from './http/listener.ts';
 import { Metrics } from './http/metrics/metrics.ts';
 import type { Runtime } from './runtime/runtime.ts';
 
 /** How long an orderly stop may take before the process ends anyway. */
 const STOP_WITHIN_MS = 10_000;
-
-/** So that a service manager does not start again what was drained (`RestartPreventExitStatus` of the shipped unit). */
-const DRAINED = 4;
 
 /** `pushwake start`. Exit code 0 after an orderly stop, 4 after `pushwake drain`, 2 for a mistake in the configuration, 1 for everything else. */
 export async function start(configFile: string, clocks?: Clocks): Promise<void> {
@@ -99,7 +97,7 @@ export async function start(configFile: string, clocks?: Clocks): Promise<void> 
     await tryOut(file, found).catch(endsByMistake);
     process.exit(1);
   }
-  void runtime.drain.drained.then(() => stop('drained', DRAINED));
+  void runtime.drain.drained.then(() => stop('drained', EXIT.drained));
   log.info({ mode: config.mode, links: runtime.status.status().links }, 'ready');
   service.ready();
   hangup.answer(async () => {

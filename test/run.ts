@@ -115,8 +115,16 @@ async function suites(into: Count): Promise<void> {
     if (why !== undefined) missing.push({ need, why });
   }
   const without = missing.flatMap(({ need }) => need.paths.flatMap((folder) => ['--exclude', `${folder}/**`]));
-  if (wanted.some((path) => needsParts(path) && !missing.some(({ need }) => isOf(need, path))))
-    await realParts(into, ['--project', 'real', '--project', 'unhurried', ...without, ...filters]);
+  const isThere = (patterns: readonly string[]) =>
+    wanted.some(
+      (path) => patterns.some((pattern) => matchesGlob(path, pattern)) && !missing.some(({ need }) => isOf(need, path)),
+    );
+  // Those without a hurry take what the others leave of the processors, and are shown when they are through.
+  const beside = isThere(UNHURRIED)
+    ? realParts(into, ['--project', 'unhurried', ...without, ...filters], { isBeside: isThere(HURRIED) })
+    : undefined;
+  if (isThere(HURRIED)) await realParts(into, ['--project', 'real', ...without, ...filters]);
+  await beside;
   // Last, where it is read.
   for (const { need, why } of missing)
     notTested(
@@ -137,16 +145,16 @@ async function once(into: Count, args: readonly string[]): Promise<void> {
 async function oldest(into: Count): Promise<void> {
   const why = await brought.get(OLDEST);
   if (why !== undefined) return notTested(into, OLDEST.what, why, OLDEST.paths);
-  await realParts(into, OLDEST.paths, { PUSHWAKE_ASTERISK: OLDEST_VERSION, PUSHWAKE_TRANSPARENCY: 'short' });
+  await realParts(into, OLDEST.paths, { env: { PUSHWAKE_ASTERISK: OLDEST_VERSION, PUSHWAKE_TRANSPARENCY: 'short' } });
 }
 
 /**
  * Suites with phones and clocks of their own. In a whole run, a few files that failed are run again, alone: what a machine that stood still for a
  * second broke passes then, and is named at the end; what is broken fails again.
  */
-async function realParts(into: Count, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<void> {
+async function realParts(into: Count, args: readonly string[], o: VitestOptions = {}): Promise<void> {
   const first: FileCount[] = [];
-  const outside = await vitest(first, args, env);
+  const outside = await vitest(first, args, o);
   const failed = first.filter((file) => file.failed.length > 0);
   const isAgain = filters.length === 0 && outside === 0 && failed.length > 0 && failed.length <= TRIED_AGAIN_AT_MOST;
   const again: FileCount[] = [];
@@ -156,7 +164,7 @@ async function realParts(into: Count, args: readonly string[], env: NodeJS.Proce
     outsideAgain = await vitest(
       again,
       failed.map((file) => file.path),
-      env,
+      o,
     );
   }
   for (const file of failed) {
@@ -226,17 +234,27 @@ interface FileCount {
   readonly failed: readonly string[];
 }
 
+interface VitestOptions {
+  readonly env?: NodeJS.ProcessEnv;
+  /** Something else runs meanwhile that has phones and clocks: this gives way, and is shown at its end. */
+  readonly isBeside?: boolean;
+}
+
 /** Adds what each file came to. Resolves with 1 where vitest failed and no test did: an error outside every test, nothing found, a process that died. */
-async function vitest(files: FileCount[], args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<0 | 1> {
+async function vitest(
+  files: FileCount[],
+  args: readonly string[],
+  { env = {}, isBeside = false }: VitestOptions = {},
+): Promise<0 | 1> {
   const folder = mkdtempSync(join(tmpdir(), 'pushwake-test-'));
   const file = join(folder, 'report.json');
   try {
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
     const elsewhere = ELSEWHERE.flatMap((one) => ['--exclude', one]);
-    const { code } = await run([join(BIN, 'vitest'), 'run', ...reporters, ...elsewhere, ...args], {
-      shown: true,
-      env,
-    });
+    const gently = isBeside ? ['nice', '-n', '19'] : [];
+    const command = [...gently, join(BIN, 'vitest'), 'run', ...reporters, ...elsewhere, ...args];
+    const { code, output } = await run(command, { shown: !isBeside, env });
+    if (isBeside) say(output.trimEnd());
     const report = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as VitestReport) : { testResults: [] };
     const found = report.testResults.map(({ name, status, assertionResults: tests }): FileCount => {
       const skipped = tests.filter((test) => !['passed', 'failed'].includes(test.status));

@@ -1,10 +1,12 @@
 /** Builds a runtime from a checked configuration and the adapters that were loaded. */
+import { hostname } from 'node:os';
+import { getHeapStatistics } from 'node:v8';
 import { random, randomId, systemClock } from '../../adapters/clock/system/index.ts';
 import type { LoadedConfig } from '../../config/load.ts';
 import type { Targets } from '../core/binding.ts';
 import type { Instant } from '../core/time.ts';
 import { callKey } from '../http/call-key.ts';
-import type { AdapterModule } from '../manifest.ts';
+import { type AdapterModule, readManifest } from '../manifest.ts';
 import type { Logger } from '../ports/adapter.ts';
 import type { BindingStore } from '../ports/binding-store.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -55,6 +57,11 @@ export function compose(
     ...(devices && { callKey: (callId: string, until: Instant) => callKey(devices.accountSecret, callId, until) }),
     showCaller: config.calls.showCaller,
     messages: config.messages,
+    node: { host: hostname(), version: readManifest().version },
+    heapUse: () => {
+      const { used_heap_size: usedBytes, heap_size_limit: limitBytes } = getHeapStatistics();
+      return { usedBytes, limitBytes };
+    },
     ...(observer && { observer, counts: true }),
   });
 }

@@ -124,10 +124,14 @@ const NOT_BOUND_SHOWN = 20;
 function health(config: LoadedConfig, runtime: Runtime): Health {
   const { providers, alarms } = runtime.status.pushes();
   const { trouble: storeTrouble } = runtime.status.store();
+  const nodes = runtime.status.nodes();
+  const heapTrouble = runtime.status.heap()?.trouble;
   return {
     ...runtime.status.status(),
     ...(runtime.drain.isOn && { draining: true as const }),
     ...(storeTrouble && { storeTrouble: storeTrouble.reason }),
+    ...(heapTrouble !== undefined && { heapTrouble }),
+    ...(nodes.length > 0 && { nodes }),
     brakes: runtime.status.brake(),
     notBound: runtime.status
       .notBound()

@@ -1,4 +1,3 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { systemClock } from '../../adapters/clock/system/index.ts';
 import {
@@ -6,25 +5,26 @@ import {
   type Comparison,
   compareReports,
   headOf,
-  isWhole,
   linesOf,
   markdownOf,
-  QUESTIONS,
-  type QuestionName,
-  readReport,
   STEPS,
   type StepName,
+  stoppedReport,
   titleOf,
 } from '../core/app-test/index.ts';
 import type { AppTestProgress } from '../http/app-tests.ts';
 import { askAdmin, NO_ADMIN, refusal } from './admin-client.ts';
+import { type Answers, answersIn, keep, mayWrite, reportIn } from './app-test/files.ts';
+import { Question } from './app-test/question.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { type Loaded, load, wholeAor, withConfig } from './setup.ts';
-import { ask, isYes, paint, say, sayText, tell } from './terminal.ts';
+import { paint, say, sayText, tell } from './terminal.ts';
 
 const POLL_EVERY_MS = 500;
 /** A pushwake that does not answer for this long is gone; a busy one is not. */
 const GONE_AFTER = 5;
+/** Ctrl-C, a service manager, a terminal that is closed. */
+const STOPPED_BY = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const COLOURS = { ok: 'green', broken: 'red', 'not-seen': 'yellow', 'not-applicable': 'dim' } as const;
 
 interface Options {
@@ -40,7 +40,7 @@ interface Options {
   readonly compare?: boolean;
 }
 
-type Answers = Readonly<Partial<Record<QuestionName, 'yes' | 'no'>>>;
+type Admin = NonNullable<Loaded['config']['http']['admin']>;
 
 export function addAppTest(program: Command): void {
   withConfig(program.command('app-test'))
@@ -52,7 +52,10 @@ export function addAppTest(program: Command): void {
     .option('--app <name>', 'what the report calls the app: "Example Phone 2.1" (default: as the app calls itself)')
     .option('--steps <list>', `only these: ${STEPS.join(',')}`)
     .option('--no-person', 'nobody is at the phone: nothing is asked, and what only a person can see is "not seen"')
-    .option('--answers <file>', 'answers in place of a person: JSON, {"one-screen": "yes", …}')
+    .option(
+      '--answers <file>',
+      'answers in place of a person: JSON, {"one-screen": "yes", …}; of what is left out nobody looked',
+    )
     .option('--json', 'the report as JSON, in the form of docs/apps')
     .option('--markdown', 'the report for an issue at the app’s maker')
     .option('--output <file>', 'writes the report as JSON to this file as well')
@@ -77,9 +80,12 @@ Examples:
       if (text === undefined || more.length > 0) throw new CommandError('expected one account', EXIT.mistake);
       const steps = stepsOf(o.steps);
       const answers = o.answers === undefined ? undefined : answersIn(o.answers);
+      if (o.person && !answers && !process.stdin.isTTY)
+        throw new CommandError('nobody can answer here: use a terminal, --answers or --no-person', EXIT.mistake);
+      if (o.output !== undefined) mayWrite(o.output);
       const loaded = await load(o.config);
       const report = await carryOut(loaded, wholeAor(loaded.config, text), { o, steps, answers });
-      if (o.output !== undefined) writeFileSync(o.output, `${JSON.stringify(report, undefined, 2)}\n`);
+      if (o.output !== undefined) keep(report, o.output);
       if (report.stopped !== undefined || report.verdicts.some((v) => v.verdict === 'broken'))
         process.exitCode = EXIT.failed;
       show(report, o);
@@ -114,23 +120,27 @@ async function carryOut(
   const started = await askAdmin(admin, { method: 'POST', path: '/v1/app-tests', body, role: 'operate' });
   if ('unreachable' in started) throw new CommandError(started.unreachable, EXIT.failed);
   if (started.status !== 201) throw new CommandError(refusal(started), EXIT.failed);
-  const path = `/v1/app-tests/${(started.body as { id: string }).id}`;
+  const { id } = started.body as { id: string };
+  const path = `/v1/app-tests/${id}`;
+  tell(`Test ${id} of ${aor} has begun.`);
   const stop = () => void askAdmin(admin, { method: 'DELETE', path, role: 'operate' });
-  process.on('SIGINT', stop).on('SIGTERM', stop);
+  for (const signal of STOPPED_BY) process.on(signal, stop);
+  const asked = new Question(admin, path, answers);
   try {
-    return await follow(admin, path, answers);
+    // They are carried out in this order, whatever the order of the option.
+    return await follow(admin, path, { asked, steps: STEPS.filter((step) => steps?.includes(step) ?? true) });
   } finally {
-    process.off('SIGINT', stop).off('SIGTERM', stop);
+    asked.takeBack();
+    for (const signal of STOPPED_BY) process.off(signal, stop);
   }
 }
 
 async function follow(
-  admin: NonNullable<Loaded['config']['http']['admin']>,
+  admin: Admin,
   path: string,
-  answers: Answers | undefined,
+  { asked, steps }: { asked: Question; steps: readonly StepName[] },
 ): Promise<AppReport> {
   let last: AppReport | undefined;
-  let shown = 0;
   let step: StepName | undefined;
   for (let missed = 0; ; ) {
     const answer = await askAdmin(admin, { path, role: 'operate' });
@@ -142,38 +152,18 @@ async function follow(
       const why = 'unreachable' in answer ? answer.unreachable : refusal(answer);
       if (!last) throw new CommandError(why, EXIT.failed);
       tell(`The test did not end: ${why}.`);
-      return last;
+      return stoppedReport(last, 'pushwake did not answer any more');
     }
     missed = 0;
     const progress = answer.body as AppTestProgress;
     last = progress.report;
     if (progress.state === 'over') return last;
-    if (progress.step !== undefined && progress.step !== step) tell(`Step ${progress.step} …`);
+    if (progress.step !== undefined && progress.step !== step)
+      tell(`Step ${progress.step} (${steps.indexOf(progress.step) + 1} of ${steps.length}) …`);
     step = progress.step;
-    const { prompt } = progress;
-    if (prompt && prompt.number !== shown) {
-      shown = prompt.number;
-      // The test goes on meanwhile: an answer that comes too late is refused, and no harm.
-      void put(prompt, answers).then(async (said) => {
-        if (said === undefined) return;
-        const body = { prompt: prompt.number, answer: said };
-        await askAdmin(admin, { method: 'POST', path: `${path}/answer`, body, role: 'operate' });
-      });
-    }
+    asked.show(progress.prompt);
     await pause(POLL_EVERY_MS);
   }
-}
-
-/** Undefined: there is nobody to answer. Never rejects, and never keeps the test from being followed. */
-async function put(
-  { name, kind, text }: NonNullable<AppTestProgress['prompt']>,
-  answers: Answers | undefined,
-): Promise<'yes' | 'no' | undefined> {
-  if (kind === 'now') tell(text);
-  if (kind === 'now' || answers) return answers?.[name as QuestionName];
-  const said = await ask(`${text} [yes/no] `).catch(() => undefined);
-  if (said === undefined) tell(`${text} (nobody can answer here: use a terminal, --answers or --no-person)`);
-  return said === undefined ? undefined : isYes(said) ? 'yes' : 'no';
 }
 
 const pause = (ms: number) => new Promise<void>((resolve) => void systemClock().after(ms, resolve));
@@ -185,26 +175,6 @@ function stepsOf(list: string | undefined): readonly StepName[] | undefined {
   return names as readonly StepName[] | undefined;
 }
 
-function answersIn(file: string): Answers {
-  const read = jsonOf(file);
-  const entries = Object.entries(read !== null && typeof read === 'object' ? read : {});
-  const wrong = entries.find(([name, answer]) => !(name in QUESTIONS) || (answer !== 'yes' && answer !== 'no'));
-  if (wrong || entries.length === 0)
-    throw new CommandError(
-      `${file}: expected {"one-screen": "yes", …} with ${Object.keys(QUESTIONS).join(', ')}`,
-      EXIT.mistake,
-    );
-  return Object.fromEntries(entries) as Answers;
-}
-
-function jsonOf(file: string): unknown {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8'));
-  } catch (error) {
-    throw new CommandError(`cannot read ${file} (${(error as NodeJS.ErrnoException).code ?? 'no JSON'})`, EXIT.mistake);
-  }
-}
-
 function compare(files: readonly string[], o: Options): void {
   const [before, after, ...more] = files;
   if (before === undefined || after === undefined || more.length > 0)
@@ -214,13 +184,6 @@ function compare(files: readonly string[], o: Options): void {
   if (comparison.changes.some((c) => c.what === 'worse')) process.exitCode = EXIT.failed;
   if (o.json) return say(JSON.stringify(comparison));
   for (const line of inWords(older, newer, comparison)) say(line);
-}
-
-function reportIn(file: string): AppReport {
-  const report = readReport(jsonOf(file));
-  if (!report) throw new CommandError(`${file} is no report of pushwake app-test --json`, EXIT.mistake);
-  if (!isWhole(report)) tell(`${file}: its signature does not fit; somebody has changed it since it was made.`);
-  return report;
 }
 
 function inWords(older: AppReport, newer: AppReport, { changes, stillBroken }: Comparison): readonly string[] {

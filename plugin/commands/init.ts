@@ -1,10 +1,10 @@
 /** `pushwake init`: asks or takes flags, writes pushwake.yaml, and installs the PBX's snippets with `--install`. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import type { Command } from 'commander';
 import { randomId } from '../../adapters/clock/system/index.ts';
-import { ConfigFileError, parseConfig } from '../../config/load.ts';
+import { ConfigFileError, type LoadedConfig, parseConfig } from '../../config/load.ts';
 import { adapters, schemasOf } from '../app/adapters.ts';
 import { PACKAGE_ROOT } from '../manifest.ts';
 import { CommandError, EXIT } from './exit.ts';
@@ -100,10 +100,11 @@ async function run(o: Options): Promise<void> {
   const version = await versionOf(kind);
   if (!o.json) say(`${NAMES[kind]} in ${folder}${version === undefined ? '' : `, version ${version}`}`);
   if (o.undo) return takeBack(o, kind, folder, version);
-  const { yaml, plan } = existsSync(o.config)
+  const { yaml, plan: steps } = existsSync(o.config)
     ? await fromConfig(o, { kind, folder, version })
     : await fromAnswers(o, { kind, folder, version }, answers);
-  if (yaml !== undefined) await refuseMistakes(o.config, yaml);
+  const { push } = yaml === undefined ? (await load(o.config)).config : await withoutMistakes(o.config, yaml);
+  const plan: Plan = { ...steps, notes: [...keysNotThere(push), ...steps.notes] };
   const config =
     yaml === undefined ? [] : [{ ...whole(o.config, yaml, 0o600), readers: 'group of the folder' as const }];
   const pbxFiles = changed(plan);
@@ -203,9 +204,9 @@ async function fromConfig(o: Options, { kind, folder, version }: Found): Promise
 }
 
 /** What `check-config` would refuse is not written: the mistake is in the answers, and they are still at hand. */
-async function refuseMistakes(file: string, yaml: string): Promise<void> {
+async function withoutMistakes(file: string, yaml: string): Promise<LoadedConfig> {
   try {
-    parseConfig(file, yaml, schemasOf(await adapters()));
+    return parseConfig(file, yaml, schemasOf(await adapters()));
   } catch (error) {
     if (!(error instanceof ConfigFileError)) throw error;
     const said = error.mistakes.map(({ path, message }) => {
@@ -214,6 +215,15 @@ async function refuseMistakes(file: string, yaml: string): Promise<void> {
     });
     throw new CommandError(`${said.join('\n')}\nnothing was written`);
   }
+}
+
+/** pushwake does not start without the key files that its configuration names. */
+function keysNotThere(push: LoadedConfig['push']): string[] {
+  return Object.values(push)
+    .flatMap(({ options }) => (options as { apps?: readonly { key?: unknown; serviceAccount?: unknown }[] }).apps ?? [])
+    .flatMap((app) => [app.key, app.serviceAccount])
+    .filter((file): file is string => typeof file === 'string' && isAbsolute(file) && !existsSync(file))
+    .map((file) => `the key file ${file} is not there yet: pushwake does not start without it`);
 }
 
 /** Where an answer stands in the configuration, and the flag that gives it. */

@@ -5,12 +5,13 @@ import type { Health } from '../http/health.ts';
 import { StoreError } from '../ports/binding-store.ts';
 import { askAdmin, refusal } from './admin-client.ts';
 import { CommandError, EXIT } from './exit.ts';
+import { nodesInLines, wrongNodes } from './node-words.ts';
 import { type Loaded, load, openStore, withConfig } from './setup.ts';
 import { paint, progress, say } from './terminal.ts';
 
 export function addStatus(program: Command): void {
   withConfig(program.command('status'))
-    .description('What the running pushwake is doing: links, push services, queues, bindings by stage.')
+    .description('What the running pushwake is doing: links, nodes, push services, queues, bindings by stage.')
     .option('--json', 'one JSON object')
     .addHelpText(
       'after',
@@ -68,6 +69,10 @@ export function whatIsWrong(health: Health): string[] {
       up ? [] : [`the link to ${pbx} is down: its calls ring without push; "pbx link down" in the log says why`],
     ),
     ...(health.storeTrouble === undefined ? [] : [`no notice is sent and nothing ends: ${health.storeTrouble}`]),
+    ...wrongNodes(health),
+    ...(health.heapTrouble === undefined
+      ? []
+      : [`${health.heapTrouble}: at the limit the process ends; give it more memory (docs/operations.md)`]),
     ...(health.alarms ?? []).map(
       (a) =>
         `${refuserOf(a.provider, a.reason, proxyOf(health, a.provider))} refuses app ${a.app} (${a.reason}): ${a.hint}`,
@@ -110,6 +115,8 @@ function inLines(
     `Calls that wait for a phone: ${health.waiting}`,
     'PBX links',
     ...links,
+    ...(health.nodes ? ['Nodes of this store'] : []),
+    ...nodesInLines(health),
     'Push services',
     ...(services.length > 0 ? services : ['  none: no phone can be woken']),
     stages ? 'Bindings by stage' : 'Bindings: the store cannot be read',

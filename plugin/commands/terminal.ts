@@ -67,15 +67,36 @@ export function progressLine(what: string, done: number, total: number | undefin
   return `${what} [${'#'.repeat(filled)}${'.'.repeat(BAR_WIDTH - filled)}] ${done}/${total}`;
 }
 
-/** A question on the terminal. Where nobody can answer (a pipe, a script) it is undefined. */
-export async function ask(question: string): Promise<string | undefined> {
-  if (!process.stdin.isTTY) return undefined;
-  const lines = createInterface({ input: process.stdin, output: process.stderr });
+interface Asking {
+  /** Takes the question back. */
+  readonly signal?: AbortSignal;
+  readonly from?: NodeJS.ReadableStream & { readonly isTTY?: boolean };
+  readonly to?: NodeJS.WritableStream;
+}
+
+/** A question on the terminal. Where nobody can answer (a pipe, a script), does (Ctrl-D) or may any more, it is undefined. */
+export async function ask(question: string, o: Asking = {}): Promise<string | undefined> {
+  const { from = process.stdin, to = process.stderr, signal } = o;
+  if (!from.isTTY || signal?.aborted) return undefined;
+  const lines = createInterface({ input: from, output: to, terminal: true });
+  const ended = new AbortController();
+  lines.once('close', () => ended.abort());
+  // A terminal that asks hands Ctrl-C to the question: it must end what it ends everywhere else.
+  lines.once('SIGINT', () => {
+    ended.abort();
+    process.kill(process.pid, 'SIGINT');
+  });
+  const until = AbortSignal.any([ended.signal, ...(signal ? [signal] : [])]);
   try {
-    return (await lines.question(question)).trim();
+    return (await lines.question(question, { signal: until })).trim();
+  } catch (error) {
+    if (!until.aborted) throw error;
+    to.write('\n');
+    return undefined;
   } finally {
     lines.close();
   }
 }
 
 export const isYes = (answer: string | undefined): boolean => /^y(es)?$/i.test(answer ?? '');
+export const isNo = (answer: string | undefined): boolean => /^no?$/i.test(answer ?? '');

@@ -75,8 +75,8 @@ function apply(draft: CallDraft, event: WakeEvent): void {
 export function wakeDueAt(wake: Wake): Instant | undefined {
   if (wake.phase === 'over') return undefined;
   return wake.devices.reduce<Instant | undefined>((a, d) => {
-    const { state, graceUntil } = d.legs.fresh;
+    const { state, graceUntil, anewAt } = d.legs.fresh;
     const grace = state === 'held' ? graceUntil : undefined;
-    return earliest(a, grace, retryAt(d));
+    return earliest(a, grace, state === 'ended' ? undefined : anewAt, retryAt(d));
   }, undefined);
 }

@@ -1,5 +1,5 @@
 /** The measuring of an app, for the command line: start, progress with what the person at the phone is asked, answers, the end. */
-import { type Answer, type AppReport, STEPS, type StepName } from '../core/app-test/index.ts';
+import { type AppReport, type Said, STEPS, type StepName } from '../core/app-test/index.ts';
 import { ACCOUNT, type Routes } from './listener.ts';
 
 interface Asked {
@@ -30,7 +30,7 @@ export interface AppTests {
   /** Undefined: there is none of this id. */
   show(id: string, version: string): AppTestProgress | undefined;
   /** False: that prompt waits for no answer any more. */
-  answer(id: string, number: number, answer: Answer): boolean;
+  answer(id: string, number: number, answer: Said): boolean;
   /** False: there is none of this id. */
   stop(id: string, why: string): boolean;
 }
@@ -90,18 +90,21 @@ export function appTestRoutes(tests: AppTests, version: string): Routes {
       },
       async ({ params }, reply) => tests.show(params.id, version) ?? reply.code(404).send(ABSENT),
     );
-    server.post<{ Params: { id: string }; Body: { prompt: number; answer: Answer } }>(
+    server.post<{ Params: { id: string }; Body: { prompt: number; answer: Said } }>(
       '/v1/app-tests/:id/answer',
       {
         config: { role: 'operate' },
         schema: {
-          summary: 'What the person at the phone answers',
+          summary: 'What the person at the phone answers; `unseen`: nobody looked',
           params: ID,
           body: {
             type: 'object',
             required: ['prompt', 'answer'],
             additionalProperties: false,
-            properties: { prompt: { type: 'integer', minimum: 1 }, answer: { type: 'string', enum: ['yes', 'no'] } },
+            properties: {
+              prompt: { type: 'integer', minimum: 1 },
+              answer: { type: 'string', enum: ['yes', 'no', 'unseen'] },
+            },
           },
         },
       },

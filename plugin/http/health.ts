@@ -1,5 +1,5 @@
 /** Health, for systemd, containers and monitoring: alive means the main loop turns, ready means calls can be woken. */
-import type { BrakeState, ServiceState, Summary } from '../ports/status.ts';
+import type { BrakeState, NodeState, ServiceState, Summary } from '../ports/status.ts';
 import type { Routes } from './listener.ts';
 
 /** What `/v1/status` answers: the summary, and what monitoring and `pushwake status` need besides. */
@@ -13,8 +13,12 @@ export interface Health extends Summary {
   >[];
   /** Why the store does not answer as it should. Absent: it does. */
   readonly storeTrouble?: string;
+  /** Why the memory of the process may not do. Absent: there is enough. */
+  readonly heapTrouble?: string;
   /** It takes no new calls and ends when its own are over. Absent: it is not being drained. */
   readonly draining?: true;
+  /** All nodes of the store, this one first. Absent: the store is this node's alone. */
+  readonly nodes?: readonly NodeState[];
   /** Services that refuse us for a mistake of ours. */
   readonly alarms: readonly { provider: string; app: string; reason: string; hint: string }[];
   /** Contacts that ask for push and are not bound, the latest 20. */
@@ -41,7 +45,10 @@ export function healthRoutes(health: () => Health): Routes {
     );
     server.get(
       '/v1/status',
-      { config: { role: 'read' }, schema: { summary: 'Links, sensors, push services, waiting calls, the brake' } },
+      {
+        config: { role: 'read' },
+        schema: { summary: 'Links, nodes, sensors, push services, waiting calls, the brake' },
+      },
       async () => health(),
     );
   };

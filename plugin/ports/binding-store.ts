@@ -15,6 +15,8 @@ export type PutOutcome =
 export interface ReadHow {
   /** No call waits for it: a store across a network may read it together with others, some milliseconds later. Default false. */
   readonly calm?: boolean;
+  /** There was a record of this account: before a store that may lose everything says "absent", it looks whether it has. Default false. */
+  readonly isKnown?: boolean;
 }
 
 /**
@@ -56,10 +58,15 @@ export interface BindingStore {
   texts?(): TextStore;
   /**
    * Present where the store may lose everything and go on answering (flushed, started again without its log). Until `acceptEmptied`,
-   * `get` then rejects in place of answering "absent".
+   * `get` then rejects in place of answering "absent". Rejects also where the store can be read and not written.
    */
   wasEmptied?(): Promise<boolean>;
   acceptEmptied?(): Promise<void>;
+  /**
+   * Present where another server may answer than before, without the latest writes (a replica that took over): how often the connection was
+   * lost since the start.
+   */
+  connectionsLost?(): number;
   /** Present where several nodes share the store: the way to the others. */
   peers?(): Peers;
   /** Finishes what was begun, then closes. Idempotent. */

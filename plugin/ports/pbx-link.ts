@@ -153,13 +153,17 @@ export type PbxEvent =
       readonly caller?: Caller;
     }
   | { readonly type: 'wakeLegArrived'; readonly pbx: string; readonly leg: WakeLeg; readonly startedAt: Instant }
-  /** `takenUp`: it waited already when the link came up (we or the link were away); `startedAt` is the PBX's. */
+  /**
+   * `takenUp`: it waited already when the link came up (we or the link were away); `startedAt` is the PBX's. `notReached`: it has dialled, the
+   * INVITE ended with this cause (Q.850) without having reached a phone, and it waits anew.
+   */
   | {
       readonly type: 'deviceLegArrived';
       readonly pbx: string;
       readonly leg: DeviceLeg;
       readonly startedAt: Instant;
       readonly takenUp: boolean;
+      readonly notReached?: number;
     }
   /** The leg dials by itself now: its waiting time is over, or `ring` was called. */
   | { readonly type: 'legDials'; readonly pbx: string; readonly legId: string }
@@ -208,6 +212,8 @@ export interface TestCall {
   /** Unique; `[0-9a-f]{8,32}`. */
   readonly id: string;
   readonly aor: Aor;
+  /** Letters, digits and blanks. Two calls that ring at once have two: Linphone refuses a second call of the caller who rings already. */
+  readonly caller: { readonly name: string; readonly number: string };
   /** The PBX ends it by itself when nobody has answered within this time, also without us. */
   readonly ringMs: DurationMs;
 }
@@ -228,7 +234,8 @@ export interface PbxLink {
   compose(legId: string, callId: string, ring: readonly RingTarget[]): Promise<LegOutcome>;
   /**
    * Lets a device leg dial `contact`, and writes the status `WOKEN` (see `tellStatus`) as it does; a stored leg rings the contact
-   * it was composed with.
+   * it was composed with. A device leg that dials already gives its INVITE up ("answered elsewhere") and dials this contact; `gone` where that
+   * cannot be.
    */
   ring(leg: DeviceLeg, contact?: HeldContact): Promise<LegOutcome>;
   /** Ends one leg; the rest of the call rings on. `cause`: Q.850, what the caller's dial shall see of it. */
@@ -272,6 +279,11 @@ export interface PbxLink {
    * node, or there is no other.
    */
   drain?(): Promise<void>;
+  /**
+   * Where several nodes have a link to this PBX: `works`, it asks this one; `spare`, it asks another one, and this one while that is away.
+   * Absent: it has no order.
+   */
+  readonly duty?: 'works' | 'spare' | undefined;
   readonly up: boolean;
   stop(): Promise<void>;
 }

@@ -20,11 +20,15 @@ export interface RunningStatus {
   /** What health and `pushwake status` show at a glance. */
   status(): Summary;
   links(): readonly LinkState[];
+  /** All nodes of the store, this one first. Empty: the store is this node's alone. */
+  nodes(): readonly NodeState[];
   pushes(): PushState;
   /** Receivers of webhooks. */
   receivers(): readonly ReceiverState[];
   store(): StoreState;
   texts(): TextState;
+  /** Undefined: it cannot be known. */
+  heap(): HeapState | undefined;
   /** The latest first, of one account; at most 10. */
   textTraces(aor: Aor): readonly TextTrace[];
   /** What the brake holds now; empty while it is off. */
@@ -102,6 +106,24 @@ export interface LinkState {
   readonly remote: boolean;
 }
 
+/** One node of a store that several share. */
+export interface NodeState {
+  /** Of its machine. */
+  readonly name: string;
+  readonly isThis: boolean;
+  /** `late`: it lags, its main loop or its announcements. `draining`: it takes no new calls. `drained`: it has gone. `silent`: it has died, hangs or is cut off. */
+  readonly state: 'alive' | 'late' | 'draining' | 'drained' | 'silent';
+  readonly silentMs: DurationMs;
+  /** From here on absent where its version does not say. */
+  readonly version?: string;
+  readonly mode?: Mode;
+  readonly startedAt?: Instant;
+  readonly waiting?: number;
+  readonly lateMs?: DurationMs;
+  /** `leads`: it takes the new calls of this PBX now. */
+  readonly pbxs: readonly { readonly pbx: string; readonly up: boolean; readonly leads: boolean }[];
+}
+
 /** `closed`: pushes go through. `open`: the service is held back. `half-open`: one push finds out. */
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
@@ -152,6 +174,14 @@ export interface StoreState {
   readonly trouble?: StoreTrouble;
   /** Accounts with facts that wait for the store. */
   readonly unsaved: number;
+}
+
+/** The memory that JavaScript may use, in bytes. */
+export interface HeapState {
+  readonly usedBytes: number;
+  readonly limitBytes: number;
+  /** Absent: there is enough. */
+  readonly trouble?: string;
 }
 
 /** What one PBX holds of an account now. */

@@ -32,6 +32,7 @@ import { Reachable } from './pbx/reachable.ts';
 import { RemoteLinks } from './pbx/remote-links.ts';
 import type { Delivery } from './push/delivery.ts';
 import { Census } from './status/census.ts';
+import { type HeapUse, HeapWatch } from './status/heap-watch.ts';
 import { LiveStatus } from './status/running-status.ts';
 import { TimedStore } from './status/timed-store.ts';
 import { Texts } from './texts/texts.ts';
@@ -69,6 +70,10 @@ export interface RuntimeOptions {
   readonly messages?: { readonly wake: boolean; readonly showText: boolean };
   /** Off for a clock that runs faster than the machine's. */
   readonly brake?: boolean;
+  /** What this node calls itself to the others of its store. */
+  readonly node?: { readonly host: string; readonly version: string };
+  /** What JavaScript has used up of its memory. Absent: nobody looks. */
+  readonly heapUse?: () => HeapUse;
   /** Whether the store is counted in the background, for pages and metrics. Default false. */
   readonly counts?: boolean;
 }
@@ -85,6 +90,7 @@ export interface RuntimeSettings {
 export interface Hooks {
   readonly settings: () => RuntimeSettings;
   readonly started: () => boolean;
+  readonly isDraining: () => boolean;
   /** A registration event whose turn has come: no call waits for it any more. Never rejects. */
   readonly onRegistration: (event: PbxEvent) => void;
 }
@@ -214,6 +220,7 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
     });
   };
   const peers = store.peers?.();
+  const startedAt = clock.now();
   const remote =
     peers &&
     new RemoteLinks({
@@ -221,6 +228,15 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
       own: links.own,
       realmOf: o.realmOf,
       clock: wire,
+      facts: (lateMs) => ({
+        host: o.node?.host ?? 'unnamed',
+        version: o.node?.version ?? 'unknown',
+        mode: mode(),
+        startedAt,
+        waiting: wakes.waiting,
+        lateMs,
+        ...(hooks.isDraining() && { leaving: 'draining' as const }),
+      }),
       onOthers: (others) => links.addRemote(others),
       // Its own node has it in the record already; here a call may wait for it.
       onEvent: toWakes,
@@ -256,10 +272,12 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
     clock: wire,
     log,
     writeBack: () => records.writeBack(),
+    writeLatest: () => records.writeLatest(),
     resync: () => {
       for (const link of links.own) if (link.up) void resync.run(link, 'connect');
     },
   });
+  const heapWatch = new HeapWatch({ clock: wire, log, use: o.heapUse });
   const status = new LiveStatus({
     get mode() {
       return mode();
@@ -273,7 +291,9 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
     census,
     delivery,
     events,
+    heapWatch,
     links,
+    nodes: () => remote?.nodes() ?? [],
     notBound,
     texts,
     traces,
@@ -288,6 +308,7 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
     effects,
     emptiedStore,
     events,
+    heapWatch,
     intake,
     links,
     notBound,

@@ -21,6 +21,8 @@ export interface DrainParts {
   readonly waiting: () => number;
   /** Resolves when no due work is claimed any more and none is left. */
   readonly finishDueWork: () => Promise<void>;
+  /** The other nodes shall know now. */
+  readonly announce: () => void;
 }
 
 export class Drain {
@@ -45,7 +47,10 @@ export class Drain {
 
   /** Asked again, it goes on. Resolves when this node can be stopped, or was. */
   begin(): Promise<void> {
-    this.#running ??= this.#drain();
+    if (!this.#running) {
+      this.#running = this.#drain();
+      this.#p.announce();
+    }
     return this.#running;
   }
 

@@ -61,6 +61,7 @@ export class Runtime {
     this.#p = composeParts(options, {
       settings: () => this.#settings,
       started: () => this.#started,
+      isDraining: () => this.drain.isOn,
       onRegistration: (event) => {
         this.#record(event).catch((error: unknown) => {
           options.log.error({ event: event.type, reason: String(error) }, 'registration event failed');
@@ -81,13 +82,14 @@ export class Runtime {
       mode,
       settled: (aor, push, outcome) => intake.fromPushOutcome(aor, { ...push, of: 'custom' }, outcome),
     });
-    const { links, wakes, ticker } = this.#p;
+    const { links, wakes, ticker, remote } = this.#p;
     this.drain = new Drain({
       clock: options.wire ?? clock,
       log,
       links: () => links.own,
       waiting: () => wakes.waiting,
       finishDueWork: () => ticker.finish(),
+      announce: () => remote?.changed(),
     });
     this.appTests = this.#p.appTests;
     this.reports = this.#p.reports;
@@ -103,6 +105,7 @@ export class Runtime {
     texts.start();
     ticker.start();
     emptiedStore.start();
+    this.#p.heapWatch.start();
     resync.start(links.own);
     if (this.#o.counts) census.start();
     this.#started = true;
@@ -114,6 +117,7 @@ export class Runtime {
     this.#started = false;
     this.drain.stop();
     await this.#p.appTests.stopAll();
+    this.#p.heapWatch.stop();
     await this.#p.emptiedStore.stop();
     await remote?.stop();
     await Promise.all(links.own.map((link) => link.stop()));

@@ -3,7 +3,7 @@ import { Legs } from '../../adapters/pbx/asterisk/legs.ts';
 import { parametersOf, reasonOf } from '../../adapters/pbx/asterisk/reasons.ts';
 
 const of = (channelId: string, kind: 'wake' | 'device' | 'stored', callId: string, own = false) =>
-  ({ channelId, kind, aorId: '1001', endpoint: '1001', callId, own }) as const;
+  ({ channelId, kind, aorId: '1001', endpoint: '1001', callId, own, comesBack: false }) as const;
 
 describe('the caller’s own channel', () => {
   it('is over when the last of the legs that wait for its phones is', () => {

@@ -106,7 +106,8 @@ describe('our legs', () => {
     ['RINGING', { id: '1.2', exten: '1001' }, { id: '1.3' }, undefined],
     ['RINGING', {}, { id: 'late-1' }, { fact: 'lateRinging', channelId: 'late-1' }],
     ['BUSY', { id: '1.2', exten: REF }, { id: '1.3' }, undefined],
-    ['', { id: '1.2', exten: REF }, { id: '1.3' }, undefined],
+    ['', { id: '1.2', exten: REF }, { id: '1.3' }, { fact: 'dialling', channelId: '1.2', peerId: '1.3' }],
+    ['', { id: '1.2', exten: REF }, {}, undefined],
   ])('a Dial that says "%s" of %j', (dialstatus, caller, peer, fact) => {
     expect(translate({ type: 'Dial', dialstatus, caller, peer })).toEqual(fact);
     expect(translate({ type: 'Dial', dialstatus })).toBeUndefined();

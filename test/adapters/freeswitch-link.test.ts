@@ -269,6 +269,7 @@ describe('lease and marks', () => {
   it('of two nodes one works and one stands by, which takes over when the first has gone', async () => {
     const first = await world({ node: 'a' });
     const second = await world({ node: 'b', pbx: first.pbx });
+    expect([first.link.duty, second.link.duty]).toEqual(['works', 'spare']);
     await first.link.setReachable(AOR, true);
     const call = first.pbx.call(AOR);
     const { leg } = await first.told.told('wakeLegArrived');
@@ -278,6 +279,7 @@ describe('lease and marks', () => {
     await first.link.stop();
     // Its name stands there before its lease does: a call in between takes the plain path.
     await until('the second node takes over', () => first.pbx.leaseHolder === 'b');
+    await until('it says so', () => second.link.duty === 'works');
     first.pbx.call(AOR);
     await second.told.told('wakeLegArrived');
   });

@@ -1,6 +1,6 @@
 /** A waiting call by itself: what it orders when things come in another order than they mostly do. */
 
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { NO_EXPORTS } from '../../adapters/pbx/freeswitch/calls/exports.ts';
 import { WaitingCall } from '../../adapters/pbx/freeswitch/calls/waiting-call.ts';
 import type { Aor } from '../../plugin/core/aor.ts';
@@ -14,9 +14,11 @@ const REF = 'w00000002d0011223344556677';
 function takenUp(originate: () => Promise<void> = async () => undefined): {
   call: WaitingCall;
   originated: string[];
+  killed: string[];
   told: PbxEvent[];
 } {
   const originated: string[] = [];
+  const killed: string[] = [];
   const told: PbxEvent[] = [];
   const call: WaitingCall = new WaitingCall({
     pbx: 'office',
@@ -41,7 +43,10 @@ function takenUp(originate: () => Promise<void> = async () => undefined): {
         originated.push(command);
         return originate();
       },
-      kill: async () => 'done',
+      kill: async (uuid, cause) => {
+        killed.push(`${uuid} ${cause}`);
+        return 'done';
+      },
       letGo: () => undefined,
       set: () => undefined,
       newUuid: () => 'fresh',
@@ -54,7 +59,7 @@ function takenUp(originate: () => Promise<void> = async () => undefined): {
     onAdopted: () => undefined,
     onOver: () => undefined,
   });
-  return { call, originated, told };
+  return { call, originated, killed, told };
 }
 
 it('a phone that rings since an earlier life of ours is not rung again by the REGISTER that comes first', async () => {
@@ -93,4 +98,37 @@ it('an order to dial that went down with the link is given again when the link i
   call.resume(there, call.channels);
   expect(originated).toHaveLength(2);
   expect(told.map((e) => e.type)).toContain('legEnded');
+});
+
+describe('a woken phone that no INVITE has reached', () => {
+  const NEXT = 'sofia/internal/sip:1001@127.0.0.9:5062';
+  const settled = () => new Promise((turn) => setImmediate(turn));
+  const dialled = async () => {
+    const made = takenUp();
+    await made.call.compose('c', [{ kind: 'device', ref: REF }]);
+    await settled();
+    return made;
+  };
+
+  it('waits anew, with the cause, and is dialled again', async () => {
+    const { call, originated, told } = await dialled();
+    call.legEnded(REF, 'fresh', 'RECOVERY_ON_TIMER_EXPIRE');
+    await settled();
+    expect(told.at(-1)).toMatchObject({ type: 'deviceLegArrived', notReached: 18 });
+    expect(originated).toHaveLength(2);
+  });
+
+  it('is dialled at another address in place of the first, whose end is no news', async () => {
+    const { call, originated, killed, told } = await dialled();
+    await call.ring(REF, NEXT);
+    expect(killed).toEqual(['fresh LOSE_RACE']);
+    expect(originated[1]).toContain(NEXT);
+    expect(told.map((e) => e.type)).not.toContain('legEnded');
+  });
+
+  it('has ended where it said no, or where one refusal ends the call', async () => {
+    const { call, told } = await dialled();
+    call.legEnded(REF, 'fresh', 'USER_BUSY');
+    expect(told.at(-1)).toMatchObject({ type: 'legEnded', cause: 17 });
+  });
 });

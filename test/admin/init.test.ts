@@ -152,20 +152,24 @@ describe('a small Asterisk', () => {
     expect(read('ari_additional_custom.conf')).toBe('#include "pushwake-ari.conf"\n');
   });
 
-  it('keys of the push services go into the file', async () => {
+  it('keys of the push services go into the file, and one whose file is not there is named', async () => {
     write(SMALL);
-    await init(
+    const ran = await init(
       '--realm',
       'example.com',
       '--apns',
-      'TEAM123456,com.example.phone,KEY1234567,/etc/k.p8',
+      'TEAM123456,com.example.phone,KEY1234567,/nowhere/k.p8',
       '--fcm',
-      'example-phone,/etc/a.json',
+      `example-phone,${asterisk}/ari.conf`,
     );
+    expect(ran.stdout).toContain(
+      'note: the key file /nowhere/k.p8 is not there yet: pushwake does not start without it',
+    );
+    expect(ran.stdout).not.toContain(`the key file ${asterisk}`);
     const { push } = (await load(config)).config;
     expect(push).toMatchObject({
-      apns: { options: { apps: [{ teamId: 'TEAM123456', bundleId: 'com.example.phone', key: '/etc/k.p8' }] } },
-      fcm: { options: { apps: [{ projectId: 'example-phone', serviceAccount: '/etc/a.json' }] } },
+      apns: { options: { apps: [{ teamId: 'TEAM123456', bundleId: 'com.example.phone', key: '/nowhere/k.p8' }] } },
+      fcm: { options: { apps: [{ projectId: 'example-phone', serviceAccount: `${asterisk}/ari.conf` }] } },
     });
   });
 });

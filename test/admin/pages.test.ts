@@ -1,5 +1,7 @@
 /** What the status pages say, without a browser; `test/browser` shows them to one. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { nodesInLines } from '../../plugin/commands/node-words.ts';
+import { whatIsWrong } from '../../plugin/commands/status.ts';
 import type { Aor } from '../../plugin/core/aor.ts';
 import type { BindingId } from '../../plugin/core/binding.ts';
 import { appKey } from '../../plugin/core/binding.ts';
@@ -10,14 +12,16 @@ import type { TraceStep } from '../../plugin/core/trace.ts';
 import { accountsBody, accountsPage, PAGE_SIZE } from '../../plugin/http/pages/accounts.ts';
 import { escaped, html } from '../../plugin/http/pages/html.ts';
 import { lifeOf } from '../../plugin/http/pages/life.ts';
+import { linksBody } from '../../plugin/http/pages/links.ts';
 import { problemsOf, type State } from '../../plugin/http/pages/problems.ts';
 import { STYLE_PATH } from '../../plugin/http/pages/style.ts';
 import { length, Times } from '../../plugin/http/pages/times.ts';
 import { barsOf } from '../../plugin/http/pages/waterfall.ts';
 import { daysOf } from '../../plugin/http/pages/week.ts';
 import { contactInWords } from '../../plugin/http/pages/words.ts';
-import type { Count } from '../../plugin/ports/status.ts';
+import type { Count, NodeState } from '../../plugin/ports/status.ts';
 import { bindingEndingIn, MONDAY, voipOnly, warned } from '../support/builders.ts';
+import { quietHealth } from '../support/quiet-status.ts';
 import { HOSTILE, SECRET, StatusSite } from '../support/status-site.ts';
 
 describe('HTML by template', () => {
@@ -42,6 +46,7 @@ const quiet: State = {
   ready: true,
   brake: [],
   links: [{ name: 'office', realm: 'example.com', up: true, remote: false }],
+  nodes: [],
   services: [
     {
       provider: 'apns',
@@ -60,6 +65,58 @@ const certificate = (left: number): Partial<State> => ({
   services: [
     { provider: 'apns', breaker: 'closed', credentials: [{ name: 'certificate of x', endsAt: plus(MONDAY, left) }] },
   ],
+});
+
+const node = (change: Partial<NodeState> = {}): NodeState => ({
+  name: 'web1',
+  isThis: true,
+  state: 'alive',
+  silentMs: 0,
+  version: '0.2.0',
+  mode: 'full',
+  startedAt: MONDAY,
+  waiting: 2,
+  lateMs: 0,
+  pbxs: [{ pbx: 'office', up: true, leads: true }],
+  ...change,
+});
+const other = (change: Partial<NodeState>) =>
+  node({ name: 'web2', isThis: false, waiting: 0, pbxs: [{ pbx: 'office', up: true, leads: false }], ...change });
+
+describe('the nodes of one store', () => {
+  it('on the command line', () => {
+    const late = other({ state: 'late', lateMs: 800, mode: 'observe' });
+    const silent = other({ name: 'web3', state: 'silent', silentMs: 40_000, version: '0.1.0' });
+    expect(nodesInLines({ nodes: [node(), late, silent] })).toEqual([
+      '  web1 (this one)          alive, 0.2.0, calls that wait: 2, takes the calls of office',
+      '  web2                     late: lags by 800 ms, 0.2.0, mode observe, calls that wait: 0',
+      '  web3                     silent for 40 s, 0.1.0, calls that wait: 0',
+    ]);
+    expect(whatIsWrong(quietHealth({ nodes: [node(), late] }))).toEqual([]);
+    expect(whatIsWrong(quietHealth({ nodes: [node(), silent] }))).toEqual([
+      'the node web3 is silent for 40 s: is it running, and does it reach Redis?',
+    ]);
+    // Nobody hears of anybody then.
+    expect(whatIsWrong(quietHealth({ nodes: [silent], storeTrouble: 'redis is away' })).join()).not.toContain('web3');
+  });
+
+  it('on the first page: one that is silent, one that lags, and an upgrade that is half done', () => {
+    const whats = (nodes: readonly NodeState[]) => problemsOf({ ...quiet, nodes }).map(({ what }) => what);
+    expect(whats([node(), other({})])).toEqual([]);
+    expect(whats([node(), other({ state: 'silent', silentMs: 40_000 })])).toEqual(['The node web2 is silent for 40 s']);
+    expect(whats([node(), other({ state: 'late', lateMs: 800 })])).toEqual(['The node web2 lags']);
+    expect(whats([node(), other({ version: '0.3.0' })])).toEqual(['The nodes run different versions: 0.2.0, 0.3.0']);
+    expect(whats([node(), other({ version: '0.3.0', state: 'drained' })])).toEqual([]);
+  });
+
+  it('on the page of links', () => {
+    const hostile = other({ name: '<b>web2', state: 'silent', silentMs: 40_000 });
+    const page = String(linksBody([], [node(), hostile], 0, new Times('UTC', MONDAY)));
+    expect(page).toContain('web1 (this one)');
+    expect(page).toContain('&lt;b&gt;web2');
+    expect(page).toMatch(/silent<\/span> for 40 s/);
+    expect(String(linksBody([], [], 0, new Times('UTC', MONDAY)))).not.toContain('Nodes');
+  });
 });
 
 describe('what is wrong now', () => {

@@ -254,6 +254,11 @@ export class AppPhone extends Phone {
     this.#stayAwake();
   }
 
+  override shownEnded(callId: string): void {
+    // Its CANCEL comes while the app is still at its push.
+    if (!this.#is('rings for a caller who was gone before it came')) this.#hideCall(callId);
+  }
+
   override forget(): void {}
 
   override sleep(): void {

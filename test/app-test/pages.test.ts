@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { isWhole, RULES, readReport, STEPS } from '../../plugin/core/app-test/index.ts';
-import { appsPage, REPORTS } from './apps-page.ts';
+import { appsPage, appsTable, REPORTS } from './apps-page.ts';
 import { rulesPage } from './rules-page.ts';
 
 const docs = (path: string) => fileURLToPath(new URL(`../../docs/${path}`, import.meta.url));
@@ -16,6 +16,16 @@ function isAsMade(path: string, text: string): void {
 it('docs/app-rules.md shows the rules as they are', () => isAsMade('app-rules.md', rulesPage()));
 
 it('docs/apps/README.md lists the reports', () => isAsMade('apps/README.md', appsPage()));
+
+it('docs/which-app.md shows what the reports say', () => {
+  const page = readFileSync(docs('which-app.md'), 'utf8');
+  const made = page.replace(
+    /(<!-- reports -->\n)[\s\S]*(<!-- \/reports -->)/,
+    (_, from, to) => `${from}${appsTable()}\n${to}`,
+  );
+  expect(made).toContain(appsTable());
+  isAsMade('which-app.md', made);
+});
 
 it('numbers the rules without gaps, each once', () => {
   expect(RULES.map((r) => r.id)).toEqual(RULES.map((_, i) => `A${i + 1}`));

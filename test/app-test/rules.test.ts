@@ -33,6 +33,26 @@ describe('A8, a call that ended before the app came', () => {
   });
 });
 
+describe('A7, a call that can be answered', () => {
+  const rang: CallSeen = { ...PUSHED, ringingMs: 900, mayAnswerMs: 4_000, endedMs: 30_000 };
+
+  it.each([
+    ['a person was asked to answer and saw the call', rang, { 'one-screen': 'yes' }, 'broken'],
+    ['it was answered', { ...rang, answeredMs: 5_000 }, {}, 'ok'],
+    ['nobody says anything of it afterwards', rang, {}, 'not-seen'],
+  ] as const)('%s', (_, call, answers, verdict) => {
+    expect(verdictOf('A7', stepOf('call', [call], { answers }))).toBe(verdict);
+  });
+});
+
+it('A11 is not seen where the app reports its token over HTTP and its contact names no device', () => {
+  const first: CallSeen = { ...PUSHED, ringingMs: 900, endedMs: 20_000 };
+  const step = stepOf('two-calls', [first, { ...PUSHED, endedMs: 12_000 }], {});
+  const of = (reports: boolean) =>
+    verdictsOf({ subject: { ...SUBJECT, reports }, steps: [step] }).find((v) => v.rule === 'A11')?.verdict;
+  expect([of(false), of(true)]).toEqual(['broken', 'not-seen']);
+});
+
 const REGISTERED: CallSeen = { ...PUSHED, registeredMs: 900, endedMs: 15_000 };
 const registers = (withPush: number, withoutPush: number) => ({ withPush, withoutPush, loggedOut: 0 });
 

@@ -5,7 +5,9 @@ import {
   cleanName,
   compareReports,
   isWhole,
+  linesOf,
   markdownOf,
+  RULES,
   readReport,
   reportOf,
   STEPS,
@@ -74,6 +76,27 @@ it('ends in time, with what was seen, for a phone that never comes; its binding 
   expect(site.time.nowMs).toBeLessThan(6 * 60 * SECOND);
   expect(report.verdicts.find((v) => v.rule === 'A1')).toMatchObject({ verdict: 'broken' });
   expect(bindingsOf(site)).toEqual(before);
+});
+
+it('calls nobody when nobody says that they are ready', async () => {
+  const site = new AppSite({ ...ON_ASTERISK, leavesAfter: 0 });
+  const report = await site.measure();
+  expect(report.stopped).toBe('nobody was ready within three minutes');
+  expect(report.steps).toEqual([]);
+  expect(report.verdicts.filter((v) => v.verdict === 'broken')).toEqual([]);
+});
+
+it('goes on without a person who has left, waits for them once, and blames the app for nothing', async () => {
+  const site = new AppSite({ ...ON_ASTERISK, leavesAfter: 1 });
+  const report = await site.measure();
+  expect(report.stopped).toBeUndefined();
+  expect(site.time.nowMs).toBeLessThan(10 * 60 * SECOND);
+  expect(report.verdicts.filter((v) => v.verdict === 'broken')).toEqual([]);
+  expect(report.verdicts.find((v) => v.rule === 'A7')).toMatchObject({ verdict: 'not-seen' });
+  expect(report.steps.find((s) => s.step === 'token')).toMatchObject({
+    state: 'skipped',
+    why: 'nobody is at the phone',
+  });
 });
 
 it('asks nothing where nobody is at the phone, and calls nothing broken for it', async () => {
@@ -181,6 +204,27 @@ describe('a report', () => {
       ),
       { numRuns: 200 },
     );
+  });
+
+  it('names rules without their step by number alone, for people', () => {
+    const called: StepSeen = {
+      step: 'call',
+      state: 'done',
+      calls: [{ push: 'accepted', rangAtOnce: false, pushedMs: 10, registeredMs: 900, ringingMs: 950, endedMs: 4_000 }],
+      registers: { withPush: 1, withoutPush: 0, loggedOut: 0 },
+      answers: {},
+      bindings: { before: 1, after: 1 },
+      newTokens: false,
+      held: 'unknown',
+    };
+    const report = reportOf(facts('Phone', [called]));
+    expect(report.verdicts).toHaveLength(RULES.length);
+    const text = linesOf(report).map((l) => l.text);
+    expect(text[0]).toBe('A1   ok                The app registers for a call push: registered for the call.');
+    expect(text.at(-1)).toMatch(/^Not seen, because their steps were not carried out: A8, A9, .*A20\.$/);
+    expect(text.filter((line) => line.includes('A9'))).toHaveLength(1);
+    expect(markdownOf(report)).not.toContain('| A9 |');
+    expect(markdownOf(report)).toContain('not carried out: A8, A9,');
   });
 
   it('is not whole any more when a verdict was changed by hand', () => {

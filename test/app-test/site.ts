@@ -25,8 +25,10 @@ export interface SiteOptions {
   readonly platform: 'ios' | 'android';
   readonly kind: PbxKind;
   readonly misbehaviour?: Misbehaviour;
-  /** An app that gives only a VoIP token. */
+  /** Whether somebody is at the phone. Default true. */
   readonly person?: boolean;
+  /** After so many questions nobody is there any more. */
+  readonly leavesAfter?: number;
   readonly steps?: readonly StepName[];
   /** What happens to the site while the test runs, and after how many ms. */
   readonly after?: readonly [ms: number, what: (site: AppSite) => void];
@@ -123,7 +125,7 @@ export class AppSite {
   /** Starts the site, measures the app, and answers as its person does. */
   async measure(): Promise<AppReport> {
     const { time, phone } = this;
-    const { person = true, steps, after, pollsFor = LASTS_AT_MOST } = this.#o;
+    const { person = true, leavesAfter = Infinity, steps, after, pollsFor = LASTS_AT_MOST } = this.#o;
     this.node.start();
     time.after(2 * SECOND, () => phone.open());
     let started: AppTestStart | undefined;
@@ -133,7 +135,7 @@ export class AppSite {
       if (!this.node.isUp) return;
       last = this.tests.show(this.id, VERSION) ?? last;
       const { prompt } = last ?? {};
-      if (prompt && prompt.number !== answered) {
+      if (prompt && prompt.number !== answered && prompt.number <= leavesAfter) {
         answered = prompt.number;
         const said = phone.says(prompt.name);
         if (said) time.after(700, () => this.tests.answer(this.id, prompt.number, said));

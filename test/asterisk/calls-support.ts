@@ -4,7 +4,8 @@ import type { SipUser } from '../support/asterisk/config.ts';
 import { Scene, type SceneOptions } from '../support/scene.ts';
 import type { IncomingCall, OutgoingCall } from '../support/sip-phone/index.ts';
 
-export { golden, Mobile, ours, steps, wakeOver } from '../support/mobile.ts';
+export { golden, Mobile, steps, wakeOver } from '../support/mobile.ts';
+export { ours } from '../support/pbx-scene.ts';
 
 /** `10NN` are mobiles, `15NN` the desk phone beside each, `20NN` callers. */
 export const CALLS_DIALPLAN = `[internal]

@@ -92,6 +92,32 @@ describe('phones that sleep', () => {
     },
   );
 
+  it.each([
+    ['1024', 'tls', 'the PBX finds its connection shut'],
+    ['1025', 'udp', 'it has changed its network: nobody hears the INVITE'],
+  ] as const)('%s over %s registers, and %s: it rings once it has registered anew', async (user, transport, _) => {
+    const mobile = await Mobile.asleep(scene, user, { transport });
+    const { phone, identity } = mobile;
+    const registered = async () => {
+      await phone.wake();
+      await phone.register({ contactParams: identity.params, newCallId: true });
+    };
+    scene.apns.onPush(identity.voip, () => {
+      void registered()
+        .then(() => phone.sleep({ how: transport === 'udp' ? 'deaf' : 'reset' }))
+        .then(registered);
+    });
+    const call = await caller.call(user);
+    const rung = await phone.waitForCall(6_000);
+    await rung.answer();
+    expect((await call.done).status).toBe(200);
+    const callId = await mobile.callId();
+    await talkAndHangUp(scene, call, rung);
+    await wakeOver(scene, callId);
+    expect(mobile.rang).toHaveLength(1);
+    expect(mobile.words(callId)).toEqual([]);
+  });
+
   it('two mobiles asleep: both ring once, one answers, the other hears it by SIP and not once more by push', async () => {
     const first = await Mobile.asleep(scene, '1005');
     const second = await Mobile.asleep(scene, '1005');

@@ -4,6 +4,7 @@
  * medians. Figures are of this machine and this moment: quote them with the command.
  */
 import { cpus } from 'node:os';
+import { appTest } from './app-test.ts';
 import { bindings } from './bindings.ts';
 import { calls } from './calls.ts';
 import { cluster } from './cluster.ts';
@@ -23,7 +24,17 @@ export interface Result {
 
 export type Suite = (progress: (line: string) => void, options: ReadonlyMap<string, string>) => Promise<Result[]>;
 
-const SUITES: Readonly<Record<string, Suite>> = { bindings, calls, cluster, freeswitch, media, push, texts, wake };
+const SUITES: Readonly<Record<string, Suite>> = {
+  'app-test': appTest,
+  bindings,
+  calls,
+  cluster,
+  freeswitch,
+  media,
+  push,
+  texts,
+  wake,
+};
 
 const args = process.argv.slice(2);
 const name = args.find((a) => !a.startsWith('--')) ?? '';

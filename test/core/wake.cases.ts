@@ -329,6 +329,8 @@ export class Game {
         if (!leg) throw new Error(`no leg ${effect.legId} to ring`);
         // An order that is lost with the link is given again when the leg is told again.
         if (!this.#linked) return;
+        // It has not rung yet and registered elsewhere: one INVITE gives way to the other (wake-anew.test.ts).
+        if (leg.kind === 'device' && leg.state === 'dialled') return;
         this.rings.push(`${leg.name} ${leg.kind}`);
         // One for a leg that has ended meanwhile does nothing.
         if (leg.state === 'held') leg.state = 'dialled';

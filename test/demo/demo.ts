@@ -5,7 +5,7 @@
 import { homedir } from 'node:os';
 import { bringAsterisk, CannotBringAsterisk, machineFingerprint } from '../support/asterisk/index.ts';
 import { locateFreeswitch } from '../support/freeswitch/index.ts';
-import { DEFAULT_USERS, Scene } from '../support/scene.ts';
+import { DEFAULT_USERS, freeUdpPort, Scene } from '../support/scene.ts';
 import { machineIsUntouched, printTrace } from './end.ts';
 import { playFreeswitch } from './freeswitch.ts';
 import { keepRunning } from './keep.ts';
@@ -117,7 +117,10 @@ async function play(
     withoutPushwake: true,
     ...more?.scene,
   });
+  const admin = options.keep && !more ? `127.0.0.1:${await freeUdpPort()}` : undefined;
+  // Whoever keeps it wants to look into it: `status`, `explain` and the pages need the listener.
   if (more) scene.pushwake.configure(scene.yaml({ more: more.yaml }));
+  else if (admin) scene.pushwake.configure(scene.yaml({ more: `http: { admin: { listen: "${admin}" } }\n` }));
   at.scene = scene;
   await asteriskRuns(stage, scene);
   await pushwakeRuns(stage, scene);
@@ -154,7 +157,7 @@ async function play(
   print.part('And the machine this runs on');
   await machineIsUntouched(stage, before);
   if (firstCall) printTrace(print, scene, firstCall);
-  if (options.keep) await keepRunning(stage, cast, interrupted);
+  if (options.keep) await keepRunning(stage, cast, admin ?? more?.adminUrl.replace('http://', ''), interrupted);
 }
 
 function isOfTexts(part: Part): boolean {

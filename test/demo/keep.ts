@@ -3,7 +3,13 @@ import { join } from 'node:path';
 import { passwordOf } from '../support/asterisk/index.ts';
 import { type Cast, fallAsleep, pushBody, type Stage, WAKES_AFTER_MS } from './stage.ts';
 
-export async function keepRunning({ print }: Stage, cast: Cast, interrupted: Promise<void>): Promise<void> {
+/** `admin`: where pushwake's pages are. */
+export async function keepRunning(
+  { print }: Stage,
+  cast: Cast,
+  admin: string | undefined,
+  interrupted: Promise<void>,
+): Promise<void> {
   const { scene, mobile, install } = cast;
   const { asterisk } = scene;
   const chroot = asterisk.folder.slice(0, asterisk.folder.indexOf('/srv/pushwake/'));
@@ -14,6 +20,9 @@ export async function keepRunning({ print }: Stage, cast: Cast, interrupted: Pro
     '  dial 1001: the mobile sleeps, is woken by push, answers after a second and plays a tone',
     '  dial 5001: desk phone 1002 and mobile 1001 together;  91001: the mobile as without pushwake',
     `pushwake.yaml: ${join(scene.folder, 'pushwake.yaml')}`,
+    ...(admin
+      ? [`  its pages: http://${admin}/; on a command line: pushwake status, explain 1001 with -c and that file`]
+      : []),
     `Asterisk's files: ${asterisk.folder}`,
     `Asterisk's console: chroot ${chroot} asterisk -C ${asterisk.folder.slice(chroot.length)}/etc/asterisk.conf -rvvv`,
     `ARI: ${asterisk.ari.url}/ari  user ${asterisk.ari.user}  password ${asterisk.ari.password}`,

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { FREESWITCH_DIALPLAN, FreeswitchScene, freeswitchUsers } from '../support/freeswitch-scene.ts';
-import { Mobile, ours } from '../support/mobile.ts';
-import { REALM } from '../support/pbx-scene.ts';
+import { Mobile } from '../support/mobile.ts';
+import { ours, REALM } from '../support/pbx-scene.ts';
 import type { IncomingCall, SipPhone } from '../support/sip-phone/index.ts';
 
 const PAGE = new URL('../../docs/dialplan-examples.md', import.meta.url);

@@ -59,6 +59,32 @@ describe('phones that sleep', () => {
     expect(call.progress.map((p) => p.status)).not.toContain(183);
   });
 
+  it.each([
+    ['1038', 'tcp', 'the PBX finds its connection shut'],
+    ['1039', 'udp', 'it has changed its network: nobody hears the INVITE'],
+  ] as const)('%s over %s registers, and %s: it rings once it has registered anew', async (user, transport, _) => {
+    const mobile = await asleep(user, { transport });
+    const { phone, identity } = mobile;
+    const registered = async () => {
+      await phone.wake();
+      await phone.register({ contactParams: identity.params, newCallId: true });
+    };
+    scene.apns.onPush(identity.voip, () => {
+      void registered()
+        .then(() => phone.sleep({ how: transport === 'udp' ? 'deaf' : 'reset' }))
+        .then(registered);
+    });
+    const call = await caller.call(user);
+    const rung = await phone.waitForCall(6_000);
+    await rung.answer();
+    expect((await call.done).status).toBe(200);
+    const callId = await mobile.callId();
+    await scene.talkAndHangUp(call, rung);
+    await wakeOver(scene, callId);
+    expect(mobile.rang).toHaveLength(1);
+    expect(mobile.words(callId)).toEqual([]);
+  });
+
   it.each(['udp', 'tcp', 'tls'] as const)(
     'the INVITE over %s names the push twice, says who calls, and holds no push parameter',
     async (transport) => {

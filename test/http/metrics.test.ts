@@ -34,6 +34,7 @@ async function served(measured: Partial<Measured> = {}) {
     {
       mode: 'full',
       status: () => quietSummary({ links: { office: true, branch: false }, waiting: 3 }),
+      nodes: () => [],
       brake: () => [],
       pushes: () => ({ ended: [], providers: [], retries: 0, alarms: [] }),
       receivers: () => [],

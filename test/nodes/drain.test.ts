@@ -125,3 +125,15 @@ it('a call that waits is finished by the drained node, new ones go to the other 
   await talks(call, mobile);
   await expect.poll(() => handledBy(scene.pushwake, '1011')).toBe(1);
 });
+
+it('started again in mode observe it takes its mark in Asterisk back', async () => {
+  const marks = async () =>
+    /PUSHWAKE_DRAIN_pushwake=(\w*)/.exec(await scene.asterisk.cli('dialplan show globals'))?.[1];
+  const ended = scene.pushwake.ended();
+  await drainA();
+  expect(await ended).toBe(4);
+  expect(await marks()).toBe('1');
+  scene.pushwake.configure(scene.yaml({ mode: 'observe' }));
+  await startA();
+  await expect.poll(marks, { timeout: 10_000 }).toBe('');
+});

@@ -178,6 +178,38 @@ describe('two nodes', () => {
     expect(two.push.requests).toEqual([]);
   });
 
+  test('each shows all: with what an older version says; one that was drained stays, one that was stopped does not', async () => {
+    const key = `n${prefixes}:{nodes}`;
+    // As 0.1.0 announces itself: a list of PBXs.
+    const nowMs = Number((await redis.cli('time')).split('\n')[0]) * 1_000;
+    await redis.cli(
+      'hset',
+      key,
+      '0123456789',
+      `${nowMs},${JSON.stringify([{ pbx: 'c', realm: 'example.com', up: true }])}`,
+    );
+    const { one, two } = await site();
+    const shown = (node: Node) =>
+      node.runtime.status
+        .nodes()
+        .map(({ name, state, pbxs }) => `${name} ${state} ${pbxs.map((p) => (p.leads ? p.pbx : '-'))}`);
+    await vi.waitFor(
+      () =>
+        expect([shown(one), shown(two)]).toEqual([
+          ['unnamed alive a', 'node 01234567 alive c', 'unnamed alive b'],
+          ['unnamed alive b', 'node 01234567 alive c', 'unnamed alive a'],
+        ]),
+      wait,
+    );
+    void two.runtime.drain.begin();
+    await vi.waitFor(() => expect(shown(one)).toContain('unnamed draining b'), wait);
+    await two.runtime.stop();
+    await vi.waitFor(() => expect(shown(one)).toContain('unnamed drained -'), wait);
+    await one.runtime.stop();
+    const left = await redis.cli('hkeys', key);
+    expect(left.split('\n')).toHaveLength(2);
+  });
+
   test('an end found by one node removes the contact at the other', async () => {
     // One that expires within a day would be left to expire.
     const { one, two, record } = await site({ grantedMs: 2 * DAY });

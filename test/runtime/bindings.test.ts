@@ -197,3 +197,111 @@ describe('while the store is away', () => {
     expect(await store.get(AOR)).toBeUndefined();
   });
 });
+
+describe('a store that lost its connection, and answers without the latest changes', () => {
+  class Cut extends MemoryStore {
+    cuts = 0;
+    connectionsLost = () => this.cuts;
+  }
+  let cut: Cut;
+  beforeEach(() => {
+    cut = new Cut();
+    store = cut;
+    bindings = new Bindings({ store, clock, log, policyFor: () => () => DEFAULT_POLICY, onEffects: () => undefined });
+  });
+  const devices = async () => (await store.get(AOR))?.bindings.length ?? 0;
+  /** A replica takes over that had got nothing since `kept`. */
+  async function failover(kept: Awaited<ReturnType<typeof store.get>>): Promise<void> {
+    const now = await store.get(AOR);
+    if (now) await store.remove(AOR, now.version);
+    if (kept) cut.write(kept);
+    cut.cuts++;
+  }
+
+  it('a phone that bound within the last seconds is known to its calls, and is written again', async () => {
+    await bindings.apply(AOR, register());
+    await failover(undefined);
+    expect((await bindings.read(AOR))?.bindings).toHaveLength(1);
+    expect(await devices()).toBe(0);
+    expect(await bindings.writeLatest()).toBe(1);
+    expect(await devices()).toBe(1);
+    expect(await bindings.writeLatest()).toBe(0);
+  });
+
+  it('a second device as well; the next fact is added to both', async () => {
+    await bindings.apply(AOR, register(1, 'a'));
+    const before = await store.get(AOR);
+    await bindings.apply(AOR, register(2, 'b'));
+    await failover(before);
+    expect((await bindings.read(AOR))?.bindings).toHaveLength(2);
+    await bindings.apply(AOR, register(3, 'c'));
+    expect(await devices()).toBe(3);
+  });
+
+  it('what another node wrote since then counts', async () => {
+    await bindings.apply(AOR, register());
+    await otherNode();
+    cut.cuts++;
+    expect(await bindings.writeLatest()).toBe(0);
+    expect((await store.get(AOR))?.version).toBe(2);
+  });
+
+  it('while the connection lasts the store is believed, whatever it says', async () => {
+    await bindings.apply(AOR, register());
+    const { version = 0 } = (await store.get(AOR)) ?? {};
+    await store.remove(AOR, version);
+    expect(await bindings.read(AOR)).toBeUndefined();
+    expect(await bindings.writeLatest()).toBe(0);
+  });
+
+  it('what was written long before is not doubted', async () => {
+    await bindings.apply(AOR, register());
+    await clock.advance(11 * SECOND);
+    await bindings.writeLatest();
+    await failover(undefined);
+    expect(await bindings.read(AOR)).toBeUndefined();
+  });
+
+  it('it was flushed: what was written before that counts no more once it is written back', async () => {
+    await bindings.apply(AOR, register(1, 'a'));
+    await bindings.apply(AOR, register(2, 'b'));
+    await failover(undefined);
+    expect(await bindings.writeBack()).toBe(1);
+    expect(await store.get(AOR)).toMatchObject({ version: 1 });
+    await otherNode();
+    cut.cuts++;
+    expect(await bindings.read(AOR)).toMatchObject({ version: 2 });
+  });
+});
+
+describe('a store that was emptied', () => {
+  it('where another node was first, the device that only we remember is added', async () => {
+    await bindings.apply(AOR, register(1, 'a'));
+    const theirs = await store.get(AOR);
+    await bindings.apply(AOR, register(2, 'b'));
+    await store.remove(AOR, 2);
+    if (theirs) await store.put(theirs, 0);
+    expect(await bindings.writeBack()).toBe(1);
+    expect(await store.get(AOR)).toMatchObject({ version: 2, bindings: [{}, {}] });
+    expect(await bindings.writeBack()).toBe(0);
+  });
+
+  it('asks it for an account that it knows in another way than for one that nobody has seen', async () => {
+    const asked: unknown[] = [];
+    const get = store.get.bind(store);
+    store.get = (aor: Aor, how?: object) => {
+      asked.push(how);
+      return get(aor);
+    };
+    await bindings.read(AOR);
+    await bindings.apply(AOR, register());
+    await bindings.apply(AOR, unanswered());
+    await bindings.read(AOR);
+    expect(asked).toEqual([
+      { isKnown: false },
+      { calm: true, isKnown: false },
+      { calm: true, isKnown: true },
+      { isKnown: true },
+    ]);
+  });
+});

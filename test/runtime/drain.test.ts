@@ -9,7 +9,7 @@ import { RecordedLog } from '../support/recorded-log.ts';
 function scene(options: { dueWork?: Promise<void> } = {}) {
   const clock = new FakeClock();
   const log = new RecordedLog();
-  const site = { waiting: 0, sentAway: 0, isDrained: false };
+  const site = { waiting: 0, sentAway: 0, announced: 0, isDrained: false };
   const links = [{ drain: async () => void site.sentAway++ }, {}] as unknown as PbxLink[];
   const drain = new Drain({
     clock,
@@ -17,6 +17,7 @@ function scene(options: { dueWork?: Promise<void> } = {}) {
     links: () => links,
     waiting: () => site.waiting,
     finishDueWork: () => options.dueWork ?? Promise.resolve(),
+    announce: () => void site.announced++,
   });
   void drain.drained.then(() => {
     site.isDrained = true;
@@ -36,7 +37,7 @@ describe('a node that is drained', () => {
     site.waiting = 2;
     void drain.begin();
     await pass(10 * SECOND);
-    expect(site).toEqual({ waiting: 2, sentAway: 1, isDrained: false });
+    expect(site).toEqual({ waiting: 2, sentAway: 1, announced: 1, isDrained: false });
     expect(drain.isOn).toBe(true);
     site.waiting = 0;
     await pass(SECOND);

@@ -9,6 +9,9 @@ let log: RecordedLog;
 let done: string[];
 let emptied: boolean | Error;
 let writes: () => Promise<number>;
+/** Changes that the store has lost. */
+let latest: number;
+let looks: number;
 
 beforeEach(() => {
   clock = new FakeClock();
@@ -16,6 +19,8 @@ beforeEach(() => {
   done = [];
   emptied = false;
   writes = async () => 24;
+  latest = 0;
+  looks = 0;
 });
 
 const watch = () =>
@@ -36,6 +41,10 @@ const watch = () =>
     writeBack: async () => {
       done.push('written');
       return writes();
+    },
+    writeLatest: async () => {
+      looks++;
+      return latest;
     },
     resync: () => void done.push('resync'),
   });
@@ -66,7 +75,7 @@ describe('the watch over the store', () => {
     writes = async () => {
       throw new Error('away');
     };
-    await clock.advance(20_000);
+    await clock.advance(8_000);
     expect(done).toEqual(['written', 'written', 'written', 'written']);
     expect(log.at('error')).toHaveLength(1);
     emptied = new Error('away');
@@ -78,12 +87,27 @@ describe('the watch over the store', () => {
     await watching.stop();
   });
 
+  it('after each look the latest changes are looked after; what was lost of them is said', async () => {
+    const watching = watch();
+    watching.start();
+    await clock.advance(10_000);
+    expect(looks).toBe(5);
+    expect(log.lines).toEqual([]);
+    latest = 3;
+    await clock.advance(2_000);
+    expect(log.at('warn')).toMatchObject([
+      { message: 'store had lost its latest changes, they are written again', fields: { records: 3 } },
+    ]);
+    await watching.stop();
+  });
+
   it('has no clock of its own where a store cannot lose everything', () => {
     const watching = new EmptiedStore({
       store: { name: 'sqlite' },
       clock,
       log,
       writeBack: async () => 0,
+      writeLatest: async () => 0,
       resync: () => undefined,
     });
     watching.start();

@@ -1,7 +1,7 @@
 /** One app install on a phone, and what a call's push and trace say: the same on every PBX. */
 import { expect } from 'vitest';
 import type { ReceivedPush } from './apns-stand-in/index.ts';
-import type { PbxScene, PushIdentity, WokenPhone } from './pbx-scene.ts';
+import { ours, type PbxScene, type PushIdentity, type WokenPhone } from './pbx-scene.ts';
 import type { LogLine } from './pushwake-process.ts';
 import type { IncomingCall, SipPhone, SipPhoneOptions } from './sip-phone/index.ts';
 
@@ -79,11 +79,6 @@ export class Mobile {
   get rang(): IncomingCall[] {
     return this.phone.incoming.filter((call) => call.ringingAt !== undefined);
   }
-}
-
-/** Our part of a payload. */
-export function ours(push: ReceivedPush): Fields {
-  return (JSON.parse(push.json) as { pushwake?: Fields }).pushwake ?? {};
 }
 
 /** A push as text, with what differs from run to run replaced by what it must be. */

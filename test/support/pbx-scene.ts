@@ -60,6 +60,11 @@ export function installApp(apns: ApnsStandIn): PushIdentity {
   return { voip, other, params };
 }
 
+/** Our part of a payload. */
+export function ours(push: ReceivedPush): Record<string, unknown> {
+  return (JSON.parse(push.json) as { pushwake?: Record<string, unknown> }).pushwake ?? {};
+}
+
 export abstract class PbxScene {
   readonly apns: ApnsStandIn;
   readonly pushwake: PushwakeProcess;
@@ -169,8 +174,8 @@ ${changes.more ?? ''}`;
   words(identity: PushIdentity): string[] {
     return this.apns.pushes
       .filter((p) => p.token === identity.other)
-      .map((p) => (JSON.parse(p.json) as { pushwake?: { type?: string; ended?: string } }).pushwake)
-      .flatMap((p) => (p?.type === 'cancel' && p.ended ? [p.ended] : []));
+      .map((p) => ours(p) as { type?: string; ended?: string })
+      .flatMap((p) => (p.type === 'cancel' && p.ended ? [p.ended] : []));
   }
 
   waitForLog(msg: string, from = 0, timeoutMs = 10_000): Promise<LogLine> {

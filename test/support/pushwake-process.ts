@@ -25,6 +25,8 @@ export class PushwakeProcess {
   readonly #env: NodeJS.ProcessEnv;
   readonly #entry: Entry | undefined;
   #child: ChildProcess | undefined;
+  /** Further options of Node for its next start. */
+  nodeOptions: readonly string[] = [];
   #waiters = new Set<() => void>();
   /** Everything it logged, of all its lives. */
   readonly log: LogLine[] = [];
@@ -56,7 +58,7 @@ export class PushwakeProcess {
   launch(): ChildProcess {
     const child = spawn(
       process.execPath,
-      this.#entry?.(this.#file) ?? [...AS_SHIPPED, CLI, 'start', '--config', this.#file],
+      this.#entry?.(this.#file) ?? [...AS_SHIPPED, ...this.nodeOptions, CLI, 'start', '--config', this.#file],
       {
         env: { ...process.env, ...this.#env },
         stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,6 +1,6 @@
 /**
  * Suites that start real parts (an Asterisk, a Redis, a browser …), as folders or files of `test`: not among the fast ones. `HURRIED`: with
- * phones whose time counts, so one file at a time. `UNHURRIED`: they compute or wait, and a busy machine changes nothing.
+ * phones whose time counts, so one file at a time. `UNHURRIED`: they compute or wait, and a busy machine changes nothing: they run beside those, with the lowest priority.
  */
 export const HURRIED: readonly string[] = [
   'test/asterisk/**',

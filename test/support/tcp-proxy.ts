@@ -15,6 +15,8 @@ interface Pair {
 export class TcpProxy {
   readonly #server: Server;
   readonly #pairs = new Set<Pair>();
+  /** Where new connections lead to. */
+  targetPort: number;
   #cut = false;
   #stalled = false;
   #deaf = false;
@@ -24,7 +26,8 @@ export class TcpProxy {
   connectionsEver = 0;
 
   private constructor(targetPort: number) {
-    this.#server = createServer((client) => this.#connected(client, targetPort));
+    this.targetPort = targetPort;
+    this.#server = createServer((client) => this.#connected(client, this.targetPort));
   }
 
   static async start(targetPort: number): Promise<TcpProxy> {

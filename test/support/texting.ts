@@ -1,8 +1,8 @@
 /** SIP MESSAGEs to a phone that sleeps, on a whole scene of either PBX: what it got, and what it was pushed for them. */
 import { expect } from 'vitest';
 import type { ReceivedPush } from './apns-stand-in/index.ts';
-import { type Mobile, ours } from './mobile.ts';
-import type { PbxScene } from './pbx-scene.ts';
+import type { Mobile } from './mobile.ts';
+import { ours, type PbxScene } from './pbx-scene.ts';
 import type { SipPhone } from './sip-phone/index.ts';
 import { textsOf } from './texts-of.ts';
 

@@ -13,6 +13,9 @@ import type { Phone } from './phone.ts';
 const GUARD: DurationMs = 1_500;
 const STORED_WAITS: DurationMs = 1_800;
 const DEVICE_WAITS: DurationMs = 120 * SECOND;
+/** A device leg that is back from a Dial which reached nobody, and how often it comes back. */
+const DEVICE_WAITS_ANEW: DurationMs = 10 * SECOND;
+const ROUNDS = 4;
 /** RFC 3261, timer A. */
 const RETRANSMITTED: readonly DurationMs[] = [500, 1_500, 3_500, 7_500, 15_500, 31_500];
 /** Timer B. */
@@ -25,6 +28,8 @@ export interface Leg {
   state: 'held' | 'dialling' | 'ringing' | 'answered' | 'ended';
   uri: string | undefined;
   phone: Phone | undefined;
+  /** How often it has dialled. */
+  dials: number;
 }
 
 /** Who wants to know what becomes of it. */
@@ -165,7 +170,7 @@ export class Call {
     return 'done';
   }
 
-  #arrived(leg: Leg, takenUp: boolean): void {
+  #arrived(leg: Leg, takenUp: boolean, notReached?: number): void {
     if (leg.state !== 'held') return;
     const { pbx, aor } = this.o;
     const port: DeviceLeg = {
@@ -175,19 +180,28 @@ export class Call {
       aor,
       callId: this.callId ?? '',
     };
-    this.#emit({ type: 'deviceLegArrived', pbx: pbx.name, leg: port, startedAt: this.startedAt, takenUp });
-    if (takenUp) return;
+    const again = notReached === undefined ? {} : { notReached };
+    this.#emit({ type: 'deviceLegArrived', pbx: pbx.name, leg: port, startedAt: this.startedAt, takenUp, ...again });
+    if (takenUp || notReached !== undefined) return;
     if (leg.kind === 'device') this.#after(DEVICE_WAITS, () => leg.state === 'held' && this.#endLeg(leg, 20, false));
     else this.#after(STORED_WAITS, () => leg.state === 'held' && this.#dialStored(leg));
   }
 
   ring(legId: string, uri: string | undefined): LegOutcome {
     const leg = this.legs.find((l) => l.id === legId);
+    if (leg?.kind === 'device' && leg.state === 'dialling' && !this.isOver) this.#takeBack(leg);
     if (leg?.state !== 'held' || this.isOver) return 'gone';
     if (leg.kind === 'stored') this.#dialStored(leg);
     else if (uri !== undefined) this.#dial(leg, uri);
     else return this.giveUp(legId, 20);
     return 'done';
+  }
+
+  /** Its INVITE gives way to another one. */
+  #takeBack(leg: Leg): void {
+    leg.phone?.uninvited(this, leg);
+    leg.phone = undefined;
+    leg.state = 'held';
   }
 
   giveUp(legId: string, cause: number): LegOutcome {
@@ -275,7 +289,7 @@ export class Call {
   }
 
   #leg(id: string, kind: Leg['kind'], ref: string): Leg {
-    const leg: Leg = { id, kind, ref, state: 'held', uri: undefined, phone: undefined };
+    const leg: Leg = { id, kind, ref, state: 'held', uri: undefined, phone: undefined, dials: 0 };
     this.legs.push(leg);
     return leg;
   }
@@ -289,16 +303,30 @@ export class Call {
   #dial(leg: Leg, uri: string): void {
     leg.state = 'dialling';
     leg.uri = uri;
+    const nth = ++leg.dials;
     const { chance } = this.o.pbx.o;
     const first = chance.int(2, 6);
-    this.#after(first, () => this.#invite(leg, uri));
+    const then = (ms: DurationMs, what: () => void) => this.#after(ms, () => leg.dials === nth && what());
+    const reachesNobody = (cause: number) => leg.state === 'dialling' && !leg.phone && this.#notReached(leg, cause);
+    then(first, () => this.#invite(leg, uri));
     if (!uri.startsWith(DESK) && uri.includes('transport=udp')) {
-      for (const ms of RETRANSMITTED) this.#after(first + ms, () => this.#invite(leg, uri));
+      for (const ms of RETRANSMITTED) then(first + ms, () => this.#invite(leg, uri));
     } else if (chance.happens(0.6)) {
       // The connection is known to be closed.
-      this.#after(first + 5, () => leg.state === 'dialling' && !leg.phone && this.#endLeg(leg, 34, false));
+      then(first + 5, () => reachesNobody(34));
     }
-    this.#after(NO_ANSWER_AFTER, () => leg.state === 'dialling' && this.#endLeg(leg, 18, false));
+    then(NO_ANSWER_AFTER, () => leg.state === 'dialling' && this.#notReached(leg, 18));
+  }
+
+  /** The leg of a woken phone comes back from its Dial, and is gone by itself after a while. */
+  #notReached(leg: Leg, cause: number): void {
+    if (leg.kind !== 'device' || leg.dials >= ROUNDS) return this.#endLeg(leg, cause, false);
+    leg.state = 'held';
+    leg.phone?.uninvited(this, leg);
+    leg.phone = undefined;
+    const nth = leg.dials;
+    this.#arrived(leg, false, cause);
+    this.#after(DEVICE_WAITS_ANEW, () => leg.state === 'held' && leg.dials === nth && this.#endLeg(leg, cause, false));
   }
 
   #invite(leg: Leg, uri: string): void {

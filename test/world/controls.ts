@@ -96,7 +96,7 @@ export const CONTROLS: readonly Control[] = [
         from: "if (stored.state === 'ringing') return draft.giveUp(d, 'fresh', Cause.subscriberAbsent);",
         to: '',
       },
-      { file: 'plugin/core/wake/waking.ts', from: '  dropStored(draft, d);\n  fresh.state', to: '  fresh.state' },
+      { file: 'plugin/core/wake/waking.ts', from: '  dropStored(draft, d);\n  invite(', to: '  invite(' },
     ],
   },
   one(
@@ -156,8 +156,8 @@ export const CONTROLS: readonly Control[] = [
   one(
     'a phone that comes for its call is not rung',
     'core/wake/waking.ts',
-    "if (d.legs.fresh.state === 'held') goOn(draft, d);\n}",
-    '}',
+    "if (d.legs.fresh.state === 'held') goOn(draft, d);\n  else",
+    "if (d.legs.fresh.state === 'dialling')",
   ),
   one(
     'only the first device is pushed',

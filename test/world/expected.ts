@@ -44,6 +44,8 @@ const STEPS: { readonly [S in CallStep['step']]: readonly Extract<CallStep, { st
   storedIsRung: [{ step: 'storedIsRung', device }],
   notDialable: [{ step: 'notDialable', device, reason: '' }],
   dialled: [{ step: 'dialled', device }],
+  notReached: [{ step: 'notReached', device, cause: 20 }],
+  dialledAnew: [{ step: 'dialledAnew', device }],
   ringing: [{ step: 'ringing', device, at: 'fresh' }],
   answered: [{ step: 'answered' }],
   declined: [{ step: 'declined', device, cause: 21 }],

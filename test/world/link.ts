@@ -237,8 +237,13 @@ export class WorldLink implements PbxLink {
     return this.#command(() => this.callOf(legId)?.statusIs(status));
   }
 
-  async showEnded(): Promise<void> {
-    await this.#command(() => undefined);
+  async showEnded(contact: HeldContact, callId: string): Promise<void> {
+    await this.#command(() =>
+      this.pbx
+        .held(contact.aor)
+        .find((c) => c.uri === contact.uri)
+        ?.phone?.shownEnded(callId),
+    );
   }
 
   removeContact(contact: Pick<HeldContact, 'aor' | 'uri'>): Promise<'gone'> {

@@ -368,6 +368,9 @@ export class Phone {
     this.#reactions.delete(call.id);
   }
 
+  /** INVITE and CANCEL at once, of a call that ended before it came. Nobody can answer that. */
+  shownEnded(_callId: string): void {}
+
   /** Its other account, its tokens and its address as a Contact. */
   #uri(aor: Aor, how: 'whole' | 'voipOnly'): string {
     const { platform, transport, reports } = this.o;

@@ -5,8 +5,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Aor } from '../../../plugin/core/aor.ts';
 import { aorOf, aorUser } from '../../../plugin/core/aor.ts';
-import { type DurationMs, type Instant, SECOND } from '../../../plugin/core/time.ts';
-import type { ClosingWord, WakeStatus } from '../../../plugin/core/wake.ts';
+import { between, type DurationMs, type Instant, SECOND } from '../../../plugin/core/time.ts';
+import { Cause, type ClosingWord, type WakeStatus } from '../../../plugin/core/wake.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
 import type {
   DeviceLeg,
@@ -31,8 +31,16 @@ const LATE_RINGS_AT_MOST: DurationMs = 3 * SECOND;
 
 const LATE_DIALS_SECONDS = 10;
 
+/** The dialplan's guard: a wake leg that has waited for longer is no longer ours (see pushwake-extensions.conf). */
+const GUARD: DurationMs = 1.5 * SECOND;
+
+/** The cause of an INVITE that gives way to another one to the same phone: answered elsewhere, so that it shows no missed call. */
+const TAKEN_BACK = Cause.answeredElsewhere;
+
 /** The legs that a wake leg dials end with it; their events come behind its own by a few milliseconds. */
 const LAST_LEGS_WITHIN: DurationMs = SECOND / 2;
+
+type Fact<F extends CallFact['fact']> = Extract<CallFact, { fact: F }>;
 
 export interface CallsIo {
   readonly pbx: string;
@@ -104,31 +112,30 @@ export class Calls {
   /** `takenUp`: the call waited already when the link came up. */
   seen(fact: CallFact, takenUp: boolean): void {
     switch (fact.fact) {
-      case 'wakeLeg': {
-        const aor = this.#aor(fact.aorId);
-        if (!aor) return void this.#goOn(fact.channelId, {}).catch(() => undefined);
-        const { channelId, aorId, endpoint, own } = fact;
-        const added = this.#legs.add({ kind: 'wake', channelId, aorId, endpoint, own, callId: '' });
-        this.#dialled.set(aorId, endpoint);
-        const { linkedId, caller } = fact;
-        const leg = { legId: added.legId, aor, linkedId, ...(caller && { caller }) };
-        this.#io.say({ type: 'wakeLegArrived', pbx: this.#io.pbx, leg, startedAt: this.#at(fact.startedEpochMs) });
-        return this.#follow(added);
-      }
+      case 'wakeLeg':
+        return takenUp || !this.#isLongAgo(fact.startedEpochMs) ? this.#wakeLeg(fact) : void this.#wakeLegIfThere(fact);
       case 'deviceLeg': {
         const aor = this.#aor(fact.aorId);
         if (!aor) return;
-        const { channelId, kind, aorId, endpoint, callId } = fact;
-        const added = this.#legs.add({ kind, channelId, aorId, endpoint, callId, own: false });
+        const { channelId, kind, aorId, endpoint, callId, afterCause } = fact;
+        const comesBack = afterCause !== undefined;
+        const added = this.#legs.add({ kind, channelId, aorId, endpoint, callId, comesBack, own: false });
         const leg: DeviceLeg = { legId: added.legId, kind, ref: fact.ref, aor, callId };
         this.#follow(added);
+        if (added.next) return this.#dialsNext(added, added.next);
         return this.#io.say({
           type: 'deviceLegArrived',
           pbx: this.#io.pbx,
           leg,
           startedAt: this.#at(fact.startedEpochMs),
           takenUp,
+          // An INVITE that was taken back says nothing of its phone.
+          ...(afterCause && afterCause !== TAKEN_BACK && { notReached: afterCause }),
         });
+      }
+      case 'dialling': {
+        for (const leg of this.#legs.ofChannel(fact.channelId)) leg.peer = fact.peerId;
+        return;
       }
       case 'leftStasis': {
         for (const leg of this.#legs.ofChannel(fact.channelId)) {
@@ -170,6 +177,36 @@ export class Calls {
       default:
         fact satisfies never;
     }
+  }
+
+  #isLongAgo(epochMs: number): boolean {
+    return between(this.#at(epochMs), this.#io.deps.clock.now()) > GUARD;
+  }
+
+  /**
+   * We were stopped for a while, or the clocks differ: another node, or the plain path, may have this call by now, and its phone would be
+   * pushed again. Asterisk knows. Where it cannot be asked the link is down: when it is up again, calls that wait are looked for.
+   */
+  async #wakeLegIfThere(fact: Fact<'wakeLeg'>): Promise<void> {
+    const { channelId } = fact;
+    const channel = await this.#io.call<unknown>('channel', { channelId }, CALL_DEADLINE).catch(() => undefined);
+    if (translateWaiting(channel, this.#io.options.app)) return this.#wakeLeg(fact);
+    this.#io.deps.log.info(
+      { pbx: this.#io.pbx, aor: fact.aorId },
+      'call came too late to be looked at, nobody is pushed',
+    );
+  }
+
+  #wakeLeg(fact: Fact<'wakeLeg'>): void {
+    const aor = this.#aor(fact.aorId);
+    if (!aor) return void this.#goOn(fact.channelId, {}).catch(() => undefined);
+    const { channelId, aorId, endpoint, own } = fact;
+    const added = this.#legs.add({ kind: 'wake', channelId, aorId, endpoint, own, callId: '', comesBack: false });
+    this.#dialled.set(aorId, endpoint);
+    const { linkedId, caller } = fact;
+    const leg = { legId: added.legId, aor, linkedId, ...(caller && { caller }) };
+    this.#io.say({ type: 'wakeLegArrived', pbx: this.#io.pbx, leg, startedAt: this.#at(fact.startedEpochMs) });
+    this.#follow(added);
   }
 
   /**
@@ -255,8 +292,9 @@ export class Calls {
   }
 
   async ring(leg: DeviceLeg, contact?: HeldContact): Promise<LegOutcome> {
+    const known = this.#legs.get(leg.legId);
     // A phone may answer within milliseconds: what it answers must not be missed. Asked for at its arrival, so done by now.
-    await this.#legs.get(leg.legId)?.followed;
+    await known?.followed;
     if (leg.kind === 'stored' || !contact) return this.#goOn(leg.legId, {});
     const aorId = aorIdOf(leg.aor, this.#io.options.realm);
     const isHere = contact.pbx === this.#io.pbx;
@@ -268,7 +306,30 @@ export class Calls {
       this.#refused(aorId, dial.reason);
       return this.giveUp(leg.legId, 20);
     }
-    return this.#goOn(leg.legId, { PUSHWAKE_CONTACT: withPushId([dial], leg.callId) });
+    const variables = { PUSHWAKE_CONTACT: withPushId([dial], leg.callId) };
+    return known?.left ? this.#dialInstead(known, variables) : this.#goOn(leg.legId, variables);
+  }
+
+  /** It dials already: its INVITE is taken back, whereupon its dialplan asks again. */
+  async #dialInstead(leg: Leg, variables: Readonly<Record<string, string>>): Promise<LegOutcome> {
+    if (!leg.comesBack || leg.peer === undefined) return 'gone';
+    leg.next = variables;
+    // Where the phone's channel has just ended by itself the leg comes back all the same.
+    await this.#io.call<LegOutcome>('hangup', { channelId: leg.peer, cause: TAKEN_BACK }, CALL_DEADLINE);
+    return 'done';
+  }
+
+  #dialsNext(leg: Leg, variables: Readonly<Record<string, string>>): void {
+    leg.next = undefined;
+    leg.followed
+      .then(() => this.#goOn(leg.channelId, variables))
+      .catch((error: unknown) => {
+        // Its dialplan ends it after ten seconds.
+        this.#io.deps.log.warn(
+          { pbx: this.#io.pbx, reason: String(error) },
+          'a leg could not be given its next contact',
+        );
+      });
   }
 
   #goOn(channelId: string, variables: Record<string, string>): Promise<LegOutcome> {

@@ -4,7 +4,7 @@ import type { AsteriskOptions } from './options.ts';
 import type { ProbeChannel } from './probe.ts';
 
 /** Of `config/asterisk/pushwake-extensions.conf`, which names it as an extension of `pushwake-version`. */
-export const DIALPLAN_VERSION = 3;
+export const DIALPLAN_VERSION = 4;
 
 /** What every version of the file has had: without one of these, calls are lost or nobody is woken. */
 const NEEDED: readonly (readonly [context: string, extension: string])[] = [

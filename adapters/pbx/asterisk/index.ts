@@ -22,7 +22,7 @@ import {
 import { SupervisedWorker } from '../supervised-worker.ts';
 import { Calls } from './calls.ts';
 import { CALM_DEADLINE } from './deadlines.ts';
-import type { AsteriskOptions } from './options.ts';
+import { type AsteriskOptions, FIRST_APP } from './options.ts';
 import { aorIdOf, Registrations } from './registrations.ts';
 import { Texts } from './texts.ts';
 import { type AriFact, translate } from './translate.ts';
@@ -87,6 +87,11 @@ class AsteriskLink implements PbxLink {
     return this.#worker.up;
   }
 
+  /** The shipped dialplan asks `pushwake` first. */
+  get duty(): 'works' | 'spare' {
+    return this.#o.app === FIRST_APP ? 'works' : 'spare';
+  }
+
   sensors() {
     return this.#registrations.sensors();
   }
@@ -147,9 +152,11 @@ class AsteriskLink implements PbxLink {
   }
 
   async #sayDrained(): Promise<void> {
-    if (this.#deps.observing) return;
+    // A node that observes changes nothing there, but what it has left itself when it was drained.
+    const { observing } = this.#deps;
+    if (observing && this.#drained) return;
     try {
-      await this.#worker.call('setDrained', { on: this.#drained }, CALM_DEADLINE);
+      await this.#worker.call('setDrained', { on: this.#drained, onlyIfSet: observing === true }, CALM_DEADLINE);
     } catch (error) {
       this.#deps.log.warn(
         { pbx: this.name, reason: String(error) },

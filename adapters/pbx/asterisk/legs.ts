@@ -25,6 +25,12 @@ export interface Leg {
   hungUp: boolean;
   /** Cause of the last request to hang it up. */
   cause: number;
+  /** Its dialplan asks again when its Dial is over. */
+  readonly comesBack: boolean;
+  /** The phone's channel that it dials. */
+  peer: string | undefined;
+  /** What it dials when it is back, in place of what it was dialling. */
+  next: Readonly<Record<string, string>> | undefined;
   /** The channel is gone, and the end is reported once the legs that it dials have reported theirs. Ends that wait. */
   cancelEnd: (() => void) | undefined;
 }
@@ -40,7 +46,11 @@ export class Legs {
   readonly #waiting = new Map<string, Set<Leg>>();
   #visits = 0;
 
-  add(leg: Pick<Leg, 'channelId' | 'kind' | 'aorId' | 'endpoint' | 'callId'> & { readonly own: boolean }): Leg {
+  /** A leg that is known already begins anew: it waits again, or the link was away. */
+  add(
+    leg: Pick<Leg, 'channelId' | 'kind' | 'aorId' | 'endpoint' | 'callId' | 'comesBack'> & { readonly own: boolean },
+  ): Leg {
+    const before = leg.own ? undefined : this.#byId.get(leg.channelId);
     const added: Leg = {
       ...leg,
       // The core knows legs by their id, and a channel that asks twice is two legs to it.
@@ -52,10 +62,17 @@ export class Legs {
       unfollowed: false,
       hungUp: false,
       cause: 0,
+      peer: undefined,
+      next: before?.next,
       cancelEnd: undefined,
     };
     this.#byId.set(added.legId, added);
     const all = this.#ofChannel.get(leg.channelId) ?? new Set();
+    if (before) {
+      before.cancelEnd?.();
+      all.delete(before);
+      this.#waiting.get(before.callId)?.delete(before);
+    }
     this.#ofChannel.set(leg.channelId, all.add(added));
     if (leg.kind !== 'wake') {
       const waiting = this.#waiting.get(leg.callId) ?? new Set();
@@ -63,7 +80,7 @@ export class Legs {
     }
     const owner = this.#owners.get(leg.callId)?.own;
     if (owner && leg.kind !== 'wake') {
-      owner.expected--;
+      if (!before) owner.expected--;
       owner.open.add(added.legId);
     }
     return added;

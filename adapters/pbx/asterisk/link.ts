@@ -177,7 +177,12 @@ const operations: Record<string, (args: never) => Promise<unknown>> = {
     return onChannel({ method: 'POST', path: `channels/${part(channelId)}/continue`, query: go });
   },
   /** The dialplan of two nodes reads it before it asks the first one. */
-  async setDrained({ on }: { on: boolean }) {
+  async setDrained({ on, onlyIfSet }: { on: boolean; onlyIfSet: boolean }) {
+    if (onlyIfSet) {
+      const query = { variable: `PUSHWAKE_DRAIN_${options.app}` };
+      const { body } = await ask({ method: 'GET', path: 'asterisk/variable', query });
+      if (!(body as { value?: string } | undefined)?.value) return;
+    }
     const query = { variable: `PUSHWAKE_DRAIN_${options.app}`, value: on ? '1' : '' };
     await ask({ method: 'POST', path: 'asterisk/variable', query });
   },
@@ -191,8 +196,11 @@ const operations: Record<string, (args: never) => Promise<unknown>> = {
     variables: Record<string, string>;
     appArgs: 'late' | `test,${string}`;
     seconds: number;
+    /** `"Name" <number>`. */
+    callerId?: string;
   }) {
-    const query = { endpoint: o.endpoint, app: options.app, appArgs: o.appArgs, timeout: String(o.seconds) };
+    const { endpoint, appArgs, callerId } = o;
+    const query = { endpoint, app: options.app, appArgs, timeout: String(o.seconds), ...(callerId && { callerId }) };
     await ask({ method: 'POST', path: `channels/${part(o.channelId)}`, query, body: { variables: o.variables } });
   },
   async hangup({ channelId, cause }: { channelId: string; cause: number }) {
@@ -211,6 +219,11 @@ const operations: Record<string, (args: never) => Promise<unknown>> = {
   async waitingChannels() {
     const { body } = await ask({ method: 'GET', path: 'channels' });
     return (body as AriChannel[]).map(channelFields);
+  },
+  /** Undefined: it is gone. */
+  async channel({ channelId }: { channelId: string }) {
+    const { ok, body } = await ask({ method: 'GET', path: `channels/${part(channelId)}` }, [404]);
+    return ok ? channelFields(body as AriChannel) : undefined;
   },
   async deviceState({ name, state }: { name: string; state: string }) {
     await ask({ method: 'PUT', path: `deviceStates/${part(name)}`, query: { deviceState: state } });

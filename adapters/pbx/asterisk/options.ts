@@ -7,6 +7,9 @@ const hostPort = z
   .regex(/^(\[[0-9A-Fa-f:]+\]|[^:\s]+):\d{1,5}$/, 'expected host:port, for example 127.0.0.1:9060')
   .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535, 'expected a port of at most 65535');
 
+/** The application that the shipped dialplan asks first. */
+export const FIRST_APP = 'pushwake';
+
 export const optionsSchema = z.strictObject({
   url: z
     .url({ protocol: /^https?$/, error: 'expected the base address of ARI, for example http://127.0.0.1:8088' })
@@ -19,7 +22,7 @@ export const optionsSchema = z.strictObject({
   app: z
     .string()
     .regex(/^[A-Za-z0-9_-]{1,64}$/, 'expected letters, digits, "-" or "_"')
-    .default('pushwake')
+    .default(FIRST_APP)
     .describe('Stasis application; must be the one in the dialplan. Two nodes beside one PBX need two names'),
   realm: z
     .string()

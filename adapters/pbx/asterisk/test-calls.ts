@@ -10,6 +10,8 @@ import { CALL_DEADLINE } from './deadlines.ts';
 const CAUSE: Readonly<Record<TestCallEnd, number>> = { elsewhere: 26, cancelled: 127 };
 /** An answered test call lasts a few seconds; this is for one that nobody ends any more. */
 const LASTS_AT_MOST_SECONDS = 120;
+/** What follows our prefix: `pushwake` must not take a channel of `pushwake-b` for its own, nor the dialplan's half of a Local channel (`;2`). */
+const CALL_ID = /^[0-9a-f]+$/;
 /** A name that a dial string takes unescaped. */
 const ENDPOINT = /^[0-9A-Za-z._~+*#-]{1,128}$/;
 
@@ -25,7 +27,7 @@ export class TestCalls {
     this.#call = call;
   }
 
-  async place({ id, ringMs }: TestCall, endpoint: string): Promise<string> {
+  async place({ id, caller, ringMs }: TestCall, endpoint: string): Promise<string> {
     if (!ENDPOINT.test(endpoint)) throw new LinkError('the name of this account cannot be dialled by its endpoint');
     const channelId = `${this.#prefix}${id}`;
     await this.#call(
@@ -36,6 +38,7 @@ export class TestCalls {
         variables: { 'TIMEOUT(absolute)': String(LASTS_AT_MOST_SECONDS) },
         appArgs: `test,${id}`,
         seconds: Math.ceil(ringMs / 1_000),
+        callerId: `"${caller.name}" <${caller.number}>`,
       },
       CALL_DEADLINE,
     );
@@ -53,7 +56,7 @@ export class TestCalls {
   endLeftOvers(channels: readonly unknown[]): void {
     for (const channel of channels) {
       const id = idOf(channel);
-      const isOurs = id.startsWith(this.#prefix) && !id.endsWith(';2');
+      const isOurs = id.startsWith(this.#prefix) && CALL_ID.test(id.slice(this.#prefix.length));
       if (isOurs || this.#callOf(channel) !== undefined) this.#hangUp(id, 'cancelled').catch(() => undefined);
     }
   }

@@ -52,7 +52,11 @@ export type CallFact =
       readonly aorId: string;
       readonly endpoint: string;
       readonly startedEpochMs: number;
+      /** Q.850 cause of its Dial that is over; 0: it has dialled nobody yet. Absent: a dialplan (before version 4) in which it never comes back. */
+      readonly afterCause?: number;
     }
+  /** A leg dials; `peerId`: the phone's own channel. */
+  | { readonly fact: 'dialling'; readonly channelId: string; readonly peerId: string }
   | { readonly fact: 'leftStasis'; readonly channelId: string }
   | { readonly fact: 'ringing'; readonly ref: string }
   /** A phone that came too late now shows the call that is over. */
@@ -123,6 +127,7 @@ export function translate(event: unknown): AriFact | undefined {
  */
 function dial(status: string, caller: Json, peerId: string | undefined): AriFact | undefined {
   const channelId = text(caller.id);
+  if (status === '') return channelId && peerId ? { fact: 'dialling', channelId, peerId } : undefined;
   if (status === 'ANSWER' || status === 'CONTINUE') {
     return channelId ? { fact: 'dialAnswered', channelId, leaves: status === 'CONTINUE' } : undefined;
   }
@@ -161,7 +166,7 @@ function textFact([kind, key]: readonly string[], channel: Json, channelId: stri
 function leg(args: readonly string[], channel: Json, channelId: string, seenEpochMs: number): CallFact | undefined {
   const created = epoch(channel.creationtime);
   const startedEpochMs = Number.isFinite(created) ? created : seenEpochMs;
-  const [kind, first, second, third, fourth] = args;
+  const [kind, first, second, third, fourth, fifth] = args;
   // The phone answered by itself, so it shows the call as well.
   if (kind === 'late') return { fact: 'lateRinging', channelId };
   if ((kind === 'compose' || kind === 'visit') && first) {
@@ -193,6 +198,7 @@ function leg(args: readonly string[], channel: Json, channelId: string, seenEpoc
       aorId: third,
       endpoint,
       startedEpochMs,
+      ...(fifth !== undefined && /^\d{1,3}$/.test(fifth) && { afterCause: Number(fifth) }),
     };
   }
   return undefined;

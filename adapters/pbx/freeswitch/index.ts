@@ -26,6 +26,7 @@ import { TestCalls } from './calls/test-calls.ts';
 import { CALL_DEADLINE, CALM_DEADLINE, LIST_DEADLINE } from './deadlines.ts';
 import type { FsFact } from './facts.ts';
 import { Instants } from './instants.ts';
+import { LEASE_NEWS } from './lease.ts';
 import type { Ask, LinkData } from './link.ts';
 import { Mailboxes } from './mailboxes.ts';
 import type { FreeswitchOptions } from './options.ts';
@@ -44,6 +45,7 @@ class FreeswitchLink implements PbxLink {
   readonly name: string;
   readonly #o: FreeswitchOptions;
   readonly #deps: AdapterDeps;
+  #duty: 'works' | 'spare' | undefined;
   readonly #worker: SupervisedWorker;
   readonly #contacts: Contacts;
   readonly #dial: ContactDial;
@@ -91,7 +93,7 @@ class FreeswitchLink implements PbxLink {
         void this.#linkUp();
       },
       onDown: (reason) => this.#say({ type: 'linkDown', pbx, reason }),
-      onEvent: (event) => this.#fact(translate(event as EventHeaders)),
+      onEvent: (event) => this.#event(event as EventHeaders),
     });
     const ask: Ask = (operation, args, deadlineMs) => this.#worker.call(operation, args, deadlineMs);
     const say = (event: PbxEvent) => this.#say(event);
@@ -119,6 +121,11 @@ class FreeswitchLink implements PbxLink {
 
   get ringsVia(): ReadonlySet<string> {
     return new Set(Object.keys(this.#o.via));
+  }
+
+  /** Of several nodes the one works that holds the lease. */
+  get duty(): 'works' | 'spare' | undefined {
+    return this.#duty;
   }
 
   get #observing(): boolean {
@@ -170,6 +177,11 @@ class FreeswitchLink implements PbxLink {
     }
     await this.#dial.askAddresses();
     await this.#takeTexts();
+  }
+
+  #event(event: EventHeaders): void {
+    if (event['Event-Name'] === LEASE_NEWS) this.#duty = event.held === 'yes' ? 'works' : 'spare';
+    else this.#fact(translate(event));
   }
 
   #fact(fact: FsFact | undefined): void {

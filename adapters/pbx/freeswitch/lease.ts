@@ -17,6 +17,9 @@ export type Api = (command: string) => Promise<string>;
  */
 export type LeaseState = 'held' | 'standby' | 'lost';
 
+/** By this name the worker says to the main thread whether it holds the lease: no event of FreeSWITCH has it. */
+export const LEASE_NEWS = 'PUSHWAKE_LEASE';
+
 /** What the dialplan finds of us in mod_hash, for as long as it is renewed. */
 export interface Presence {
   renew(): Promise<LeaseState>;

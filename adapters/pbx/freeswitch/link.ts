@@ -10,7 +10,7 @@ import { DEAD_AFTER_MS, type FromWorker, HEARTBEAT_MS, safe, type ToWorker } fro
 import { isId, type Said } from './calls/dial.ts';
 import { argument } from './calls/dial-string.ts';
 import { type Address, EslConnection } from './connection.ts';
-import { LEASE_EVERY_MS, LEASE_SECONDS, Lease, Observing, type Presence } from './lease.ts';
+import { LEASE_EVERY_MS, LEASE_NEWS, LEASE_SECONDS, Lease, Observing, type Presence } from './lease.ts';
 import { patiently, untilListening, type Watch } from './patience.ts';
 import { ProfileNames } from './profile-names.ts';
 import { type Registration, readRegistrations } from './registrations/xml-status.ts';
@@ -339,6 +339,7 @@ async function renewTexts(): Promise<void> {
 
 async function keepLease(): Promise<void> {
   const state = await answered(lease?.renew());
+  say({ t: 'event', event: { 'Event-Name': LEASE_NEWS, held: state === 'held' ? 'yes' : 'no' } });
   // The node that works takes them.
   if (state === 'held' && textsWanted) await answered(renewTexts());
   if (state !== 'lost') return;

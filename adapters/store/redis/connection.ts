@@ -10,7 +10,7 @@ import type { RedisOptions } from './options.ts';
 
 /** No operation takes longer than this, whatever the client thinks. */
 export const ANSWER_WITHIN: DurationMs = 2 * SECOND;
-const RECONNECT_MAX: DurationMs = 2 * SECOND;
+const RECONNECT_MAX: DurationMs = 1 * SECOND;
 
 interface ScriptArguments {
   readonly keys: string[];
@@ -22,7 +22,7 @@ export interface RedisCommands {
   evalSha(sha: string, options: ScriptArguments): Promise<unknown>;
   eval(text: string, options: ScriptArguments): Promise<unknown>;
   get(key: string): Promise<string | null>;
-  set(key: string, value: string, options: { NX: true }): Promise<unknown>;
+  set(key: string, value: string, options: { NX: true } | { PX: number }): Promise<unknown>;
   publish(channel: string, message: string): Promise<unknown>;
   zCount(key: string, min: number | string, max: number | string): Promise<number>;
   zScan(

@@ -32,6 +32,8 @@ const SHARDS = 64;
 /** What a node that died had claimed is due again after this, by the clock of the node that claims. Longer than the asks of one claim take. */
 const LEASE_MS: DurationMs = 1 * MINUTE;
 const SCAN_PAGE = 500;
+/** What a look writes is gone after this (ms). */
+const ALIVE_FOR: DurationMs = 1 * MINUTE;
 /** Between a shard's tag and the AOR in the key of a record. */
 const RECORD = 'r:';
 /** Reads and writes that no call waits for are gathered for this long (ms), and at most this many go together: Redis does nothing else meanwhile. */
@@ -58,7 +60,9 @@ class RedisStore implements BindingStore {
   #keyv: Keyv<string> | undefined;
   readonly #reads: Gather<ReadItem, string | undefined>;
   readonly #puts: Gather<PutItem, number>;
-  readonly #marker: Marker;
+  /** One of all; in a cluster, where a server may be lost for itself, one of each shard. */
+  readonly #markers: readonly Marker[];
+  #connectionsLost = 0;
   #opening: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   #inspected = false;
@@ -70,11 +74,13 @@ class RedisStore implements BindingStore {
     this.#leaseMs = internals.leaseMs;
     this.#where = whereOf(options);
     const gather = { clock: deps.clock, waitMs: GATHER, atMost: GATHER_AT_MOST };
-    const marker = `${this.#shards()[0]?.tag}marker`;
-    this.#marker = new Marker({
-      clock: deps.clock,
-      read: async () => (await this.#asked(this.#commands().get(marker))) ?? undefined,
-      write: async (value) => void (await this.#asked(this.#commands().set(marker, value, { NX: true }))),
+    this.#markers = this.#looked().map(({ tag }) => {
+      const key = `${tag}marker`;
+      return new Marker({
+        clock: deps.clock,
+        read: async () => (await this.#asked(this.#commands().get(key))) ?? undefined,
+        write: async (value) => void (await this.#asked(this.#commands().set(key, value, { NX: true }))),
+      });
     });
     this.#reads = new Gather({ ...gather, send: (items) => this.#inGroups(items, (some) => this.#readMany(some)) });
     this.#puts = new Gather({ ...gather, send: (items) => this.#inGroups(items, (some) => this.#putMany(some)) });
@@ -83,7 +89,7 @@ class RedisStore implements BindingStore {
   /** Resolves also when Redis is away or refuses us: calls are woken without it, and it is tried again for ever. */
   open(): Promise<void> {
     this.#opening ??= this.#connect()
-      .then(() => this.#marker.accept())
+      .then(() => this.acceptEmptied())
       .catch((error: unknown) => {
         if (this.#closing) return;
         this.#deps.log.error({ store: this.name, reason: String(error) }, 'store is away, calls go on without it');
@@ -112,6 +118,8 @@ class RedisStore implements BindingStore {
       noNamespaceAffectsAll: true,
     });
     client.on('ready', () => this.#inspect(adapter));
+    // Of one server, and of each of a cluster.
+    for (const event of ['reconnecting', 'node-reconnecting']) client.on(event, () => void this.#connectionsLost++);
     this.#keyv = new Keyv<string>({
       store: adapter,
       useKeyPrefix: false,
@@ -152,7 +160,8 @@ class RedisStore implements BindingStore {
     const { record: key, shard } = this.#keys(aor);
     const row = await (how.calm ? this.#reads.add({ key, shard }) : this.#asked(keyv.get(key)));
     if (row === undefined) {
-      if (await this.#marker.wasEmptied(true)) throw new StoreError(`redis at ${this.#where} came back empty`);
+      if (await this.#markerOf(shard).wasEmptied(!how.isKnown))
+        throw new StoreError(`redis at ${this.#where} came back empty`);
       return undefined;
     }
     try {
@@ -308,12 +317,21 @@ class RedisStore implements BindingStore {
     if (unreadable > 0) throw new StoreError(`${unreadable} records could not be read; the first: ${first}`);
   }
 
-  wasEmptied(): Promise<boolean> {
-    return this.#marker.wasEmptied();
+  async wasEmptied(): Promise<boolean> {
+    const commands = this.#commands();
+    // A server that is full or a replica answers every question and takes nothing: only a write shows it.
+    const writes = this.#looked().map(({ tag }) => this.#asked(commands.set(`${tag}alive`, '1', { PX: ALIVE_FOR })));
+    const looks = this.#markers.map((marker) => marker.wasEmptied());
+    const [answers] = await Promise.all([Promise.all(looks), Promise.all(writes)]);
+    return answers.some(Boolean);
   }
 
-  acceptEmptied(): Promise<void> {
-    return this.#marker.accept();
+  async acceptEmptied(): Promise<void> {
+    await Promise.all(this.#markers.map((marker) => marker.accept()));
+  }
+
+  connectionsLost(): number {
+    return this.#connectionsLost;
   }
 
   peers(): Peers {
@@ -389,12 +407,21 @@ class RedisStore implements BindingStore {
     return { record: `${shard.tag}${RECORD}${aor}`, due: shard.due, shard };
   }
 
+  /** What has a marker. */
+  #looked(): readonly Shard[] {
+    return this.#options.cluster ? this.#shards() : this.#shards().slice(0, 1);
+  }
+
+  #markerOf(shard: Shard): Marker {
+    return this.#markers[this.#options.cluster ? shard.no : 0] as Marker;
+  }
+
   readonly #allShards: Shard[] = [];
   #shards(): readonly Shard[] {
     if (this.#allShards.length === 0) {
       for (let n = 0; n < SHARDS; n++) {
         const tag = `${this.#options.prefix}:{s${String(n).padStart(2, '0')}}:`;
-        this.#allShards.push({ tag, due: `${tag}due` });
+        this.#allShards.push({ no: n, tag, due: `${tag}due` });
       }
     }
     return this.#allShards;
@@ -422,6 +449,7 @@ interface PutItem {
 }
 
 interface Shard {
+  readonly no: number;
   /** `pushwake:{s07}:`: what stands in braces decides the slot of a cluster. */
   readonly tag: string;
   readonly due: string;

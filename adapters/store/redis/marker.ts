@@ -1,6 +1,6 @@
 /**
  * Whether Redis still is the one that we wrote to. Flushed, or started again without its append log, it answers "absent" for every account; a
- * marker that is gone, or another one, tells that from the truth. In a cluster it lies in one shard only.
+ * marker that is gone, or another one, tells that from the truth. In a cluster each shard has one, since its servers are lost one by one.
  */
 import { randomBytes } from 'node:crypto';
 import { type DurationMs, SECOND } from '../../../plugin/core/time.ts';

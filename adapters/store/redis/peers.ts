@@ -9,11 +9,13 @@ import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
 import { LinkError } from '../../../plugin/ports/pbx-link.ts';
 import type {
   AnnouncedPbx,
+  NodeFacts,
   PeerNode,
   PeerPbx,
   PeerRegistered,
   PeerRequest,
   Peers,
+  SeenNode,
 } from '../../../plugin/ports/peers.ts';
 import { type Client, clientFor, type RedisCommands } from './connection.ts';
 import type { RedisOptions } from './options.ts';
@@ -24,6 +26,8 @@ const BEAT_EVERY: DurationMs = 2 * SECOND;
 const SILENT_AFTER: DurationMs = 7 * SECOND;
 /** A node unheard for this long is forgotten, as a PBX is. */
 const FORGOTTEN_AFTER: DurationMs = 24 * HOUR;
+/** The worst lateness of so many beats is announced. */
+const LATE_BEATS = 5;
 const ANSWER_WITHIN: DurationMs = 3 * SECOND;
 
 type Message =
@@ -38,11 +42,8 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-interface Known {
-  readonly node: string;
-  readonly silentMs: DurationMs;
-  readonly pbxs: readonly AnnouncedPbx[];
-}
+/** What is stored of a node: its PBXs, the first of which carries what it says of itself. Versions before read a list of PBXs. */
+type Announced = readonly (AnnouncedPbx & { readonly node?: NodeFacts })[];
 
 export class RedisPeers implements Peers {
   readonly #id = randomUUID();
@@ -53,9 +54,10 @@ export class RedisPeers implements Peers {
   readonly #waiting = new Map<string, Waiting>();
   #subscriber: Client | undefined;
   #node: PeerNode | undefined;
-  #known: readonly Known[] = [];
+  #known: readonly SeenNode[] = [];
   #cancelBeat: () => void = () => undefined;
   #left = false;
+  readonly #late: DurationMs[] = [];
 
   constructor(
     options: RedisOptions,
@@ -91,7 +93,7 @@ export class RedisPeers implements Peers {
   }
 
   #callToLook(): void {
-    for (const { node } of this.#known) this.#publish(node, { type: 'look' }).catch(() => undefined);
+    for (const { id } of this.#known) this.#publish(id, { type: 'look' }).catch(() => undefined);
   }
 
   async request(request: PeerRequest): Promise<unknown> {
@@ -110,7 +112,7 @@ export class RedisPeers implements Peers {
     // It may be refused while the question is still on its way.
     answer.catch(() => undefined);
     try {
-      await this.#publish(owner.node, { type: 'request', from: this.#id, id, request });
+      await this.#publish(owner.id, { type: 'request', from: this.#id, id, request });
       return await answer;
     } catch (error) {
       throw error instanceof LinkError ? error : new LinkError(String(error), { cause: error });
@@ -125,11 +127,14 @@ export class RedisPeers implements Peers {
   }
 
   async leave(): Promise<void> {
+    if (this.#left) return;
     this.#left = true;
     this.#cancelBeat();
     for (const { reject } of this.#waiting.values()) reject(new LinkError('this node is stopping'));
     // The others shall not wait for the silence.
-    await this.#run([this.#nodes()], [this.#id, '', String(FORGOTTEN_AFTER)]).catch(() => undefined);
+    const last = this.#node?.announce(0);
+    const left = last?.facts.leaving && announced(gone(last.pbxs), { ...last.facts, leaving: 'drained' });
+    await this.#run([this.#nodes()], [this.#id, left ?? '', String(FORGOTTEN_AFTER)]).catch(() => undefined);
     this.#callToLook();
     this.#subscriber?.destroy();
   }
@@ -139,16 +144,23 @@ export class RedisPeers implements Peers {
     const node = this.#node;
     if (this.#left || !node) return;
     try {
-      const own = JSON.stringify(node.announce());
+      const { pbxs, facts } = node.announce(Math.max(0, ...this.#late));
+      const own = announced(pbxs, facts);
       const found = (await this.#run([this.#nodes()], [this.#id, own, String(FORGOTTEN_AFTER)])) as string[];
-      this.#known = knownOf(found).filter((k) => k.node !== this.#id);
-      node.others(pbxsOf(this.#known));
+      this.#known = knownOf(found).filter((k) => k.id !== this.#id);
+      node.others(pbxsOf(this.#known), this.#known);
     } catch {
       // Redis is away, which the store reports; the others are as far as the last beat knew.
     }
     // Two beats at once (one was called for) go on as one.
     this.#cancelBeat();
-    if (!this.#left) this.#cancelBeat = this.#deps.clock.after(BEAT_EVERY, () => void this.#beat());
+    if (this.#left) return;
+    const dueMs = this.#deps.clock.monotonicMs() + BEAT_EVERY;
+    this.#cancelBeat = this.#deps.clock.after(BEAT_EVERY, () => {
+      this.#late.push(Math.max(0, Math.round(this.#deps.clock.monotonicMs() - dueMs)));
+      if (this.#late.length > LATE_BEATS) this.#late.shift();
+      void this.#beat();
+    });
   }
 
   #onMessage(text: string): void {
@@ -201,13 +213,21 @@ export class RedisPeers implements Peers {
   }
 }
 
+function announced(pbxs: readonly AnnouncedPbx[], node: NodeFacts): string {
+  return JSON.stringify(pbxs.map((pbx, i) => (i === 0 ? { ...pbx, node } : pbx)) satisfies Announced);
+}
+
+const gone = (pbxs: readonly AnnouncedPbx[]) => pbxs.map((pbx) => ({ ...pbx, up: false }));
+
 /** `id, age in ms, JSON, id, …` as the script answers. */
-function knownOf(found: readonly string[]): Known[] {
-  const known: Known[] = [];
+function knownOf(found: readonly string[]): SeenNode[] {
+  const known: SeenNode[] = [];
   for (let i = 0; i + 2 < found.length; i += 3) {
     try {
-      const pbxs = JSON.parse(found[i + 2] as string) as AnnouncedPbx[];
-      known.push({ node: found[i] as string, silentMs: Number(found[i + 1]), pbxs });
+      const all = JSON.parse(found[i + 2] as string) as Announced;
+      const pbxs = all.map(({ node: _, ...pbx }) => pbx);
+      const facts = all.find(({ node }) => node)?.node;
+      known.push({ id: found[i] as string, silentMs: Number(found[i + 1]), pbxs, facts });
     } catch {
       // Not ours.
     }
@@ -216,7 +236,7 @@ function knownOf(found: readonly string[]): Known[] {
 }
 
 /** One line per PBX: of several nodes with a link to it the one that announced itself last and is up. */
-function pbxsOf(known: readonly Known[]): PeerPbx[] {
+function pbxsOf(known: readonly SeenNode[]): PeerPbx[] {
   const best = new Map<string, PeerPbx>();
   for (const { silentMs, pbxs } of known) {
     for (const p of pbxs) {

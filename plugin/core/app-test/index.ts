@@ -10,6 +10,7 @@ export {
   markdownOf,
   readReport,
   reportOf,
+  stoppedReport,
   titleOf,
 } from './report.ts';
 export type { Rule } from './rule.ts';
@@ -19,6 +20,7 @@ export {
   type CallSeen,
   callSeen,
   type RegistersSeen,
+  type Said,
   STEPS,
   type StepName,
   type StepSeen,

@@ -3,6 +3,7 @@
  * Its signature shows that nobody has changed it by hand since; it proves nothing of who made it.
  */
 import { createHash } from 'node:crypto';
+import { NOT_CARRIED_OUT } from './rule.ts';
 import { RULES, RULES_VERSION, type Verdict, verdictsOf } from './rules.ts';
 import type { StepName, StepSeen } from './seen.ts';
 import type { AppKind, Platform, Subject } from './subject.ts';
@@ -75,6 +76,12 @@ export function reportOf(facts: ReportFacts): AppReport {
   return { ...unsigned, signature: signatureOf(unsigned) };
 }
 
+/** A report of a test whose end nobody saw, with why. */
+export function stoppedReport({ signature: _, ...report }: AppReport, why: string): AppReport {
+  const unsigned = { ...report, stopped: why };
+  return { ...unsigned, signature: signatureOf(unsigned) };
+}
+
 function signatureOf(report: Omit<AppReport, 'signature'>): string {
   return `sha256:${createHash('sha256')
     .update(JSON.stringify(sorted(report)))
@@ -130,12 +137,23 @@ const WORDS: Readonly<Record<Verdict['verdict'], string>> = {
 
 export const titleOf = (rule: string): string => RULES.find((r) => r.id === rule)?.title ?? 'a rule of another version';
 
-/** One line for each rule, for a terminal. */
+/** Where a few steps were asked for, most rules have nothing to say: their numbers are enough. */
+function parted({ verdicts }: AppReport): { readonly judged: readonly Verdict[]; readonly left: string | undefined } {
+  const left = verdicts.filter((v) => v.seen === NOT_CARRIED_OUT).map((v) => v.rule);
+  return {
+    judged: verdicts.filter((v) => v.seen !== NOT_CARRIED_OUT),
+    left: left.length === 0 ? undefined : `Not seen, because their steps were not carried out: ${left.join(', ')}.`,
+  };
+}
+
+/** One line for each rule that had its step, for a terminal; and one for all others. */
 export function linesOf(report: AppReport): readonly { readonly verdict: Verdict['verdict']; readonly text: string }[] {
-  return report.verdicts.map(({ rule, verdict, seen }) => ({
+  const { judged, left } = parted(report);
+  const lines = judged.map(({ rule, verdict, seen }) => ({
     verdict,
     text: `${rule.padEnd(3)}  ${WORDS[verdict].padEnd(16)}  ${titleOf(rule)}: ${seen}.`,
   }));
+  return left === undefined ? lines : [...lines, { verdict: 'not-seen', text: left }];
 }
 
 export function headOf({ app, ran, stopped }: AppReport): readonly string[] {
@@ -148,7 +166,8 @@ export function headOf({ app, ran, stopped }: AppReport): readonly string[] {
 /** For an issue at the app's maker, and for docs/apps. */
 export function markdownOf(report: AppReport): string {
   const [head = '', ...more] = headOf(report);
-  const broken = report.verdicts.filter((v) => v.verdict === 'broken');
+  const { judged, left } = parted(report);
+  const broken = judged.filter((v) => v.verdict === 'broken');
   const why = broken.map(({ rule }) => {
     const of = RULES.find((r) => r.id === rule);
     return of ? `- **${rule}**: ${of.suffers} (${of.source})` : `- **${rule}**`;
@@ -161,7 +180,8 @@ export function markdownOf(report: AppReport): string {
     '',
     '| rule | | verdict | seen |',
     '|---|---|---|---|',
-    ...report.verdicts.map((v) => `| ${v.rule} | ${cell(titleOf(v.rule))} | ${WORDS[v.verdict]} | ${cell(v.seen)} |`),
+    ...judged.map((v) => `| ${v.rule} | ${cell(titleOf(v.rule))} | ${WORDS[v.verdict]} | ${cell(v.seen)} |`),
+    ...(left === undefined ? [] : ['', left]),
     ...(why.length > 0 ? ['', 'What the user suffers from what is broken:', '', ...why] : []),
     '',
     `The rules are those of pushwake’s docs/app-rules.md. Signature: \`${report.signature}\``,

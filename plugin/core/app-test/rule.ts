@@ -38,10 +38,13 @@ export const notApplicable = (seen: string): Judged => ({ verdict: 'not-applicab
 
 export const inSeconds = (ms: DurationMs): string => `${(ms / SECOND).toFixed(1)} s`;
 
+/** What a rule says whose step was not asked for, or was not reached. */
+export const NOT_CARRIED_OUT = 'this step was not carried out';
+
 /** Judges by one step; a step that was not carried out to its end shows nothing. */
 export function byStep({ steps }: Observed, name: StepName, judge: (step: StepSeen) => Judged): Judged {
   const step = steps.find((s) => s.step === name);
-  if (step === undefined) return notSeen('this step was not carried out');
+  if (step === undefined) return notSeen(NOT_CARRIED_OUT);
   if (step.state !== 'done') return notSeen(step.why ?? 'this step was not carried out to its end');
   return judge(step);
 }
@@ -73,4 +76,7 @@ export function range(ms: readonly DurationMs[]): string {
   return from === to ? from : `${from} to ${to}`;
 }
 
-export const calls = (n: number): string => (n === 1 ? '1 call' : `${n} calls`);
+export const count = (n: number, what: string): string => `${n} ${n === 1 ? what : `${what}s`}`;
+export const calls = (n: number): string => count(n, 'call');
+/** `the INVITE`, `each of 5 INVITEs`. */
+export const each = (n: number, what: string): string => (n === 1 ? `the ${what}` : `each of ${n} ${what}s`);

@@ -5,6 +5,8 @@ import {
   byAnswer,
   byStep,
   calls,
+  count,
+  each,
   inSeconds,
   notApplicable,
   notSeen,
@@ -24,7 +26,7 @@ const RINGS_WITHIN: DurationMs = 4 * SECOND;
 const FASTER_THAN_PEOPLE: DurationMs = 1 * SECOND;
 
 const APPLE_CALLKIT =
-  'Apple, PKPushType.voIP: “Apps receiving VoIP push notifications must report the call quickly to CallKit”; with the iOS 13 SDK or later “the system terminates your app if you fail to report”';
+  'Apple, PKPushType.voIP: “Apps receiving VoIP push notifications must report the call quickly to CallKit”; with the iOS 13 SDK or later “the system terminates your app if you fail to report” (https://developer.apple.com/documentation/pushkit/pkpushtype/voip)';
 
 export const CALL_RULES: readonly Rule[] = [
   {
@@ -42,7 +44,7 @@ export const CALL_RULES: readonly Rule[] = [
       );
       const came = tried.filter((c) => c.registeredMs !== undefined);
       if (tried.length === 0) return notSeen('no call push was accepted for a phone that slept');
-      if (came.length === tried.length) return ok(`registered for each of ${calls(tried.length)}`);
+      if (came.length === tried.length) return ok(`registered for ${each(tried.length, 'call')}`);
       const status = tried.find((c) => c.refusedStatus !== undefined)?.refusedStatus;
       const why = status === undefined ? '' : `; the PBX refused a REGISTER with ${status}`;
       return broken(`registered for ${came.length} of ${calls(tried.length)}${why}`);
@@ -84,8 +86,8 @@ export const CALL_RULES: readonly Rule[] = [
       const unnamed = wakingCalls(bare).filter((c) => c.named === false).length;
       const named = o.steps.reduce((n, s) => n + s.registers.withPush, 0);
       if (nameless + unnamed > 0)
-        return broken(`${Math.max(nameless, unnamed)} REGISTERs without push parameters, ${named} with them`);
-      return named > 0 ? ok(`${named} REGISTERs, each with push parameters`) : notSeen('no REGISTER was seen');
+        return broken(`${count(Math.max(nameless, unnamed), 'REGISTER')} without push parameters, ${named} with them`);
+      return named > 0 ? ok(`${count(named, 'REGISTER')}, each with push parameters`) : notSeen('no REGISTER was seen');
     },
   },
   {
@@ -104,8 +106,9 @@ export const CALL_RULES: readonly Rule[] = [
         .filter((c) => took(c) !== undefined || (c.endedMs ?? 0) - (c.dialledMs ?? c.endedMs ?? 0) >= RINGS_WITHIN);
       if (asked.length === 0) return notSeen('no INVITE was sent long enough');
       const rang = asked.filter((c) => (took(c) ?? Number.POSITIVE_INFINITY) <= RINGS_WITHIN);
-      if (rang.length < asked.length) return broken(`answered ${rang.length} of ${asked.length} INVITEs in time`);
-      return ok(`answered each of ${asked.length} INVITEs, after ${range(asked.map((c) => took(c) ?? 0))}`);
+      if (rang.length < asked.length)
+        return broken(`answered ${rang.length} of ${count(asked.length, 'INVITE')} in time`);
+      return ok(`answered ${each(asked.length, 'INVITE')}, after ${range(asked.map((c) => took(c) ?? 0))}`);
     },
   },
   {
@@ -135,7 +138,7 @@ export const CALL_RULES: readonly Rule[] = [
     kinds: 'all',
     reason: 'Push and INVITE announce the same call: X-Push-ID of the INVITE is callId of the push.',
     source:
-      'pushwake, docs/app-payloads.md; that CallKit shows one call for one UUID is our reading of Apple’s reportNewIncomingCall',
+      'pushwake, docs/app-payloads.md. Apple, CXProvider.reportNewIncomingCall: its UUID is “The unique identifier of the call”; the error callUUIDAlreadyExists says “The incoming call UUID already exists” (https://developer.apple.com/documentation/callkit/cxerrorcodeincomingcallerror-swift.struct/code/calluuidalreadyexists)',
     observed: 'the person at the phone says so',
     suffers: 'Two incoming calls on the screen, one of which nobody can answer.',
     judge: (o) =>
@@ -155,11 +158,12 @@ export const CALL_RULES: readonly Rule[] = [
     observed: 'a 200 within 25 seconds after the person was asked to answer',
     suffers: 'The user presses the button, and the phone rings on.',
     judge: (o) =>
-      byStep(o, 'call', ({ calls: [call] }) => {
+      byStep(o, 'call', ({ calls: [call], answers }) => {
         if (call?.ringingMs === undefined) return notSeen('the phone did not ring');
         if (call.answeredMs !== undefined)
           return ok(`answered ${inSeconds(call.answeredMs - call.ringingMs)} after 180`);
-        return call.mayAnswerMs === undefined
+        // Who says nothing of the screen afterwards did not press the button either.
+        return call.mayAnswerMs === undefined || answers['one-screen'] === undefined
           ? notSeen('nobody was there to answer')
           : broken('no 200 came after the person was asked to answer');
       }),
@@ -237,6 +241,8 @@ export const CALL_RULES: readonly Rule[] = [
         if (first?.ringingMs === undefined || second === undefined) return notSeen('the first call did not ring');
         if (second.ringingMs !== undefined) return ok('both calls rang');
         if (second.declinedMs !== undefined) return ok('the second call was refused as busy');
+        // A contact that names no device is dialled by the PBX, which does not say how that went.
+        if (o.subject.reports) return notSeen('the PBX rings its contact by itself, which is not seen here');
         // A phone that does not say which device it is may be given the first call alone.
         if (registers.withoutPush > 0) return notSeen('its REGISTER did not name the device (A3)');
         return (second.endedMs ?? 0) >= TIME_TO_COME
@@ -250,7 +256,7 @@ export const CALL_RULES: readonly Rule[] = [
     platforms: 'all',
     kinds: 'all',
     reason: 'Push services deliver late; expiresAt of the push says until when the call could wait.',
-    source: `pushwake, docs/app-payloads.md; ${APPLE_CALLKIT}; from iOS 26.4 PKVoIPPushMetadata.mustReport says “whether a VoIP app must report a call” (that it is false for a push that is too old was not verified)`,
+    source: `pushwake, docs/app-payloads.md; ${APPLE_CALLKIT}; from iOS 26.4 PKVoIPPushMetadata.mustReport says “whether a VoIP app must report a call” (https://developer.apple.com/documentation/pushkit/pkvoippushmetadata/mustreport; Apple’s page does not say for which pushes it is false, and that a push that is too old is one of them was not verified)`,
     observed: 'the person at the phone says so, after the phone was without network during the call',
     suffers: 'The phone rings minutes after the call, with nobody there.',
     judge: (o) =>
@@ -277,8 +283,10 @@ export const CALL_RULES: readonly Rule[] = [
       );
       if (asked.length === 0) return notSeen('no INVITE was sent');
       return by.length > 0
-        ? broken(`refused ${by.length} of ${asked.length} INVITEs within a second (cause ${by[0]?.declinedCause})`)
-        : ok(`refused none of ${asked.length} INVITEs by itself`);
+        ? broken(
+            `refused ${by.length} of ${count(asked.length, 'INVITE')} within a second (cause ${by[0]?.declinedCause})`,
+          )
+        : ok(`refused none of ${count(asked.length, 'INVITE')} by itself`);
     },
   },
 ];

@@ -1,6 +1,6 @@
 /** Rules of an app's life between calls: silent pushes, notices, repeats, tokens, identity, log-out. */
 
-import { broken, byAnswer, byStep, inSeconds, notApplicable, notSeen, ok, type Rule } from './rule.ts';
+import { broken, byAnswer, byStep, count, inSeconds, notApplicable, notSeen, ok, type Rule } from './rule.ts';
 import type { StepName, StepSeen } from './seen.ts';
 
 /** Steps in which the person changes the app: what its REGISTERs say there is no habit of the app. */
@@ -15,7 +15,7 @@ export const LIFE_RULES: readonly Rule[] = [
     kinds: 'all',
     reason: 'Silent pushes renew the binding of a phone that nobody opens for days.',
     source:
-      'RFC 8599 §4.1.3: every push notification asks for a REGISTER. Apple, Pushing background updates to your App: “the system may throttle the delivery of background notifications” (the 30 seconds that the app is given were not verified)',
+      'RFC 8599 §4.1.3: every push notification asks for a REGISTER. Apple, Pushing background updates to your App: “the system may throttle the delivery of background notifications”; “Your app has 30 seconds to perform any tasks” (https://developer.apple.com/documentation/usernotifications/pushing-background-updates-to-your-app)',
     observed: 'a REGISTER within 90 seconds of a silent push',
     suffers: 'The account runs out on a phone that was left alone, and calls stop until the app is opened.',
     judge: (o) =>
@@ -57,7 +57,7 @@ export const LIFE_RULES: readonly Rule[] = [
     kinds: 'all',
     reason: 'It is the last word before the account stops receiving calls.',
     source:
-      'Google, FCM message types: the SDK “displays the message to end-user devices on behalf of the client app when it’s running in the background”; for Apple’s alert notifications no sentence was verified',
+      'Google, FCM message types: the SDK “displays the message to end-user devices on behalf of the client app when it’s running in the background”; Apple, Sending notification requests to APNs: alert is “for notifications that trigger a user interaction” (https://developer.apple.com/documentation/usernotifications/sending-notification-requests-to-apns, read in copies of that page)',
     observed: 'the person at the phone says so',
     suffers: 'Calls stop without a warning.',
     judge: (o) =>
@@ -98,7 +98,7 @@ export const LIFE_RULES: readonly Rule[] = [
     kinds: 'all',
     reason: 'Pushes to the old token reach nobody.',
     source:
-      'RFC 8599 §4.1: a user agent whose PRID changes registers with the new one; Apple, Registering your app with APNs: at launch the app “receives its device token, which you then forward to your provider server”; Google, FirebaseMessagingService.onNewToken (its text was not verified)',
+      'RFC 8599 §4.1: a user agent whose PRID changes registers with the new one; Apple, Registering your app with APNs: at launch the app “receives its device token, which you then forward to your provider server”; Google, FirebaseMessagingService.onNewToken “will fire whenever a new token is generated” (https://firebase.blog/posts/2023/04/managing-cloud-messaging-tokens)',
     observed: 'a binding with a token that the account did not have before',
     suffers: 'No call reaches the phone until the app is opened by chance.',
     judge: (o) =>
@@ -124,8 +124,8 @@ export const LIFE_RULES: readonly Rule[] = [
         return notSeen('it logged out by itself, which ends its binding');
       const grew = timesGrown(looked);
       return grew > 0
-        ? broken(`became another device in ${grew} of ${looked.length} steps`)
-        : ok(`the same device in ${looked.length} steps`);
+        ? broken(`became another device in ${grew} of ${count(looked.length, 'step')}`)
+        : ok(`the same device in ${count(looked.length, 'step')}`);
     },
   },
   {
@@ -143,7 +143,7 @@ export const LIFE_RULES: readonly Rule[] = [
       const out = looked.filter((s) => s.registers.loggedOut > 0).length;
       if (looked.length === 0) return notSeen('no step was carried out');
       return out > 0
-        ? broken(`logged out by itself in ${out} of ${looked.length} steps`)
+        ? broken(`logged out by itself in ${out} of ${count(looked.length, 'step')}`)
         : ok('it never logged out by itself');
     },
   },
@@ -159,7 +159,7 @@ export const LIFE_RULES: readonly Rule[] = [
     judge: (o) =>
       byStep(o, 'log-out', ({ held, registers }) => {
         if (registers.loggedOut > 0) return ok('a REGISTER with Expires 0 came');
-        if (held === 'unknown') return notSeen('the PBX did not say what it holds');
+        if (held === 'unknown') return notSeen('it is not known whether the PBX holds a contact of it');
         return held === 'yes' ? broken('the PBX still holds its contact') : ok('the PBX holds no contact of it');
       }),
   },

@@ -59,6 +59,8 @@ export interface RegistersSeen {
 }
 
 export type Answer = 'yes' | 'no';
+/** What the person at the phone may say: `unseen`, nobody looked. */
+export type Said = Answer | 'unseen';
 
 export interface StepSeen {
   readonly step: StepName;

@@ -10,6 +10,10 @@ export const isLost = ({ push }: Pick<WakeDevice, 'push'>): boolean => push === 
 /** True when a REGISTER of the device was seen since the call began. */
 export const hasRegistered = ({ legs }: Pick<WakeDevice, 'legs'>): boolean => legs.fresh.contact !== undefined;
 
+/** True when its leg waits for a REGISTER after an INVITE that reached no phone. */
+export const waitsAnew = ({ legs }: Pick<WakeDevice, 'legs'>): boolean =>
+  legs.fresh.state === 'held' && legs.fresh.notReached !== undefined;
+
 /** True when the device was reached: it registered, or its phone rang at the stored contact. */
 export const hasCome = (d: Pick<WakeDevice, 'legs' | 'rang'>): boolean => hasRegistered(d) || d.rang;
 

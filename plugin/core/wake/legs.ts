@@ -5,10 +5,12 @@ import { declinedEverywhere, wordOf } from './end.ts';
 import { hasRegistered, isDialling, isLost, isOpen } from './leg-state.ts';
 import { pushAfterAll } from './stored.ts';
 import { Cause, type ClosingWord, type WakeEvent } from './types.ts';
-import { dropStored, goOn, ringStored } from './waking.ts';
+import { dropStored, goOn, ringStored, waitAnew } from './waking.ts';
 
-export function legArrived(draft: CallDraft, event: { readonly legId: string; readonly ref: string }): void {
-  const { legId } = event;
+type Arrived = Extract<WakeEvent, { type: 'LegArrived' }>;
+
+export function legArrived(draft: CallDraft, event: Arrived): void {
+  const { legId, notReached } = event;
   const stored = draft.devices.find((d) => d.legs.stored.ref === event.ref);
   if (stored) return storedLegArrived(draft, stored, legId);
   const device = draft.devices.find((d) => d.legs.fresh.ref === event.ref);
@@ -18,6 +20,7 @@ export function legArrived(draft: CallDraft, event: { readonly legId: string; re
   // The device's other leg was faster: the person has declined already, or the phone rings.
   if (device.declined !== undefined) return draft.giveUp(device, 'fresh', device.declined);
   if (device.legs.stored.state === 'ringing') return draft.giveUp(device, 'fresh', Cause.subscriberAbsent);
+  if (notReached !== undefined) return waitAnew(draft, device, notReached);
   if (hasRegistered(device)) goOn(draft, device);
 }
 
@@ -40,6 +43,7 @@ export function legRinging(draft: CallDraft, ref: string): void {
     const { stored, fresh } = d.legs;
     if (fresh.ref === ref) {
       fresh.state = 'ringing';
+      fresh.anewAt = undefined;
       d.rang = true;
       return draft.step({ step: 'ringing', device: d.bindingId, at: 'fresh' });
     }

@@ -22,7 +22,7 @@ export function signOfCall({ steps }: Pick<CallTrace, 'steps'>, device: BindingI
     return declined - (ringing ?? dialled) <= BY_ITSELF ? 'refused' : 'rang';
   }
   if (ringing !== undefined || answered !== undefined || dialled === undefined) return 'rang';
-  if (steps.some((s) => s.step === 'orderFailed')) return 'rang';
+  if (steps.some((s) => s.step === 'orderFailed') || mine.some((s) => s.step === 'notReached')) return 'rang';
   const over = steps.find((s) => s.step === 'over')?.ms ?? steps.at(-1)?.ms ?? dialled;
   return over - dialled >= TIME_TO_RING ? 'not-rung' : 'rang';
 }

@@ -50,6 +50,8 @@ const WORDS: { readonly [S in CallStep['step']]: (of: Extract<CallStep, { step: 
   storedIsRung: () => 'registered where its stored contact is being rung, waiting for that',
   notDialable: ({ reason }) => ['cannot be dialled', reason],
   dialled: () => 'dialled',
+  notReached: ({ cause }) => ['not reached, waiting for another REGISTER', `cause ${cause}`],
+  dialledAnew: () => 'has not rung and registered at another address, dialled there',
   ringing: ({ at }) => ['ringing', at === 'stored' ? 'at its stored contact' : undefined],
   answered: () => 'answered',
   declined: ({ cause }) => ['declined', `cause ${cause}`],

@@ -51,6 +51,10 @@ export type CallStep =
   /** Its Contact holds what a dial string could take for its own. `reason` never repeats the text. */
   | ({ readonly step: 'notDialable'; readonly reason: string } & OfDevice)
   | ({ readonly step: 'dialled' } & OfDevice)
+  /** The INVITE reached no phone; its leg waits for another REGISTER. */
+  | ({ readonly step: 'notReached'; readonly cause: number } & OfDevice)
+  /** It registered at another address before it rang at the one that was dialled. */
+  | ({ readonly step: 'dialledAnew' } & OfDevice)
   | ({ readonly step: 'ringing'; readonly at: 'fresh' | 'stored' } & OfDevice)
   /** Without a device: somebody else of this call, whom we did not dial. */
   | { readonly step: 'answered'; readonly device?: BindingId }

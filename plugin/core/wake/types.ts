@@ -57,6 +57,20 @@ export interface FreshLeg extends Leg {
   readonly isUnproved?: boolean;
   /** It registered at the address its stored leg already rings: until this instant that leg may still answer with 180. */
   readonly graceUntil?: Instant | undefined;
+  /** The last INVITE of this leg. Absent: it has dialled nobody yet. */
+  readonly invite?: Invite;
+  /** Its phone was not reached, or has registered at another address before it rang: at this instant the leg ends, or dials that address. */
+  readonly anewAt?: Instant | undefined;
+  /** With which cause its last INVITE ended without having reached a phone. */
+  readonly notReached?: number | undefined;
+}
+
+/** An INVITE under way. */
+interface Invite {
+  readonly uri: string;
+  readonly at: Instant;
+  /** Which one of its leg: 1 is the first. */
+  readonly nth: number;
 }
 
 export interface WakeDevice {
@@ -128,7 +142,8 @@ export type WakeStatus =
 export type WakeEvent =
   /** What the PBX holds for the AOR; `unknown` when it could not say. */
   | { readonly type: 'Asked'; readonly contacts: readonly StoredContact[] | 'unknown' }
-  | { readonly type: 'LegArrived'; readonly legId: string; readonly ref: string }
+  /** `notReached`: it has dialled, its INVITE ended with this cause without having reached a phone, and it waits anew. */
+  | { readonly type: 'LegArrived'; readonly legId: string; readonly ref: string; readonly notReached?: number }
   | { readonly type: 'LegDials'; readonly legId: string }
   | { readonly type: 'LegRinging'; readonly ref: string }
   | { readonly type: 'LegAnswered'; readonly legId: string }

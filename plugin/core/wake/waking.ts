@@ -2,9 +2,9 @@
 
 import { dialableUri } from '../contact-uri.ts';
 import type { Policy } from '../policy.ts';
-import { between, type DurationMs, type Instant, plus, SECOND } from '../time.ts';
+import { between, type DurationMs, type Instant, latest, plus, SECOND } from '../time.ts';
 import type { CallDraft, DeviceDraft } from './call-draft.ts';
-import { hasRegistered, isForCallsOnly, isLost, isOpen } from './leg-state.ts';
+import { hasRegistered, isForCallsOnly, isLost, isOpen, waitsAnew } from './leg-state.ts';
 import { isDatagram } from './stored.ts';
 import { Cause, type StoredContact, type WakeDevice, type WakeEvent } from './types.ts';
 import { deviceOf, takenFor } from './who.ts';
@@ -17,6 +17,15 @@ const STREAM_GRACE: DurationMs = 400;
 const RETRANSMISSION_GRACE: DurationMs = 1_200;
 /** How long a second push that is due waits while the link is away, until it is looked for again. */
 const LOOK_FOR_LINK: DurationMs = 1 * SECOND;
+/**
+ * A phone that has registered and is dialled answers with 180 within this time. One that registers at another address before that (it has changed its network, or the PBX
+ * had shut its connection) is dialled there then.
+ */
+const RINGS_WITHIN: DurationMs = 2 * SECOND;
+/** A phone whose connection was shut comes back within this time; afterwards its leg ends as it would have without waiting. */
+const COMES_BACK_WITHIN: DurationMs = 8 * SECOND;
+/** INVITEs of one leg: a phone that cannot be reached at three addresses is not sought at a fourth. */
+const INVITES_AT_MOST = 3;
 /** A phone is not pushed again when less ring time than this is left: nobody could answer in time. */
 const TIME_TO_ANSWER: DurationMs = 5 * SECOND;
 
@@ -32,6 +41,29 @@ export function registered(draft: CallDraft, { contact, undated }: Extract<WakeE
   d.legs.fresh.contact = contact;
   d.legs.fresh.isUnproved = known === undefined;
   if (d.legs.fresh.state === 'held') goOn(draft, d);
+  else if (!undated) planAnew(draft, d, contact);
+}
+
+/** It is dialled, and has registered at another address: the INVITE under way may be on its way to nobody. */
+function planAnew({ now }: CallDraft, { legs: { fresh } }: DeviceDraft, contact: StoredContact): void {
+  const { invite } = fresh;
+  if (fresh.state !== 'dialling' || !invite || invite.nth >= INVITES_AT_MOST) return;
+  // Back at the address that is being dialled: nothing is to be done.
+  fresh.anewAt = invite.uri === contact.uri ? undefined : latest(plus(invite.at, RINGS_WITHIN), plus(now, 1));
+}
+
+/** The leg has come back from an INVITE that reached no phone. */
+export function waitAnew(draft: CallDraft, d: DeviceDraft, cause: number): void {
+  const { fresh } = d.legs;
+  fresh.notReached = cause;
+  // It may have rung before its connection broke: no CANCEL told it the end.
+  d.rang = false;
+  draft.step({ step: 'notReached', device: d.bindingId, cause });
+  const { invite, contact } = fresh;
+  if (!invite || invite.nth >= INVITES_AT_MOST) return draft.giveUp(d, 'fresh', cause);
+  // It has registered anew meanwhile.
+  if (contact && contact.uri !== invite.uri) return goOn(draft, d);
+  fresh.anewAt = plus(draft.now, COMES_BACK_WITHIN);
 }
 
 /** Its leg waits on: the next REGISTER may be taken. Noted once per device, because anybody can be refused as often as they like. */
@@ -46,7 +78,7 @@ export function registerRefused(draft: CallDraft, event: Extract<WakeEvent, { ty
 /** The device is awake and its leg is here: ring it, unless its stored contact rings or is about to. */
 export function goOn(draft: CallDraft, d: DeviceDraft): void {
   const { stored, fresh } = d.legs;
-  const { contact, legId, ref } = fresh;
+  const { contact, legId } = fresh;
   if (!contact || legId === undefined) return;
   if (stored.state === 'ringing') return draft.giveUp(d, 'fresh', Cause.subscriberAbsent);
   if (stored.state === 'dialling' && stored.contact?.uri === contact.uri) {
@@ -61,11 +93,30 @@ export function goOn(draft: CallDraft, d: DeviceDraft): void {
   const refused = whyNotDialled(draft.pbx, contact);
   if (refused !== undefined) return draft.step({ step: 'notDialable', device: d.bindingId, reason: refused });
   dropStored(draft, d);
-  fresh.state = 'dialling';
-  draft.do({ type: 'ring', legId, ref, kind: 'device', contact });
+  invite(draft, d, contact);
   draft.step({ step: 'dialled', device: d.bindingId });
   // For the trace only: the order to ring also sets the status in the dialplan, so that no second order delays the INVITE.
   draft.status('WOKEN', undefined);
+}
+
+function invite(draft: CallDraft, { legs: { fresh } }: DeviceDraft, contact: StoredContact): void {
+  const { legId, ref } = fresh;
+  if (legId === undefined) return;
+  fresh.state = 'dialling';
+  fresh.anewAt = undefined;
+  fresh.notReached = undefined;
+  fresh.invite = { uri: contact.uri, at: draft.now, nth: (fresh.invite?.nth ?? 0) + 1 };
+  draft.do({ type: 'ring', legId, ref, kind: 'device', contact });
+}
+
+/** The time is over that was left to its last INVITE, or to a phone that had not been reached. */
+function anew(draft: CallDraft, d: DeviceDraft): void {
+  const { fresh } = d.legs;
+  fresh.anewAt = undefined;
+  if (waitsAnew(d)) return draft.giveUp(d, 'fresh', fresh.notReached ?? Cause.subscriberAbsent);
+  if (fresh.state !== 'dialling' || !fresh.contact || whyNotDialled(draft.pbx, fresh.contact) !== undefined) return;
+  invite(draft, d, fresh.contact);
+  draft.step({ step: 'dialledAnew', device: d.bindingId });
 }
 
 /** A contact behind an edge proxy, or of another PBX, is dialled by a name. */
@@ -93,8 +144,9 @@ function graceOf(d: WakeDevice, contact: StoredContact, now: Instant): Instant |
 
 export function timePassed(draft: CallDraft, linkUp: boolean): void {
   for (const d of draft.devices) {
-    const { graceUntil, state } = d.legs.fresh;
-    if (graceUntil !== undefined && graceUntil <= draft.now && state === 'held') goOn(draft, d);
+    const { graceUntil, anewAt, state } = d.legs.fresh;
+    if (anewAt !== undefined && anewAt <= draft.now) anew(draft, d);
+    else if (graceUntil !== undefined && graceUntil <= draft.now && state === 'held') goOn(draft, d);
     else if (!isRetryDue(d, draft.now)) continue;
     else if (linkUp) pushAgain(draft, d);
     else putOffRetry(draft, d);

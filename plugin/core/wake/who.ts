@@ -4,7 +4,7 @@ import { sameContact } from '../contact-uri.ts';
 import { isSameDevice, targetList } from '../identity.ts';
 import { pushParamsOf } from '../push-params.ts';
 import type { CallDraft, DeviceDraft } from './call-draft.ts';
-import { hasCome, isLost } from './leg-state.ts';
+import { hasCome, isLost, waitsAnew } from './leg-state.ts';
 import type { StoredContact, WakeDevice } from './types.ts';
 
 export function deviceOf<D extends WakeDevice>(
@@ -33,7 +33,9 @@ export function takenFor(draft: CallDraft, contact: StoredContact): DeviceDraft 
   if (draft.rungAtOnce.some((uri) => uri === contact.uri || sameContact(uri, contact.uri))) return undefined;
   const params = pushParamsOf(contact.uri, appChosen(draft.devices.map((d) => d.binding)));
   const said = params.kind === 'push' ? targetList(params.targets) : [];
-  const free = draft.devices.filter((d) => !hasCome(d) && d.declined === undefined && d.legs.fresh.state !== 'ended');
+  const free = draft.devices.filter(
+    (d) => (!hasCome(d) || waitsAnew(d)) && d.declined === undefined && d.legs.fresh.state !== 'ended',
+  );
   return (
     free.find(isLost) ??
     free.find((d) => d.binding.reportedAt !== undefined && said.length === 0) ??

@@ -9,7 +9,7 @@ import type { Count, RunningStatus, ServiceState } from '../../ports/status.ts';
 /** What is asked for at each scrape. */
 export type Measured = Pick<
   RunningStatus,
-  'mode' | 'status' | 'pushes' | 'receivers' | 'store' | 'count' | 'brake' | 'texts'
+  'mode' | 'status' | 'nodes' | 'pushes' | 'receivers' | 'store' | 'count' | 'brake' | 'texts'
 >;
 
 export interface About {
@@ -18,6 +18,7 @@ export interface About {
   readonly certificates: () => readonly { readonly name: string; readonly endsAt?: Instant }[];
 }
 
+const NODE_STATES = ['alive', 'late', 'draining', 'drained', 'silent'] as const;
 const PURPOSES = ['call', 'cancel', 'refresh', 'notice', 'missed', 'message', 'voicemail', 'custom'];
 const VERDICTS = ['accepted', 'tokenDead', 'retryLater', 'misconfigured', 'failed'];
 
@@ -68,6 +69,12 @@ export function measure(registry: Registry, measured: Measured, about: About): v
   });
   gauge('pushwake_pbx_link_up', '1 while the link to this PBX is up', ['pbx'], (set) => {
     for (const [pbx, up] of Object.entries(measured.status().links)) set({ pbx }, up ? 1 : 0);
+  });
+  gauge('pushwake_nodes', 'Nodes of this store by their state, as this one hears of them', ['state'], (set) => {
+    const nodes = measured.nodes();
+    // The store is ours alone.
+    const states = nodes.length === 0 ? ['alive'] : nodes.map((node) => node.state);
+    for (const state of NODE_STATES) set({ state }, states.filter((one) => one === state).length);
   });
   gauge('pushwake_calls_waiting', 'Calls that wait for a phone now', [], (set) => set({}, measured.status().waiting));
   gauge(

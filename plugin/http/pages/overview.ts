@@ -27,6 +27,7 @@ export function overviewOf(site: Site, listeners: State['listeners']): Overview 
   const { ready, waiting } = site.status();
   const pushes = site.pushes();
   const count = site.count();
+  const heap = site.heap();
   const state: State = {
     now: site.now(),
     ready,
@@ -35,6 +36,8 @@ export function overviewOf(site: Site, listeners: State['listeners']): Overview 
     services: pushes.providers,
     alarms: pushes.alarms,
     store: site.store(),
+    ...(heap && { heap }),
+    nodes: site.nodes(),
     receivers: site.receivers(),
     listeners,
     seldom: count?.seldom ?? 0,

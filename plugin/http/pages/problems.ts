@@ -5,7 +5,16 @@
 import { refuserOf, remedyOfTrouble } from '../../core/push-remedies.ts';
 import { between, DAY, type DurationMs, type Instant } from '../../core/time.ts';
 import { TROUBLES, type TroubleCause } from '../../core/trouble.ts';
-import type { Alarm, BrakeState, LinkState, ReceiverState, ServiceState, StoreState } from '../../ports/status.ts';
+import type {
+  Alarm,
+  BrakeState,
+  HeapState,
+  LinkState,
+  NodeState,
+  ReceiverState,
+  ServiceState,
+  StoreState,
+} from '../../ports/status.ts';
 import { length, several } from './times.ts';
 
 export interface Problem {
@@ -28,6 +37,8 @@ export interface State {
   readonly services: readonly Pick<ServiceState, 'provider' | 'breaker' | 'trouble' | 'proxy' | 'credentials'>[];
   readonly alarms: readonly Alarm[];
   readonly store: StoreState;
+  readonly heap?: HeapState;
+  readonly nodes: readonly NodeState[];
   readonly receivers: readonly ReceiverState[];
   /** Certificates of our own listeners. */
   readonly listeners: readonly { readonly name: string; readonly endsAt?: Instant }[];
@@ -46,7 +57,9 @@ const EVENTS_WAIT = 100;
 export function problemsOf(state: State): Problem[] {
   const all = [
     ...storeProblems(state),
+    ...heapProblems(state),
     ...linkProblems(state),
+    ...nodeProblems(state),
     ...serviceProblems(state),
     ...brakeProblems(state),
     ...credentialProblems(state),
@@ -74,6 +87,19 @@ function storeProblems({ store }: State): Problem[] {
   ];
 }
 
+function heapProblems({ heap }: State): Problem[] {
+  if (heap?.trouble === undefined) return [];
+  return [
+    {
+      level: 'bad',
+      what: 'The memory of pushwake may not do',
+      why: `${heap.trouble[0]?.toUpperCase()}${heap.trouble.slice(1)}. At the limit the process ends; its service manager starts it again, and calls ring as without pushwake meanwhile.`,
+      remedy:
+        'Give the machine or the container more memory, or take away --max-old-space-size where NODE_OPTIONS sets it.',
+    },
+  ];
+}
+
 function linkProblems({ links }: State): Problem[] {
   return links
     .filter((l) => !l.up)
@@ -87,6 +113,41 @@ function linkProblems({ links }: State): Problem[] {
       command: 'pushwake check',
       ...(l.downSince === undefined ? {} : { since: l.downSince }),
     }));
+}
+
+function nodeProblems({ nodes, store }: State): Problem[] {
+  // While the store is away nobody hears of the others.
+  if (store.trouble) return [];
+  const silent = nodes
+    .filter(({ state }) => state === 'silent')
+    .map(
+      ({ name, silentMs }): Problem => ({
+        level: 'bad',
+        what: `The node ${name} is silent for ${length(silentMs)}`,
+        why: 'Calls of its PBX go to another node, or ring as without pushwake where there is none. Its due work is done by the others.',
+        remedy: 'Is it running, and does it reach Redis? A node that is gone for good is forgotten after a day.',
+        command: 'pushwake status',
+      }),
+    );
+  const late = nodes
+    .filter(({ state }) => state === 'late')
+    .map(
+      ({ name, lateMs, silentMs }): Problem => ({
+        level: 'warn',
+        what: `The node ${name} lags`,
+        why: `Its main loop was up to ${lateMs ?? 0} ms late, and it announced itself ${length(silentMs)} ago. Calls there wait longer for their push.`,
+        remedy: 'Is its machine too busy, or was it stopped for a while?',
+      }),
+    );
+  const versions = [...new Set(nodes.flatMap(({ state, version }) => (state === 'drained' ? [] : (version ?? []))))];
+  const mixed: Problem = {
+    level: 'warn',
+    what: `The nodes run different versions: ${versions.join(', ')}`,
+    why: 'They understand each other during an upgrade, two versions back.',
+    remedy: 'Upgrade the others.',
+    command: 'pushwake drain',
+  };
+  return [...silent, ...late, ...(versions.length > 1 ? [mixed] : [])];
 }
 
 function serviceProblems({ services, alarms }: State): Problem[] {

@@ -120,7 +120,7 @@ export function pageRoutes(o: PageRoutesOptions): Routes {
 
     server.get('/links', READ, async (_request, reply) => {
       const at = times();
-      return send(reply, '/links', 'PBX links', linksBody(site.links(), site.status().waiting, at), at);
+      return send(reply, '/links', 'PBX links', linksBody(site.links(), site.nodes(), site.status().waiting, at), at);
     });
 
     server.get('/services', READ, async (_request, reply) => {

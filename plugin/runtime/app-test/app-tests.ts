@@ -1,6 +1,6 @@
 /** The tests of apps that run, and the last that ran: who may start one, and what is shown of them. */
 import { type Aor, parseAor } from '../../core/aor.ts';
-import { type Answer, type AppReport, measurable, reportOf, STEPS, type StepName } from '../../core/app-test/index.ts';
+import { type AppReport, measurable, reportOf, type Said, STEPS, type StepName } from '../../core/app-test/index.ts';
 import type { Binding } from '../../core/binding.ts';
 import type { PolicyFor } from '../../core/lifecycle.ts';
 import type { Mode } from '../../core/policy.ts';
@@ -129,7 +129,7 @@ export class AppTests {
   }
 
   /** False: that prompt no longer waits for an answer. */
-  answer(id: string, number: number, answer: Answer): boolean {
+  answer(id: string, number: number, answer: Said): boolean {
     return this.#tests.get(id)?.run.person.answer(number, answer) ?? false;
   }
 

@@ -1,5 +1,5 @@
 /** The person at the phone, as a running test reaches them: one prompt at a time, shown to the command that polls, and answered by it. */
-import { type Answer, QUESTIONS, type QuestionName } from '../../core/app-test/index.ts';
+import { QUESTIONS, type QuestionName, type Said } from '../../core/app-test/index.ts';
 
 export interface Prompt {
   readonly name: QuestionName;
@@ -10,21 +10,30 @@ export interface Prompt {
 }
 
 export class Person {
-  /** Nobody is there: nothing is asked. */
-  readonly isThere: boolean;
+  #isThere: boolean;
   #prompt: Prompt | undefined;
-  #answer: Answer | undefined;
+  #answer: Said | undefined;
   #number = 0;
 
   constructor(isThere: boolean) {
-    this.isThere = isThere;
+    this.#isThere = isThere;
+  }
+
+  /** False: nothing is asked. */
+  get isThere(): boolean {
+    return this.#isThere;
+  }
+
+  /** Somebody who did not answer is not waited for again. */
+  left(): void {
+    this.#isThere = false;
   }
 
   get prompt(): Prompt | undefined {
     return this.#prompt;
   }
 
-  get answered(): Answer | undefined {
+  get answered(): Said | undefined {
     return this.#answer;
   }
 
@@ -40,7 +49,7 @@ export class Person {
   }
 
   /** False: that prompt is no longer shown, or takes no answer. */
-  answer(number: number, answer: Answer): boolean {
+  answer(number: number, answer: Said): boolean {
     if (this.#prompt?.number !== number || this.#prompt.kind === 'now') return false;
     this.#answer = answer;
     return true;

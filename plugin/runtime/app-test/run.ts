@@ -147,7 +147,7 @@ export class AppTestRun {
   /** Never rejects. */
   async run(): Promise<void> {
     try {
-      if (this.person.isThere) await this.confirm('ready');
+      await this.#begin();
       for (const step of STEPS.filter((s) => this.#o.steps.includes(s))) await this.#carryOut(step);
     } catch (error) {
       this.stop(error instanceof Stopped ? error.message : 'a fault of pushwake, which its log names');
@@ -155,6 +155,14 @@ export class AppTestRun {
     } finally {
       await this.#close();
     }
+  }
+
+  /** A test without the person it counts on would take each question for one that nobody answered. */
+  async #begin(): Promise<void> {
+    if (!this.person.isThere || (await this.confirm('ready'))) return;
+    const why = this.person.isThere ? 'the person at the phone was not ready' : 'nobody was ready within three minutes';
+    this.stop(why);
+    this.#waiting.mayGoOn();
   }
 
   async #carryOut(step: StepName): Promise<void> {
@@ -224,9 +232,11 @@ export class AppTestRun {
 
   /** False: the person said no, or nobody answered. */
   async confirm(name: QuestionName): Promise<boolean> {
+    if (!this.person.isThere) return false;
     this.person.show(name);
     await this.#waiting.patiently(() => this.person.answered !== undefined, ANSWERED_WITHIN);
     this.person.clear();
+    if (this.person.answered === undefined) this.person.left();
     return this.person.answered === 'yes';
   }
 
@@ -235,7 +245,7 @@ export class AppTestRun {
     if (!this.person.isThere) return;
     await this.confirm(name);
     const { answered } = this.person;
-    if (answered !== undefined && this.#draft) this.#draft.answers[name] = answered;
+    if (answered !== undefined && answered !== 'unseen' && this.#draft) this.#draft.answers[name] = answered;
   }
 
   needsPerson(): void {
@@ -250,7 +260,9 @@ export class AppTestRun {
     // Known before it is placed: a stop in between ends it all the same.
     const placed = { id, callId: '', mayAnswerMs: undefined, endedMs: undefined };
     this.#draft?.calls.push(placed);
-    const linkedId = await link.placeCall({ id, aor, ringMs: RINGS_AT_MOST }).catch(() => undefined);
+    const nth = this.#draft?.calls.length ?? 1;
+    const caller = { name: `pushwake test ${nth}`, number: `test${nth}` };
+    const linkedId = await link.placeCall({ id, aor, caller, ringMs: RINGS_AT_MOST }).catch(() => undefined);
     if (linkedId === undefined) throw new Skip('the PBX did not place the test call');
     const call: PlacedCall = Object.assign(placed, { callId: callIdOf(link.name, linkedId, aor) });
     this.placed.add(call.callId);

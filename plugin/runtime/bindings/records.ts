@@ -8,12 +8,14 @@ import { type AorRecord, decodeRecord, emptyRecord, encodeRecord } from '../../c
 import type { Effect, LifecycleEvent } from '../../core/events.ts';
 import type { PolicyFor } from '../../core/lifecycle.ts';
 import { transition } from '../../core/lifecycle.ts';
+import { withRemembered } from '../../core/lost-records.ts';
 import { type DurationMs, SECOND } from '../../core/time.ts';
 import type { Logger } from '../../ports/adapter.ts';
 import type { BindingStore } from '../../ports/binding-store.ts';
 import { type Clock, TimeUp, within } from '../../ports/clock.ts';
 import { atBoundary } from './crash-points.ts';
 import { KeyedQueue } from './keyed-queue.ts';
+import { LatestWrites } from './latest-writes.ts';
 
 /** Records kept for calls while the store is away. About 2 kB each. */
 const REMEMBERED = 5_000;
@@ -24,6 +26,8 @@ const RETRY_EVERY: DurationMs = 1 * SECOND;
 const CONFLICTS_MAX = 20;
 /** How many different troubles are logged until the store answers again. */
 const TROUBLES_TOLD = 20;
+/** How many records are written back at a time: a store across a network gathers as many. */
+const WRITES_AT_ONCE = 100;
 /** A call does not wait longer for a record. */
 const READ_WITHIN: DurationMs = 250;
 
@@ -50,6 +54,7 @@ export class Bindings {
   readonly #o: BindingsOptions;
   readonly #queue = new KeyedQueue<Aor>();
   readonly #remembered = new Map<Aor, AorRecord>();
+  readonly #latest: LatestWrites;
   readonly #kept = new Map<Aor, LifecycleEvent[]>();
   /** Writes whose answer never came: they may be done. Only of AORs with kept facts. */
   readonly #unanswered = new Map<Aor, Unanswered>();
@@ -63,6 +68,8 @@ export class Bindings {
 
   constructor(options: BindingsOptions) {
     this.#o = options;
+    const { store, clock } = options;
+    this.#latest = new LatestWrites(clock, store.connectionsLost && (() => store.connectionsLost?.() ?? 0));
   }
 
   /** Applies facts to one AOR's record, in order, as one write. Never rejects; what the store refuses is tried again. */
@@ -100,10 +107,11 @@ export class Bindings {
    * For a call: the record as stored; when the store does not answer in time as last seen, or made of what the PBX shows.
    */
   async read(aor: Aor): Promise<AorRecord | undefined> {
-    const fromStore = within(this.#o.clock, READ_WITHIN, this.#o.store.get(aor)).then(
-      (record) => {
+    const isKnown = this.#remembered.has(aor);
+    const fromStore = within(this.#o.clock, READ_WITHIN, this.#o.store.get(aor, { isKnown })).then(
+      (stored) => {
         this.#inDoubt = false;
-        return { record: this.#remember(aor, record) };
+        return { record: this.#remember(aor, this.#latest.lostOf(aor, stored) ?? stored) };
       },
       (error: unknown) => {
         // A refusal comes at once and costs nobody any time.
@@ -127,19 +135,67 @@ export class Bindings {
     return facts.reduce((r, fact) => transition(r, fact, now, this.#o.policyFor(aor)).record, emptyRecord(aor));
   }
 
-  /** Writes what is remembered where the store holds nothing. Resolves with how many; rejects when the store does not answer. */
-  async writeBack(): Promise<number> {
+  /**
+   * Writes what is remembered and no longer stored. Resolves with how many records; rejects when the store does not answer. Another node does
+   * the same meanwhile: where it was first, what only we know is added.
+   */
+  writeBack(): Promise<number> {
+    // The versions that the store held are gone with it.
+    this.#latest.clear();
+    const remembered = [...this.#remembered].filter(([, r]) => r.bindings.length + r.tombstones.length > 0);
+    return this.#eachInTurn(remembered, async ([aor, record]) => {
+      const { store } = this.#o;
+      const first = await store.put(record, 0);
+      if (first.ok) return { ...record, version: first.version };
+      const stored = await store.get(aor, { calm: true });
+      if (!stored) return undefined;
+      this.#remember(aor, stored);
+      const whole = withRemembered(stored, record);
+      return whole && this.#putOver(whole, stored.version);
+    });
+  }
+
+  /** Writes the changes of the last seconds again that a store which lost its connection does not have. As `writeBack`. */
+  writeLatest(): Promise<number> {
+    this.#latest.prune();
+    const inDoubt = this.#latest.inDoubt().map((aor) => [aor] as const);
+    return this.#eachInTurn(inDoubt, async ([aor]) => {
+      const { store } = this.#o;
+      const stored = await store.get(aor, { calm: true, isKnown: true });
+      const lost = this.#latest.lostOf(aor, stored);
+      const written = lost && (await this.#putOver(lost, stored?.version ?? 0));
+      this.#latest.forget(aor);
+      return written;
+    });
+  }
+
+  /** Undefined: somebody else wrote a moment ago, and that is left as it is. */
+  async #putOver(record: AorRecord, version: number): Promise<AorRecord | undefined> {
+    const put = await this.#o.store.put(record, version);
+    return put.ok ? { ...record, version: put.version } : undefined;
+  }
+
+  /** Each in the queue of its account, some at a time. `write` resolves with what it has written, if anything. */
+  async #eachInTurn<T extends readonly [Aor, ...unknown[]]>(
+    all: readonly T[],
+    write: (one: T) => Promise<AorRecord | undefined>,
+  ): Promise<number> {
     let written = 0;
-    for (const [aor, record] of [...this.#remembered]) {
-      if (record.bindings.length + record.tombstones.length === 0) continue;
-      await this.#queue.run(aor, async () => {
-        const put = await this.#o.store.put(record, 0);
-        // Somebody else was first: another node, or the phone itself.
-        if (!put.ok) return;
-        written++;
-        this.#remember(aor, { ...record, version: put.version });
-      });
-    }
+    let next = 0;
+    const lane = async () => {
+      for (let one = all[next++]; one !== undefined; one = all[next++]) {
+        const [aor] = one;
+        const item = one;
+        await this.#queue.run(aor, async () => {
+          const record = await write(item);
+          if (!record) return;
+          written++;
+          this.#latest.wrote(record);
+          this.#remember(aor, record);
+        });
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(WRITES_AT_ONCE, all.length) }, lane));
     return written;
   }
 
@@ -167,7 +223,10 @@ export class Bindings {
   /** Takes out of `left` what turns out to be saved. */
   async #applyNow(aor: Aor, left: LifecycleEvent[]): Promise<void> {
     for (let tries = 0; tries < CONFLICTS_MAX; tries++) {
-      const before = (await this.#o.store.get(aor, { calm: true })) ?? emptyRecord(aor);
+      const isKnown = this.#remembered.has(aor);
+      const found = await this.#o.store.get(aor, { calm: true, isKnown });
+      const lost = this.#latest.lostOf(aor, found);
+      const before = lost ? { ...lost, version: found?.version ?? 0 } : (found ?? emptyRecord(aor));
       atBoundary('record loaded');
       this.#takeOutSaved(aor, before, left);
       const now = this.#o.clock.now();
@@ -191,6 +250,8 @@ export class Bindings {
         this.#unanswered.delete(aor);
         if (!put.ok) continue;
         record = { ...record, version: put.version };
+        if (isEmpty) this.#latest.forget(aor);
+        else this.#latest.wrote(record);
         atBoundary('change saved');
       }
       this.#recovered(aor);

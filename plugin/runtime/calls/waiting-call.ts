@@ -158,9 +158,10 @@ export class LiveWake {
     this.step({ type: 'Registered', contact, ...(undated && { undated: true }) });
   }
 
-  legArrived(leg: DeviceLeg): void {
+  legArrived(leg: DeviceLeg, notReached?: number): void {
     this.#legs.set(leg.legId, leg);
-    this.step({ type: 'LegArrived', legId: leg.legId, ref: leg.ref });
+    const { legId, ref } = leg;
+    this.step({ type: 'LegArrived', legId, ref, ...(notReached === undefined ? {} : { notReached }) });
   }
 
   /** The link went down before it had passed on what to ring; nobody is pushed again. */

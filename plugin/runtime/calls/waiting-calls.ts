@@ -239,7 +239,7 @@ export class Wakes {
       missed = takenUp.missed;
     }
     this.#byLeg.set(key, live);
-    live.legArrived(leg);
+    live.legArrived(leg, event.notReached);
     for (const event of missed) live.step(event);
   }
 

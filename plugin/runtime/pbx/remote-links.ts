@@ -14,7 +14,9 @@ import {
   type PbxEvent,
   type PbxLink,
 } from '../../ports/pbx-link.ts';
-import type { PeerNode, PeerPbx, PeerRegistered, PeerRequest, Peers } from '../../ports/peers.ts';
+import type { NodeFacts, PeerNode, PeerPbx, PeerRegistered, PeerRequest, Peers, SeenNode } from '../../ports/peers.ts';
+import type { NodeState } from '../../ports/status.ts';
+import { fleetOf } from './fleet.ts';
 
 /** How long another node's wish to watch an account holds, in ms. Without an end, REGISTERs would be sent for ever to a node that died while a call waited there. */
 const WATCHED_FOR: DurationMs = 2 * MINUTE;
@@ -24,6 +26,8 @@ export interface RemoteLinksOptions {
   readonly own: readonly PbxLink[];
   readonly realmOf: (link: string) => string;
   readonly clock: Clock;
+  /** What this node says of itself. */
+  readonly facts: (lateMs: DurationMs) => NodeFacts;
   /** What the others have changed; names of this node's own PBXs are not among them. */
   readonly onOthers: (links: readonly RemoteLink[]) => void;
   readonly onEvent: (event: PbxEvent) => void;
@@ -35,6 +39,10 @@ export class RemoteLinks implements PeerNode {
   readonly #o: RemoteLinksOptions;
   readonly #links = new Map<string, RemoteLink>();
   /** AOR to the nodes where a call waits for it, and until when. */
+  #others: readonly SeenNode[] = [];
+  #lateMs: DurationMs = 0;
+  /** When the others were last heard of. */
+  #heardMs = 0;
   readonly #watchers = new Map<Aor, Map<string, number>>();
 
   constructor(options: RemoteLinksOptions) {
@@ -43,6 +51,11 @@ export class RemoteLinks implements PeerNode {
 
   start(): Promise<void> {
     return this.#o.peers.join(this);
+  }
+
+  /** What this node says of itself has changed. */
+  changed(): void {
+    this.#o.peers.changed();
   }
 
   stop(): Promise<void> {
@@ -61,11 +74,27 @@ export class RemoteLinks implements PeerNode {
 
   // ── What the other nodes see of this one ───────────────────────────────────────────────────────────────────────────
 
-  announce() {
-    return this.#o.own.map((link) => ({ pbx: link.name, realm: this.#o.realmOf(link.name), up: link.up }));
+  announce(lateMs: DurationMs) {
+    this.#lateMs = lateMs;
+    const pbxs = this.#o.own.map((link) => ({
+      pbx: link.name,
+      realm: this.#o.realmOf(link.name),
+      up: link.up,
+      ...(link.duty === 'spare' && { spare: true as const }),
+    }));
+    return { pbxs, facts: this.#o.facts(lateMs) };
   }
 
-  others(pbxs: readonly PeerPbx[]): void {
+  /** All nodes, this one first. While the store is away the others fall silent. */
+  nodes(): readonly NodeState[] {
+    const sinceMs = this.#o.clock.monotonicMs() - this.#heardMs;
+    const others = this.#others.map((node) => ({ ...node, silentMs: node.silentMs + sinceMs }));
+    return fleetOf({ id: 'this', silentMs: 0, ...this.announce(this.#lateMs) }, others);
+  }
+
+  others(pbxs: readonly PeerPbx[], nodes: readonly SeenNode[]): void {
+    this.#others = nodes;
+    this.#heardMs = this.#o.clock.monotonicMs();
     const own = new Set(this.#o.own.map((link) => link.name));
     for (const pbx of pbxs) {
       if (own.has(pbx.pbx)) continue;

@@ -13,8 +13,10 @@ import { type Clock, within } from '../../ports/clock.ts';
 import type {
   BrakeState,
   Count,
+  HeapState,
   Held,
   LinkState,
+  NodeState,
   NotBoundContact,
   PushState,
   ReceiverState,
@@ -47,8 +49,10 @@ export interface StatusParts {
   readonly brake: Brake;
   readonly census: Census;
   readonly delivery: Delivery;
+  readonly heapWatch: { readonly state: HeapState | undefined };
   readonly events: Events;
   readonly links: Links;
+  readonly nodes: () => readonly NodeState[];
   readonly notBound: NotBound;
   readonly texts: { state(): TextState; readonly traces: { of(aor: Aor): readonly TextTrace[] } };
   readonly traces: TraceBook;
@@ -75,6 +79,10 @@ export class LiveStatus implements RunningStatus {
     return this.#p.links.list();
   }
 
+  nodes(): readonly NodeState[] {
+    return this.#p.nodes();
+  }
+
   pushes(): PushState {
     return this.#p.delivery.stats();
   }
@@ -91,6 +99,10 @@ export class LiveStatus implements RunningStatus {
 
   texts(): TextState {
     return this.#p.texts.state();
+  }
+
+  heap(): HeapState | undefined {
+    return this.#p.heapWatch.state;
   }
 
   textTraces(aor: Aor): readonly TextTrace[] {

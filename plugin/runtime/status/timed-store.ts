@@ -9,7 +9,8 @@ import type { Peers } from '../../ports/peers.ts';
 import type { StoreTrouble } from '../../ports/status.ts';
 import type { TextStore } from '../../ports/text-store.ts';
 
-type Kind = 'get' | 'claimDue' | 'write';
+/** `look`: the store was looked at because nothing else was asked of it. */
+type Kind = 'get' | 'claimDue' | 'write' | 'look';
 
 const kindOf = (operation: StoreOperation): Kind =>
   operation === 'put' || operation === 'remove' ? 'write' : operation;
@@ -19,6 +20,7 @@ export class TimedStore implements BindingStore {
   readonly peers?: () => Peers;
   readonly wasEmptied?: () => Promise<boolean>;
   readonly acceptEmptied?: () => Promise<void>;
+  readonly connectionsLost?: () => number;
   readonly texts?: () => TextStore;
   readonly #inner: BindingStore;
   readonly #clock: Clock;
@@ -35,13 +37,14 @@ export class TimedStore implements BindingStore {
     this.#inner = inner;
     this.#clock = clock;
     this.#answered = answered;
-    if (inner.wasEmptied) this.wasEmptied = () => (inner as Required<BindingStore>).wasEmptied();
+    if (inner.wasEmptied) this.wasEmptied = () => this.#looked(() => (inner as Required<BindingStore>).wasEmptied());
     if (inner.acceptEmptied) this.acceptEmptied = () => (inner as Required<BindingStore>).acceptEmptied();
+    if (inner.connectionsLost) this.connectionsLost = () => (inner as Required<BindingStore>).connectionsLost();
     if (inner.peers) this.peers = () => (inner as Required<BindingStore>).peers();
     if (inner.texts) this.texts = () => (inner as Required<BindingStore>).texts();
   }
 
-  /** What a failure says, from the first of them until one of its kind succeeds again. */
+  /** What a failure says, from the first of them until one of its kind succeeds again, or the store was looked at and found well. */
   get trouble(): StoreTrouble | undefined {
     return [...this.#failing.values()].sort((a, b) => a.since - b.since)[0];
   }
@@ -82,6 +85,25 @@ export class TimedStore implements BindingStore {
     return this.#inner.close();
   }
 
+  async #looked(look: () => Promise<boolean>): Promise<boolean> {
+    const begunAt = this.#clock.now();
+    try {
+      const wasEmptied = await look();
+      if (wasEmptied) this.#failed('look', 'it came back empty; what is remembered is written back');
+      // One look reads and writes: what failed before it is over. One damaged record is told again by whoever reads it next.
+      else for (const [kind, { since }] of this.#failing) if (since <= begunAt) this.#failing.delete(kind);
+      return wasEmptied;
+    } catch (error) {
+      this.#failed('look', error);
+      throw error;
+    }
+  }
+
+  #failed(kind: Kind, error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#failing.set(kind, { reason, since: this.#failing.get(kind)?.since ?? this.#clock.now() });
+  }
+
   async #timed<T>(operation: StoreOperation, ask: () => Promise<T>): Promise<T> {
     const begunMs = this.#clock.monotonicMs();
     try {
@@ -90,9 +112,7 @@ export class TimedStore implements BindingStore {
       this.#answered(operation, this.#clock.monotonicMs() - begunMs, true);
       return answer;
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      const since = this.#failing.get(kindOf(operation))?.since ?? this.#clock.now();
-      this.#failing.set(kindOf(operation), { reason, since });
+      this.#failed(kindOf(operation), error);
       this.#answered(operation, this.#clock.monotonicMs() - begunMs, false);
       throw error;
     }

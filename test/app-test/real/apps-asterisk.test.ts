@@ -7,7 +7,7 @@ let scene: Scene;
 let programs: Programs;
 
 beforeAll(async () => {
-  const users = ['1001', '1002', '1003', '1004'].map((id) => ({ id }));
+  const users = ['1001', '1002', '1003', '1004'].map((id) => ({ id, rewriteContact: true }));
   scene = await Scene.start({
     name: 'app-programs',
     hep: true,

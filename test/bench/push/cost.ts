@@ -1,7 +1,6 @@
 /** CPU and throughput of a push, ours and a bare client's in turn, over as many connections and as many in flight. */
 import { random, systemClock } from '../../../adapters/clock/system/index.ts';
 import { create as createApns } from '../../../adapters/push/apns/index.ts';
-import { create as createFcm } from '../../../adapters/push/fcm/index.ts';
 import { create as createPnm } from '../../../adapters/push/pnm/index.ts';
 import type { Target } from '../../../plugin/core/binding.ts';
 import { MINUTE, plus } from '../../../plugin/core/time.ts';
@@ -9,9 +8,9 @@ import { Token } from '../../../plugin/core/token.ts';
 import type { PushProvider } from '../../../plugin/ports/push-provider.ts';
 import { createDelivery } from '../../../plugin/runtime/push/delivery.ts';
 import { makeP8Key } from '../../support/apns-stand-in/index.ts';
-import { startFcmStandIn } from '../../support/fcm-stand-in/index.ts';
 import type { Result } from '../bench.ts';
 import { type BareClient, bareClient } from './bare.ts';
+import { fcm } from './fcm.ts';
 import { median, run, silent } from './measure.ts';
 import { startService } from './service-process.ts';
 
@@ -141,27 +140,4 @@ export async function cost(progress: (line: string) => void): Promise<Result[]> 
   }
   results.push(...(await fcm(progress)));
   return results;
-}
-
-/** No bare client beside it: firebase-admin speaks HTTP/1.1. Its stand-in runs in this process and is counted in. */
-async function fcm(progress: (line: string) => void): Promise<Result[]> {
-  progress('FCM: 5,000 pushes by firebase-admin');
-  const clock = systemClock();
-  const standIn = await startFcmStandIn();
-  standIn.register('a-token');
-  const provider = createFcm({ apps: standIn.apps, endpoint: standIn.endpoint }, { clock, log: silent, name: 'fcm' });
-  const delivery = createDelivery({ providers: [provider], clock, log: silent, random });
-  const target = { provider: 'fcm', app: '123456789012', token: new Token('a-token') };
-  const one = () => {
-    const expiresAt = plus(clock.now(), MINUTE);
-    return delivery.send({ purpose: 'call', callId: 'c', aor: '1001@example.com', expiresAt }, { call: target });
-  };
-  await run(500, 64, one);
-  const { perSecond, cpuUs } = await run(5_000, 64, one);
-  await delivery.close();
-  await standIn.close();
-  return [
-    { name: 'FCM: pushes per second, with its stand-in in the same process', value: perSecond, unit: '/s' },
-    { name: 'FCM: CPU per push, client and stand-in together', value: cpuUs, unit: 'µs' },
-  ];
 }

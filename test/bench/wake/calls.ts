@@ -15,7 +15,12 @@ export const percentile = (values: readonly number[], p: number) =>
   [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * p))] as number;
 
 /** One call: pushed, registers 30 ms later, rings, is given up. Answers whether it rang. */
-export async function oneCall(stage: Stage, c: Contender, into: Measured, wait = 3_000): Promise<boolean> {
+export async function oneCall(
+  stage: Pick<Stage, 'scene' | 'caller'>,
+  c: Contender,
+  into: Measured,
+  wait = 3_000,
+): Promise<boolean> {
   const { apns } = stage.scene;
   const nth = c.phone.incoming.length;
   const pushed = Promise.withResolvers<number>();

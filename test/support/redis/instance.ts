@@ -84,6 +84,11 @@ export class RedisServer {
     clearInterval(hold);
   }
 
+  /** While it does not run: as after a crash without an append log. */
+  loseData(): void {
+    rmSync(join(this.folder, 'appendonlydir'), { recursive: true, force: true });
+  }
+
   /** Ends it and deletes its data. */
   async stop(): Promise<void> {
     await this.kill();
@@ -91,9 +96,9 @@ export class RedisServer {
   }
 }
 
-/** Three masters, all slots served. */
-export async function startCluster(): Promise<readonly RedisServer[]> {
-  const args = ['--cluster-enabled', 'yes'];
+/** Three masters, all slots served. `more`: command line options of each. */
+export async function startCluster(more: readonly string[] = []): Promise<readonly RedisServer[]> {
+  const args = ['--cluster-enabled', 'yes', ...more];
   const nodes: RedisServer[] = [];
   // The bus port is 10,000 above: both must be below 65,536.
   for (let i = 0; i < 3; i++) nodes.push(await RedisServer.start({ args, port: await freePort(55_000) }));

@@ -19,6 +19,8 @@ export interface Leg {
   state: State;
   /** We ended it, or its call did. */
   hungUp: boolean;
+  /** INVITEs of it that have ended without having reached a phone. */
+  unreached: number;
 }
 
 export type Target =
@@ -41,6 +43,7 @@ export function legOf(target: Extract<Target, { kind: 'device' | 'stored' }>, kn
     // Before it is told: an order to ring it may come at once, and its phone rings already.
     state: known ? 'dialling' : 'held',
     hungUp: false,
+    unreached: 0,
     ...(known ? { uuid: known.uuid } : {}),
     ...(target.kind === 'stored' ? { dial: target.dial } : {}),
   };

@@ -26,11 +26,16 @@ export class TestCalls {
     this.#node = createHash('sha256').update(node).digest('hex').slice(0, 6);
   }
 
-  async place({ id, aor, ringMs }: TestCall): Promise<string> {
+  async place({ id, aor, caller, ringMs }: TestCall): Promise<string> {
     if (!ACCOUNT.test(aor)) throw new LinkError('the name of this account cannot be dialled');
     const uuid = this.#uuid(id);
     const variables = [
       `origination_uuid=${uuid}`,
+      // A channel that was originated is a callee for FreeSWITCH, and calls on as that.
+      ...['caller', 'callee'].flatMap((who) => [
+        `origination_${who}_id_name='${caller.name}'`,
+        `origination_${who}_id_number=${caller.number}`,
+      ]),
       `call_timeout=${Math.ceil(ringMs / 1_000)}`,
       'hangup_after_bridge=true',
       // Its channel knows linear sound alone, which a phone refuses with 488: the phone is offered the profile's codecs as well.

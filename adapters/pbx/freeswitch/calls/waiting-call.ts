@@ -10,7 +10,12 @@ import { nameOf } from './causes.ts';
 import { type Caller, type DialledLeg, originateText, partOf, type SaidOfPhones } from './dial.ts';
 import { type Adopted, intoDial, type Leg, legOf, sameDevice, sameLeg, type Target } from './leg.ts';
 import { ANSWER_ON_THE_WAY_MS, LAST_SIP_ANSWER, SETTLED_MS, STATUS, type WaitingCallOptions } from './orders.ts';
-import { failsOn, readEnd } from './phones-word.ts';
+import { failsOn, type PhonesWord, readEnd } from './phones-word.ts';
+
+/** What FreeSWITCH makes of a contact that cannot be reached: no route, no answer to the INVITE, 502, 503. */
+const NOT_REACHED: ReadonlySet<number> = new Set([Cause.noRoute, 18, Cause.subscriberAbsent, 27, 34]);
+/** The core gives up before; a bound all the same. */
+const UNREACHED_AT_MOST = 4;
 
 export class WaitingCall {
   readonly #o: WaitingCallOptions;
@@ -96,6 +101,9 @@ export class WaitingCall {
 
   async ring(ref: string, dial?: string, toAccount = false): Promise<LegOutcome> {
     const leg = this.#legs.get(ref);
+    // One of an earlier life of ours rings, and what it dialled is not known.
+    const dialled = leg?.kind === 'device' && leg.state === 'dialling' ? leg.dial : undefined;
+    if (leg && dialled !== undefined && dialled !== dial && !this.#over) this.#takeBack(leg);
     if (leg?.state !== 'held' || this.#over) return leg?.state === 'dialling' ? 'done' : 'gone';
     leg.state = 'dialling';
     if (dial !== undefined) leg.dial = dial;
@@ -193,6 +201,7 @@ export class WaitingCall {
       this.#o.orders.set(this.caller, LAST_SIP_ANSWER, '');
     if (!leg.hungUp) this.#named.set(word.cause, cause);
     const ends = !leg.inDial && !leg.hungUp && failsOn(this.#o.failsOn, cause);
+    if (!ends && this.#waitsAnew(leg, word)) return;
     this.#legOver(leg, word.cause, cause);
     // A refusal that ends the call: the placeholder refuses as the phone did, and FreeSWITCH does what it does then.
     if (ends && this.#hold !== undefined && !this.#over) void this.#killInDial(this.#hold, cause);
@@ -307,6 +316,27 @@ export class WaitingCall {
       this.#hold = undefined;
       void this.#composed?.then(() => this.#killInDial(hold, name));
     }
+  }
+
+  /** Its channel gives way to another one, which dials the same phone. Its end is nobody's any more. */
+  #takeBack(leg: Leg): void {
+    const { uuid } = leg;
+    leg.state = 'held';
+    delete leg.uuid;
+    if (uuid !== undefined) void this.#o.orders.kill(uuid, nameOf(Cause.answeredElsewhere)).catch(() => undefined);
+  }
+
+  /** A woken phone that no INVITE has reached may register anew: its leg is a note again. The placeholder still holds the caller. */
+  #waitsAnew(leg: Leg, word: PhonesWord): boolean {
+    const isLeft = leg.kind !== 'device' || leg.hungUp || word.isOwn || !NOT_REACHED.has(word.cause) || this.#over;
+    const isHeld = this.#hold !== undefined || this.#o.takenUp;
+    if (isLeft || !isHeld || ++leg.unreached > UNREACHED_AT_MOST) return false;
+    leg.state = 'held';
+    delete leg.uuid;
+    const { aor, pbx, startedAt } = this.#o;
+    const arrived: DeviceLeg = { legId: leg.ref, kind: 'device', ref: leg.ref, aor, callId: this.#callId };
+    this.#o.emit({ type: 'deviceLegArrived', pbx, leg: arrived, startedAt, takenUp: false, notReached: word.cause });
+    return true;
   }
 
   #taken(winner: Leg | undefined): void {

@@ -6,11 +6,19 @@ import { writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Account, Process, type PushToken, Screen, type Softphone } from './program.ts';
+import { BARESIP_MODULES } from './needs.ts';
+import {
+  type Account,
+  CONNECTS_WITHIN_MS,
+  Process,
+  type PushToken,
+  Screen,
+  type Softphone,
+  untilSeen,
+} from './program.ts';
 
-const MODULES = '/usr/lib/baresip/modules';
 const INSTALL_ID = 'baresip-of-the-tests';
-const LOGS_OUT_IN_MS = 3_000;
+const LOGS_OUT_WITHIN_MS = 5_000;
 
 /** Where an app reports its tokens, and with which key. */
 export interface DeviceApi {
@@ -21,11 +29,15 @@ export interface DeviceApi {
 export class Baresip implements Softphone {
   readonly name = 'baresip 1.0 (Debian), token reported over HTTP';
   readonly screen = new Screen();
+  /** Calls of this start, by number: its lines do not say which one they are about. */
+  #calls = 0;
+  readonly #open: string[] = [];
   readonly #account: Account;
   readonly #api: DeviceApi;
   readonly #controlPort: number;
   #process: Process | undefined;
   #control: Socket | undefined;
+  #isRegistered = false;
 
   constructor(account: Account, o: { readonly api: DeviceApi; readonly controlPort: number }) {
     this.#account = account;
@@ -39,7 +51,7 @@ sip_listen 127.0.0.1:0
 audio_source aubridge,nobody
 audio_player aubridge,nobody
 audio_alert aubridge,nobody
-module_path ${MODULES}
+module_path ${BARESIP_MODULES}
 module g711.so
 module aubridge.so
 module_app account.so
@@ -55,7 +67,9 @@ ctrl_tcp_listen 127.0.0.1:${o.controlPort}
 
   async start(token: PushToken): Promise<void> {
     const { home, user, realm } = this.#account;
-    this.#process = new Process('baresip', ['-f', home], { home, heard: () => undefined });
+    this.#calls = 0;
+    this.#open.length = 0;
+    this.#process = new Process('baresip', ['-f', home], { home, heard: (line) => this.#printed(line) });
     await this.#report(`${user}@${realm}`, token);
     for (let tries = 0; tries < 40 && !(await this.#controlled()); tries++) await delay(50);
   }
@@ -76,32 +90,31 @@ ctrl_tcp_listen 127.0.0.1:${o.controlPort}
       socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
     });
     if (!isOpen) return false;
-    socket.on('error', () => undefined).setEncoding('utf8');
-    let text = '';
-    socket.on('data', (chunk) => {
-      text += chunk;
-      for (;;) {
-        // Netstrings: `12:{"event":1},`
-        const [head, length] = /^(\d+):/.exec(text) ?? [];
-        if (!head || text.length < head.length + Number(length) + 1) return;
-        this.#heard(JSON.parse(text.slice(head.length, head.length + Number(length))));
-        text = text.slice(head.length + Number(length) + 1);
-      }
-    });
+    // What it says there is read from its lines; it must go somewhere all the same.
+    socket.on('error', () => undefined).resume();
     this.#control = socket;
     return true;
   }
 
-  #heard({ type, id }: { type?: string; id?: string }): void {
-    if (id === undefined) return;
-    if (type === 'CALL_INCOMING') this.screen.incoming(id);
-    if (type === 'CALL_ESTABLISHED') this.screen.answered(id);
-    if (type === 'CALL_CLOSED') this.screen.over(id);
+  /** Its control port is open only after it has registered, when its first call may be there: so all is read from what it prints. */
+  #printed(line: string): void {
+    if (/\} 200 OK .*\[\d+ bindings?\]/.test(line)) this.#isRegistered = true;
+    if (/: Incoming call from: /.test(line)) {
+      const id = String(++this.#calls);
+      this.#open.push(id);
+      this.screen.incoming(id);
+    }
+    if (/: Call established: /.test(line)) this.screen.answered(this.#open[0] ?? '');
+    if (/: session closed: /.test(line)) this.screen.over(this.#open.pop() ?? '');
   }
 
   #order(command: string): void {
     const text = JSON.stringify({ command });
     this.#control?.write(`${text.length}:${text},`);
+  }
+
+  async connected(): Promise<void> {
+    await untilSeen(() => this.#isRegistered, CONNECTS_WITHIN_MS);
   }
 
   get printed(): readonly string[] {
@@ -114,18 +127,20 @@ ctrl_tcp_listen 127.0.0.1:${o.controlPort}
 
   async logOut(): Promise<void> {
     this.#order('quit');
-    await delay(LOGS_OUT_IN_MS);
+    // It says that it begins to unregister, and ends when it has.
+    await untilSeen(() => this.#process?.isOver ?? true, LOGS_OUT_WITHIN_MS);
     await this.kill();
   }
 
   /** It keeps no list of missed calls. */
-  async missed(): Promise<number> {
-    return 0;
+  async showsMissed(): Promise<boolean> {
+    return false;
   }
 
   async kill(): Promise<void> {
     this.#control?.destroy();
     await this.#process?.end('SIGKILL');
+    this.#isRegistered = false;
     this.screen.clear();
   }
 }

@@ -10,6 +10,8 @@ import type { PushToken, Softphone } from './program.ts';
 
 const SLEEPS_AFTER_MS = 4_000;
 const LOOKS_EVERY_MS = 100;
+/** From the push until the system has made room for the app; without it a program of a few kilobytes is there before the caller can hang up. */
+const STARTS_IN_MS = 1_000;
 
 /** All that a program without a screen for texts can be asked. */
 export const STEPS_OF_PROGRAMS: readonly StepName[] = STEPS.filter((step) => step !== 'notice');
@@ -24,6 +26,7 @@ export class KeptPhone {
   #idleSinceMs = 0;
   #isOffline = false;
   #isLoggedOut = false;
+  #isClosed = false;
   readonly #late: ReceivedPush[] = [];
   /** One thing after the other is done with the program. */
   #last: Promise<unknown> = Promise.resolve();
@@ -43,6 +46,7 @@ export class KeptPhone {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     clearInterval(this.#looking);
     this.#stopsHearing();
     await this.#then(() => this.#end());
@@ -85,7 +89,7 @@ export class KeptPhone {
       case 'silent-late':
         return word(!screen.isRinging);
       case 'not-missed':
-        return word(!screen.isRinging && (await this.app.missed()) === 0);
+        return this.#notMissed();
       case 'offline':
         this.#isOffline = true;
         await this.#then(() => this.#end());
@@ -105,11 +109,13 @@ export class KeptPhone {
         return 'yes';
       case 'log-out':
         await this.#start();
-        // A person looks for the menu; by then it has registered.
-        await delay(3_000);
-        this.#isLoggedOut = true;
-        await this.#then(() => this.app.logOut());
-        this.#isRunning = false;
+        await this.#then(async () => {
+          // A person sees that the app is connected, and then looks for the menu.
+          await this.app.connected();
+          this.#isLoggedOut = true;
+          await this.app.logOut();
+          this.#isRunning = false;
+        });
         return 'yes';
       case 'log-in':
         this.#isLoggedOut = false;
@@ -120,10 +126,22 @@ export class KeptPhone {
     }
   }
 
+  async #notMissed(): Promise<'yes' | 'no' | undefined> {
+    if (this.app.screen.isRinging) return 'no';
+    const isMissed = await this.app.showsMissed();
+    return isMissed === undefined ? undefined : isMissed ? 'no' : 'yes';
+  }
+
   #pushed(push: ReceivedPush): void {
     const { type } = push.data;
     if (this.#isOffline) return void this.#late.push(push);
-    if (!this.#isLoggedOut && (type === 'call' || type === 'refresh')) void this.#start();
+    if (!this.#isLoggedOut && (type === 'call' || type === 'refresh')) void this.#startFor();
+  }
+
+  /** The system has to start the app first. */
+  async #startFor(): Promise<void> {
+    await delay(STARTS_IN_MS);
+    if (!this.#isOffline && !this.#isLoggedOut && !this.#isClosed) await this.#start();
   }
 
   #look(): void {

@@ -3,14 +3,23 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { type Account, Process, type PushToken, Screen, type Softphone } from './program.ts';
+import { PYTHON } from './needs.ts';
+import {
+  type Account,
+  CONNECTS_WITHIN_MS,
+  Process,
+  type PushToken,
+  Screen,
+  type Softphone,
+  untilSeen,
+} from './program.ts';
 
 const PROGRAM = fileURLToPath(new URL('liblinphone.py', import.meta.url));
 /** Where its list of calls is. */
 const DATA = '.local/share/linphone';
-/** Debian's, as its library is. */
-const PYTHON = '/usr/bin/python3';
-const LOGS_OUT_IN_MS = 2_000;
+const LOGS_OUT_WITHIN_MS = 5_000;
+/** `LinphoneRegistrationState`. */
+const REGISTERED = 2;
 /** `LinphoneCallState`. */
 const [INCOMING, CONNECTED, RUNNING] = [1, 7, 8];
 const OVER = [13, 14, 19];
@@ -21,6 +30,7 @@ export class Liblinphone implements Softphone {
   readonly #account: Account;
   readonly #hasPush: boolean;
   #process: Process | undefined;
+  #isRegistered = false;
 
   constructor(account: Account, hasPush: boolean) {
     this.#account = account;
@@ -52,12 +62,18 @@ export class Liblinphone implements Softphone {
   }
 
   #heard(line: string): void {
+    const [, registration] = /^registration (\d+)$/.exec(line) ?? [];
+    if (registration) this.#isRegistered = Number(registration) === REGISTERED;
     const [, id, text] = /^call (\d+) (\d+)$/.exec(line) ?? [];
     const state = Number(text);
     if (!id) return;
     if (state === INCOMING) this.screen.incoming(id);
     if (state === CONNECTED || state === RUNNING) this.screen.answered(id);
     if (OVER.includes(state)) this.screen.over(id);
+  }
+
+  async connected(): Promise<void> {
+    await untilSeen(() => this.#isRegistered, CONNECTS_WITHIN_MS);
   }
 
   get printed(): readonly string[] {
@@ -70,19 +86,20 @@ export class Liblinphone implements Softphone {
 
   async logOut(): Promise<void> {
     this.#process?.write('logout');
-    await delay(LOGS_OUT_IN_MS);
+    await untilSeen(() => !this.#isRegistered, LOGS_OUT_WITHIN_MS);
     await this.kill();
   }
 
-  async missed(): Promise<number> {
+  async showsMissed(): Promise<boolean | undefined> {
     this.#process?.write('missed');
     await delay(500);
     const said = this.#process?.lines.findLast((line) => line.startsWith('missed '));
-    return Number(said?.split(' ')[1] ?? 0);
+    return said === undefined ? undefined : said !== 'missed 0';
   }
 
   async kill(): Promise<void> {
     await this.#process?.end('SIGKILL');
+    this.#isRegistered = false;
     this.screen.clear();
   }
 }

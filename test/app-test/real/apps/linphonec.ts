@@ -2,19 +2,30 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Account, LOGS, Process, type PushToken, Screen, type Softphone } from './program.ts';
+import {
+  type Account,
+  CONNECTS_WITHIN_MS,
+  LOGS,
+  Process,
+  type PushToken,
+  Screen,
+  type Softphone,
+  untilSeen,
+} from './program.ts';
 
 /** An app keeps it from its installation on. */
 const UUID = '777daa1f-0000-4000-8000-381dcdf0072d';
 /** Where its list of calls is. */
 const DATA = '.local/share/linphone';
-const LOGS_OUT_IN_MS = 2_000;
+const LOGS_OUT_WITHIN_MS = 5_000;
+const ASKED_EVERY_MS = 250;
 
 export class Linphonec implements Softphone {
   readonly name = 'linphonec 5.1 (Debian)';
   readonly screen = new Screen();
   readonly #account: Account;
   #process: Process | undefined;
+  #isRegistered = false;
 
   constructor(account: Account) {
     this.#account = account;
@@ -37,6 +48,7 @@ sip_port=-1
 sip_tcp_port=-1
 sip_tls_port=-1
 guess_hostname=0
+default_proxy=0
 contact="${user}" <sip:${user}@127.0.0.1>
 [misc]
 uuid=${UUID}
@@ -64,12 +76,27 @@ contact_uri_parameters=pn-provider=fcm;pn-param=${param};pn-prid=${prid}
   }
 
   #heard(line: string): void {
+    if (/registered, identity=/.test(line)) this.#isRegistered = true;
+    if (/registered=(?:0|-1)/.test(line)) this.#isRegistered = false;
     const [, incoming] = /incoming call from .*, assigned id (\d+)/.exec(line) ?? [];
     const [, connected] = /Call (\d+) with .* connected/.exec(line) ?? [];
     const [, over] = /Call (\d+) with .* (?:ended|error)/.exec(line) ?? [];
     if (incoming) this.screen.incoming(incoming);
     if (connected) this.screen.answered(connected);
     if (over) this.screen.over(over);
+  }
+
+  async connected(): Promise<void> {
+    await this.#until(true, CONNECTS_WITHIN_MS);
+  }
+
+  /** It says whether it is registered only when it is asked. */
+  async #until(isRegistered: boolean, ms: number): Promise<void> {
+    const process = this.#process;
+    for (let waited = 0; waited < ms && this.#isRegistered !== isRegistered; waited += ASKED_EVERY_MS) {
+      process?.write('status register');
+      await untilSeen(() => this.#isRegistered === isRegistered, ASKED_EVERY_MS);
+    }
   }
 
   get printed(): readonly string[] {
@@ -82,19 +109,22 @@ contact_uri_parameters=pn-provider=fcm;pn-param=${param};pn-prid=${prid}
 
   async logOut(): Promise<void> {
     this.#process?.write('unregister');
-    await delay(LOGS_OUT_IN_MS);
+    await this.#until(false, LOGS_OUT_WITHIN_MS);
     await this.kill();
   }
 
-  async missed(): Promise<number> {
+  async showsMissed(): Promise<boolean | undefined> {
     const from = this.#process?.lines.length ?? 0;
     this.#process?.write('call-logs');
     await delay(500);
-    return (this.#process?.lines ?? []).slice(from).filter((line) => /missed/i.test(line)).length;
+    // The newest comes first, before those of earlier starts.
+    const last = (this.#process?.lines ?? []).slice(from).find((line) => line.startsWith('Status: '));
+    return last === undefined ? undefined : last === 'Status: missed';
   }
 
   async kill(): Promise<void> {
     await this.#process?.end('SIGKILL');
+    this.#isRegistered = false;
     this.screen.clear();
   }
 }

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { appendFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 
 export interface Account {
   readonly user: string;
@@ -26,12 +27,14 @@ export interface Softphone {
   readonly name: string;
   /** Starts the program, which registers by itself. */
   start(token: PushToken): Promise<void>;
+  /** Resolves when its user sees that the account is connected, or has waited long enough. */
+  connected(): Promise<void>;
   /** Its user answers the call that rings. */
   answer(): void;
   /** Its user ends it, or logs out. Resolves when that is done. */
   logOut(): Promise<void>;
-  /** How many missed calls it counts since its start. */
-  missed(): Promise<number>;
+  /** Whether it shows its last call as missed. Undefined: it did not say. */
+  showsMissed(): Promise<boolean | undefined>;
   /** The system ends it, without a word to it. */
   kill(): Promise<void>;
   readonly screen: Screen;
@@ -80,6 +83,15 @@ export class Screen {
 /** Folder that keeps all that the programs print: `APP_TEST_LOGS=…`. */
 export const LOGS = process.env.APP_TEST_LOGS;
 
+const LOOKS_EVERY_MS = 50;
+/** A person gives up waiting for the app to be connected. */
+export const CONNECTS_WITHIN_MS = 20_000;
+
+/** Resolves when it is so, or after `ms`. */
+export async function untilSeen(isSo: () => boolean, ms: number): Promise<void> {
+  for (let waited = 0; waited < ms && !isSo(); waited += LOOKS_EVERY_MS) await delay(LOOKS_EVERY_MS);
+}
+
 /** A program with lines in and out. */
 export class Process {
   readonly #child: ChildProcessWithoutNullStreams;
@@ -103,6 +115,10 @@ export class Process {
       });
   }
 
+  get isOver(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
   get lines(): readonly string[] {
     return this.#lines;
   }
@@ -113,10 +129,6 @@ export class Process {
 
   async end(signal: NodeJS.Signals): Promise<void> {
     this.#child.kill(signal);
-    await this.#gone;
-  }
-
-  async gone(): Promise<void> {
     await this.#gone;
   }
 }

@@ -10,11 +10,13 @@ import { type FcmStandIn, startFcmStandIn } from '../../../support/fcm-stand-in/
 import { withFcm } from '../../../support/linphone.ts';
 import { type PbxScene, REALM } from '../../../support/pbx-scene.ts';
 import { freeUdpPort } from '../../../support/scene.ts';
-import { Admin, adminYaml, keepReport } from '../measure.ts';
+import { Admin, adminYaml } from '../admin.ts';
+import { keepReport } from '../measure.ts';
 import { Baresip, type DeviceApi } from './baresip.ts';
 import { KeptPhone, STEPS_OF_PROGRAMS } from './kept-phone.ts';
 import { Liblinphone } from './liblinphone.ts';
 import { Linphonec } from './linphonec.ts';
+import { choosePrograms, type ProgramName } from './needs.ts';
 import type { Account, Softphone } from './program.ts';
 
 const SECRET = 'app-test-account-secret-0123456789abcdef';
@@ -24,7 +26,7 @@ const MUST_BE_OK = ['A1', 'A4', 'A7'];
 type Make = (account: Account, api: (aor: Aor) => DeviceApi) => Promise<Softphone>;
 
 /** Account → file of its report, and the program. */
-const PROGRAMS: readonly (readonly [user: string, file: string, make: Make])[] = [
+const PROGRAMS: readonly (readonly [user: string, file: ProgramName, make: Make])[] = [
   ['1001', 'linphonec-5.1', async (account) => new Linphonec(account)],
   ['1002', 'liblinphone-5.1-with-push', async (account) => new Liblinphone(account, true)],
   ['1003', 'liblinphone-5.1-without-push', async (account) => new Liblinphone(account, false)],
@@ -36,9 +38,9 @@ const PROGRAMS: readonly (readonly [user: string, file: string, make: Make])[] =
   ],
 ];
 
-const only = process.env.APP_TEST_ONLY?.split(',');
-/** `APP_TEST_ONLY=baresip-1.0` measures only that one. */
-export const CHOSEN = PROGRAMS.filter(([, file]) => only === undefined || only.includes(file));
+const { names } = choosePrograms(process.env.APP_TEST_ONLY);
+/** Those that are installed; `APP_TEST_ONLY=baresip-1.0` measures only that one. */
+export const CHOSEN = PROGRAMS.filter(([, file]) => names.includes(file));
 
 export class Programs {
   readonly #scene: PbxScene;
@@ -92,6 +94,7 @@ export class Programs {
 
   /** Measures the chosen programs at once; `pbx`: the end of the names of their files. */
   async measure(pbx: string, isReady: (aor: string) => Promise<void>): Promise<readonly AppReport[]> {
+    if (CHOSEN.length === 0) throw new Error('no program to measure is installed: see npm run test:app');
     return Promise.all(
       CHOSEN.map(async ([user, file, make]) => {
         const phone = await this.#install(user, make);
