@@ -220,7 +220,8 @@ export function renewedByProofOnly(): Oracle {
         // What was granted is known of the last REGISTER that was seen; of one that was not, by no PBX's answer.
         if (world.faulty.had(['expiresChanged'], world.time.nowMs - 3 * DAY)) continue;
         const phone = phoneOf(world, b);
-        if (!phone) continue;
+        // Any REGISTER that says nothing of push, soon after a push to it, is taken for that of an app which reports over HTTP.
+        if (!phone || phone.o.reports) continue;
         const atMs = Math.max(lastRegister(phone, aor), phone.saidMs.get(aor) ?? Number.NEGATIVE_INFINITY);
         if (renewedMs > atMs + 10_000)
           world.fail(
@@ -259,7 +260,7 @@ export function registeredIsBound(): Oracle {
           const mine = liveOf(record).filter((b) => targetList(b.targets).some((t) => t.token.reveal() === token));
           if (mine.length === 1) continue;
           // What ended after its last REGISTER stays ended until the next one.
-          const since = trueWall(world.time) - world.time.nowMs + pbx.lastRegister(held) - UNSEEN;
+          const since = trueWall(world.time) - world.time.nowMs + lastSign(phone, aor) - UNSEEN;
           if (record?.tombstones.some((t) => t.endedAt >= since)) continue;
           if (record?.bindings.some((b: Binding) => b.ending)) continue;
           world.fail(
