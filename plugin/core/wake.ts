@@ -65,7 +65,7 @@ function apply(draft: CallDraft, event: WakeEvent): void {
     case 'PushSettled':
       return pushSettled(draft, event);
     case 'TimePassed':
-      return timePassed(draft);
+      return timePassed(draft, event.linkUp);
     default:
       event satisfies never;
   }

@@ -6,6 +6,7 @@ import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
 import { DAY, MINUTE, SECOND } from '../../plugin/core/time.ts';
 import type { AppTestShown, AppTestStart } from '../../plugin/runtime/app-test/app-tests.ts';
 import { Chance } from '../world/chance.ts';
+import { DevicesApi } from '../world/devices-api.ts';
 import { Node } from '../world/node.ts';
 import { Pbx, type PbxKind } from '../world/pbx.ts';
 import { PushService, type TokenTruth } from '../world/push-service.ts';
@@ -75,7 +76,14 @@ export class AppSite {
         transport: 'tls',
         accounts: [AOR],
         pbx: this.pbx,
+        reports: false,
         service: services[platform === 'ios' ? 0 : 1] as PushService,
+        api: new DevicesApi(
+          time,
+          chance.fork('devices api'),
+          () => [],
+          () => undefined,
+        ),
         tokens,
         time,
         chance: chance.fork('phone'),

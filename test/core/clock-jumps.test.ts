@@ -108,3 +108,31 @@ describe('clocks that differ a little are no jump', () => {
     expect(step(renewed, late, NOW).record.bindings).toHaveLength(1);
   });
 });
+
+describe('our clock is hours behind the PBX’s', () => {
+  const behind = (at: Instant) => plus(at, -6 * HOUR);
+  const anew = contactUri({ voip: 'c'.repeat(64), other: 'd'.repeat(64) });
+  const seen = (uri: string, at: Instant, live: boolean): LifecycleEvent => ({
+    type: 'ContactSeen',
+    live,
+    binds: true,
+    at: live ? at : behind(at),
+    newId,
+    contact: { pbx: 'office', uri, grantedMs: HOUR, expiresAt: plus(at, HOUR) },
+  });
+  const tokenOf = (record: AorRecord) => record.bindings.map((b) => b.targets.call?.token.reveal());
+
+  it('a contact that a phone left behind for another one takes back neither its tokens nor its new contact', () => {
+    const before = step(recordOf(), seen(contactUri(), NOW, true), behind(NOW)).record;
+    const installed = step(before, seen(anew, plus(NOW, 5 * MINUTE), true), behind(plus(NOW, 5 * MINUTE))).record;
+    const sweep = step(installed, seen(contactUri(), NOW, false), behind(plus(NOW, 10 * MINUTE)));
+    expect(tokenOf(sweep.record)).toEqual(['c'.repeat(64)]);
+    expect(sweep.effects.flatMap((e) => (e.type === 'removeContact' ? [e.uri] : []))).not.toContain(anew);
+  });
+
+  it('a contact that proves a later REGISTER than the one that was seen last counts', () => {
+    const before = step(recordOf(), seen(contactUri(), NOW, true), behind(NOW)).record;
+    const sweep = step(before, seen(anew, plus(NOW, 5 * MINUTE), false), behind(plus(NOW, 10 * MINUTE)));
+    expect(tokenOf(sweep.record)).toEqual(['c'.repeat(64)]);
+  });
+});

@@ -114,3 +114,77 @@ describe('a token is called dead right after its REGISTER', () => {
     expect(lives(step(record, fresh))).toBe(true);
   });
 });
+
+describe('two sensors report two REGISTERs of one phone, and the slower report of the first comes last', () => {
+  const first = contactUri();
+  const second = contactUri({ voip: 'c'.repeat(64), other: 'd'.repeat(64) });
+  const at = (uri: string, when: Instant): LifecycleEvent => ({
+    type: 'ContactSeen',
+    live: true,
+    binds: true,
+    at: when,
+    newId: '00000000000000fd' as BindingId,
+    contact: { pbx: 'office', uri, grantedMs: HOUR },
+  });
+  const removed = (record: AorRecord, event: LifecycleEvent) =>
+    transition(record, event, plus(MONDAY, 10 * SECOND), () => DEFAULT_POLICY).effects.filter(
+      ({ type }) => type === 'removeContact',
+    );
+  const tokens = (record: AorRecord) => record.bindings.map((b) => b.targets.call?.token.reveal());
+
+  it('the device keeps the tokens that it told last, and the contact that it listens at', () => {
+    const now = step(step(recordOf(), at(first, MONDAY)), at(second, plus(MONDAY, 2 * SECOND)));
+    const late = at(first, MONDAY);
+    expect(removed(now, late)).toEqual([]);
+    expect(tokens(step(now, late))).toEqual(['c'.repeat(64)]);
+  });
+
+  it('the same where they had seemed two devices until then', () => {
+    // The second one’s report came alone, from another address; then it moved to the first one’s.
+    const moved = contactUri({ port: 40009, voip: 'c'.repeat(64), other: 'd'.repeat(64) });
+    let record = step(step(recordOf(), at(first, plus(MONDAY, -DAY))), at(moved, plus(MONDAY, 1 * SECOND)));
+    record = step(record, at(second, plus(MONDAY, 2 * SECOND)));
+    const late = at(first, MONDAY);
+    expect(removed(record, late)).toEqual([]);
+    expect(tokens(step(record, late))).toContain('c'.repeat(64));
+  });
+
+  it.each([
+    ['later: the device has gone back to it', 3 * SECOND],
+    ['much earlier, by a clock that was set back', -1 * HOUR],
+  ])('a REGISTER that is dated %s counts', (_what, ms) => {
+    const now = step(step(recordOf(), at(first, MONDAY)), at(second, plus(MONDAY, 2 * SECOND)));
+    expect(tokens(step(now, at(first, plus(MONDAY, ms))))).toEqual(['a'.repeat(64)]);
+  });
+
+  it('a token that is new is news whenever it registered', () => {
+    const now = step(step(recordOf(), at(first, MONDAY)), at(second, plus(MONDAY, 2 * SECOND)));
+    const fresh = contactUri({ port: 40001, voip: 'e'.repeat(64), other: 'f'.repeat(64) });
+    expect(tokens(step(now, at(fresh, plus(MONDAY, 1 * SECOND))))).toEqual(['e'.repeat(64)]);
+  });
+});
+
+describe('a look at the PBX that waited until the store was back', () => {
+  const look = (at: Instant, expiresAt: Instant): LifecycleEvent => ({
+    type: 'ContactSeen',
+    live: false,
+    binds: true,
+    at,
+    newId: '00000000000000fc' as BindingId,
+    contact: { pbx: 'office', uri: contactUri(), expiresAt },
+  });
+  const of = (record: AorRecord, event: LifecycleEvent, now: Instant) =>
+    transition(record, event, now, () => DEFAULT_POLICY).record;
+  const minutes = (m: number) => plus(MONDAY, m * 60 * SECOND);
+
+  it.each([
+    ['of a known device', recordOf(bindingEndingIn(6 * DAY, MONDAY, { contacts: [] }))],
+    ['of a device that nobody knew', recordOf()],
+  ])('%s: what has changed since then is dated from the look, not from when it was saved', (_what, before) => {
+    // Granted two hours at noon, looked at then, and saved 110 min later. It registered once more at half past twelve.
+    const saved = of(before, look(MONDAY, minutes(120)), minutes(110));
+    const moved = of(saved, look(minutes(115), minutes(150)), minutes(115));
+    const [binding] = of(moved, look(minutes(130), minutes(150)), minutes(130)).bindings;
+    expect(binding?.renewedAt).toBeLessThanOrEqual(minutes(30));
+  });
+});

@@ -43,7 +43,7 @@ function played(...happens: Happens[]): string[] {
       const until = plus(now, what);
       for (let due = wakeDueAt(wake); due !== undefined && due <= until; due = wakeDueAt(wake)) {
         now = due;
-        step({ type: 'TimePassed' });
+        step({ type: 'TimePassed', linkUp: true });
       }
       now = until;
     } else if (what === 'rings') step({ type: 'LegRinging', ref });

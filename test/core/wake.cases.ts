@@ -243,7 +243,7 @@ export class Game {
       const due = this.#core.wakeDueAt(this.wake);
       if (due === undefined || due > until) break;
       this.now = due > this.now ? due : this.now;
-      this.#step({ type: 'TimePassed' });
+      this.#step({ type: 'TimePassed', linkUp: this.#linked });
       if (this.#core.wakeDueAt(this.wake) === due) throw new Error('the wake asks for the same instant again');
     }
     this.now = until;
@@ -1005,6 +1005,30 @@ export const ROWS: readonly Row[] = [
     sentence: 'with less than five seconds left nobody is pushed again',
     setup: { policy: { retryVoipAfterMs: 41_000 } },
     events: ['A push accepted', 'wait 44000'],
+    pushed: ['A'],
+    rings: [],
+    told: [],
+  },
+  {
+    sentence: 'while the link is away nobody is pushed again: whether the call still waits is not known',
+    setup: { policy: { retryVoipAfterMs: 6_000 } },
+    events: ['A push accepted', 'link lost', 'wait 20000'],
+    pushed: ['A'],
+    rings: [],
+    told: [],
+  },
+  {
+    sentence: '… and within a second after it is back, the push goes out',
+    setup: { policy: { retryVoipAfterMs: 6_000 } },
+    events: ['A push accepted', 'link lost', 'wait 7500', 'link back', 'wait 1000'],
+    pushed: ['A', 'A'],
+    rings: [],
+    told: [],
+  },
+  {
+    sentence: '… unless less than five seconds are left by then',
+    setup: { policy: { retryVoipAfterMs: 6_000 } },
+    events: ['A push accepted', 'link lost', 'wait 41000', 'link back', 'wait 3000'],
     pushed: ['A'],
     rings: [],
     told: [],

@@ -147,6 +147,11 @@ describe('control: with a rule taken out the tables fail', () => {
       "d.push === 'accepted' && !hasRegistered(d) && !d.rang",
       "d.push === 'accepted'",
     ],
+    [
+      'whether a call still waits is not known while the link is away',
+      'else if (linkUp) pushAgain',
+      'else if (d) pushAgain',
+    ],
     ['who is awake is rung, not pushed', "if (device.push === 'awake') draft.step", 'if (false) draft.step'],
     ['who was taken for awake and is not is pushed after all', 'if (isGone) pushAfterAll(draft, device);', ''],
     ['only 603 speaks for all devices', 'cause !== Cause.rejected || ', ''],

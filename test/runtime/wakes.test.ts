@@ -349,6 +349,21 @@ describe('a call that waited while we were away', () => {
     expect(steps).not.toContain('registeredLate');
   });
 
+  it('ends while the link is away: its phone is not pushed again for a call that is over', async () => {
+    const { other } = apnsPair();
+    // Pushed once more after six seconds, as Android is.
+    site.record = recordOf(bindingEndingIn(6 * DAY, MONDAY, { targets: other ? { other } : {} }));
+    await site.call();
+    site.pbx.up = false;
+    await site.tell(leg('device'), { type: 'linkDown', pbx: 'office', reason: 'connection lost' });
+    await site.clock.advance(8 * SECOND);
+    expect(site.pushed).toEqual(['call']);
+    site.pbx.up = true;
+    await site.tell({ type: 'linkUp', pbx: 'office' }, ended('device', 16), ended('wake', 16));
+    await site.clock.advance(8 * SECOND);
+    expect(site.pushed).toEqual(['call', 'cancel gave-up']);
+  });
+
   it('a binding that is gone: the leg ends', async () => {
     site.record = undefined;
     await site.tell(leg('device', { takenUp: true }));

@@ -71,6 +71,10 @@ export class Call {
   link: WorldLink | undefined;
   status: string | undefined;
   readonly #asked = new Set<number>();
+  /** Links that follow its wake leg, whatever way it goes: they learn when it ends. */
+  readonly #followed = new Set<WorldLink>();
+  /** A new life of a node has it: which legs ring is not known there. */
+  changedHands = false;
   #isComposed = false;
   readonly #timers: (() => void)[] = [];
   #guard: (() => void) | undefined;
@@ -91,6 +95,11 @@ export class Call {
 
   get isOver(): boolean {
     return this.end !== undefined;
+  }
+
+  hasEnded(legId: string): boolean {
+    if (this.isOver) return true;
+    return this.legs.some((leg) => leg.id === legId && leg.state === 'ended');
   }
 
   get wakeLeg(): string {
@@ -129,6 +138,7 @@ export class Call {
 
   #arrive(link: WorldLink): void {
     const { pbx, aor, linkedId } = this.o;
+    this.#followed.add(link);
     const leg = { legId: this.wakeLeg, aor, linkedId, caller: { name: CALLER_MARK, number: CALLER_MARK } };
     link.receive({ type: 'wakeLegArrived', pbx: pbx.name, leg, startedAt: this.startedAt });
   }
@@ -140,6 +150,8 @@ export class Call {
     this.#guard();
     this.#guard = undefined;
     if (ring.length === 0) {
+      // Its end decides nothing there.
+      this.#followed.delete(link);
       this.#plain();
       return 'done';
     }
@@ -211,7 +223,9 @@ export class Call {
   /** A node's link is there again: what waits in its application is reported to it. */
   takeUp(link: WorldLink): void {
     if (this.isOver || this.link?.node !== link.node || this.link.pbx !== link.pbx) return;
+    this.changedHands ||= this.link.clock !== link.clock;
     this.link = link;
+    this.#followed.add(link);
     if (!this.#isComposed) {
       if (this.#guard) this.#arrive(link);
       return;
@@ -295,7 +309,7 @@ export class Call {
     const then = (ms: DurationMs, what: () => void) => this.#after(ms, () => leg.dials === nth && what());
     const reachesNobody = (cause: number) => leg.state === 'dialling' && !leg.phone && this.#notReached(leg, cause);
     then(first, () => this.#invite(leg, uri));
-    if (uri.includes('pn-') && uri.includes('transport=udp')) {
+    if (!uri.startsWith(DESK) && uri.includes('transport=udp')) {
       for (const ms of RETRANSMITTED) then(first + ms, () => this.#invite(leg, uri));
     } else if (chance.happens(0.6)) {
       // The connection is known to be closed.
@@ -317,7 +331,7 @@ export class Call {
 
   #invite(leg: Leg, uri: string): void {
     if (leg.state !== 'dialling' || leg.phone) return;
-    if (!uri.includes('pn-')) return this.#desk(leg);
+    if (uri.startsWith(DESK)) return this.#desk(leg);
     for (const phone of this.o.pbx.phones.get(this.aor) ?? []) {
       if (!phone.invited(this, leg, uri)) continue;
       leg.phone = phone;
@@ -346,10 +360,9 @@ export class Call {
     if (this.isOver) return;
     this.end = end;
     const wake = () => {
-      if (this.link && !this.wentPlain) {
-        const hungUp = end !== 'refused';
-        this.#emit({ type: 'legEnded', pbx: this.o.pbx.name, legId: this.wakeLeg, cause, hungUp });
-      }
+      const hungUp = end !== 'refused';
+      for (const link of this.#followed)
+        link.receive({ type: 'legEnded', pbx: this.o.pbx.name, legId: this.wakeLeg, cause, hungUp });
     };
     const isFirst = this.o.pbx.o.chance.happens(0.3);
     if (isFirst) wake();
@@ -386,6 +399,9 @@ export class Call {
     return cancel;
   }
 }
+
+/** How the Contact of a desk phone begins, which always answers. */
+export const DESK = 'sip:desk@';
 
 /** Who calls: nothing that leaves the PBX by push or log may hold it. */
 export const CALLER_MARK = '4915550199';

@@ -74,6 +74,12 @@ export class Callers {
     if (pbx.isDown || pbx.unknown.has(aor)) return undefined;
     const chance = this.#chance;
     const patienceMs = chance.happens(0.3) ? chance.spread(100, 20 * SECOND) : chance.int(10 * SECOND, 60 * SECOND);
+    // Somebody who hears it ring elsewhere takes a phone of his own in his hand.
+    const own = pbx.phones.get(aor) ?? [];
+    if (own.length > 0 && chance.happens(0.1)) {
+      const phone = chance.pick(own);
+      this.#world.time.after(chance.spread(300, 12 * SECOND), () => phone.open());
+    }
     return pbx.call({
       id: `call${this.#calls++}`,
       linkedId,

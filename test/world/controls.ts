@@ -129,7 +129,7 @@ export const CONTROLS: readonly Control[] = [
     'isReachable(before) === reachable && this.#known',
     'this.#known',
     'carrier',
-    { weeks: 1, dense: 30, faults: ['loggedOut'] },
+    { weeks: 1, dense: 12, faults: ['loggedOut'] },
   ),
   one(
     'a notice that was only logged counts as sent',

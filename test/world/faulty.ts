@@ -2,6 +2,8 @@
 import type { AorRecord } from '../../plugin/core/binding.ts';
 import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
 import { DAY, type DurationMs, HOUR, MINUTE, SECOND } from '../../plugin/core/time.ts';
+import type { Call } from './call.ts';
+import type { Chance } from './chance.ts';
 import { type Fault, type FaultKind, inWords, KINDS } from './faults.ts';
 import type { Node } from './node.ts';
 import type { Pbx } from './pbx.ts';
@@ -20,6 +22,8 @@ interface Window {
 
 /** What a fault leaves behind is over then, in ms. */
 const AFTERMATH: DurationMs = 5 * MINUTE;
+/** A backup is at most this old when it is restored. */
+const BACKUP_IS_OLD: DurationMs = 3 * DAY;
 /** Faults older than this are forgotten. */
 const REMEMBERED: DurationMs = 40 * DAY;
 
@@ -29,14 +33,23 @@ export class Faulty {
   #windows: Window[] = [];
   /** Forgotten whenever a fault begins or ends. */
   readonly #lastEnds = new Map<FaultKind | Hit, number>();
-  #backup: readonly AorRecord[] | undefined;
+  /** What the store held some days before it will be restored. */
+  readonly #backups = new Map<Fault, readonly AorRecord[]>();
+
+  readonly #inCalls: Chance;
 
   constructor(world: World) {
     this.#w = world;
+    this.#inCalls = world.chance.fork('in calls');
   }
 
   start(plan: readonly Fault[]): void {
-    for (const fault of plan) this.#w.time.after(fault.atMs, () => this.#begin(fault));
+    const { time, store } = this.#w;
+    for (const fault of plan) {
+      time.after(fault.atMs, () => this.#begin(fault));
+      if (fault.kind !== 'backupRestored') continue;
+      time.after(Math.max(0, fault.atMs - fault.much * BACKUP_IS_OLD), () => this.#backups.set(fault, store.all));
+    }
   }
 
   /** Whether a fault of these kinds was there between then and now, its aftermath counted in. */
@@ -59,6 +72,32 @@ export class Faulty {
     for (const w of this.#windows) if (w.kind === what || w.hits === what) last = Math.max(last, w.toMs);
     this.#lastEnds.set(what, last);
     return last;
+  }
+
+  /** What is aimed at calls. */
+  callStarted(call: Call): void {
+    const { time } = this.#w;
+    const dies = this.#of('nodeDiesInCalls');
+    if (dies && this.#inCalls.happens(0.5)) {
+      const node = this.#node(dies);
+      time.after(this.#inCalls.spread(50, 15 * SECOND), () => this.#diesForAMoment(node));
+    }
+    if (!this.#of('reinstalledInCalls') || !this.#inCalls.happens(0.3)) return;
+    const phones = call.o.pbx.phones.get(call.aor) ?? [];
+    if (phones.length > 0) {
+      const phone = this.#inCalls.pick(phones);
+      time.after(this.#inCalls.spread(300, 12 * SECOND), () => phone.reinstalled());
+    }
+  }
+
+  #diesForAMoment(node: Node): void {
+    if (!node.isUp) return;
+    node.kill();
+    this.#w.tell(`node ${node.o.index} dies`);
+    this.#w.time.after(this.#inCalls.spread(500, 8 * SECOND), () => {
+      const isGone = (f: Fault) => this.#node(f) === node;
+      if (!this.#of('nodeKilled', isGone) && !this.#of('nodeLongGone', isGone)) node.start();
+    });
   }
 
   /** The node died at a boundary. */
@@ -121,6 +160,8 @@ export class Faulty {
       const here = (fault: Fault) => this.#pbx(fault) === pbx;
       pbx.isSilent = this.#of('pbxSilent', here) !== undefined;
       pbx.slowMs = this.#of('pbxSlow', here) ? 2 * SECOND : 0;
+      pbx.ordersFail = this.#of('ordersFail', here) !== undefined;
+      pbx.flapsInCalls = this.#of('linkFlapsInCalls', here) !== undefined;
       pbx.secondReportMs = this.#of('secondReport', here) ? 4 * SECOND : 0;
       const skew = this.#of('pbxClock', here);
       pbx.aheadMs = skew ? (skew.much - 0.5) * 20 * MINUTE : 0;
@@ -138,7 +179,7 @@ export class Faulty {
         throttles: is('pushThrottled'),
         refusesKey: is('pushKeyRefused'),
         callsDead: this.#of('pushCallsDead', here)?.much ?? 0,
-        badRequests: is('pushBadRequest'),
+        saysAnything: is('pushSaysAnything'),
       });
     }
   }
@@ -196,6 +237,8 @@ export class Faulty {
         if (phone.isAwake) phone.registerAll('voipOnly');
         return;
       }
+      case 'passwordWrong':
+        return this.#phone(fault).refused();
       case 'loggedOut':
         return this.#phone(fault).logOut();
       case 'networkChanges':
@@ -238,7 +281,8 @@ export class Faulty {
       case 'expiresChanged':
         return this.#pbx(fault).grantsAnew();
       case 'backupRestored':
-        this.#restore();
+        this.#restore(this.#backups.get(fault) ?? []);
+        this.#backups.delete(fault);
         return;
       default:
         return;
@@ -260,6 +304,8 @@ export class Faulty {
         return this.#pbx(fault).isUp();
       case 'phoneOff':
         return this.#phone(fault).on();
+      case 'passwordWrong':
+        return this.#phone(fault).acceptedAgain();
       case 'loggedOut':
         return this.#phone(fault).logIn();
       case 'nodeKilled':
@@ -286,19 +332,13 @@ export class Faulty {
     }
   }
 
-  /** Everything as it was at the last backup, which is taken now. */
-  #restore(): void {
+  /** Everything as it was then. */
+  #restore(backup: readonly AorRecord[]): void {
     const { store } = this.#w;
-    const backup = this.#backup ?? store.all;
     for (const node of this.#w.nodes) node.kill();
     for (const record of store.all) store.write(record.aor, undefined);
     for (const record of backup) store.write(record.aor, record);
     for (const node of this.#w.nodes) node.start();
-  }
-
-  /** A backup of the store, which `backupRestored` brings back. */
-  backUp(): void {
-    this.#backup = this.#w.store.all;
   }
 }
 

@@ -13,6 +13,7 @@ import {
   type TestCall,
   type TestCallEnd,
 } from '../../plugin/ports/pbx-link.ts';
+import type { Call } from './call.ts';
 import type { Pbx } from './pbx.ts';
 import type { NodeClock } from './time.ts';
 
@@ -30,8 +31,13 @@ export class WorldLink implements PbxLink {
   onRemove: (link: WorldLink, contact: Pick<HeldContact, 'aor' | 'uri'>) => void = () => undefined;
   onReachable: (aor: Aor, reachable: boolean) => void = () => undefined;
   up = false;
+  upSinceMs = 0;
   /** The way to the PBX is cut. */
   isCut = false;
+  /** The same for a moment, whatever else there is. */
+  isFlapping = false;
+  /** Legs that it has shown and whose end it has not: looked for again when the link is back. */
+  readonly #shown = new Map<string, Call>();
   #emit: ((event: PbxEvent) => void) | undefined;
   #lastMs = 0;
   #lastOrderMs = 0;
@@ -77,23 +83,54 @@ export class WorldLink implements PbxLink {
   }
 
   #connect(): void {
-    if (this.up || this.isCut || this.pbx.isDown || !this.#emit || this.clock.isDead || this.clock.isFrozen) return;
+    if (
+      this.up ||
+      this.isCut ||
+      this.isFlapping ||
+      this.pbx.isDown ||
+      !this.#emit ||
+      this.clock.isDead ||
+      this.clock.isFrozen
+    )
+      return;
     this.up = true;
+    this.upSinceMs = this.pbx.o.time.nowMs;
     this.pbx.connected(this);
     this.#emit({ type: 'linkUp', pbx: this.name });
+    this.#endedMeanwhile();
     for (const call of this.pbx.calls) call.takeUp(this);
+  }
+
+  /** What the call had ended for is not known any more. */
+  #endedMeanwhile(): void {
+    for (const [legId, call] of [...this.#shown]) {
+      if (!call.hasEnded(legId)) continue;
+      this.#shown.delete(legId);
+      this.#emit?.({ type: 'legEnded', pbx: this.name, legId, cause: 16, hungUp: false });
+    }
+  }
+
+  #remember(event: PbxEvent): void {
+    if (event.type === 'legEnded') this.#shown.delete(event.legId);
+    if (event.type !== 'wakeLegArrived' && event.type !== 'deviceLegArrived') return;
+    const { legId } = event.leg;
+    const call = this.callOf(legId);
+    if (call) this.#shown.set(legId, call);
   }
 
   /** An event of the PBX on its way: in order, or lost where nobody is connected. */
   receive(event: PbxEvent, lateMs: DurationMs = 0): void {
     if (!this.up) return;
     const { time, kind, chance } = this.pbx.o;
-    const onTheWay = kind === 'freeswitch' ? chance.int(1, 25) : 1;
+    // Of several nodes each may be the first to hear of it.
+    const onTheWay = kind === 'freeswitch' ? chance.int(1, 25) : this.pbx.links.size > 1 ? chance.int(1, 3) : 1;
     const atMs = Math.max(time.nowMs + onTheWay + lateMs, lateMs > 0 ? 0 : this.#lastMs);
     if (lateMs === 0) this.#lastMs = atMs;
     time.after(atMs - time.nowMs, () => {
       this.clock.deliver(() => {
-        if (this.up) this.#emit?.(event);
+        if (!this.up) return;
+        this.#remember(event);
+        this.#emit?.(event);
       });
     });
   }
@@ -115,9 +152,20 @@ export class WorldLink implements PbxLink {
       time.after(atMs - time.nowMs, () =>
         clock.deliver(() => {
           if (pbx.isSilent || !this.up || delayMs >= DEADLINE) reject(new LinkError('no answer'));
-          else resolve(work());
+          else new Promise<T>((done) => done(work())).then(resolve, reject);
         }),
       );
+    });
+  }
+
+  /** An order: the PBX may refuse it, or carry it out and say that it did not. */
+  #command<T>(work: () => T): Promise<T> {
+    const { ordersFail, o } = this.pbx;
+    if (!ordersFail || !o.chance.happens(0.4)) return this.#ask(work);
+    const isDone = o.chance.happens(0.5);
+    return this.#ask(() => {
+      if (isDone) work();
+      throw new LinkError('the PBX refuses');
     });
   }
 
@@ -151,14 +199,14 @@ export class WorldLink implements PbxLink {
     return this.#order((call) => call.giveUp(legId, cause), legId);
   }
 
-  #order(work: (call: NonNullable<ReturnType<WorldLink['callOf']>>) => LegOutcome, legId: string): Promise<LegOutcome> {
-    return this.#ask(() => {
+  #order(work: (call: Call) => LegOutcome, legId: string): Promise<LegOutcome> {
+    return this.#command(() => {
       const call = this.callOf(legId);
       return call ? work(call) : 'gone';
     });
   }
 
-  callOf(legId: string) {
+  callOf(legId: string): Call | undefined {
     const id = legId.slice(0, legId.indexOf('/'));
     for (const call of this.pbx.calls) if (call.id === id) return call;
     return undefined;
@@ -186,11 +234,11 @@ export class WorldLink implements PbxLink {
   }
 
   tellStatus(legId: string, status: string): Promise<void> {
-    return this.#ask(() => this.callOf(legId)?.statusIs(status));
+    return this.#command(() => this.callOf(legId)?.statusIs(status));
   }
 
   async showEnded(contact: HeldContact, callId: string): Promise<void> {
-    await this.#ask(() =>
+    await this.#command(() =>
       this.pbx
         .held(contact.aor)
         .find((c) => c.uri === contact.uri)
@@ -199,7 +247,7 @@ export class WorldLink implements PbxLink {
   }
 
   removeContact(contact: Pick<HeldContact, 'aor' | 'uri'>): Promise<'gone'> {
-    return this.#ask(() => {
+    return this.#command(() => {
       this.onRemove(this, contact);
       this.pbx.remove(contact.aor, contact.uri);
       return 'gone' as const;
@@ -213,7 +261,7 @@ export class WorldLink implements PbxLink {
   }
 
   setReachable(aor: Aor, reachable: boolean): Promise<void> {
-    return this.#ask(() => {
+    return this.#command(() => {
       this.pbx.reachable.set(aor, reachable);
       this.onReachable(aor, reachable);
     });

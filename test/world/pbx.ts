@@ -73,6 +73,10 @@ export class Pbx {
   /** Questions are not answered. */
   isSilent = false;
   slowMs: DurationMs = 0;
+  /** Some orders are refused, some are carried out and said to be refused. */
+  ordersFail = false;
+  /** Links are lost while calls wait, and are back soon. */
+  flapsInCalls = false;
   /** The second sensor's report comes this much later at most, in ms. */
   secondReportMs: DurationMs = 0;
   /** Who may listen for an account. */
@@ -132,16 +136,19 @@ export class Pbx {
 
   /** False: refused. */
   register({ aor, uri, phone, keeps }: Register): boolean {
-    const { time, kind } = this.o;
+    const { time } = this.o;
     if (this.isDown || this.unknown.has(aor)) return false;
     const transport = uri.includes('transport=udp') ? 'udp' : 'tls';
     const all = this.#contacts.get(aor) ?? [];
     const known = all.find((c) => c.uri === uri);
+    if (phone?.isRefused) {
+      this.#refuse(aor, uri, 403);
+      return false;
+    }
     const movedMs = known ? time.nowMs - this.lastRegister(known) : Number.POSITIVE_INFINITY;
     if (!known && this.held(aor).length >= MAX_CONTACTS) {
       this.o.lockedOut(aor);
-      if (this.o.hep || kind === 'freeswitch')
-        this.#emit({ type: 'registerRefused', pbx: this.name, aor, status: 403, at: this.wall(), uri });
+      this.#refuse(aor, uri, 403);
       return false;
     }
     const grantedMs = known?.grantedMs ?? this.#granted(phone);
@@ -155,6 +162,12 @@ export class Pbx {
     this.#planRefresh(stored);
     this.#announce(stored, !wasValid, movedMs);
     return true;
+  }
+
+  /** Seen where SIP itself is, and by FreeSWITCH's own events. */
+  #refuse(aor: Aor, uri: string, status: number): void {
+    if (this.o.hep || this.o.kind === 'freeswitch')
+      this.#emit({ type: 'registerRefused', pbx: this.name, aor, status, at: this.wall(), uri });
   }
 
   /** An app asks for the same time at each start, until the administrator changes what is granted. */
@@ -321,7 +334,22 @@ export class Pbx {
     const call = new Call({ ...options, pbx: this });
     this.calls.add(call);
     call.start();
+    const { time, chance } = this.o;
+    if (this.flapsInCalls && chance.happens(0.6)) time.after(chance.spread(50, 12 * SECOND), () => this.#flap());
     return call;
+  }
+
+  #flap(): void {
+    const { time, chance } = this.o;
+    for (const link of [...this.links]) {
+      if (!link.up) continue;
+      link.isFlapping = true;
+      link.cut('connection lost');
+      time.after(chance.spread(50, 8 * SECOND), () => {
+        link.isFlapping = false;
+        link.comesBack();
+      });
+    }
   }
 
   restart(): void {

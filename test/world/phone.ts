@@ -3,16 +3,22 @@
  * its tokens, is switched off, is given away without a word.
  */
 import type { Aor } from '../../plugin/core/aor.ts';
+import type { Target, Targets } from '../../plugin/core/binding.ts';
 import { DAY, type DurationMs, HOUR, MINUTE, SECOND } from '../../plugin/core/time.ts';
+import { Token } from '../../plugin/core/token.ts';
 import type { PushRequest } from '../../plugin/ports/push-provider.ts';
 import type { Call, Leg } from './call.ts';
 import type { Chance } from './chance.ts';
+import type { DevicesApi } from './devices-api.ts';
 import type { Pbx } from './pbx.ts';
 import type { PushService, TokenTruth } from './push-service.ts';
 import type { WorldTime } from './time.ts';
 
 /** Part of every token: no log line and no label may hold it. */
 export const TOKEN_MARK = 'c0ffee5ec7e7';
+const APP = 'TEAM123456.com.example.phone';
+/** How often an app tries to report when nobody takes it. */
+const REPORTS_TRIED = 10;
 /** The person's habits: opens the app daily, rarely, never; or an app that stays connected. */
 export type Habit = 'daily' | 'weekly' | 'never' | 'always';
 
@@ -30,9 +36,12 @@ export interface PhoneOptions {
   readonly voipOnly: boolean;
   readonly habit: Habit;
   readonly transport: 'tls' | 'udp';
+  /** It says nothing of push in its Contact, and reports its tokens over HTTP. */
+  readonly reports: boolean;
   readonly accounts: readonly Aor[];
   readonly pbx: Pbx;
   readonly service: PushService;
+  readonly api: DevicesApi;
   readonly tokens: Map<string, TokenTruth>;
   readonly time: WorldTime;
   readonly chance: Chance;
@@ -53,14 +62,26 @@ export class Phone {
   /** Background pushes wait until then. */
   dozesUntilMs = 0;
   isLoggedOut = false;
+  /** Its password is wrong: each REGISTER is refused. */
+  isRefused = false;
   /** How often it fell asleep: over UDP it wakes at the address it had. */
   slept = 0;
   /** What it listens on, by account. Empty while it sleeps. */
   readonly listens = new Map<Aor, string>();
   /** True time of its last accepted REGISTER, by account. */
   readonly registeredMs = new Map<Aor, number>();
+  /** True time at which a node last heard of it over HTTP: a report or a receipt. */
+  readonly saidMs = new Map<Aor, number>();
+  /** True time of its last report that a node began to work on, by account. */
+  readonly reportedMs = new Map<Aor, number>();
+  /** Which of its installs that report was of. */
+  readonly reportedInstall = new Map<Aor, number>();
+  /** True time at which it last took its account back over HTTP. */
+  readonly withdrawnMs = new Map<Aor, number>();
   #port: number;
   #address: number;
+  /** As it calls itself over HTTP. */
+  #installId = '';
   /** Google's id of this install: its tokens begin with it. */
   #installation = '';
   #awakeUntilMs = 0;
@@ -104,6 +125,76 @@ export class Phone {
   open(): void {
     if (this.o.habit === 'always') this.wake(1e15);
     else this.wake(this.o.chance.spread(20 * SECOND, 20 * MINUTE));
+    if (this.o.reports && this.isReachable && !this.isLoggedOut) this.#reportAll();
+  }
+
+  // ── Over HTTP ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #reportAll(): void {
+    for (const aor of this.o.accounts) this.#report(aor, REPORTS_TRIED);
+  }
+
+  #report(aor: Aor, tries: number): void {
+    const { api, time, tell, name } = this.o;
+    const targets = this.#targets(aor);
+    const installId = this.#installId;
+    const { install } = this;
+    api.send(
+      (reports) => reports.report(aor, { installId }, targets),
+      () => {
+        tell(`${name} reports its tokens for ${aor}`);
+        this.saidMs.set(aor, time.nowMs);
+        this.reportedMs.set(aor, time.nowMs);
+        this.reportedInstall.set(aor, install);
+      },
+      () => {
+        if (tries <= 1) return;
+        time.after(1 * MINUTE, () => {
+          if (this.isReachable && !this.isLoggedOut && this.install === install) this.#report(aor, tries - 1);
+        });
+      },
+    );
+  }
+
+  /** The person takes the account out of the app. */
+  #withdraw(aor: Aor): void {
+    const installId = this.#installId;
+    this.o.api.send(
+      (reports) => reports.withdraw(aor, { installId }, {}),
+      () => {
+        this.o.tell(`${this.name} takes ${aor} back over HTTP`);
+        this.withdrawnMs.set(aor, this.o.time.nowMs);
+      },
+      () => undefined,
+    );
+  }
+
+  #receipt(request: PushRequest): void {
+    const aor = request.aor as Aor;
+    const installId = this.#installId;
+    const pushId = this.o.chance.happens(0.5) ? request.pushId : undefined;
+    this.o.api.send(
+      (reports) => reports.receipt(aor, { installId }, { pushId, priority: undefined, originalPriority: undefined }),
+      () => this.saidMs.set(aor, this.o.time.nowMs),
+      () => undefined,
+    );
+  }
+
+  #targets(aor: Aor): Targets {
+    const { service } = this.o;
+    const of = (text: string): Target => ({
+      provider: service.name,
+      app: service.name === 'fcm' ? 'example-project' : service.name === 'webpush' ? 'push.example.net' : APP,
+      ...(service.name === 'pnm' ? { selector: `SEL:${aor}` } : {}),
+      token: new Token(text),
+    });
+    const { voip, other } = this;
+    // One token for everything stands at both places.
+    const call = voip ?? (service.name === 'webpush' ? undefined : other);
+    return {
+      ...(call === undefined ? {} : { call: of(call) }),
+      ...(other === undefined ? {} : { other: of(other) }),
+    };
   }
 
   /** Registers, and stays awake at least this long. */
@@ -188,7 +279,9 @@ export class Phone {
     if (!this.isInstalled) return;
     this.#tokensDie();
     this.#newTokens();
-    if (this.isAwake) this.registerAll();
+    if (!this.isAwake) return;
+    this.registerAll();
+    if (this.o.reports) this.#reportAll();
   }
 
   /** Another network: a new address, the old connection is never closed. */
@@ -205,6 +298,19 @@ export class Phone {
     for (const [aor, uri] of [...this.listens]) this.o.pbx.unregister(aor, uri, this);
     this.listens.clear();
     this.isLoggedOut = true;
+    if (this.o.reports && this.isReachable) for (const aor of this.o.accounts) this.#withdraw(aor);
+  }
+
+  /** Its password is no longer right. What it has registered stays until it expires. */
+  refused(): void {
+    this.isRefused = true;
+    for (const [aor, uri] of this.listens) this.o.pbx.movedAway(aor, uri);
+  }
+
+  acceptedAgain(): void {
+    this.isRefused = false;
+    if (this.isAwake) this.registerAll();
+    else if (this.o.habit === 'always') this.open();
   }
 
   logIn(): void {
@@ -218,6 +324,7 @@ export class Phone {
     if (!this.isReachable || this.isLoggedOut) return;
     const { time, chance, platform } = this.o;
     const { nowMs } = time;
+    if (this.o.reports && nowMs >= this.deafUntilMs && chance.happens(0.8)) this.#receipt(request);
     switch (request.purpose) {
       case 'call': {
         if (nowMs < this.deafUntilMs) return;
@@ -266,11 +373,12 @@ export class Phone {
 
   /** Its other account, its tokens and its address as a Contact. */
   #uri(aor: Aor, how: 'whole' | 'voipOnly'): string {
-    const { platform, transport } = this.o;
+    const { platform, transport, reports } = this.o;
     const user = aor.slice(0, aor.indexOf('@'));
     const head = `sip:${user}@192.0.2.${this.#address}:${this.#port};transport=${transport}`;
+    if (reports) return head;
     if (platform === 'android') return `${head};pn-provider=fcm;pn-param=example-project;pn-prid=${this.other}`;
-    const app = 'pn-provider=apns;pn-param=TEAM123456.com.example.phone.voip&remote';
+    const app = `pn-provider=apns;pn-param=${APP}.voip&remote`;
     const isWhole = how === 'whole' && this.other !== undefined;
     return `${head};${app};pn-prid=${this.voip}:voip&${isWhole ? `${this.other}:remote` : ''}`;
   }
@@ -278,6 +386,7 @@ export class Phone {
   #install(): void {
     this.instance = `<urn:uuid:${this.o.chance.hex(4)}-${this.o.chance.hex(2)}-4000-8000-${this.o.chance.hex(6)}>`;
     this.#installation = `f${this.o.chance.hex(10)}A`;
+    this.#installId = `install-${this.o.chance.hex(6)}`;
     this.#newTokens();
   }
 
@@ -289,6 +398,10 @@ export class Phone {
       tokens.set(token, { token, phone: this, install, kind });
       return token;
     };
+    if (this.o.service.name === 'webpush') {
+      this.other = add(`https://push.example.net/${chance.hex(20)}${TOKEN_MARK}`, 'both');
+      return;
+    }
     if (platform === 'android') {
       this.other = add(`${this.#installation}:APA91b${chance.hex(20)}${TOKEN_MARK}`, 'both');
       return;

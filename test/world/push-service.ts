@@ -1,17 +1,106 @@
 /**
- * Apple's and Google's push services: what they answer, what they deliver, and what they keep for a phone that is off. Their answers are
- * read by the real verdict tables of the adapters.
+ * The push services: what they answer, what they deliver, and what they keep for a phone that is off. Their answers are read by the real
+ * verdict tables of the adapters.
  */
 import { VERDICTS as APPLE, outcomeOf as ofApple } from '../../adapters/push/apns/outcome.ts';
 import { VERDICTS as GOOGLE, outcomeOf as ofGoogle } from '../../adapters/push/fcm/outcome.ts';
+import { VERDICTS as ACROBITS, outcomeOf as ofAcrobits } from '../../adapters/push/pnm/outcome.ts';
+import { PROXY_VERDICTS } from '../../adapters/push/proxy-verdicts.ts';
+import { outcomeOf as ofWeb, VERDICTS as WEB } from '../../adapters/push/webpush/outcome.ts';
 import type { Target, Targets } from '../../plugin/core/binding.ts';
 import { DAY, type DurationMs, SECOND } from '../../plugin/core/time.ts';
-import type { GiveUp, PushOutcome, PushProvider, PushPurpose, PushRequest } from '../../plugin/ports/push-provider.ts';
+import type {
+  GiveUp,
+  PushOutcome,
+  PushProvider,
+  PushPurpose,
+  PushRequest,
+  Verdict,
+} from '../../plugin/ports/push-provider.ts';
 import type { Chance } from './chance.ts';
 import type { Phone } from './phone.ts';
 import { type NodeClock, trueWall, type WorldTime } from './time.ts';
 
-export type ServiceName = 'apns' | 'fcm';
+export type ServiceName = 'apns' | 'fcm' | 'pnm' | 'webpush';
+
+/** Status and word of an answer. No status: none came. No word: it said none that the table knows. */
+type Said = readonly [status: number | undefined, reason?: string | undefined];
+
+interface Kind {
+  readonly verdicts: readonly Verdict[];
+  readonly outcomeOf: (status: number | undefined, reason: string | undefined, at: number | undefined) => PushOutcome;
+  readonly accepted: Said;
+  readonly busy: Said;
+  readonly slowDown: Said;
+  readonly wrongKey: Said;
+  /** One of these, for a token that is dead. */
+  readonly gone: readonly Said[];
+  /** Asks an app to register without showing anything. */
+  readonly refreshes: boolean;
+}
+
+const answerOf = (status: number | undefined, reason: string | undefined) => ({
+  ...(status !== undefined && { status }),
+  ...(reason !== undefined && { reasons: [reason] }),
+});
+
+const SERVICES: Readonly<Record<ServiceName, Kind>> = {
+  apns: {
+    verdicts: [...APPLE, ...PROXY_VERDICTS],
+    outcomeOf: (status, reason, timestamp) =>
+      ofApple({
+        ...(status !== undefined && { status }),
+        ...(reason !== undefined && { reason }),
+        ...(timestamp !== undefined && { timestamp }),
+      }),
+    accepted: [200],
+    busy: [503, 'ServiceUnavailable'],
+    slowDown: [429, 'TooManyRequests'],
+    wrongKey: [403, 'InvalidProviderToken'],
+    gone: [[410, 'Unregistered'], [410, 'Unregistered'], [410, 'ExpiredToken'], [410]],
+    refreshes: true,
+  },
+  fcm: {
+    verdicts: [...GOOGLE, ...PROXY_VERDICTS],
+    outcomeOf: (status, reason) => ofGoogle(answerOf(status, reason)),
+    accepted: [200],
+    busy: [503, 'UNAVAILABLE'],
+    slowDown: [429, 'QUOTA_EXCEEDED'],
+    wrongKey: [403, 'PERMISSION_DENIED'],
+    gone: [[404, 'UNREGISTERED']],
+    refreshes: true,
+  },
+  pnm: {
+    verdicts: ACROBITS,
+    outcomeOf: (status, reason) => ofAcrobits(answerOf(status, reason)),
+    accepted: [200, 'code 200'],
+    busy: [200, 'code 503'],
+    slowDown: [200, 'code 429'],
+    wrongKey: [403],
+    gone: [[200, 'code 404']],
+    refreshes: false,
+  },
+  webpush: {
+    verdicts: WEB,
+    outcomeOf: (status, reason) => ofWeb(answerOf(status, reason)),
+    accepted: [201],
+    busy: [503],
+    slowDown: [429],
+    wrongKey: [401],
+    gone: [[404], [410]],
+    refreshes: true,
+  },
+};
+
+export const SERVICE_NAMES = Object.keys(SERVICES) as readonly ServiceName[];
+
+const rowOf = (name: ServiceName, status: number | undefined, reason = '*'): string =>
+  `${name} ${status ?? '-'} ${reason}`;
+
+/** Every row of every table, as coverage counts them. */
+export const ALL_ROWS: readonly string[] = SERVICE_NAMES.flatMap((name) =>
+  SERVICES[name].verdicts.map(({ status, reason }) => `verdict ${rowOf(name, status, reason)}`),
+);
 
 /** What a token really is. */
 export interface TokenTruth {
@@ -47,13 +136,18 @@ export interface ServiceTrouble {
   refusesKey: boolean;
   /** Living tokens are called dead, this share of them. */
   callsDead: number;
-  badRequests: boolean;
+  /** It answers with any row of its table that says nothing of a token. */
+  saysAnything: boolean;
 }
 
 interface Kept {
   readonly request: PushRequest;
   readonly untilMs: number;
 }
+
+/** By `saysAnything`. What is said of a token has a fault of its own, what is accepted must be delivered, and who gives up is we. */
+const isDrawn = ({ outcome, reason }: Verdict): boolean =>
+  outcome !== 'accepted' && outcome !== 'tokenDead' && reason !== 'aborted';
 
 /** One push service, whatever nodes there are. */
 export class PushService {
@@ -68,7 +162,7 @@ export class PushService {
     throttles: false,
     refusesKey: false,
     callsDead: 0,
-    badRequests: false,
+    saysAnything: false,
   };
   readonly time: WorldTime;
   readonly tokens: Map<string, TokenTruth>;
@@ -96,31 +190,31 @@ export class PushService {
   /** What it answers, and how long that takes. `undefined`: it never answers. */
   answer(request: PushRequest): { outcome: PushOutcome; row: string; afterMs: DurationMs; taken: boolean } | undefined {
     const { trouble, chance } = this;
+    const kind = SERVICES[this.name];
     const truth = this.tokens.get(request.target.token.reveal());
     const afterMs = chance.int(15, 90) + (trouble.slowMs > 0 ? chance.spread(200, trouble.slowMs) : 0);
-    const said = (status: number | undefined, reason: string | undefined, sinceMs?: number) => ({
+    const said = ([status, reason]: Said, sinceMs?: number) => ({
       ...this.#read(status, reason, sinceMs),
       afterMs,
       taken: false,
     });
     if (trouble.silent) return undefined;
-    if (trouble.out) return chance.happens(0.5) ? said(503, this.#busy) : said(undefined, 'cannot connect');
-    if (trouble.throttles && chance.happens(0.7)) return said(429, this.#slowDown);
-    if (trouble.refusesKey) return said(403, this.#wrongKey);
-    if (trouble.badRequests && chance.happens(0.6)) {
-      const rows = (this.name === 'apns' ? APPLE : GOOGLE).filter((v) => v.outcome !== 'tokenDead' && v.reason !== '*');
-      const row = chance.pick(rows);
-      return said(row.status, row.reason);
+    if (trouble.out) return said(chance.happens(0.5) ? kind.busy : [undefined, 'cannot connect']);
+    if (trouble.throttles && chance.happens(0.7)) return said(kind.slowDown);
+    if (trouble.refusesKey) return said(kind.wrongKey);
+    if (trouble.saysAnything && chance.happens(0.6)) {
+      const { status, reason } = chance.pick(kind.verdicts.filter(isDrawn));
+      return said([status, reason === '*' ? undefined : reason]);
     }
     const deadSinceMs = truth?.deadSinceMs;
     if (!truth || (deadSinceMs !== undefined && (truth.saysSoFromMs ?? 0) <= this.time.nowMs)) {
-      return said(...this.#gone, deadSinceMs);
+      return said(chance.pick(kind.gone), deadSinceMs);
     }
     if (trouble.callsDead > 0 && chance.happens(trouble.callsDead)) {
       // Apple may name any time; the token may have been renewed since then.
-      return said(...this.#gone, this.time.nowMs - chance.spread(1 * SECOND, 20 * DAY));
+      return said(chance.pick(kind.gone), this.time.nowMs - chance.spread(1 * SECOND, 20 * DAY));
     }
-    return { ...this.#read(200, undefined), afterMs, taken: true };
+    return { ...said(kind.accepted), taken: true };
   }
 
   take(request: PushRequest): void {
@@ -151,32 +245,16 @@ export class PushService {
     this.#kept.set(phone, kept);
   }
 
-  get #busy(): string {
-    return this.name === 'apns' ? 'ServiceUnavailable' : 'UNAVAILABLE';
-  }
-
-  get #slowDown(): string {
-    return this.name === 'apns' ? 'TooManyRequests' : 'QUOTA_EXCEEDED';
-  }
-
-  get #wrongKey(): string {
-    return this.name === 'apns' ? 'InvalidProviderToken' : 'PERMISSION_DENIED';
-  }
-
-  get #gone(): [number, string] {
-    return this.name === 'apns' ? [410, 'Unregistered'] : [404, 'UNREGISTERED'];
-  }
-
   #read(
     status: number | undefined,
     reason: string | undefined,
     sinceMs?: number,
   ): { outcome: PushOutcome; row: string } {
-    const row = `${this.name} ${status ?? '-'} ${reason ?? '*'}`;
-    const of = status === undefined ? {} : { status };
-    if (this.name === 'fcm') return { row, outcome: ofGoogle({ ...of, ...(reason ? { reasons: [reason] } : {}) }) };
-    const at = sinceMs === undefined ? {} : { timestamp: trueWall(this.time) - this.time.nowMs + sinceMs };
-    return { row, outcome: ofApple({ ...of, ...(reason ? { reason } : {}), ...at }) };
+    const since = sinceMs === undefined ? undefined : trueWall(this.time) - this.time.nowMs + sinceMs;
+    return {
+      row: rowOf(this.name, status, reason),
+      outcome: SERVICES[this.name].outcomeOf(status, reason, this.name === 'apns' ? since : undefined),
+    };
   }
 }
 
@@ -196,6 +274,7 @@ export class NodeProvider implements PushProvider {
 
   /** As the adapters choose. */
   targetFor(purpose: PushPurpose, { call, other }: Targets): Target | undefined {
+    if (purpose === 'refresh' && !SERVICES[this.name].refreshes) return undefined;
     const ours = (target: Target | undefined) => (target?.provider === this.name ? target : undefined);
     return purpose === 'call' ? (ours(call) ?? ours(other)) : ours(other);
   }

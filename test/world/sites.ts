@@ -4,6 +4,7 @@ import type { Chance } from './chance.ts';
 import type { FaultKind } from './faults.ts';
 import type { Pbx, PbxKind } from './pbx.ts';
 import type { PhoneOptions } from './phone.ts';
+import type { ServiceName } from './push-service.ts';
 
 export interface SiteShape {
   readonly nodes: number;
@@ -57,7 +58,9 @@ export type SiteName = keyof typeof SITES;
 
 export interface Population {
   readonly accounts: readonly { readonly aor: Aor; readonly pbx: Pbx; readonly desk: boolean }[];
-  readonly phones: readonly Omit<PhoneOptions, 'name' | 'service' | 'tokens' | 'time' | 'chance' | 'tell'>[];
+  readonly phones: readonly (Omit<PhoneOptions, 'name' | 'service' | 'api' | 'tokens' | 'time' | 'chance' | 'tell'> & {
+    readonly service: ServiceName;
+  })[];
 }
 
 /** Mostly one phone with one account; some accounts have two phones, some phones two accounts, some accounts a desk phone. */
@@ -74,10 +77,16 @@ export function peopleOf(shape: SiteShape, pbxs: readonly Pbx[], draw: Chance): 
     const ofPhone = [account.aor, ...(more === undefined || more === account.aor ? [] : [more])];
     const platform = draw.happens(0.55) ? 'ios' : 'android';
     const habit = draw.next();
+    const reports = draw.happens(0.2);
+    const own: ServiceName = platform === 'ios' ? 'apns' : 'fcm';
+    // Those of Acrobits and of browsers are known by HTTP alone.
+    const service: ServiceName = !reports || draw.happens(0.4) ? own : platform === 'ios' ? 'pnm' : 'webpush';
     phones.push({
       platform,
       voipOnly: platform === 'ios' && draw.happens(0.1),
       habit: habit < 0.45 ? 'daily' : habit < 0.7 ? 'weekly' : habit < 0.9 ? 'never' : 'always',
+      reports,
+      service,
       transport: draw.happens(0.7) ? 'tls' : 'udp',
       accounts: ofPhone,
       pbx,

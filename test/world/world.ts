@@ -3,10 +3,11 @@ import type { Aor } from '../../plugin/core/aor.ts';
 import { DEFAULT_POLICY, type Policy } from '../../plugin/core/policy.ts';
 import { DAY, type DurationMs, HOUR, SECOND } from '../../plugin/core/time.ts';
 import type { RuntimeSettings } from '../../plugin/runtime/runtime.ts';
-import type { Call } from './call.ts';
+import { type Call, DESK } from './call.ts';
 import { Callers } from './callers.ts';
 import { Chance } from './chance.ts';
 import { Coverage } from './coverage.ts';
+import { DevicesApi } from './devices-api.ts';
 import { type Fault, type FaultKind, planOf, stamp } from './faults.ts';
 import { Faulty } from './faulty.ts';
 import { type LogLine, Node, onBoundaries } from './node.ts';
@@ -14,7 +15,7 @@ import type { Oracle, Violation } from './oracle.ts';
 import { oracles } from './oracles/index.ts';
 import { Pbx } from './pbx.ts';
 import { Phone } from './phone.ts';
-import { PushService, type TokenTruth } from './push-service.ts';
+import { PushService, SERVICE_NAMES, type TokenTruth } from './push-service.ts';
 import { type Population, peopleOf, SITES, type SiteName, type SiteShape } from './sites.ts';
 import { WorldStore } from './store.ts';
 import { WorldTime } from './time.ts';
@@ -84,7 +85,7 @@ export class World {
     const shape: SiteShape = SITES[site];
     const draw = this.chance.fork('site');
     this.store = new WorldStore(shape.store, this.time, this.chance.fork('store'));
-    this.services = (['apns', 'fcm'] as const).map(
+    this.services = SERVICE_NAMES.map(
       (name) => new PushService(name, this.time, this.tokens, this.chance.fork(`service ${name}`)),
     );
     const tell = (what: string) => this.tell(what);
@@ -115,12 +116,19 @@ export class World {
     };
     const people = peopleOf(shape, this.pbxs, draw);
     this.accounts = people.accounts;
+    const api = new DevicesApi(
+      this.time,
+      this.chance.fork('devices api'),
+      () => this.nodes,
+      (status) => this.coverage.count(`http ${status}`),
+    );
     this.phones = people.phones.map(
       (phone, i) =>
         new Phone({
           ...phone,
           name: `phone${i}`,
-          service: this.services.find((s) => s.name === (phone.platform === 'ios' ? 'apns' : 'fcm')) as PushService,
+          service: this.services.find((s) => s.name === phone.service) as PushService,
+          api,
           tokens: this.tokens,
           time: this.time,
           chance: this.chance.fork(`phone ${i}`),
@@ -162,7 +170,7 @@ export class World {
         if (desk)
           pbx.register({
             aor,
-            uri: `sip:desk@192.0.2.251:5060;transport=tls;for=${aor}`,
+            uri: `${DESK}192.0.2.251:5060;transport=tls;for=${aor}`,
             phone: undefined,
             keeps: true,
           });
@@ -222,6 +230,7 @@ export class World {
   callStarted(call: Call): void {
     this.recentCallMs = this.time.nowMs;
     this.tell(`${call.id} calls ${call.aor} (${call.o.linkedId})`);
+    this.faulty.callStarted(call);
     for (const oracle of this.#oracles) oracle.callStarted?.(call, this);
   }
 

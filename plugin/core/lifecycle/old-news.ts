@@ -1,5 +1,5 @@
 /** Two sensors report one REGISTER. What ended between the two reports stays ended: the second one is no news. */
-import type { Binding, EndReason, Targets, Tombstone } from '../binding.ts';
+import type { Binding, EndReason, KnownContact, Targets, Tombstone } from '../binding.ts';
 import { targetList } from '../identity.ts';
 import { between, type DurationMs, type Instant, SECOND } from '../time.ts';
 
@@ -14,6 +14,14 @@ const SECOND_REPORT: DurationMs = 5 * SECOND;
 export function isOldNews(at: Instant, reason: EndReason, endedAt: Instant): boolean {
   const ms = between(at, endedAt);
   return (reason === 'dropped' || reason === 'token-dead') && ms > 0 && ms <= SECOND_REPORT;
+}
+
+/** Whether the device has registered at another contact since: what this report says of its tokens, and of where it listens, is over. */
+export function isOvertaken(b: Binding, { pbx, uri }: Pick<KnownContact, 'pbx' | 'uri'>, at: Instant): boolean {
+  return b.contacts.some((c) => {
+    const ms = between(at, c.seenAt);
+    return c.pbx === pbx && c.uri !== uri && ms > 0 && ms <= SECOND_REPORT;
+  });
 }
 
 /** Whether each of these tokens is the device's, or was: one that is new is news whenever it registered. */

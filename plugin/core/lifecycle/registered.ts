@@ -10,7 +10,7 @@ import { type Draft, worthWriting } from './draft.ts';
 import { makeRoom, removeContact } from './ending.ts';
 import { endsByUnregister, isOutdated } from './gone.ts';
 import { merge } from './merge.ts';
-import { isKnownBy, isOf, isOldNews } from './old-news.ts';
+import { isKnownBy, isOf, isOldNews, isOvertaken } from './old-news.ts';
 import { confirmClaims } from './reported.ts';
 import { deliverTexts } from './texts.ts';
 import { judge } from './trouble.ts';
@@ -49,7 +49,9 @@ export function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type:
     ...(contact.instanceId === undefined ? {} : { instanceId: contact.instanceId }),
   };
   const matches = draft.bindings.filter((b) => isSameDevice(b, evidence));
-  const provedAt = live ? event.at : provedBy(contact, matches, draft.now);
+  // While the store is away what was seen waits, for hours: it says how things stood when they were looked at.
+  const lookedAt = capped(event.at, draft.now);
+  const provedAt = live ? event.at : provedBy(contact, matches, lookedAt);
   if (matches.length === 0) {
     if (!event.binds || (!live && wasBuried(draft, params.targets, provedAt))) return;
     if (live && draft.tombstones.some((t) => isOldNews(event.at, t.reason, t.endedAt) && isOf(t, params.targets)))
@@ -60,25 +62,27 @@ export function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type:
   const binding = matches.length > 1 ? merge(draft, matches) : (matches[0] as Binding);
   if (live) {
     const { ending } = binding;
-    if (ending && isOldNews(event.at, ending.reason, ending.since) && isKnownBy(binding, params.targets)) return;
-    renew(draft, binding, contact, params.targets, event.at, matches);
+    const isOld = ending ? isOldNews(event.at, ending.reason, ending.since) : isOvertaken(binding, contact, event.at);
+    if (isOld && isKnownBy(binding, params.targets)) return;
+    renew(draft, binding, contact, params.targets, event.at, matches, lookedAt);
     return deliverTexts(draft, binding.id, { pbx: contact.pbx, uri: contact.uri });
   }
-  heldContact(draft, binding, contact, params.targets, provedAt);
+  heldContact(draft, binding, contact, params.targets, provedAt, lookedAt);
 }
 
 /**
  * Whether it is a contact that is held as before, of the only device: most of what a sweep finds. Reading its parameters costs more than
  * everything else that a sweep does, so this is decided without.
  */
-function isNoNews(draft: Draft, { contact, live }: Extract<LifecycleEvent, { type: 'ContactSeen' }>): boolean {
+function isNoNews(draft: Draft, { contact, live, at }: Extract<LifecycleEvent, { type: 'ContactSeen' }>): boolean {
   const [binding, ...others] = draft.bindings;
   if (live || !binding || others.length > 0 || binding.claim || draft.missingSince !== undefined) return false;
   const same = binding.contacts.find((c) => c.pbx === contact.pbx && c.uri === contact.uri);
   if (!same || !isSameDevice(binding, { ...contact, targets: {} })) return false;
-  if (isGrantedMore(contact, same, draft.now)) return false;
+  const lookedAt = capped(at, draft.now);
+  if (isGrantedMore(contact, same, lookedAt)) return false;
   const { grantedMs: _, ...rest } = contact;
-  const proved = provedBy(contact, [binding], draft.now) ?? noEarlierThan(rest);
+  const proved = provedBy(contact, [binding], lookedAt) ?? noEarlierThan(rest);
   if (proved !== undefined && between(capped(binding.renewedAt, draft.now), proved) > ROUNDING) return false;
   return same.grantedMs !== undefined || withGranted(contact, same).grantedMs === undefined;
 }
@@ -135,7 +139,7 @@ function bindNew(
     createdAt: draft.now,
     evidence: contact.instanceId === undefined ? {} : { instanceId: contact.instanceId },
     targets,
-    contacts: [knownContact(contact, renewedAt, draft.now)],
+    contacts: [knownContact(contact, renewedAt, capped(event.at, draft.now))],
     choice: orNothing(choice),
     renewedAt,
     endsAt: plus(renewedAt, lifetimeOf({ targets }, policy)),
@@ -186,6 +190,7 @@ function renew(
   at: Instant,
   /** What the device was known by until now: each binding, where two turned out to be one. */
   former: readonly Pick<Binding, 'evidence' | 'targets'>[],
+  lookedAt: Instant,
 ): void {
   // `choice` absent: this sensor cannot know it, so the previous value stays.
   const choice = contact.choice ?? binding.choice;
@@ -244,7 +249,7 @@ function renew(
     ...(binding.texts && { texts: binding.texts }),
     ...(binding.voicemail && { voicemail: binding.voicemail }),
     targets,
-    contacts: [...elsewhere, knownContact(contact, at, draft.now, same)],
+    contacts: [...elsewhere, knownContact(contact, at, lookedAt, same)],
     choice: orNothing(choice),
     renewedAt,
     endsAt: latest(
@@ -293,23 +298,25 @@ function heldContact(
   seen: SeenContact,
   targets: Targets,
   provedAt: Instant | undefined,
+  lookedAt: Instant,
 ): void {
   const same = binding.contacts.find((c) => c.pbx === seen.pbx && c.uri === seen.uri);
-  if (same && isGrantedMore(seen, same, draft.now)) {
+  if (same && isGrantedMore(seen, same, lookedAt)) {
     const { grantedMs: _, ...rest } = same;
-    const contacts = binding.contacts.map((c) => (c === same ? knownContact(seen, c.seenAt, draft.now, rest) : c));
-    return heldContact(draft, draft.replace({ ...binding, contacts }), seen, targets, provedAt);
+    const contacts = binding.contacts.map((c) => (c === same ? knownContact(seen, c.seenAt, lookedAt, rest) : c));
+    return heldContact(draft, draft.replace({ ...binding, contacts }), seen, targets, provedAt, lookedAt);
   }
   const contact = withGranted(seen, same);
   // Nobody knows what was granted, but no more than the AOR's maximum: that proves less, and still enough.
   const { grantedMs: _, ...rest } = contact;
   const at = provedAt ?? noEarlierThan(rest);
   if (at !== undefined && between(capped(binding.renewedAt, draft.now), at) > ROUNDING) {
-    return renew(draft, binding, contact, targets, at, [binding]);
+    if (isLeftBehind(binding, seen, at, draft.now)) return;
+    return renew(draft, binding, contact, targets, at, [binding], lookedAt);
   }
   if (same) {
     if (contact.grantedMs !== undefined && same.grantedMs === undefined) {
-      const contacts = binding.contacts.map((c) => (c === same ? knownContact(contact, c.seenAt, draft.now) : c));
+      const contacts = binding.contacts.map((c) => (c === same ? knownContact(contact, c.seenAt, lookedAt) : c));
       draft.replace({ ...binding, contacts });
     }
     return;
@@ -324,9 +331,17 @@ function heldContact(
     // It moved while we were away. Its next REGISTER tidies up; until then both are remembered.
     draft.replace({
       ...binding,
-      contacts: [...binding.contacts, knownContact(contact, provedAt ?? binding.renewedAt, draft.now)],
+      contacts: [...binding.contacts, knownContact(contact, provedAt ?? binding.renewedAt, lookedAt)],
     });
   }
+}
+
+/**
+ * The device has registered at another contact since, both by the PBX's own clock, which is hours ahead of ours: only then can a proof be later
+ * than the renewal and earlier than that REGISTER.
+ */
+function isLeftBehind({ contacts }: Binding, seen: SeenContact, at: Instant, now: Instant): boolean {
+  return isFromFuture(at, now) && contacts.some((c) => c.pbx === seen.pbx && c.uri !== seen.uri && c.seenAt > at);
 }
 
 /** An app asks for the same time at each start. No proof, so nothing is removed and nothing renewed by it. */

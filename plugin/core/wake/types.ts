@@ -162,7 +162,8 @@ export type WakeEvent =
       /** `delayed`: the service did not take it at the first attempt; more follow. */
       readonly outcome: 'accepted' | 'delayed' | 'dead' | 'failed';
     }
-  | { readonly type: 'TimePassed' };
+  /** `linkUp`: the PBX would have said so if the call had ended. */
+  | { readonly type: 'TimePassed'; readonly linkUp: boolean };
 
 export type WakeEffect =
   | { readonly type: 'push'; readonly device: PushedDevice }

@@ -15,6 +15,8 @@ const INVITE_RETRANSMITTED_AT: readonly DurationMs[] = [500, 1_500, 3_500, 7_500
 const STREAM_GRACE: DurationMs = 400;
 /** Longer than this the phone shall not wait for a retransmission; a second INVITE is the smaller evil. */
 const RETRANSMISSION_GRACE: DurationMs = 1_200;
+/** How long a second push that is due waits while the link is away, until it is looked for again. */
+const LOOK_FOR_LINK: DurationMs = 1 * SECOND;
 /**
  * A phone that has registered and is dialled answers with 180 within this time. One that registers at another address before that (it has changed its network, or the PBX
  * had shut its connection) is dialled there then.
@@ -140,13 +142,20 @@ function graceOf(d: WakeDevice, contact: StoredContact, now: Instant): Instant |
   return next !== undefined && next - since <= RETRANSMISSION_GRACE ? plus(dialledAt, next + 300) : undefined;
 }
 
-export function timePassed(draft: CallDraft): void {
+export function timePassed(draft: CallDraft, linkUp: boolean): void {
   for (const d of draft.devices) {
     const { graceUntil, anewAt, state } = d.legs.fresh;
     if (anewAt !== undefined && anewAt <= draft.now) anew(draft, d);
     else if (graceUntil !== undefined && graceUntil <= draft.now && state === 'held') goOn(draft, d);
-    else if (isRetryDue(d, draft.now)) pushAgain(draft, d);
+    else if (!isRetryDue(d, draft.now)) continue;
+    else if (linkUp) pushAgain(draft, d);
+    else putOffRetry(draft, d);
   }
+}
+
+/** Its caller may have hung up, and until the link is back a phone that comes could not be rung. */
+function putOffRetry({ call, now }: CallDraft, d: DeviceDraft): void {
+  d.retryAt = between(now, call.endsAt) < TIME_TO_ANSWER ? undefined : plus(now, LOOK_FOR_LINK);
 }
 
 export function pushSettled(draft: CallDraft, event: Extract<WakeEvent, { type: 'PushSettled' }>): void {

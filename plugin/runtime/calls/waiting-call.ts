@@ -182,7 +182,7 @@ export class LiveWake {
     this.#cancelTimer =
       dueAt === undefined
         ? () => undefined
-        : clock.after(Math.max(1, between(now, dueAt)), () => this.step({ type: 'TimePassed' }));
+        : clock.after(Math.max(1, between(now, dueAt)), () => this.step({ type: 'TimePassed', linkUp: this.link.up }));
   }
 
   /** We stop; the PBX goes on with the call. */

@@ -33,6 +33,8 @@ export function ringsAsWithoutUs(): Oracle {
           const mayBeDeclined = world.policy.declineEverywhere && call.end === 'refused';
           if ((call.isOver && !isLost) || mayBeDeclined || has.has(phone)) return;
           if (phone.listens.get(call.aor) !== uri || phone.slept !== slept) return;
+          // The PBX refused the order to dial, after that by which its stored contact gave way.
+          if (world.faulty.had(['ordersFail'], call.startedMs)) return;
           world.fail(
             'rings as without us',
             `${phone.name} is awake at ${uri.slice(0, 40)} and ${call.id} does not ring it`,
@@ -51,6 +53,8 @@ export function oneInviteAtATime(): Oracle {
     name: 'one INVITE at a time',
     why: 'Two INVITEs of one call make a phone ring twice, and the second call of it can be answered into nothing.',
     rang(call, phone, leg, atOnce, world) {
+      // A new life of a node does not know what the one before let ring, nor a PBX that refuses orders whose leg it ended.
+      if (call.changedHands || world.faulty.had(['ordersFail'], call.startedMs)) return;
       if (atOnce > 1)
         world.fail('one INVITE at a time', `${phone.name} rings ${atOnce} times for ${call.id}, last by ${leg.kind}`);
     },
@@ -79,6 +83,11 @@ export function wokenRings(): Oracle {
         world.time.after(WOKEN_RINGS_WITHIN, () => {
           if (call.isOver || rung.get(call)?.has(phone) || phone.listens.get(aor) !== uri) return;
           if (!isCalm(world, MACHINES, 10 * MINUTE)) return;
+          // What it says in its Contact names no device, so that its contact was dialled at once: its next INVITE comes by RFC 3261's timer A.
+          if (phone.o.reports && call.legs.some((l) => l.kind === 'plain' && l.uri === uri && l.state !== 'ended'))
+            return;
+          // A new install of another phone, which nothing tells from this one, has taken its leg: there is no second one.
+          if (leg.uri !== undefined && leg.uri !== uri) return;
           world.fail('who is woken rings', `${phone.name} came for ${call.id} and is not rung; its leg: ${leg.state}`);
         });
       }
@@ -158,6 +167,8 @@ export function oneClosingWord(): Oracle {
       if (!mustHear || words.size > 0 || !isCalm(world, ALL_BUT_PHONES, 15 * MINUTE)) continue;
       // A service had called its other token dead, truly or not: then nothing but calls reached it.
       if (!known.get(call)?.has(phone.other ?? '')) continue;
+      // Of two phones that say nothing of themselves in their Contact, nobody knows which one has come.
+      if (phone.o.reports && (phone.o.pbx.phones.get(call.aor) ?? []).filter((p) => p.o.reports).length > 1) continue;
       // Its binding may have ended, or its token changed, while the call waited.
       if (!bindingWith(world.store.record(call.aor), phone.other ?? '')) continue;
       world.fail('one closing word', `${phone.name} was pushed for ${call.id} and never hears how it ended`);

@@ -7,7 +7,7 @@ import type { Oracle } from '../oracle.ts';
 import type { Commit } from '../store.ts';
 import { trueWall } from '../time.ts';
 import type { World } from '../world.ts';
-import { isCalm, phoneOf } from './support.ts';
+import { isCalm, MACHINES, phoneOf } from './support.ts';
 
 /** Bindings that begin to end by this write, and why. */
 function* ends({ before, after }: Commit): Iterable<{ was: Binding; reason: EndReason }> {
@@ -16,6 +16,16 @@ function* ends({ before, after }: Commit): Iterable<{ was: Binding; reason: EndR
     const reason = now?.ending?.reason ?? after?.tombstones.find((t) => t.id === was.id)?.reason;
     if (!was.ending && reason !== undefined) yield { was, reason };
   }
+}
+
+/** Whether the account is known to have registered after a claim, at a PBX of which each REGISTER is seen. */
+function hasRegisteredSince(world: World, aor: Aor, { claim, renewedAt }: Binding): boolean {
+  const pbx = world.pbxOf(aor);
+  const sinceMs = (claim?.at ?? renewedAt) - trueWall(world.time) + world.time.nowMs;
+  if ((pbx.o.kind === 'asterisk' && !pbx.o.hep) || world.faulty.troubled(MACHINES, sinceMs - HOUR)) return false;
+  const held = pbx.all.filter((c) => c.aor === aor).map((c) => pbx.lastRegister(c));
+  const seen = (pbx.phones.get(aor) ?? []).map((p) => p.registeredMs.get(aor) ?? Number.NEGATIVE_INFINITY);
+  return Math.max(Number.NEGATIVE_INFINITY, ...held, ...seen) > sinceMs + MINUTE;
 }
 
 export function endedForAReason(): Oracle {
@@ -27,6 +37,10 @@ export function endedForAReason(): Oracle {
         return phone === undefined || phone.isLoggedOut;
       case 'aor-deleted':
         return world.pbxOf(aor).unknown.has(aor);
+      case 'removed':
+        return phone === undefined || phone.withdrawnMs.has(aor);
+      case 'never-registered':
+        return !hasRegisteredSince(world, aor, was);
       case 'unreachable': {
         const token = was.targets.call ?? was.targets.other;
         const since = (was.renewedAt - trueWall(world.time) + world.time.nowMs) as number;

@@ -2,17 +2,21 @@
 import type { Aor } from '../../../plugin/core/aor.ts';
 import { appKey, type Binding, isLive } from '../../../plugin/core/binding.ts';
 import { targetList } from '../../../plugin/core/identity.ts';
-import { CLOCKS_DIFFER, DAY, HOUR, MINUTE } from '../../../plugin/core/time.ts';
+import { CLOCKS_DIFFER, DAY, HOUR, MINUTE, SECOND } from '../../../plugin/core/time.ts';
 import { tripsAt } from '../../../plugin/runtime/bindings/brake.ts';
 import type { Oracle } from '../oracle.ts';
+import type { Phone } from '../phone.ts';
 import { trueWall } from '../time.ts';
-import { bindingWith, isCalm, lastRegister, liveOf, MACHINES, phoneOf, UNSEEN } from './support.ts';
+import type { World } from '../world.ts';
+import { bindingWith, isCalm, lastRegister, lastSign, liveOf, MACHINES, phoneOf, UNSEEN } from './support.ts';
 
 interface Notice {
   readonly pushId: string;
   readonly atMs: number;
 }
 
+/** A notice counts from when its service answers, which takes this long (ms). */
+const ANSWERS_WITHIN = 1 * MINUTE;
 const WARNED_BEFORE = [11 * HOUR, 50 * MINUTE] as const;
 
 export function warnedBeforeTheEnd(): Oracle {
@@ -50,7 +54,7 @@ export function warnedBeforeTheEnd(): Oracle {
         const renewedMs = was.renewedAt - trueWall(world.time) + world.time.nowMs;
         const ofLife = clocksWrong ? mine : mine.filter((n) => n.atMs >= renewedMs);
         const warned = WARNED_BEFORE.filter((ms) =>
-          ofLife.some((n) => world.time.nowMs - n.atMs >= (clocksWrong ? 0 : ms)),
+          ofLife.some((n) => world.time.nowMs - n.atMs >= (clocksWrong ? 0 : ms - ANSWERS_WITHIN)),
         );
         if (warned.length === 2 && ofLife.length >= 2) continue;
         const ago = ofLife.map((n) => `${((world.time.nowMs - n.atMs) / HOUR).toFixed(1)} h`).join(', ');
@@ -72,7 +76,7 @@ export function notWarnedInVain(): Oracle {
       if (![truth.phone.voip, truth.phone.other].includes(truth.token)) return;
       const binding = bindingWith(world.store.record(request.aor as Aor), request.target.token.reveal());
       if (binding?.ending && binding.ending.reason !== 'age') return;
-      const atMs = lastRegister(truth.phone, request.aor as Aor);
+      const atMs = lastSign(truth.phone, request.aor as Aor);
       const agoMs = world.time.nowMs - atMs;
       if (world.faulty.troubled(MACHINES, atMs - 4 * HOUR)) return;
       if (agoMs < world.policy.ttlMs - 12 * HOUR - UNSEEN)
@@ -133,8 +137,13 @@ export function deadAreLetGo(): Oracle {
       verdicts.set(token, known);
       const binding = bindingWith(world.store.record(request.aor as Aor), token);
       if (!binding || !isCalm(world, ['store', 'node', 'admin'], 3 * HOUR)) return;
-      if (known.length >= 5 && world.time.nowMs - (known[0] ?? 0) > 2 * DAY)
-        world.fail('the dead are let go', `${binding.id} of ${request.aor}: ${known.length} verdicts in two days`);
+      if (known.length < 5 || world.time.nowMs - (known[0] ?? 0) <= 2 * DAY) return;
+      // This one may be what ends it.
+      world.time.after(5 * SECOND, () => {
+        const left = bindingWith(world.store.record(request.aor as Aor), token);
+        if (left && !left.ending && isCalm(world, ['store', 'node', 'admin'], 3 * HOUR))
+          world.fail('the dead are let go', `${left.id} of ${request.aor}: ${known.length} verdicts in two days`);
+      });
     },
   };
 }
@@ -211,8 +220,9 @@ export function renewedByProofOnly(): Oracle {
         // What was granted is known of the last REGISTER that was seen; of one that was not, by no PBX's answer.
         if (world.faulty.had(['expiresChanged'], world.time.nowMs - 3 * DAY)) continue;
         const phone = phoneOf(world, b);
-        if (!phone) continue;
-        const atMs = lastRegister(phone, aor);
+        // Any REGISTER that says nothing of push, soon after a push to it, is taken for that of an app which reports over HTTP.
+        if (!phone || phone.o.reports) continue;
+        const atMs = Math.max(lastRegister(phone, aor), phone.saidMs.get(aor) ?? Number.NEGATIVE_INFINITY);
         if (renewedMs > atMs + 10_000)
           world.fail(
             'renewed by a REGISTER only',
@@ -221,6 +231,15 @@ export function renewedByProofOnly(): Oracle {
       }
     },
   };
+}
+
+/** Whether it has told its tokens, by its Contact or over HTTP, so long ago that they must be known. */
+function saysToken(world: World, phone: Phone, aor: Aor, uri: string): boolean {
+  if (!phone.o.reports) return uri.includes(phone.voip ?? phone.other ?? '');
+  const reportedMs = phone.reportedMs.get(aor);
+  if (reportedMs === undefined || phone.reportedInstall.get(aor) !== phone.install) return false;
+  const since = world.time.nowMs - reportedMs;
+  return since > UNSEEN && isCalm(world, MACHINES, since + HOUR) && (phone.withdrawnMs.get(aor) ?? 0) < reportedMs;
 }
 
 /** A phone whose contact the PBX holds is bound, once. */
@@ -235,12 +254,13 @@ export function registeredIsBound(): Oracle {
           const { pbx } = phone.o;
           const held = pbx.held(aor).find((c) => c.uri === uri);
           const token = phone.voip ?? phone.other ?? '';
-          if (!held || !uri.includes(token) || world.time.nowMs - held.registeredMs < 20 * MINUTE) continue;
+          if (!held || !saysToken(world, phone, aor, uri)) continue;
+          if (world.time.nowMs - held.registeredMs < 20 * MINUTE) continue;
           const record = world.store.record(aor);
           const mine = liveOf(record).filter((b) => targetList(b.targets).some((t) => t.token.reveal() === token));
           if (mine.length === 1) continue;
           // What ended after its last REGISTER stays ended until the next one.
-          const since = trueWall(world.time) - world.time.nowMs + pbx.lastRegister(held) - UNSEEN;
+          const since = trueWall(world.time) - world.time.nowMs + lastSign(phone, aor) - UNSEEN;
           if (record?.tombstones.some((t) => t.endedAt >= since)) continue;
           if (record?.bindings.some((b: Binding) => b.ending)) continue;
           world.fail(

@@ -114,6 +114,8 @@ export function noneForAnEndedCall(): Oracle {
     attempted({ request }, world) {
       const call = request.purpose === 'call' ? calls.get(request.callId) : undefined;
       if (!call || call.endedMs === undefined) return;
+      // Without a link nobody can say that it is over. Its first push may wait for the service meanwhile.
+      if (!call.link?.up || world.time.nowMs - call.link.upSinceMs < END_IS_KNOWN_AFTER) return;
       const agoMs = world.time.nowMs - call.endedMs;
       if (agoMs > END_IS_KNOWN_AFTER)
         world.fail('no push for a call that is over', `${call.id} is over since ${agoMs} ms (${call.end})`);

@@ -19,9 +19,9 @@ export function bindingWith(record: AorRecord | undefined, token: string): Bindi
   return record?.bindings.find((b) => targetList(b.targets).some((t) => t.token.reveal() === token));
 }
 
-/** The phone whose tokens a binding has. */
-export function phoneOf(world: World, b: Pick<Binding, 'targets'>): Phone | undefined {
-  for (const { token } of targetList(b.targets)) {
+/** The phone whose tokens a binding has, or claims to have. */
+export function phoneOf(world: World, b: Pick<Binding, 'targets' | 'claim'>): Phone | undefined {
+  for (const { token } of [...targetList(b.targets), ...targetList(b.claim?.targets ?? {})]) {
     const truth = world.tokens.get(token.reveal());
     if (truth) return truth.phone;
   }
@@ -33,6 +33,12 @@ export function lastRegister(phone: Phone, aor: Aor): number {
   const { pbx } = phone.o;
   const own = pbx.all.filter((c) => c.aor === aor && c.phone === phone).map((c) => pbx.lastRegister(c));
   return Math.max(phone.registeredMs.get(aor) ?? Number.NEGATIVE_INFINITY, ...own, Number.NEGATIVE_INFINITY);
+}
+
+/** True time of the last sign that renews a binding. An app that reports over HTTP must register and report. */
+export function lastSign(phone: Phone, aor: Aor): number {
+  const registered = lastRegister(phone, aor);
+  return phone.o.reports ? Math.min(registered, phone.reportedMs.get(aor) ?? Number.NEGATIVE_INFINITY) : registered;
 }
 
 export const liveOf = (record: AorRecord | undefined): readonly Binding[] => record?.bindings.filter(isLive) ?? [];
