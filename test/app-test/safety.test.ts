@@ -68,6 +68,29 @@ describe('stopped in the middle', () => {
   });
 });
 
+it('a link to the PBX that flaps costs the step under way, and not the test', async () => {
+  const site = new AppSite({
+    ...ON_ASTERISK,
+    after: [
+      12 * SECOND,
+      (it) => {
+        it.node.links[0]?.cut('a busy machine');
+        it.node.links[0]?.comesBack();
+      },
+    ],
+  });
+  const report = await site.measure();
+  expect(report.stopped).toBeUndefined();
+  expect(report.steps[0]).toMatchObject({
+    step: 'call',
+    state: 'skipped',
+    why: 'the link to the PBX was away meanwhile',
+  });
+  expect(report.steps.filter((s) => s.state === 'done').length).toBeGreaterThan(5);
+  expect(report.verdicts.filter((v) => v.verdict === 'broken')).toEqual([]);
+  expect([...site.pbx.calls]).toEqual([]);
+});
+
 it('ends in time, with what was seen, for a phone that never comes; its binding lives', async () => {
   const site = new AppSite({ ...ON_ASTERISK, misbehaviour: 'does not come for a call push', person: false });
   const before: unknown[] = [];

@@ -82,6 +82,8 @@ export class AppTestRun {
   readonly #done: StepSeen[] = [];
   readonly #waiting: Waiting;
   #draft: Draft | undefined;
+  /** During the step under way: what happened meanwhile was not seen. */
+  #linkWasLost = false;
   #overMs: number | undefined;
   /** Ids of the calls that it placed. */
   readonly placed = new Set<string>();
@@ -140,7 +142,7 @@ export class AppTestRun {
 
   heard(event: PbxEvent): void {
     if (this.isOver) return;
-    if (event.type === 'linkDown' && event.pbx === this.#o.link.name) this.stop('the PBX went away');
+    if (event.type === 'linkDown' && event.pbx === this.#o.link.name) this.#linkWasLost = true;
     this.#watch.heard(event);
   }
 
@@ -166,6 +168,8 @@ export class AppTestRun {
   }
 
   async #carryOut(step: StepName): Promise<void> {
+    await this.#waiting.linkIsBack();
+    this.#linkWasLost = false;
     const before = await this.#bindings();
     const draft: Draft = { step, calls: [], answers: {}, push: undefined, held: 'unknown', before };
     this.#draft = draft;
@@ -221,13 +225,23 @@ export class AppTestRun {
   }
 
   /** Time passes. Rejects when the test is stopped. */
-  pause(ms: DurationMs): Promise<void> {
-    return this.#waiting.pause(ms);
+  async pause(ms: DurationMs): Promise<void> {
+    await this.#waiting.pause(ms);
+    await this.#linkHeld();
   }
 
   /** Resolves when `check` holds, or with false after `ms`. Rejects when the test is stopped. */
-  until(check: () => boolean, ms: DurationMs): Promise<boolean> {
-    return this.#waiting.until(check, ms);
+  async until(check: () => boolean, ms: DurationMs): Promise<boolean> {
+    const holds = await this.#waiting.until(check, ms);
+    await this.#linkHeld();
+    return holds;
+  }
+
+  /** A link that flaps (a busy machine is enough) costs the step, and not the test. */
+  async #linkHeld(): Promise<void> {
+    if (!this.#linkWasLost) return;
+    await this.#waiting.linkIsBack();
+    throw new Skip('the link to the PBX was away meanwhile');
   }
 
   /** False: the person said no, or nobody answered. */

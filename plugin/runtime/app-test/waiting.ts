@@ -8,6 +8,8 @@ const LOOK_EVERY: DurationMs = 100;
 const STOPS_WITHIN: DurationMs = 500;
 /** Nobody has asked for the progress for this long: the command is gone. */
 const COMMAND_GONE_AFTER: DurationMs = 30 * SECOND;
+/** A link that is away longer than this is not a link that flaps: the PBX is gone. */
+const PBX_GONE_AFTER: DurationMs = 10 * SECOND;
 /** The whole test; a guided one takes about four minutes. */
 const LASTS_AT_MOST: DurationMs = 20 * MINUTE;
 
@@ -19,6 +21,7 @@ export class Waiting {
   readonly #isPbxThere: () => boolean;
   readonly #startedMs: number;
   #touchedMs: number;
+  #awaySinceMs: number | undefined;
   #stopped: string | undefined;
 
   constructor(clock: Pick<Clock, 'monotonicMs' | 'after'>, isPbxThere: () => boolean) {
@@ -48,7 +51,8 @@ export class Waiting {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs - this.#touchedMs > COMMAND_GONE_AFTER) this.stop('the command that ran it went away');
     if (nowMs - this.#startedMs > LASTS_AT_MOST) this.stop('it took longer than twenty minutes');
-    if (!this.#isPbxThere()) this.stop('the PBX went away');
+    this.#awaySinceMs = this.#isPbxThere() ? undefined : (this.#awaySinceMs ?? nowMs);
+    if (nowMs - (this.#awaySinceMs ?? nowMs) > PBX_GONE_AFTER) this.stop('the PBX went away');
     if (this.#stopped !== undefined) throw new Stopped(this.#stopped);
   }
 
@@ -62,6 +66,11 @@ export class Waiting {
       if (leftMs <= 0) return false;
       await new Promise<void>((resolve) => void this.#clock.after(Math.min(leftMs, lookEvery), resolve));
     }
+  }
+
+  /** Resolves when the link is up. Rejects when it stays away. */
+  async linkIsBack(): Promise<void> {
+    await this.until(this.#isPbxThere, 2 * PBX_GONE_AFTER);
   }
 
   /** As `until`, for what needs no quick look: a person's answer. */
