@@ -97,7 +97,8 @@ const KINDS: readonly {
 }[] = [
   { what: 'answers 503', ...by({ status: 503, reason: 'ServiceUnavailable' }), reason: /^ServiceUnavailable$/ },
   { what: 'resets each connection', ...by('reset'), reason: /^connection lost$/ },
-  { what: 'hangs', ...by('hang'), reason: /^no answer/ },
+  // A connection that is given up because nothing comes takes its other pushes with it.
+  { what: 'hangs', ...by('hang'), reason: /^(no answer|connection lost$)/ },
   { what: 'is down', begin: () => proxy.cut(), end: () => proxy.mend(), reason: /^(cannot connect|connection lost)$/ },
   {
     what: 'is silent',
@@ -168,10 +169,13 @@ describe('a push service that', () => {
       const givenUp = log.filter((l) => l.msg === 'push given up');
       // One that hangs or is silent is found out by calls that end: in the short form by about as many as it takes to hold it back.
       const isHeldBack = kind.reason !== undefined;
-      const mayBe = !LONG && ['hangs', 'is silent'].includes(kind.what) && out.length === 0;
+      const isFoundLate = !LONG && ['hangs', 'is silent'].includes(kind.what);
+      const mayBe = isFoundLate && out.length === 0;
       expect([out.length, back.length]).toEqual(isHeldBack && !mayBe ? [1, 1] : [0, 0]);
       expect(givenUp.length + out.length, 'somebody reads of it').toBeGreaterThan(0);
-      if (kind.reason) expect(givenUp.length, 'not one line for each push').toBeLessThanOrEqual(BEFORE_IT_OPENS);
+      // Found late, each of its few calls may have ended before.
+      const atMost = isFoundLate ? BEFORE_IT_OPENS + 2 : BEFORE_IT_OPENS;
+      if (kind.reason) expect(givenUp.length, 'not one line for each push').toBeLessThanOrEqual(atMost);
       for (const line of out) {
         expect(line).toMatchObject({
           provider: 'apns',
