@@ -102,8 +102,8 @@ function rangInWords({ outcome }: CallTrace): string {
 /** It registered while the call waited, and no 180 came back. */
 function cameInTime(trace: CallTrace, at: Find): Reason {
   const dialled = at('dialled');
-  const failed = trace.steps.find((s) => s.step === 'orderFailed' && s.order === 'dial');
-  if (failed) {
+  const order = trace.steps.findLast((s) => (s.step === 'orderFailed' || s.step === 'ordered') && s.order === 'dial');
+  if (order?.step === 'orderFailed') {
     return {
       cause: 'The phone registered, but the order to ring it did not reach the PBX.',
       remedy: 'Look for "pbx link down" in the log at that time: the link to the PBX was away.',

@@ -43,6 +43,7 @@ function takenUp(originate: () => Promise<void> = async () => undefined): {
         originated.push(command);
         return originate();
       },
+      isThere: async () => false,
       kill: async (uuid, cause) => {
         killed.push(`${uuid} ${cause}`);
         return 'done';
@@ -131,4 +132,18 @@ describe('a woken phone that no INVITE has reached', () => {
     call.legEnded(REF, 'fresh', 'USER_BUSY');
     expect(told.at(-1)).toMatchObject({ type: 'legEnded', cause: 17 });
   });
+});
+
+it('an order to dial that FreeSWITCH did not say it took is given again when the core asks', async () => {
+  let refused = 0;
+  const { call, originated } = takenUp(async () => {
+    if (refused++ === 0) throw new Error('overloaded');
+  });
+  await call.compose('c', [{ kind: 'device', ref: REF }]);
+  await new Promise((turn) => setImmediate(turn));
+  expect(originated).toHaveLength(1);
+  expect(await call.ring(REF, DIAL)).toBe('done');
+  expect(originated).toEqual([originated[0], originated[0]]);
+  expect(await call.ring(REF, DIAL), 'it was taken').toBe('done');
+  expect(originated).toHaveLength(2);
 });

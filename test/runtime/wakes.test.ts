@@ -1,7 +1,8 @@
 /** Calls that wait, with a scripted PBX, push service and clock: the order of things, what comes too early, and what is left over. */
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
 import { DAY, HOUR, MINUTE, plus, SECOND } from '../../plugin/core/time.ts';
+import { LinkError } from '../../plugin/ports/pbx-link.ts';
 import { AOR, apnsPair, bindingEndingIn, contactUri, MONDAY, recordOf } from '../support/builders.ts';
 import { settle } from '../support/fake-clock.ts';
 import { arrival, ended, leg, REFS, WaitingSite } from '../support/waiting-site.ts';
@@ -100,6 +101,45 @@ describe('a call', () => {
     plain.wakes.stop();
     expect([expected.early, expected.pushed], 'control').toEqual([1, ['call', 'call']]);
     expect(await course(site, ms)).toEqual(expected);
+  });
+
+  it.each<[string, number, boolean, number]>([
+    ['once: it is given once more, and the phone rings', 1, true, 2],
+    ['each time: not more than twice', 9, true, 2],
+    ['and the link is down: the leg is told when it is back', 1, false, 1],
+  ])('the PBX refuses the order to ring %s', async (_, refusals, isUp, tries) => {
+    const ring = site.pbx.ring.bind(site.pbx);
+    let left = refusals;
+    site.pbx.ring = async (...args) => {
+      const done = await ring(...args);
+      if (left-- > 0) throw new LinkError('overloaded');
+      return done;
+    };
+    await site.call();
+    await site.tell(leg('device'));
+    site.pbx.register('1001', contactUri({ port: 40002 }));
+    await settle(3);
+    expect(site.orders('ring')).toHaveLength(1);
+    if (!isUp) site.pbx.disconnect();
+    await site.clock.advance(SECOND);
+    expect(site.orders('ring')).toHaveLength(tries);
+    expect(site.orders('ring')).toEqual(
+      Array(tries).fill({ order: 'ring', legId: 'device', uri: contactUri({ port: 40002 }) }),
+    );
+    expect(site.traces.find(AOR)[0]?.status).toBe(refusals < tries ? 'WOKEN' : 'NOBODY');
+  });
+
+  it('the call is over before it is given once more', async () => {
+    site.pbx.ring = () => Promise.reject(new LinkError('overloaded'));
+    await site.call();
+    await site.tell(leg('device'));
+    site.pbx.register('1001', contactUri({ port: 40002 }));
+    await settle(3);
+    const tried = vi.fn(() => Promise.resolve('done' as const));
+    site.pbx.ring = tried;
+    await site.tell(ended('wake', 127, true));
+    await site.clock.advance(SECOND);
+    expect(tried).not.toHaveBeenCalled();
   });
 
   it('the push does not wait for the PBX, nor for the store’s writer', async () => {

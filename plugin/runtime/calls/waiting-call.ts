@@ -32,6 +32,12 @@ import type { CallTrace, TraceBook, TraceStep } from './trace-book.ts';
 /** A wake whose end was not seen (the link was away) is forgotten this long after the ring time, in ms. */
 const FORGET_AFTER: DurationMs = 5 * MINUTE;
 
+/** An order to ring that failed is given once more after this time, in ms; where it was carried out after all it finds the leg gone on. */
+const RING_AGAIN_AFTER: DurationMs = 300;
+const RINGS_AT_MOST = 2;
+
+type RingEffect = Extract<WakeEffect, { type: 'ring' }>;
+
 export interface LiveWakeDeps extends AfterCallOptions {
   readonly clock: Clock;
   readonly log: Logger;
@@ -81,6 +87,8 @@ export class LiveWake {
   /** Closing pushes that are under way. */
   readonly #words: Promise<void>[] = [];
   #cancelTimer: () => void = () => undefined;
+  /** Orders to ring that are given once more in a moment, by leg: how to cancel each. */
+  readonly #ringsAgain = new Map<string, () => void>();
   #cancelForget: () => void;
   #isClosed = false;
 
@@ -188,6 +196,8 @@ export class LiveWake {
   /** We stop; the PBX goes on with the call. */
   stop(): void {
     this.#cancelTimer();
+    for (const cancel of this.#ringsAgain.values()) cancel();
+    this.#ringsAgain.clear();
     this.#cancelForget();
     if (this.wake.devices.length > 0) this.watch(false);
   }
@@ -223,12 +233,8 @@ export class LiveWake {
         this.#composed = effect;
         return this.#order('compose', link.compose(wake.wakeLeg, wake.callId, ring));
       }
-      case 'ring': {
-        const leg = this.#legs.get(effect.legId);
-        const contact = effect.contact && this.#held.get(effect.contact.uri);
-        if (!leg) return;
-        return this.#order(effect.kind === 'device' ? 'dial' : 'dialStored', link.ring(leg, contact));
-      }
+      case 'ring':
+        return this.#ring(effect);
       case 'giveUp':
         return this.#order('giveUp', link.giveUp(effect.legId, effect.cause));
       case 'tell':
@@ -249,13 +255,40 @@ export class LiveWake {
     }
   }
 
-  #order(order: LegOrder, work: Promise<'done' | 'gone'>): void {
+  /** `nth`: which try of this order it is. */
+  #ring(effect: RingEffect, nth = 1): void {
+    const leg = this.#legs.get(effect.legId);
+    if (!leg) return;
+    const contact = effect.contact && this.#held.get(effect.contact.uri);
+    const order = effect.kind === 'device' ? 'dial' : 'dialStored';
+    this.#order(order, this.link.ring(leg, contact), () => {
+      // The order to ring also sets the status in the dialplan, which keeps the one from before.
+      const setsStatus = order === 'dial' && this.#trace.status === 'WOKEN';
+      if (setsStatus) this.#trace.status = 'NOBODY';
+      if (nth < RINGS_AT_MOST) this.#ringAgain(effect, nth, setsStatus);
+    });
+  }
+
+  /** A phone that is awake must not stay silent because one order did not get through. */
+  #ringAgain(effect: RingEffect, nth: number, setsStatus: boolean): void {
+    this.#ringsAgain.get(effect.legId)?.();
+    const cancel = this.#o.clock.after(RING_AGAIN_AFTER, () => {
+      this.#ringsAgain.delete(effect.legId);
+      const leg = this.wake.devices.flatMap((d) => Object.values(d.legs)).find((l) => l.legId === effect.legId);
+      // A link that is down reports the leg when it is back, and the order is given then.
+      if (this.#isClosed || !this.link.up || leg?.state !== 'dialling') return;
+      if (setsStatus) this.#trace.status = 'WOKEN';
+      this.#ring(effect, nth + 1);
+    });
+    this.#ringsAgain.set(effect.legId, cancel);
+  }
+
+  #order(order: LegOrder, work: Promise<'done' | 'gone'>, failed: () => void = () => undefined): void {
     work.then(
       (outcome) => this.trace({ step: 'ordered', order, legGone: outcome === 'gone' }),
       (error: unknown) => {
         this.trace({ step: 'orderFailed', order, error: String(error) });
-        // The order to ring also sets the status in the dialplan, which keeps the one from before.
-        if (order === 'dial' && this.#trace.status === 'WOKEN') this.#trace.status = 'NOBODY';
+        failed();
       },
     );
   }
@@ -296,6 +329,8 @@ export class LiveWake {
     this.#isClosed = true;
     const { wake } = this;
     this.#cancelTimer();
+    for (const cancel of this.#ringsAgain.values()) cancel();
+    this.#ringsAgain.clear();
     this.#cancelForget();
     // What is under way may still bring a verdict on the token; another attempt may not follow.
     if (wake.devices.some((d) => d.push === 'delayed')) this.#pushes.giveUp();

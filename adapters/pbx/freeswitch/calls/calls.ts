@@ -247,6 +247,7 @@ export class Calls {
       orders: {
         compose: (part) => group.part(aor, part),
         originate: (uuid, command) => this.#o.ask('originate', { uuid, command, caller: caller.uuid }, CALL_DEADLINE),
+        isThere: async (uuid) => (await this.#o.ask<unknown>('dump', { uuid }, CALL_DEADLINE)) !== undefined,
         kill: (uuid, cause) => this.#channels.kill(uuid, cause),
         set: (uuid, name, value) => void this.#set(uuid, name, value).catch(() => undefined),
         letGo: (uuid, uuids) =>

@@ -18,6 +18,8 @@ export interface Orders {
   /** Hands over what is dialled for this account; absent: what the dialplan says. Resolves when the caller dials. */
   compose(part: Part | undefined): Promise<LegOutcome>;
   originate(uuid: string, command: string): Promise<void>;
+  /** Whether there is such a channel. */
+  isThere(uuid: string): Promise<boolean>;
   kill(uuid: string, cause: string): Promise<LegOutcome>;
   /** Ends those of these channels whose phone was picked up but that do not have the caller. */
   letGo(caller: string, uuids: readonly string[]): void;

@@ -104,6 +104,7 @@ export class WaitingCall {
     // One of an earlier life of ours rings, and what it dialled is not known.
     const dialled = leg?.kind === 'device' && leg.state === 'dialling' ? leg.dial : undefined;
     if (leg && dialled !== undefined && dialled !== dial && !this.#over) this.#takeBack(leg);
+    if (leg?.state === 'dialling' && leg.lostOrder !== undefined && !this.#over) return this.#orderAgain(leg);
     if (leg?.state !== 'held' || this.#over) return leg?.state === 'dialling' ? 'done' : 'gone';
     leg.state = 'dialling';
     if (dial !== undefined) leg.dial = dial;
@@ -149,6 +150,15 @@ export class WaitingCall {
       leg.lostOrder = command;
       throw error;
     }
+  }
+
+  /** FreeSWITCH did not say that it took the order; it may have taken it all the same, and there is one channel of a name. */
+  async #orderAgain(leg: Leg): Promise<LegOutcome> {
+    const { uuid, lostOrder: command } = leg;
+    if (uuid === undefined || command === undefined) return 'gone';
+    if (await this.#o.orders.isThere(uuid)) delete leg.lostOrder;
+    else await this.#order(leg, uuid, command);
+    return 'done';
   }
 
   /** For what follows in the dialplan and for the CDR. */
