@@ -26,6 +26,7 @@ export {
   Cause,
   type ClosingWord,
   type ComposeTarget,
+  NO_ANSWER_CAME,
   type PushedDevice,
   type StoredContact,
   type Wake,

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { checkDialplan, DIALPLAN_VERSION } from '../../adapters/pbx/asterisk/check-dialplan.ts';
 import { optionsSchema } from '../../adapters/pbx/asterisk/options.ts';
+import { Cause, NO_ANSWER_CAME } from '../../plugin/core/wake.ts';
 
 const FILE = readFileSync(
   fileURLToPath(new URL('../../config/asterisk/pushwake-extensions.conf', import.meta.url)),
@@ -17,6 +18,12 @@ const said = FILE.split('\n')
   .join('\n');
 
 describe('the version of pushwake-extensions.conf', () => {
+  it('comes back from a Dial for the causes that the core takes for an INVITE which reached no phone, and for one that was taken back', () => {
+    const line = FILE.split('\n').find((l) => l.includes('pushwake-device,${EXTEN},anew')) ?? '';
+    const causes = [...line.matchAll(/"\$\{HANGUPCAUSE\}" = "(\d+)"/g)].map(([, cause]) => Number(cause));
+    expect(new Set(causes)).toEqual(new Set([...NO_ANSWER_CAME, Cause.answeredElsewhere]));
+  });
+
   it('is the one that check looks for', () => expect(FILE).toMatch(`exten => v${DIALPLAN_VERSION},1,`));
 
   it('is raised with every change of the file', () => {

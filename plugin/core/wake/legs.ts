@@ -4,7 +4,7 @@ import type { CallDraft, DeviceDraft } from './call-draft.ts';
 import { declinedEverywhere, wordOf } from './end.ts';
 import { hasRegistered, isDialling, isLost, isOpen } from './leg-state.ts';
 import { pushAfterAll } from './stored.ts';
-import { Cause, type ClosingWord, type WakeEvent } from './types.ts';
+import { Cause, type ClosingWord, NO_ANSWER_CAME, type WakeEvent } from './types.ts';
 import { dropStored, goOn, ringStored, waitAnew } from './waking.ts';
 
 type Arrived = Extract<WakeEvent, { type: 'LegArrived' }>;
@@ -142,9 +142,6 @@ function wordOfWakeLeg({ call, devices, now }: CallDraft, { cause, hungUp }: End
   const composed = devices.some((d) => d.legs.fresh.state !== 'none' || d.legs.stored.state !== 'none');
   return word === 'gave-up' && !composed && between(call.startedAt, now) < COMPOSING ? 'cancelled' : word;
 }
-
-/** The causes that Asterisk gives for an unreachable contact: no route, 408, 502, 503. */
-const NO_ANSWER_CAME: ReadonlySet<number> = new Set([Cause.noRoute, 18, Cause.subscriberAbsent, 27, 34]);
 
 function saidNo(cause: number, rang: boolean): boolean {
   if (cause === Cause.answeredElsewhere || cause === Cause.interworking || cause === 16) return false;

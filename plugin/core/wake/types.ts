@@ -20,6 +20,9 @@ export const Cause = {
   interworking: 127,
 } as const;
 
+/** The causes of an INVITE that reached no phone, as Asterisk gives them: no route, 408, 502, 503. The shipped dialplan has the same ones. */
+export const NO_ANSWER_CAME: ReadonlySet<number> = new Set([Cause.noRoute, 18, Cause.subscriberAbsent, 27, 34]);
+
 /** A contact the PBX holds, as the wake needs it. */
 export interface StoredContact {
   /** The PBX that holds it; absent: the call's own. */

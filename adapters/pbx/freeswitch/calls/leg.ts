@@ -19,8 +19,6 @@ export interface Leg {
   state: State;
   /** We ended it, or its call did. */
   hungUp: boolean;
-  /** INVITEs of it that have ended without having reached a phone. */
-  unreached: number;
 }
 
 export type Target =
@@ -43,7 +41,6 @@ export function legOf(target: Extract<Target, { kind: 'device' | 'stored' }>, kn
     // Before it is told: an order to ring it may come at once, and its phone rings already.
     state: known ? 'dialling' : 'held',
     hungUp: false,
-    unreached: 0,
     ...(known ? { uuid: known.uuid } : {}),
     ...(target.kind === 'stored' ? { dial: target.dial } : {}),
   };

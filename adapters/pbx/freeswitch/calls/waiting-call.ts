@@ -4,18 +4,13 @@
  * delayed, or is such a channel. One placeholder in the dial string waits for all of them. Knows no socket and no clock:
  * what it wants done goes to `orders`, what happened to `emit`.
  */
-import { Cause, type WakeStatus } from '../../../../plugin/core/wake.ts';
+import { Cause, NO_ANSWER_CAME, type WakeStatus } from '../../../../plugin/core/wake.ts';
 import type { DeviceLeg, LegOutcome } from '../../../../plugin/ports/pbx-link.ts';
 import { nameOf } from './causes.ts';
 import { type Caller, type DialledLeg, originateText, partOf, type SaidOfPhones } from './dial.ts';
 import { type Adopted, intoDial, type Leg, legOf, sameDevice, sameLeg, type Target } from './leg.ts';
 import { ANSWER_ON_THE_WAY_MS, LAST_SIP_ANSWER, SETTLED_MS, STATUS, type WaitingCallOptions } from './orders.ts';
 import { failsOn, type PhonesWord, readEnd } from './phones-word.ts';
-
-/** What FreeSWITCH makes of a contact that cannot be reached: no route, no answer to the INVITE, 502, 503. */
-const NOT_REACHED: ReadonlySet<number> = new Set([Cause.noRoute, 18, Cause.subscriberAbsent, 27, 34]);
-/** The core gives up before; a bound all the same. */
-const UNREACHED_AT_MOST = 4;
 
 export class WaitingCall {
   readonly #o: WaitingCallOptions;
@@ -338,9 +333,9 @@ export class WaitingCall {
 
   /** A woken phone that no INVITE has reached may register anew: its leg is a note again. The placeholder still holds the caller. */
   #waitsAnew(leg: Leg, word: PhonesWord): boolean {
-    const isLeft = leg.kind !== 'device' || leg.hungUp || word.isOwn || !NOT_REACHED.has(word.cause) || this.#over;
+    const isLeft = leg.kind !== 'device' || leg.hungUp || word.isOwn || !NO_ANSWER_CAME.has(word.cause) || this.#over;
     const isHeld = this.#hold !== undefined || this.#o.takenUp;
-    if (isLeft || !isHeld || ++leg.unreached > UNREACHED_AT_MOST) return false;
+    if (isLeft || !isHeld) return false;
     leg.state = 'held';
     delete leg.uuid;
     const { aor, pbx, startedAt } = this.#o;
