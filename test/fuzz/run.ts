@@ -10,6 +10,13 @@ import { Fuzzer } from './fuzzer.ts';
 import { closeBodies } from './http-bodies.ts';
 import { TARGETS } from './targets.ts';
 
+const USAGE = `npm run fuzz -- [options]
+  --minutes N  how long (default 5)
+  --seed N     replays a run (default: a new one, printed)
+  --only TEXT  only the targets whose names hold it: ${TARGETS.map((t) => t.name).join(', ')}
+  --keep       keeps one input of each outcome in the corpus
+`;
+
 const { values: o } = parseArgs({
   options: {
     minutes: { type: 'string', default: '5' },
@@ -17,9 +24,14 @@ const { values: o } = parseArgs({
     only: { type: 'string', default: '' },
     /** Keeps one input of each outcome. */
     keep: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
   },
 });
 const print = (text: string) => process.stdout.write(`${text}\n`);
+if (o.help) {
+  print(USAGE);
+  process.exit(0);
+}
 
 /** More than this after a warm-up is a leak, in bytes. */
 const GROWTH = 48 * 1024 * 1024;

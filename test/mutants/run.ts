@@ -11,13 +11,24 @@ import { parseArgs } from 'node:util';
 import { ACCEPTED } from './accepted.ts';
 import { apply, chosen, isCode, type Mutant, mutantsOf } from './mutate.ts';
 
+const USAGE = `npm run mutants -- [options]
+  --mutants N  how many, drawn over all files (default 150)
+  --seed N     which ones (default 1)
+  --only TEXT  only files whose paths hold it
+`;
+
 const { values: o } = parseArgs({
   options: {
     mutants: { type: 'string', default: '150' },
     seed: { type: 'string', default: '1' },
     only: { type: 'string', default: '' },
+    help: { type: 'boolean', default: false },
   },
 });
+if (o.help) {
+  process.stdout.write(USAGE);
+  process.exit(0);
+}
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const FILES = ['plugin/core/**/*.ts', 'adapters/push/{apns,fcm,webpush,pnm}/outcome.ts', 'adapters/push/verdicts.ts'];
 /** The quick ones first: most mutants die there. Then everything of the fast project that imports the file. */

@@ -11,14 +11,28 @@ import type { SipPhone } from '../support/sip-phone/index.ts';
 import { Chance } from '../world/chance.ts';
 import { chart, HEAD, row, type Sample } from './chart.ts';
 
+const USAGE = `npm run soak -- [options]
+  --hours N     how long (default 1)
+  --phones N    how many phones (default 20)
+  --pause N     milliseconds between two calls (default 0)
+  --samples N   how many rows the table has (default 24)
+  --chart FILE  writes a picture of it, an SVG
+`;
+
 const { values: o } = parseArgs({
   options: {
     hours: { type: 'string', default: '1' },
     phones: { type: 'string', default: '20' },
+    pause: { type: 'string', default: '0' },
     samples: { type: 'string', default: '24' },
     chart: { type: 'string' },
+    help: { type: 'boolean', default: false },
   },
 });
+if (o.help) {
+  process.stdout.write(USAGE);
+  process.exit(0);
+}
 
 const MINUTE = 60_000;
 /** Each in its own time, so that they meet in every order. */
@@ -126,7 +140,9 @@ class Soak {
     const { phone, number } = this.#chance.pick(this.mobiles);
     if (phone.isOpen) await phone.sleep();
     await delay(20);
+    await delay(Number(o.pause));
     const nth = phone.incoming.length;
+    const from = this.scene.pushwake.log.length;
     this.#calls++;
     const call = await this.#caller.call(number);
     try {
@@ -139,11 +155,18 @@ class Soak {
         await call.hangup();
       } else if (drawn < 0.6) rung.reject(486);
       else call.cancel();
-    } catch {
+    } catch (error) {
       this.#failed++;
+      this.#explain(number, error, from);
       call.cancel();
     }
     await call.done;
+  }
+
+  /** What pushwake said while a call failed, so that the reason can be found hours later. */
+  #explain(number: string, error: unknown, from: number): void {
+    print(`call ${this.#calls} for ${number} failed: ${String(error)}`);
+    for (const line of this.scene.pushwake.log.slice(from).slice(-30)) print(`  ${JSON.stringify(line).slice(0, 400)}`);
   }
 
   async #sample(): Promise<void> {
