@@ -135,6 +135,7 @@ async function killed(stage: Stage, c: Contender): Promise<Result[]> {
     if (await endsAfterKill(stage, c, 'phone')) found.phoneHangsUp++;
     // The phone sleeps, and is called: is it known still?
     await kill(stage, c);
+    await comeBack(c);
     await c.phone.sleep();
     if (await oneCall(stage, c, { toPush: [], toInvite: [] }, 3_000)) found.next++;
     await c.phone.register({ contactParams: paramsOf(c.name, c.identity) });
@@ -154,6 +155,13 @@ async function kill(stage: Stage, c: Contender): Promise<void> {
   await pushwake.stop('SIGKILL');
   await delay(1_000);
   await stage.scene.startPushwake();
+}
+
+/** A phone whose connection was shut connects anew and registers. */
+async function comeBack(c: Contender): Promise<void> {
+  if (c.phone.isOpen) return;
+  await c.phone.wake();
+  await c.phone.register({ contactParams: paramsOf(c.name, c.identity), newCallId: true });
 }
 
 async function rangAfterKill(stage: Stage, c: Contender): Promise<boolean> {
@@ -180,13 +188,18 @@ async function endsAfterKill(stage: Stage, c: Contender, who: 'caller' | 'phone'
     void c.phone.wake().then(() => c.phone.register({ contactParams: paramsOf(c.name, c.identity), newCallId: true }));
   });
   const call = await stage.caller.call(c.number);
-  const rung = await c.phone.waitForCall(5_000, nth + 1);
+  const rung = await c.phone.waitForCall(5_000, nth + 1).catch(() => undefined);
   woken();
+  // It was not known any more: that is a loss of its own.
+  if (!rung) {
+    call.cancel();
+    await call.done;
+    return false;
+  }
   await rung.answer();
   await call.waitForState('answered');
   await kill(stage, c);
-  // Phones whose connection was shut have registered again by now.
-  await delay(500);
+  await comeBack(c);
   const heard = who === 'caller' ? rung.waitForState('ended') : call.waitForState('ended');
   void (who === 'caller' ? call : rung).hangup().catch(() => undefined);
   return Promise.race([heard.then(() => true), delay(3_000, false)]);
