@@ -1,7 +1,8 @@
 /**
  * What an expert would put in front instead: Kamailio as Debian has it, registrar of the phones; a call waits in a suspended
  * transaction and goes on at the REGISTER. Debian's has no http_async_client and its http_client opens a connection for each
- * push, so that a sender of pushes on the evapi socket does it, which is the quickest of what there is.
+ * push, so that a sender of pushes on the evapi socket does it, which is the quickest of what there is. Its registrations are
+ * in memory, as they are after an install.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
