@@ -12,14 +12,12 @@ const LOOK_EVERY = SECOND;
 
 export function addDrain(program: Command): void {
   withConfig(program.command('drain'))
-    .description(
-      'Stops the running pushwake without a lost call: new calls go to the other node, its own are finished.',
-    )
+    .description('Stops the running pushwake without a lost call: new calls go to another node, its own are finished.')
     .option('--json', 'one JSON object')
     .addHelpText(
       'after',
       `
-For two nodes beside one Asterisk (the lines ";2;" of pushwake-extensions.conf): look first that the other one runs. It waits until no call waits
+For several nodes beside one Asterisk (docs/scaling.md): look first that another one runs. It waits until no call waits
 for a phone, at most three minutes, and until the due work that it claimed is done; then the process ends with exit code 4, which
 the shipped unit of systemd does not start again. A call that comes to it all the same is served. Start it again with \`systemctl start pushwake\`.
 

@@ -31,16 +31,18 @@ describe('the version of pushwake-extensions.conf', () => {
     expect(
       { version: DIALPLAN_VERSION, digest },
       'The file has changed: raise its version (`exten => v…` and DIALPLAN_VERSION), then write the new digest here.',
-    ).toEqual({ version: 4, digest: '8d8b3a4e3e5ffa7e' });
+    ).toEqual({ version: 5, digest: '54559bd6b375ea37' });
   });
 });
 
 /** A dialplan that has these contexts, and its version. */
-const dialplan = (has: (context: string) => boolean, version: string) => ({
+const dialplan = (has: (context: string) => boolean, version: string, broadcasts = true) => ({
   async read(expression: string): Promise<string | undefined> {
     const asked = /^DIALPLAN_EXISTS\(([\w-]+),(\w+),1\)$/.exec(expression);
     if (asked?.[1] === 'pushwake-version') return asked[2] === version ? '1' : '0';
     if (asked?.[1]) return has(asked[1]) ? '1' : '0';
+    if (expression === 'IFMODULE(app_stasis_broadcast.so)') return broadcasts ? '1' : '';
+    if (expression === 'AST_CONFIG(extensions.conf,pushwake-wake,exten,0)') return 's,1,Set(__PUSHWAKE_APP=pushwake)';
     return expression === 'AST_CONFIG(extensions.conf,pushwake-version,exten)' && version !== ''
       ? `${version},1,Hangup(3)`
       : undefined;
@@ -51,7 +53,13 @@ describe('check of the dialplan', () => {
   const all = () => true;
   const old = (context: string) => /^pushwake(-(device|stored|ring|late|header|fallback))?$/.test(context);
   it.each([
-    ['as it came', all, `v${DIALPLAN_VERSION}`, 'ok', /^all \d+ contexts are loaded, version v\d+$/],
+    [
+      'as it came',
+      all,
+      `v${DIALPLAN_VERSION}`,
+      'ok',
+      /^all \d+ contexts are loaded, version v\d+; of several nodes it asks all at once$/,
+    ],
     ['an older version', all, 'v1', 'warn', /is v1, and this pushwake came with v\d+$/],
     ['a newer version', all, 'v99', 'warn', /is v99, and this pushwake came with v\d+$/],
     ['that of 0.1.0', old, '', 'warn', /is an old copy/],
@@ -72,6 +80,40 @@ describe('check of the dialplan', () => {
         found: expect.stringMatching(found),
         ...(level === 'ok' ? {} : { remedy: expect.any(String) }),
       },
+    ]);
+  });
+});
+
+describe('check of a node with a name of its own', () => {
+  const of = (app: string, version: string, broadcasts: boolean) =>
+    checkDialplan(
+      dialplan(() => true, version, broadcasts),
+      { ...OPTIONS, app },
+    );
+  const v = `v${DIALPLAN_VERSION}`;
+  it.each([
+    ['this Asterisk asks all of them', 'pushwake-c', v, true, 'ok', /it asks all at once$/],
+    [
+      'it cannot, and the dialplan asks another one',
+      'pushwake-c',
+      v,
+      false,
+      'fail',
+      /this Asterisk cannot ask all nodes/,
+    ],
+    ['it cannot, and need not', 'pushwake', v, false, 'ok', /it can ask two/],
+    [
+      'a name that the dialplan does not ask',
+      'callcentre',
+      v,
+      true,
+      'fail',
+      /^it asks the Stasis application pushwake, /,
+    ],
+    ['an older dialplan', 'pushwake-c', 'v4', true, 'warn', /is v4/],
+  ] as const)('%s', async (_what, app, version, broadcasts, level, found) => {
+    expect(await of(app, version, broadcasts)).toEqual([
+      expect.objectContaining({ level, found: expect.stringMatching(found) }),
     ]);
   });
 });

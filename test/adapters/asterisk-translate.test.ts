@@ -39,9 +39,11 @@ describe('recorded events', () => {
   it('are of every kind we listen to, and of some we do not', () => {
     const types = new Set(EVENTS.map((e) => e.event.type));
     expect([...types].sort()).toEqual([
+      'CallBroadcast',
       'ChannelDestroyed',
       'ChannelHangupRequest',
       'ChannelStateChange',
+      'ChannelUserevent',
       'ContactStatusChange',
       'DeviceStateChanged',
       'PeerStatusChange',

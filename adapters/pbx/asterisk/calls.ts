@@ -37,6 +37,8 @@ const GUARD: DurationMs = 1.5 * SECOND;
 /** The cause of an INVITE that gives way to another one to the same phone: answered elsewhere, so that it shows no missed call. */
 const TAKEN_BACK = Cause.answeredElsewhere;
 
+const TAKEN_OVER = 'leg taken over: its node is gone';
+
 /** The legs that a wake leg dials end with it; their events come behind its own by a few milliseconds. */
 const LAST_LEGS_WITHIN: DurationMs = SECOND / 2;
 
@@ -91,6 +93,20 @@ export class Calls {
     this.#legsSince(known, channels, waiting);
     this.#testCalls.endLeftOvers(channels);
     for (const fact of waiting) this.seen(fact, true);
+  }
+
+  /** The node of this application is gone: the legs that wait on it begin anew with us, by events of their own. */
+  async takeOver(app: string): Promise<void> {
+    const channels = await this.#io.call<unknown[]>('waitingChannels', {}, CALL_DEADLINE);
+    for (const channel of channels) {
+      const fact = translateWaiting(channel, app);
+      if (fact?.fact !== 'deviceLeg') continue;
+      const { channelId } = fact;
+      const [, ...args] = String((channel as { dialplan: { app_data: string } }).dialplan.app_data).split(',');
+      const outcome = await this.#io.call<LegOutcome>('takeOver', { channelId, from: app, args }, CALL_DEADLINE);
+      const { pbx, deps } = this.#io;
+      if (outcome === 'done') deps.log.info({ pbx, aor: this.#aor(fact.aorId), from: app }, TAKEN_OVER);
+    }
   }
 
   /** Legs we knew before the link went down: those that are gone have ended, those that ring are followed again. */

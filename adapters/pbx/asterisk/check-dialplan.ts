@@ -1,10 +1,11 @@
 /** Whether the dialplan that this Asterisk has loaded is the one that pushwake came with, and asks for this pushwake. */
 import type { Finding } from '../../../plugin/ports/finding.ts';
-import type { AsteriskOptions } from './options.ts';
+import { NODE_APP } from './node-orders.ts';
+import { type AsteriskOptions, FIRST_APP } from './options.ts';
 import type { ProbeChannel } from './probe.ts';
 
 /** Of `config/asterisk/pushwake-extensions.conf`, which names it as an extension of `pushwake-version`. */
-export const DIALPLAN_VERSION = 4;
+export const DIALPLAN_VERSION = 5;
 
 /** What every version of the file has had: without one of these, calls are lost or nobody is woken. */
 const NEEDED: readonly (readonly [context: string, extension: string])[] = [
@@ -21,6 +22,8 @@ const CONTEXTS: readonly (readonly [context: string, extension: string])[] = [
   ...NEEDED,
   ['pushwake-dial', '1001'],
   ['pushwake-visit', 's'],
+  ['pushwake-nodes', 'ask'],
+  ['pushwake-claimed', 'pushwake'],
   ['pushwake-go', 'g0'],
   ['pushwake-wake', 's'],
   ['pushwake-aors', 's'],
@@ -37,6 +40,11 @@ const CONTEXTS: readonly (readonly [context: string, extension: string])[] = [
 const INCLUDE =
   'copy config/asterisk/pushwake-extensions.conf to /etc/asterisk, write #include "pushwake-extensions.conf" at the end of extensions.conf, then `dialplan reload`';
 const COPY = 'copy config/asterisk/pushwake-extensions.conf to /etc/asterisk anew, then `dialplan reload`';
+
+const ASKS_ALL = 'of several nodes it asks all at once';
+const ASKS_TWO = 'of several nodes it can ask two (this Asterisk has no StasisBroadcast)';
+const NO_BROADCAST =
+  '`module load app_stasis_broadcast.so`, which Asterisk has since 20.20, 22.10 and 23.4; otherwise there can be two nodes, pushwake and pushwake-b, with the lines ";2;" of pushwake-extensions.conf (docs/scaling.md)';
 
 /** How many lines of a context are read to find the application's name; with two nodes it stands there twice. */
 const LINES_READ: readonly (readonly [kind: 'exten' | 'same', count: number])[] = [
@@ -66,13 +74,25 @@ export async function checkDialplan(channel: ProbeChannel, { app }: AsteriskOpti
   }
   const asksFor = await applicationsAsked(channel, isCurrent ? ['pushwake-wake', 'pushwake-visit'] : ['pushwake']);
   const wrong = asksFor.find((named) => named.length > 0 && !named.includes(app));
-  if (wrong) {
+  const asksAll = isCurrent && (await channel.read('IFMODULE(app_stasis_broadcast.so)')) === '1';
+  if (wrong && isCurrent && NODE_APP.test(app) && !asksAll) {
+    const found = `it asks the Stasis application ${wrong.join(', ')}, and pushwake’s is ${app}; this Asterisk cannot ask all nodes at once`;
+    return [{ level: 'fail', what, found, remedy: NO_BROADCAST }];
+  }
+  // The first node alone announces nothing, so that the dialplan must ask for it by name.
+  if (wrong && !(asksAll && NODE_APP.test(app) && app !== FIRST_APP)) {
     const remedy = 'make `app` of pushwake.yaml and PUSHWAKE_APP of pushwake-extensions.conf the same';
     const found = `it asks the Stasis application ${wrong.join(', ')}, and pushwake’s is ${app}`;
     return [{ level: 'fail', what, found, remedy }];
   }
   if (isCurrent)
-    return [{ level: 'ok', what, found: `all ${CONTEXTS.length} contexts are loaded, version ${version}` }];
+    return [
+      {
+        level: 'ok',
+        what,
+        found: `all ${CONTEXTS.length} contexts are loaded, version ${version}; ${asksAll ? ASKS_ALL : ASKS_TWO}`,
+      },
+    ];
   const theirs = /^v\d{1,6}/.exec(
     (await channel.read('AST_CONFIG(extensions.conf,pushwake-version,exten)')) ?? '',
   )?.[0];

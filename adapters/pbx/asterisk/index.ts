@@ -22,6 +22,7 @@ import {
 import { SupervisedWorker } from '../supervised-worker.ts';
 import { Calls } from './calls.ts';
 import { CALM_DEADLINE } from './deadlines.ts';
+import { Claims, SilentNodes } from './nodes.ts';
 import { type AsteriskOptions, FIRST_APP } from './options.ts';
 import { aorIdOf, Registrations } from './registrations.ts';
 import { Texts } from './texts.ts';
@@ -42,6 +43,8 @@ class AsteriskLink implements PbxLink {
   readonly #registrations: Registrations;
   readonly #calls: Calls;
   readonly #texts: Texts;
+  readonly #claims: Claims;
+  readonly #silentNodes: SilentNodes;
   #emit: (event: PbxEvent) => void = () => undefined;
   #stopped = false;
   #drained = false;
@@ -75,6 +78,8 @@ class AsteriskLink implements PbxLink {
       say: (event: PbxEvent) => this.#say(event),
     };
     this.#calls = new Calls({ ...io, options });
+    this.#silentNodes = new SilentNodes(app);
+    this.#claims = new Claims({ ...io, isDrained: () => this.#drained });
     this.#texts = new Texts({ ...io, realm: options.realm, proofs: () => this.#registrations.textProofs });
     this.#registrations = new Registrations({ ...io, realm: options.realm, hep: options.hep });
   }
@@ -106,6 +111,7 @@ class AsteriskLink implements PbxLink {
     this.#stopped = true;
     this.#registrations.stopLooking();
     this.#calls.stop();
+    this.#claims.stop();
     await this.#registrations.stop();
     await this.#worker.stop();
   }
@@ -121,6 +127,7 @@ class AsteriskLink implements PbxLink {
     this.#say({ type: 'linkUp', pbx: this.name });
     // Also what a process before this one has left there.
     void this.#sayDrained();
+    void this.#announceNodes();
     try {
       // Calls go first, because callers wait for them; the resync can wait.
       await this.#calls.takeUp();
@@ -137,6 +144,15 @@ class AsteriskLink implements PbxLink {
         return this.#registrations.shown(fact);
       case 'contactRemoved':
         return this.#registrations.removed(fact);
+      case 'offered':
+        return this.#claims.offered(fact.channelId);
+      case 'claimed':
+        return this.#claims.won(fact.channelId);
+      case 'nodeAlive':
+        return this.#silentNodes.alive(fact.node);
+      case 'nodesLooked':
+        for (const node of this.#silentNodes.looked(fact.others)) void this.#takeOver(node);
+        return;
       case 'text':
         return void this.#texts.arrived(fact.channelId, fact.key, fact.value).catch((error: unknown) => {
           this.#deps.log.warn({ pbx: this.name, reason: String(error) }, 'text left to the dialplan');
@@ -149,6 +165,28 @@ class AsteriskLink implements PbxLink {
   drain(): Promise<void> {
     this.#drained = true;
     return this.#sayDrained();
+  }
+
+  /** What waits on a node that is gone goes on with us. */
+  async #takeOver(node: string): Promise<void> {
+    try {
+      await this.#calls.takeOver(node);
+    } catch (error) {
+      this.#deps.log.warn({ pbx: this.name, node, reason: String(error) }, 'could not take over what waits on a node');
+    }
+  }
+
+  modeChanged(): void {
+    if (this.up) void this.#announceNodes();
+  }
+
+  /** A node that observes changes nothing there. */
+  async #announceNodes(): Promise<void> {
+    try {
+      await this.#worker.call(this.#deps.observing ? 'announceNodesNoMore' : 'announceNodes', {}, CALM_DEADLINE);
+    } catch (error) {
+      this.#deps.log.warn({ pbx: this.name, reason: String(error) }, 'dialplan does not know that this node is there');
+    }
   }
 
   async #sayDrained(): Promise<void> {

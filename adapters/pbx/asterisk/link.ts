@@ -11,6 +11,7 @@ import { DEAD_AFTER_MS, type FromWorker, HEARTBEAT_MS, safe, type ToWorker } fro
 import { isAclRefusal } from './acl-refusal.ts';
 import { contactsAppOf, hearAndTakeTexts, hearContacts } from './contact-events.ts';
 import { contactObjectId } from './dial.ts';
+import { NodeOrders } from './node-orders.ts';
 import type { AsteriskOptions } from './options.ts';
 import { parametersOf, reasonOf } from './reasons.ts';
 import { httpRest, type Rest, type RestAnswer, type RestRequest, SocketRest } from './rest.ts';
@@ -24,11 +25,13 @@ const EVENTS = [
   'ContactStatusChange',
   'StasisStart',
   'StasisEnd',
+  'CallBroadcast',
   'ChannelStateChange',
   'ChannelHangupRequest',
   'ChannelDestroyed',
   'Dial',
   'ApplicationReplaced',
+  'ChannelUserevent',
   'RESTResponse',
 ] as const;
 
@@ -123,7 +126,25 @@ async function readContact(id: string, by?: Rest): Promise<Record<string, string
   return ok ? Object.fromEntries(attributes(body)) : undefined;
 }
 
+const nodeOrders = new NodeOrders({
+  ask,
+  app: options.app,
+  tell: (event) => say({ t: 'event', event }),
+  every: (ms, work) => {
+    const timer = setInterval(work, ms);
+    return () => clearInterval(timer);
+  },
+  failed: (error) =>
+    say({
+      t: 'log',
+      level: 'debug',
+      fields: { reason: safe(error) },
+      message: 'asterisk was not asked for other nodes',
+    }),
+});
+
 const operations: Record<string, (args: never) => Promise<unknown>> = {
+  ...nodeOrders.operations,
   /** An AOR with all its contacts. */
   async readAor({ id }: { id: string }) {
     const { ok, body } = await ask({ method: 'GET', path: sorcery('aor', id) }, [404]);
@@ -218,7 +239,7 @@ const operations: Record<string, (args: never) => Promise<unknown>> = {
   },
   async waitingChannels() {
     const { body } = await ask({ method: 'GET', path: 'channels' });
-    return (body as AriChannel[]).map(channelFields);
+    return nodeOrders.owned((body as AriChannel[]).map(channelFields));
   },
   /** Undefined: it is gone. */
   async channel({ channelId }: { channelId: string }) {
@@ -339,6 +360,7 @@ async function main(): Promise<void> {
   await ask({ method: 'PUT', path: `${application}/eventFilter`, body: filter });
   await restBySocket(client);
   takesCodes = await hangsUpByCode();
+  await nodeOrders.begin();
   const { texts, ...why } = await hearContacts({ ask, keepsOrder: rest.keepsOrder }, options.app);
   if (texts === 'taken')
     say({
@@ -410,6 +432,7 @@ function eventFields(event: Record<string, unknown>): Record<string, unknown> {
     type: event.type,
     timestamp: event.timestamp,
     ...(event.args ? { args: event.args } : {}),
+    ...(event.userevent ? { eventname: event.eventname, userevent: event.userevent } : {}),
     ...(event.cause === undefined ? {} : { cause: event.cause }),
     ...(event.soft === undefined ? {} : { soft: event.soft }),
     ...(event.contact_info ? { contact_info: event.contact_info } : {}),

@@ -21,9 +21,14 @@ export const optionsSchema = z.strictObject({
     .describe('Password of that user; better a placeholder (file or environment) than the text itself'),
   app: z
     .string()
-    .regex(/^[A-Za-z0-9_-]{1,64}$/, 'expected letters, digits, "-" or "_"')
+    .regex(
+      /^(?!.*-contacts$)[A-Za-z0-9_-]{1,64}$/,
+      'expected letters, digits, "-" or "_", and no "-contacts" at its end',
+    )
     .default(FIRST_APP)
-    .describe('Stasis application; must be the one in the dialplan. Two nodes beside one PBX need two names'),
+    .describe(
+      'Stasis application; must be one that the dialplan asks. Each node beside one PBX needs a name of its own: pushwake, pushwake-b, pushwake-c',
+    ),
   realm: z
     .string()
     .regex(/^[A-Za-z0-9.-]+$/, 'expected a host name, for example example.com')

@@ -6,7 +6,21 @@ import { LONGEST_CALLER, shortened } from '../../../plugin/core/detached.ts';
 import { parseRef } from '../../../plugin/core/wake.ts';
 
 /** The content of an ARI event, before the AOR is mapped to a realm and the contact is parsed. */
-export type AriFact = ContactFact | CallFact | TextFact;
+export type AriFact = ContactFact | CallFact | TextFact | NodesFact;
+
+/** A fact about several nodes beside one Asterisk, for `nodes.ts`. */
+export type NodesFact =
+  /** `offered`: all nodes are asked which one answers this call. `claimed`: it is this one. */
+  | { readonly fact: 'offered' | 'claimed'; readonly channelId: string }
+  /** Another node says that it is there. */
+  | { readonly fact: 'nodeAlive'; readonly node: string }
+  /** The link has looked which other nodes there are. */
+  | { readonly fact: 'nodesLooked'; readonly others: readonly string[] };
+
+/** Not an event of Asterisk's: the link has looked for other nodes. */
+export const NODES_LOOKED = 'NodesLooked';
+/** The user event by which a node says to another one that it is there. */
+export const NODE_ALIVE = 'pushwake-alive';
 
 /** A text waits in Stasis; `value`: what the dialplan wrote of it. */
 export interface TextFact {
@@ -78,6 +92,9 @@ export type CallFact =
 /** The prefix of the name of a channel, and of its extension, that shows a late phone that its call is over. */
 export const LATE = 'late-';
 
+/** What StasisBroadcast of the dialplan hands to the node that has claimed its channel. */
+const CLAIMED = 'claimed';
+
 /** A name that a dial string takes unescaped. */
 const ENDPOINT = /^[0-9A-Za-z._~+*#%-]{1,128}$/;
 
@@ -97,7 +114,16 @@ export function translate(event: unknown): AriFact | undefined {
   switch (e.type) {
     case 'ContactStatusChange':
       return contact(object(e.contact_info), epoch(e.timestamp), strings(e.contact));
+    case 'CallBroadcast':
+      return channelId ? { fact: 'offered', channelId } : undefined;
+    case 'ChannelUserevent': {
+      const node = text(object(e.userevent).node);
+      return e.eventname === NODE_ALIVE && node ? { fact: 'nodeAlive', node } : undefined;
+    }
+    case NODES_LOOKED:
+      return Array.isArray(e.others) ? { fact: 'nodesLooked', others: e.others.map(String) } : undefined;
     case 'StasisStart':
+      if (Array.isArray(e.args) && e.args[0] === CLAIMED && channelId) return { fact: 'claimed', channelId };
       return Array.isArray(e.args) && channelId
         ? (textFact(e.args.map(String), channel, channelId) ??
             leg(e.args.map(String), channel, channelId, epoch(e.timestamp)))

@@ -1,0 +1,146 @@
+/**
+ * What a node says to Asterisk because of the others beside it (`nodes.ts` decides): claims, that it is there, and the legs of another node that is gone.
+ * Part of the link's worker.
+ */
+import type { Asking } from './contact-events.ts';
+import { contactsAppOf } from './contact-events.ts';
+import { FIRST_APP } from './options.ts';
+import type { RestRequest } from './rest.ts';
+import { NODE_ALIVE, NODES_LOOKED } from './translate.ts';
+
+/** The names that the dialplan asks: its StasisBroadcast has the same expression. */
+export const NODE_APP = /^pushwake(-[0-9A-Za-z_]+)?$/;
+
+/** How often a node looks, in ms of real time, which others are there, and says to them that it is. */
+const LOOK_EVERY_MS = 1_000;
+
+const NODES_VARIABLE = 'PUSHWAKE_NODES';
+
+/** Of a channel as ARI describes it. */
+interface Listed {
+  readonly id: string;
+  readonly dialplan: { readonly app_name?: string | undefined; readonly app_data?: string | undefined };
+}
+
+export interface NodeOrdersIo extends Pick<Asking, 'ask'> {
+  readonly app: string;
+  /** An event for the main thread. */
+  readonly tell: (event: object) => void;
+  readonly failed: (error: unknown) => void;
+  /** Calls again and again, each time after so many ms of real time. Returns a function that ends it. */
+  readonly every: (ms: number, work: () => void) => () => void;
+}
+
+type OfChannel = { readonly channelId: string };
+
+export class NodeOrders {
+  readonly #io: NodeOrdersIo;
+  #isOneOfMany = false;
+  #stopAnnouncing: () => void = () => undefined;
+
+  constructor(io: NodeOrdersIo) {
+    this.#io = io;
+  }
+
+  /** Before the link is up. */
+  async begin(): Promise<void> {
+    this.#isOneOfMany = await canBroadcast(this.#io, this.#io.app);
+  }
+
+  readonly operations = {
+    /** 404: nobody asks any more; 409: another node was faster. */
+    claim: async ({ channelId }: OfChannel): Promise<'done' | 'gone'> => {
+      const query = { channelId, application: this.#io.app };
+      return this.#done({ method: 'POST', path: 'events/claim', query });
+    },
+    /** By the place where the dialplan goes on: nothing is written to a channel that may be the caller's own. */
+    answerClaim: async ({ channelId }: OfChannel): Promise<'done' | 'gone'> => {
+      const query = { context: 'pushwake-claimed', extension: this.#io.app, priority: '1' };
+      return this.#done({ method: 'POST', path: `${pathOf(channelId)}/continue`, query });
+    },
+    /** The dialplan asks several nodes from now on, where this Asterisk can. */
+    announceNodes: async (): Promise<void> => {
+      this.#stopAnnouncing();
+      if (!this.#isOneOfMany) return;
+      await this.#announce();
+      this.#stopAnnouncing = this.#io.every(LOOK_EVERY_MS, () => void this.#announce().catch(this.#io.failed));
+    },
+    announceNodesNoMore: async (): Promise<void> => {
+      this.#stopAnnouncing();
+    },
+    /** A leg that waits on a node which is gone, unless another one has taken it: it begins anew with us. */
+    takeOver: async (o: OfChannel & { readonly from: string; readonly args: readonly string[] }) => {
+      if ((await this.#ownerOf(o.channelId)) !== o.from) return 'gone';
+      const { app } = this.#io;
+      const query = { variable: '__PUSHWAKE_APP', value: app };
+      await this.#done({ method: 'POST', path: `${pathOf(o.channelId)}/variable`, query });
+      const to = { app, appArgs: o.args.join(',') };
+      return this.#done({ method: 'POST', path: `${pathOf(o.channelId)}/move`, query: to });
+    },
+  };
+
+  /** The channels as their nodes have them: a leg that was taken over still executes the Stasis of its first node. */
+  async owned<C extends Listed>(channels: readonly C[]): Promise<readonly C[]> {
+    return this.#isOneOfMany ? Promise.all(channels.map((channel) => this.#asOwned(channel))) : channels;
+  }
+
+  async #asOwned<C extends Listed>(channel: C): Promise<C> {
+    const { app_name, app_data } = channel.dialplan;
+    const [app = '', kind = '', ...args] = app_data?.split(',') ?? [];
+    if (app_name !== 'Stasis' || !NODE_APP.test(app) || !/^(device|stored)$/.test(kind)) return channel;
+    const owner = (await this.#ownerOf(channel.id)) ?? app;
+    return { ...channel, dialplan: { ...channel.dialplan, app_data: [owner, kind, ...args].join(',') } };
+  }
+
+  /** Undefined: it is none of our dialplan, or gone. */
+  async #ownerOf(channelId: string): Promise<string | undefined> {
+    const query = { variable: 'PUSHWAKE_APP' };
+    const { body } = await this.#io.ask({ method: 'GET', path: `${pathOf(channelId)}/variable`, query }, NOT_THERE);
+    return (body as { value?: string } | undefined)?.value || undefined;
+  }
+
+  async #announce(): Promise<void> {
+    this.#io.tell({ type: NODES_LOOKED, others: await announceNodes(this.#io, this.#io.app) });
+  }
+
+  async #done(r: RestRequest): Promise<'done' | 'gone'> {
+    return (await this.#io.ask(r, NOT_THERE)).ok ? 'done' : 'gone';
+  }
+}
+
+const pathOf = (channelId: string) => `channels/${encodeURIComponent(channelId)}`;
+/** A channel that has ended, or has left Stasis. */
+const NOT_THERE = [404, 409];
+
+/** Asks Asterisk itself, which may be started anew with another version. */
+export async function canBroadcast({ ask }: Pick<Asking, 'ask'>, app: string): Promise<boolean> {
+  if (!NODE_APP.test(app)) return false;
+  const { ok, body } = await ask({ method: 'GET', path: 'asterisk/modules/app_stasis_broadcast.so' }, [404, 409]);
+  return ok && (body as { status?: unknown } | undefined)?.status === 'Running';
+}
+
+/**
+ * Called again and again: a call that nobody has claimed takes the variable away. The first node alone is what every dialplan asks, and needs none.
+ * Read first, because Asterisk writes each setting to its log. Answers with the other nodes, of which some may have died.
+ */
+export async function announceNodes({ ask }: Pick<Asking, 'ask'>, app: string): Promise<readonly string[]> {
+  const { body } = await ask({ method: 'GET', path: 'applications' });
+  const names = (body as { name: string }[]).map(({ name }) => name);
+  const nodes = names.filter((name) => NODE_APP.test(name) && !names.some((of) => contactsAppOf(of) === name));
+  const others = nodes.filter((name) => name !== app);
+  await Promise.all(others.map((other) => ask(alive(app, other), [404])));
+  const wanted = app !== FIRST_APP || others.length > 0 ? '1' : '';
+  const variable = NODES_VARIABLE;
+  const said = (await ask({ method: 'GET', path: 'asterisk/variable', query: { variable } })).body;
+  if (((said as { value?: string } | undefined)?.value ?? '') !== wanted)
+    await ask({ method: 'POST', path: 'asterisk/variable', query: { variable, value: wanted } });
+  return others;
+}
+
+/** To the other's application alone: nobody else hears of it. */
+const alive = (app: string, other: string): RestRequest => ({
+  method: 'POST',
+  path: `events/user/${NODE_ALIVE}`,
+  query: { application: other },
+  body: { variables: { node: app } },
+});
