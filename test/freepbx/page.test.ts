@@ -83,6 +83,7 @@ function writeConfiguration(): void {
     ports: PORTS,
     users: USERS,
     ariUsers: [],
+    without: [],
     modules: ['app_voicemail'],
     extensions: '',
     queues: '',

@@ -121,6 +121,8 @@ export class Scene extends PbxScene {
         extensions: options.extensions ?? DIALPLAN,
         ...(options.queues === undefined ? {} : { queues: options.queues }),
         ...(options.modules && { modules: options.modules }),
+        // The dialplan is the failover where Asterisk cannot ask all nodes at once.
+        ...(options.twoNodes && { without: ['app_stasis_broadcast'] }),
         ...(options.extra && { extra: options.extra }),
         snippets: [
           {

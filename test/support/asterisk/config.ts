@@ -57,6 +57,8 @@ export interface ConfigInput {
   readonly hep: HepTarget | undefined;
   /** Modules to load that a PBX for softphones does without, without `.so`. */
   readonly modules: readonly string[];
+  /** Modules that stay away, without `.so`. */
+  readonly without: readonly string[];
   /** Names of files in the configuration folder to include, by the file that shall include them. */
   readonly includes: ReadonlyMap<string, readonly string[]>;
 }
@@ -80,7 +82,7 @@ export function configFiles(input: ConfigInput): Map<string, string> {
   const { ports } = input;
   const files = new Map<string, string>([
     ['asterisk.conf', asteriskConf(input.folder, input.moduleDir)],
-    ['modules.conf', modulesConf(input.hep !== undefined || input.includes.has('hep.conf'), input.modules)],
+    ['modules.conf', modulesConf(input.hep !== undefined || input.includes.has('hep.conf'), input.modules, input.without)],
     [
       'logger.conf',
       section('general', 'dateformat=%F %T.%3q') + section('logfiles', 'messages => notice,warning,error,verbose'),
@@ -183,9 +185,9 @@ const NOLOAD: readonly string[] = [
   ...['func_odbc', 'pbx_ael', 'pbx_dundi', 'pbx_lua'],
 ];
 
-function modulesConf(withHep: boolean, wanted: readonly string[]): string {
+function modulesConf(withHep: boolean, wanted: readonly string[], without: readonly string[]): string {
   const left = (withHep ? NOLOAD : [...NOLOAD, 'res_hep', 'res_hep_pjsip']).filter((name) => !wanted.includes(name));
-  return section('modules', 'autoload=yes', ...left.map((name) => `noload => ${name}.so`));
+  return section('modules', 'autoload=yes', ...[...left, ...without].map((name) => `noload => ${name}.so`));
 }
 
 function ariUser(user: AriUser): string {

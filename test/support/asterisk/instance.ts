@@ -39,6 +39,8 @@ export interface AsteriskOptions {
   readonly keepDb?: boolean;
   /** Modules to load that a PBX for softphones does without, without `.so`. Default: none. */
   readonly modules?: readonly string[];
+  /** Modules that stay away, as on an older Asterisk, without `.so`. Default: none. */
+  readonly without?: readonly string[];
   /** Further configuration files by name; one of the same name replaces a generated one. */
   readonly extra?: Readonly<Record<string, string>>;
   /** Default: free ones. */
@@ -215,6 +217,7 @@ function writeFolder(
     queues: options.queues ?? '',
     hep: options.hep,
     modules: options.modules ?? [],
+    without: options.without ?? [],
     includes,
   });
   for (const [name, text] of [...files, ...Object.entries(options.extra ?? {})]) writeFileSync(join(etc, name), text);
