@@ -75,6 +75,9 @@ export class World {
   /** True time of the last call's beginning or end. */
   recentCallMs: number | undefined;
   readonly #oracles: readonly Oracle[];
+  /** Those that look at each write, and at each line of the log: the two that come most often. */
+  readonly #ofCommits: readonly Oracle[];
+  readonly #ofLines: readonly Oracle[];
   readonly #story: string[] = [];
   #digest = 0x811c9dc5;
 
@@ -154,6 +157,8 @@ export class World {
       });
     this.faulty = new Faulty(this);
     this.#oracles = oracles();
+    this.#ofCommits = this.#oracles.filter((oracle) => oracle.committed);
+    this.#ofLines = this.#oracles.filter((oracle) => oracle.logged);
     this.#listen();
   }
 
@@ -251,7 +256,7 @@ export class World {
   #listen(): void {
     this.store.onCommit = (commit) => {
       this.coverage.commit(commit);
-      for (const oracle of this.#oracles) oracle.committed?.(commit, this);
+      for (const oracle of this.#ofCommits) oracle.committed?.(commit, this);
     };
     for (const service of this.services) {
       service.onAttempt = (attempt) => {
@@ -275,7 +280,7 @@ export class World {
       );
     }
     this.coverage.logged(line);
-    for (const oracle of this.#oracles) oracle.logged?.(line, this);
+    for (const oracle of this.#ofLines) oracle.logged?.(line, this);
   }
 
   #node(index: number): Node {
