@@ -107,6 +107,7 @@ export class World {
         registered: (phone, aor, uri) => {
           this.tell(`${phone.name} registers at ${aor} ${uri.slice(uri.indexOf('@') + 1, uri.indexOf(';'))}`);
           for (const oracle of this.#oracles) oracle.registered?.(phone, aor, uri, this);
+          this.faulty.registered(phone, aor);
         },
       });
     });
@@ -256,6 +257,7 @@ export class World {
   #listen(): void {
     this.store.onCommit = (commit) => {
       this.coverage.commit(commit);
+      this.faulty.committed(commit);
       for (const oracle of this.#ofCommits) oracle.committed?.(commit, this);
     };
     for (const service of this.services) {
