@@ -13,6 +13,8 @@ import { ALL_BUT_PHONES, bindingWith, isCalm, liveOf, MACHINES } from './support
 const RINGS_WITHIN = 2 * 1_500 + 1_800 + 500;
 /** After its REGISTER; the longest grace for an INVITE that is under way is 1.2 s. */
 const WOKEN_RINGS_WITHIN = 2 * SECOND;
+/** At another address it is dialled when the INVITE to the one before has had its time, and at no more than three (ADR 0142). */
+const ADDRESSES_AT_MOST = 3;
 
 /** The second, trivially simple model: the plain dialplan rings each phone that is awake at a contact that the PBX holds. */
 export function ringsAsWithoutUs(): Oracle {
@@ -66,11 +68,13 @@ export function oneInviteAtATime(): Oracle {
 /** Needs to know who registers: the PBX reports it to the world. */
 export function wokenRings(): Oracle {
   const rung = new WeakMap<Call, Set<Phone>>();
+  const addresses = new WeakMap<Call, Map<Phone, Set<string>>>();
   return {
     name: 'who is woken rings',
     why: 'A phone that was pushed and registers while its caller still waits gets the call.',
     callStarted(call) {
       rung.set(call, new Set());
+      addresses.set(call, new Map());
     },
     rang(call, phone) {
       rung.get(call)?.add(phone);
@@ -82,7 +86,11 @@ export function wokenRings(): Oracle {
         const binding = bindingWith(world.store.record(aor), phone.other ?? phone.voip ?? '');
         const leg = call.legs.find((l) => l.kind === 'device' && binding && l.ref.endsWith(`d${binding.id}`));
         if (!binding || !leg || leg.state === 'ended' || rung.get(call)?.has(phone)) continue;
-        world.time.after(WOKEN_RINGS_WITHIN, () => {
+        const of = addresses.get(call);
+        const at = (of?.get(phone) ?? new Set()).add(uri);
+        of?.set(phone, at);
+        if (at.size > ADDRESSES_AT_MOST) continue;
+        world.time.after(at.size * WOKEN_RINGS_WITHIN, () => {
           if (call.isOver || rung.get(call)?.has(phone) || phone.listens.get(aor) !== uri) return;
           if (!isCalm(world, MACHINES, 10 * MINUTE)) return;
           // What it says in its Contact names no device, so that its contact was dialled at once: its next INVITE comes by RFC 3261's timer A.
