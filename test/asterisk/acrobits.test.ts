@@ -2,9 +2,9 @@
  * An app of Acrobits on a real Asterisk: no push parameters in its REGISTER, its tokens reported as its Account XML says, the
  * call pushed through Acrobits' service, paired with the INVITE by `X-Push-ID`, the closing word on the other token.
  */
-import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { acrobitsXml } from '../../plugin/http/acrobits-xml.ts';
+import { freePort } from '../support/free-port.ts';
 import type { PnmStandIn } from '../support/pnm-stand-in/index.ts';
 import { startPnmStandIn } from '../support/pnm-stand-in/index.ts';
 import { DIALPLAN, REALM, Scene } from '../support/scene.ts';
@@ -71,16 +71,6 @@ async function sendAsTheAppDoes(xml: string, reporter: string): Promise<number> 
     body,
   });
   return answer.status;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 const push = (token: string) =>

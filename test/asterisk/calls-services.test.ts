@@ -4,11 +4,11 @@
  */
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../support/free-port.ts';
 import { Scene } from '../support/scene.ts';
 import type { OutgoingCall, SipPhone } from '../support/sip-phone/index.ts';
 import { CALLS_DIALPLAN, callUsers, cleanUp, Mobile, ours, talkAndHangUp, wakeOver } from './calls-support.ts';
@@ -83,16 +83,6 @@ http:
 });
 afterAll(async () => scene?.close());
 afterEach(async () => cleanUp(scene));
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
-}
 
 const registered = async (user: string, kind: 'auto' | 'ring' = 'auto') => {
   const phone = await scene.phone(user, { answer: { kind } });

@@ -11,6 +11,7 @@ import { cluster } from './cluster.ts';
 import { freeswitch } from './freeswitch.ts';
 import { media } from './media.ts';
 import { push } from './push.ts';
+import { sizing } from './sizing.ts';
 import { texts } from './texts.ts';
 import { wake } from './wake.ts';
 
@@ -32,6 +33,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   freeswitch,
   media,
   push,
+  sizing,
   texts,
   wake,
 };

@@ -17,7 +17,7 @@ type Happens = string | number | 'rings' | 'unreachable';
 
 /**
  * What becomes of the leg, in ms since the call and in words. A text registers that contact, `asked …` the same as learnt by asking; a number waits
- * so many ms; `unreachable N`: its INVITE ended with that cause and its leg is back.
+ * so many ms; `unreachable N`: its INVITE ended with that cause and its leg is back; `again N …`: a report of a REGISTER of N ms ago.
  */
 function played(...happens: Happens[]): string[] {
   const binding = bindingEndingIn(5 * DAY, MONDAY);
@@ -52,7 +52,10 @@ function played(...happens: Happens[]): string[] {
       step({ type: 'LegArrived', legId: 'leg', ref, notReached: Number(what.split(' ')[1]) });
     } else if (what.startsWith('asked ')) {
       step({ type: 'Registered', contact: { uri: what.slice(6) }, undated: true });
-    } else step({ type: 'Registered', contact: { uri: what } });
+    } else if (what.startsWith('again ')) {
+      const [, ago, uri = ''] = what.split(' ');
+      step({ type: 'Registered', contact: { uri }, at: plus(now, -Number(ago)) });
+    } else step({ type: 'Registered', contact: { uri: what }, at: now });
   }
   return found;
 }
@@ -73,6 +76,21 @@ describe('a woken phone that is dialled and not there', () => {
       'it had registered anew before its INVITE failed',
       [at(41_000), 30, at(42_000), 10, 'unreachable 34'],
       ['0: 192.0.2.7:41000', '40: 192.0.2.7:42000'],
+    ],
+    [
+      'it had registered anew, and a slower sensor told of its first REGISTER after that',
+      [at(41_000), 20, at(42_000), 80, `again 150 ${at(41_000)}`, 10, 'unreachable 34'],
+      ['0: 192.0.2.7:41000', '110: 192.0.2.7:42000'],
+    ],
+    [
+      'the same while its INVITE is under way to nobody: it has its two seconds',
+      [at(41_000), 20, at(42_000), 80, `again 150 ${at(41_000)}`, 5_000],
+      ['0: 192.0.2.7:41000', '2000: 192.0.2.7:42000'],
+    ],
+    [
+      'it went to another address and came back to the first: it is dialled there',
+      [at(41_000), 20, at(42_000), 80, `again 10 ${at(41_000)}`, 10, 'unreachable 34', 10, at(41_000)],
+      ['0: 192.0.2.7:41000', '120: 192.0.2.7:41000'],
     ],
     [
       'it does not come back: its leg ends as its INVITE did, eight seconds later',

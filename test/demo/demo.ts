@@ -9,6 +9,7 @@ import { DEFAULT_USERS, freeUdpPort, Scene } from '../support/scene.ts';
 import { machineIsUntouched, printTrace } from './end.ts';
 import { playFreeswitch } from './freeswitch.ts';
 import { keepRunning } from './keep.ts';
+import { playNodes } from './nodes.ts';
 import { type DemoOptions, parseOptions } from './options.ts';
 import { Printer } from './print.ts';
 import { lastWords, NotSeen, Stage } from './stage.ts';
@@ -33,6 +34,7 @@ if (parsed.kind === 'freeswitch' || (parsed.kind === 'week' && parsed.pbx === 'f
   }
   process.exit(parsed.kind === 'week' ? await playWeek(parsed.speed, parsed.pbx) : await playFreeswitch());
 }
+if (parsed.kind === 'nodes') process.exit(await playNodes(parsed.count));
 if (parsed.kind === 'week') process.exit(await playWeek(parsed.speed));
 if (parsed.kind === 'run') process.exit(await main(parsed.options));
 if (parsed.kind === 'mistake') process.stderr.write(parsed.text);

@@ -1,32 +1,19 @@
 /**
- * `npm run demo -- --pbx freeswitch`: the short story on a real FreeSWITCH. A step is printed when it was observed; the first one
- * that is not ends the story with exit code 1.
+ * `npm run demo -- --pbx freeswitch`: the short story on a real FreeSWITCH.
  */
 import { FREESWITCH_SECRETS, FreeswitchScene, freeswitchUsers } from '../support/freeswitch-scene.ts';
 import { Mobile, wakeOver } from '../support/mobile.ts';
 import { REALM } from '../support/pbx-scene.ts';
-import { Printer } from './print.ts';
+import { ShortStory, sinceCall } from './short-story.ts';
 
 export async function playFreeswitch(): Promise<number> {
-  const print = new Printer();
-  const begun = performance.now();
+  const story = new ShortStory();
+  const { print } = story;
+  const step: ShortStory['step'] = (...of) => story.step(...of);
   let scene: FreeswitchScene | undefined;
-  let steps = 0;
-  let sentence = '';
-  /** What happens, and from when its time counts. */
-  const step = async <T>(text: string, observe: () => Promise<T>, since?: () => [string, number]): Promise<T> => {
-    sentence = text;
-    const from = performance.now();
-    print.running(text);
-    const value = await observe();
-    const [words, at] = since?.() ?? ['', from];
-    print.ok(text, { ms: performance.now() - at, ...(words ? { since: words } : {}) });
-    steps++;
-    return value;
-  };
   print.title('pushwake: a sleeping phone rings, on a real FreeSWITCH');
   print.line('Mobile 1001, desk phone 1501, caller 2000; number 51001 rings both together. All on 127.0.0.1.');
-  try {
+  const play = async () => {
     print.part('Getting ready');
     const s = await step('FreeSWITCH runs with pushwake’s dialplan, pushwake is connected', () =>
       FreeswitchScene.start({ users: freeswitchUsers(2) }),
@@ -48,7 +35,6 @@ export async function playFreeswitch(): Promise<number> {
     print.part('A sleeping phone rings');
     let woken = mobile.wakesByPush({ afterMs: 300 });
     const call = await caller.call('1001');
-    const sinceCall = (of: { invitedAt: number }) => () => ['after the call', of.invitedAt] as [string, number];
     const callId = await step('The push service got a voip push', () => mobile.callId(), sinceCall(call));
     const ringing = await step(
       'The phone woke up (300 ms, on purpose), registered and rings',
@@ -106,14 +92,6 @@ export async function playFreeswitch(): Promise<number> {
       for (const secret of [...s.tokens, ...FREESWITCH_SECRETS])
         if (s.pushwake.output.includes(secret)) throw new Error('a secret is in the log');
     });
-    print.line('');
-    print.line(`All ${steps} steps observed in ${((performance.now() - begun) / 1000).toFixed(1)} s.`);
-    return 0;
-  } catch (error) {
-    print.fail(`"${sentence}": ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`);
-    return 1;
-  } finally {
-    print.close();
-    await scene?.close();
-  }
+  };
+  return story.play(play, async () => scene?.close());
 }

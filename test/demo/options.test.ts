@@ -38,6 +38,17 @@ describe('the options of the demo', () => {
     expect([...stepsOf('calls'), ...stepsOf('texts')].sort()).toEqual(expect.arrayContaining([...stepNames].sort()));
   });
 
+  it('--nodes is a story of its own', () => {
+    expect(parseOptions(['--nodes', '3'])).toEqual({ kind: 'nodes', count: 3 });
+    expect(parseOptions(['--nodes=2', '--pbx', 'asterisk'])).toEqual({ kind: 'nodes', count: 2 });
+    for (const wrong of [['--nodes'], ['--nodes', '1'], ['--nodes', '6'], ['--nodes', '2.5'], ['--nodes', 'three']])
+      expect(parseOptions(wrong)).toMatchObject({
+        text: expect.stringContaining('--nodes needs a number from 2 to 5'),
+      });
+    for (const more of [['--keep'], ['--week'], ['--texts'], ['--pbx', 'freeswitch'], ['--only', 'wake']])
+      expect(parseOptions(['--nodes', '3', ...more]).kind).toBe('mistake');
+  });
+
   it('lists how each step is broken', () => {
     const list = parseOptions(['--sabotage', 'list']);
     for (const name of stepNames) expect(list).toMatchObject({ text: expect.stringContaining(STEPS[name].sabotage) });

@@ -12,6 +12,8 @@ export type Parsed =
   | { readonly kind: 'run'; readonly options: DemoOptions }
   /** The other story: a week of three phones, so many times as fast as real time. */
   | { readonly kind: 'week'; readonly speed: number; readonly pbx: PbxName }
+  /** Several nodes beside one Asterisk, over one Redis. */
+  | { readonly kind: 'nodes'; readonly count: number }
   /** The short story on FreeSWITCH. */
   | { readonly kind: 'freeswitch' }
   | { readonly kind: 'print'; readonly text: string }
@@ -21,6 +23,9 @@ export type PbxName = 'asterisk' | 'freeswitch';
 
 /** A week in 50 s. */
 export const WEEK_SPEED = 12_000;
+
+/** Nodes of that story: two take calls, the others are more than enough to see. */
+export const NODES = { least: 2, most: 5 } as const;
 
 export const HELP = `npm run demo -- [options]
 
@@ -34,6 +39,7 @@ rings, a caller gives up, a desk phone is faster, pushwake is killed in the midd
                        of --texts: ${TEXT_PARTS.join(', ')}
   --sabotage <step>    break one step on purpose: the demo must then fail and name it
   --sabotage list      list the steps and how each is broken
+  --nodes <n>          ${NODES.least} to ${NODES.most} nodes beside one Asterisk, over one Redis: one is drained while calls go on
   --week               the other story: a week of three phones in less than a minute
   --speed <n>          how many times as fast, 1,000 to 20,000 (default ${WEEK_SPEED.toLocaleString('en-US')})
   --pbx <name>         asterisk (default), or freeswitch where there is one: PUSHWAKE_FREESWITCH names its
@@ -51,6 +57,7 @@ export function parseOptions(args: readonly string[]): Parsed {
   let week = false;
   let texts = false;
   let speed = WEEK_SPEED;
+  let nodes: number | undefined;
   let pbx: PbxName = 'asterisk';
   const left = args.flatMap((arg) =>
     /^--\w+=/.test(arg) ? [arg.slice(0, arg.indexOf('=')), arg.slice(arg.indexOf('=') + 1)] : [arg],
@@ -75,6 +82,13 @@ export function parseOptions(args: readonly string[]): Parsed {
       if (!(speed >= 1_000 && speed <= 20_000)) return mistake('--speed needs a number from 1000 to 20000');
       continue;
     }
+    if (name === '--nodes') {
+      nodes = Number(left.shift());
+      const { least, most } = NODES;
+      if (!(Number.isInteger(nodes) && nodes >= least && nodes <= most))
+        return mistake(`--nodes needs a number from ${least} to ${most}`);
+      continue;
+    }
     if (name !== '--only' && name !== '--sabotage' && name !== '--pbx') return mistake(`unknown option ${name}`);
     const value = left.shift();
     if (value === undefined) return mistake(`${name} needs a value`);
@@ -92,6 +106,10 @@ export function parseOptions(args: readonly string[]): Parsed {
       if (!isStep(value)) return mistake(`there is no step "${value}"; --sabotage list names them`);
       sabotage = value;
     }
+  }
+  if (nodes !== undefined) {
+    const isAlone = !keep && !only && !sabotage && !texts && !week && pbx === 'asterisk';
+    return isAlone ? { kind: 'nodes', count: nodes } : mistake('--nodes is a story of its own, on asterisk');
   }
   if (week) return { kind: 'week', speed, pbx };
   if (pbx === 'freeswitch')

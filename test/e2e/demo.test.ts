@@ -47,6 +47,16 @@ describe('npm run demo', () => {
     expect(output).toMatch(/one notice: "New message/);
   });
 
+  if (ALL) {
+    it('--nodes 3: one is drained while a call waits on it, and status shows it', async () => {
+      const { code, output } = await runDemo('--nodes', '3');
+      expect(code, output).toBe(0);
+      expect(output).toMatch(/^ +node-b \(this one\) +alive, .*takes the calls of office$/m);
+      expect(output).toMatch(/^ +node-a +drained, /m);
+      expect(output).toContain('All 19 steps observed');
+    });
+  }
+
   it.each(BROKEN)('--sabotage %s fails at that step and exits 1', async (name) => {
     const { code, output } = await runDemo('--sabotage', name);
     expect(code, output).toBe(1);

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { CALLS_DIALPLAN, callUsers, cleanUp, Mobile } from '../asterisk/calls-support.ts';
+import { freePort } from '../support/free-port.ts';
 import { PushwakeProcess } from '../support/pushwake-process.ts';
 import { Scene } from '../support/scene.ts';
 import type { OutgoingCall, SipPhone } from '../support/sip-phone/index.ts';
@@ -14,14 +15,6 @@ let scene: Scene;
 let caller: SipPhone;
 let b: PushwakeProcess;
 
-const portOf = async () => {
-  const { createServer } = await import('node:net');
-  const server = createServer();
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-  const { port } = server.address() as { port: number };
-  await new Promise((closed) => server.close(closed));
-  return port;
-};
 let adminOfA: number;
 
 beforeAll(async () => {
@@ -32,7 +25,7 @@ beforeAll(async () => {
     twoNodes: true,
     withoutPushwake: true,
   });
-  adminOfA = await portOf();
+  adminOfA = await freePort();
   const admin = `\nhttp: { admin: { listen: "127.0.0.1:${adminOfA}", tokens: [{ name: t, role: operate, token: a-token-of-24-characters }] } }\n`;
   scene.pushwake.configure(`${scene.yaml()}${admin}`);
   b = new PushwakeProcess(join(scene.folder, 'b.yaml'));

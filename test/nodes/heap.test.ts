@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
+import { freePort } from '../support/free-port.ts';
 import { PushwakeProcess } from '../support/pushwake-process.ts';
-import { freePort } from './site.ts';
 
 let folder: string;
 let node: PushwakeProcess;

@@ -2,7 +2,6 @@
  * Two nodes beside one real Asterisk, their bindings in one Redis, while a call comes every 400 ms: to phones that sleep and are woken, and to one
  * that is awake and that pushwake knows nothing of. What befalls Redis or the nodes meanwhile is the test's.
  */
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock } from '../../adapters/clock/system/index.ts';
@@ -10,6 +9,7 @@ import { create, optionsSchema } from '../../adapters/store/redis/index.ts';
 import type { Aor } from '../../plugin/core/aor.ts';
 import type { Health } from '../../plugin/http/health.ts';
 import { CALLS_DIALPLAN, callUsers, Mobile } from '../asterisk/calls-support.ts';
+import { freePort } from '../support/free-port.ts';
 import { PushwakeProcess } from '../support/pushwake-process.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
 import { Scene, type WokenPhone } from '../support/scene.ts';
@@ -241,12 +241,4 @@ export async function until(what: string, check: () => Promise<boolean>, timeout
     if (performance.now() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms`);
     await delay(20);
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-  const { port } = server.address() as { port: number };
-  await new Promise((closed) => server.close(closed));
-  return port;
 }

@@ -54,8 +54,12 @@ export interface StoredLeg extends Leg {
 
 /** The leg that waits for a REGISTER and rings the contact that registered. */
 export interface FreshLeg extends Leg {
-  /** The REGISTER of this device since the call began. */
+  /** The last REGISTER of this device since the call began. */
   readonly contact?: StoredContact;
+  /** When that was, as far as its sensor can tell: the latest report of any. */
+  readonly registeredAt?: Instant | undefined;
+  /** Where it had registered before that, the last of them. */
+  readonly left?: readonly string[];
   /** Its contact named nothing of this device: a new contact of the account, which no other device has. */
   readonly isUnproved?: boolean;
   /** It registered at the address its stored leg already rings: until this instant that leg may still answer with 180. */
@@ -155,8 +159,11 @@ export type WakeEvent =
    * another phone's 486; only of a leg that ended by itself the cause is what its own phone said.
    */
   | { readonly type: 'LegEnded'; readonly legId: string; readonly cause: number; readonly hungUp: boolean }
-  /** A REGISTER that happened after the call began. `undated`: it was learnt by asking, and when it happened is not known. */
-  | { readonly type: 'Registered'; readonly contact: StoredContact; readonly undated?: true }
+  /**
+   * A REGISTER that happened after the call began. `at`: when, or since when, as its sensor says; several sensors may report one REGISTER.
+   * `undated`: it was learnt by asking, and when it happened is not known.
+   */
+  | { readonly type: 'Registered'; readonly contact: StoredContact; readonly at?: Instant; readonly undated?: true }
   /** The PBX refused a REGISTER of the account with this SIP status. */
   | { readonly type: 'RegisterRefused'; readonly contact: StoredContact; readonly status: number }
   | {

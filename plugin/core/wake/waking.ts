@@ -26,23 +26,41 @@ const RINGS_WITHIN: DurationMs = 2 * SECOND;
 const COMES_BACK_WITHIN: DurationMs = 8 * SECOND;
 /** INVITEs of one leg: a phone that cannot be reached at three addresses is not sought at a fourth. */
 const INVITES_AT_MOST = 3;
+/** Addresses that are remembered of one phone within one call. */
+const LEFT_AT_MOST = 4;
 /** A phone is not pushed again when less ring time than this is left: nobody could answer in time. */
 const TIME_TO_ANSWER: DurationMs = 5 * SECOND;
 
-export function registered(draft: CallDraft, { contact, undated }: Extract<WakeEvent, { type: 'Registered' }>): void {
+export function registered(draft: CallDraft, event: Extract<WakeEvent, { type: 'Registered' }>): void {
+  const { contact, undated, at } = event;
   const known = deviceOf(draft, contact);
   if (known) takeBack(draft, known, contact);
   if (!known && draft.phase === 'asking') draft.early = [...draft.early, contact];
   const d = known ?? (draft.phase === 'waiting' ? takenFor(draft, contact) : undefined);
   if (!d || d.legs.fresh.state === 'answered' || d.legs.stored.state === 'answered') return;
+  if (isOvertaken(d, event)) return;
   if (!hasRegistered(d)) {
     const step = { step: 'registered', device: d.bindingId, proved: known !== undefined } as const;
     draft.step(undated ? { ...step, undated } : step);
   }
-  d.legs.fresh.contact = contact;
-  d.legs.fresh.isUnproved = known === undefined;
-  if (d.legs.fresh.state === 'held') goOn(draft, d);
+  const { fresh } = d.legs;
+  if (fresh.contact && fresh.contact.uri !== contact.uri)
+    fresh.left = [...(fresh.left ?? []), fresh.contact.uri].slice(-LEFT_AT_MOST);
+  fresh.registeredAt = at ?? fresh.registeredAt;
+  fresh.contact = contact;
+  fresh.isUnproved = known === undefined;
+  if (fresh.state === 'held') goOn(draft, d);
   else if (!undated) planAnew(draft, d, contact);
+}
+
+/** Two sensors report one REGISTER. The slower report came when the phone had registered at another address: it has left this one. */
+function isOvertaken(
+  { legs: { fresh } }: WakeDevice,
+  { contact, at }: Extract<WakeEvent, { type: 'Registered' }>,
+): boolean {
+  const { registeredAt, left } = fresh;
+  if (at === undefined || registeredAt === undefined || at >= registeredAt) return false;
+  return fresh.contact?.uri !== contact.uri && left?.includes(contact.uri) === true;
 }
 
 /** It is dialled, and has registered at another address: the INVITE under way may be on its way to nobody. */

@@ -160,10 +160,10 @@ export class LiveWake {
     return deviceOf(this.wake, contact) !== undefined;
   }
 
-  /** A contact that was seen registering, or, `undated`, proves that it has. */
-  registered(contact: HeldContact, undated?: 'undated'): void {
+  /** A contact that was seen registering then, or, `undated`, proves that it has. */
+  registered(contact: HeldContact, at: Instant | 'undated'): void {
     this.#held.set(contact.uri, contact);
-    this.step({ type: 'Registered', contact, ...(undated && { undated: true }) });
+    this.step({ type: 'Registered', contact, ...(at === 'undated' ? { undated: true } : { at }) });
   }
 
   legArrived(leg: DeviceLeg, notReached?: number): void {

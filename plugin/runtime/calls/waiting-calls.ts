@@ -140,7 +140,7 @@ export class Wakes {
           if (pbx !== live.wake.pbx && !live.link.ringsVia?.has(pbx)) continue;
           if (event.at < live.arrived.registersFrom) continue;
           if (live.wake.phase !== 'over') live.trace({ step: 'registerSeen', sensor: event.how });
-          live.registered(event.contact);
+          live.registered(event.contact, event.at);
         }
         return;
       }

@@ -1,7 +1,7 @@
 /** The calls of the benchmarks: one after the other in turn, from INVITE to push and from REGISTER to INVITE. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { IncomingCall } from '../../support/sip-phone/index.ts';
-import type { Contender, Stage } from './stage.ts';
+import { type Contender, paramsOf, type Stage } from './stage.ts';
 
 /** Rounds that are not counted. */
 const WARM_UP = 5;
@@ -32,7 +32,7 @@ export async function oneCall(
   await delay(30);
   if (!c.phone.isOpen) await c.phone.wake();
   const { at } = await c.phone.register({
-    ...(c.name === 'ours' ? { contactParams: c.identity.params } : {}),
+    contactParams: paramsOf(c.name, c.identity),
     newCallId: true,
   });
   let rung: IncomingCall | undefined;
@@ -67,6 +67,37 @@ export async function measure(
     }
   }
   return found;
+}
+
+export type Figures = Readonly<Record<'pushP50' | 'pushP99' | 'ringP50' | 'ringP99', number>>;
+
+export function figures({ toPush, toInvite }: Measured): Figures {
+  return {
+    pushP50: percentile(toPush, 0.5),
+    pushP99: percentile(toPush, 0.99),
+    ringP50: percentile(toInvite, 0.5),
+    ringP99: percentile(toInvite, 0.99),
+  };
+}
+
+/** Many calls at the same moment: how long until the last of their pushes is there. */
+export async function burst(stage: Stage, numbers: readonly string[], tokens: readonly string[]): Promise<number> {
+  const { apns } = stage.scene;
+  const begun = performance.now();
+  let left = numbers.length;
+  const all = Promise.withResolvers<number>();
+  const heard = tokens.map((token) =>
+    apns.onPush(token, (push) => {
+      if (--left === 0) all.resolve(push.atMs - begun);
+    }),
+  );
+  const calls = await Promise.all(numbers.map((number) => stage.caller.call(number)));
+  const last = await Promise.race([all.promise, delay(10_000, Number.NaN)]);
+  for (const stop of heard) stop();
+  for (const call of calls) call.cancel();
+  await Promise.all(calls.map((call) => call.done));
+  await stage.scene.asterisk.waitForNoChannels();
+  return last;
 }
 
 /** Of pushwake's own calls. */

@@ -3,7 +3,6 @@
  * shipped, `floor` the shortest script that does the same for one phone, `curl` what administrators write today.
  */
 import { spawn } from 'node:child_process';
-import { createPrivateKey, sign } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,18 +12,21 @@ import type { SipUser } from '../../support/asterisk/config.ts';
 import { curlInside } from '../../support/asterisk/curl.ts';
 import { type PushIdentity, Scene, shipped } from '../../support/scene.ts';
 import type { SipPhone } from '../../support/sip-phone/index.ts';
+import { jwtOf } from './bare-push.ts';
+import { Kamailio } from './kamailio.ts';
 
 export const MANY = 50;
 const LOADED = 1_000;
 const two = (n: number) => String(n).padStart(2, '0');
 
-/** 10NN ours, 1101 floor, 1201 curl; L0000… are there to register. Numbers: 10NN, 61101, 71201. */
+/** 10NN ours, 1101 floor, 1201 curl; L0000… are there to register. Numbers: 10NN, 61101, 71201; 814NN are phones of Kamailio. */
 const USERS: readonly SipUser[] = [
   ...Array.from({ length: MANY + 10 }, (_, i) => ({ id: `10${two(i + 1)}`, rewriteContact: true })),
   { id: '1101', rewriteContact: true },
   { id: '1201', rewriteContact: true },
   { id: '1301', rewriteContact: true },
   { id: '2000' },
+  { id: 'kamailio' },
   ...Array.from({ length: LOADED }, (_, i) => ({ id: `L${String(i).padStart(4, '0')}`, maxContacts: 2 })),
 ];
 
@@ -47,6 +49,8 @@ exten => _7XXXX,1,Set(CONTACT=)
  same => n,Hangup(20)
  same => n(dial),Dial(\${CONTACT},30)
  same => n,Hangup()
+exten => _814XX,1,Dial(PJSIP/kamailio/sip:\${EXTEN:1}@127.0.0.1:\${KAMAILIO_PORT},30)
+ same => n,Hangup()
 [floor]
 exten => _X.,1,Stasis(floor)
  same => n,Dial(\${FLOOR_DIAL},30)
@@ -65,7 +69,7 @@ exten => _6XXXX,1,MessageSend(pjsip:\${EXTEN:1},\${MESSAGE(from)})
 `;
 
 export interface Contender {
-  readonly name: 'ours' | 'floor' | 'curl';
+  readonly name: 'ours' | 'floor' | 'curl' | 'kamailio';
   readonly number: string;
   readonly phone: SipPhone;
   readonly identity: PushIdentity;
@@ -79,11 +83,18 @@ export interface StageOptions {
   readonly fill?: (file: string) => Promise<void>;
 }
 
+/** What the phone of a contender says of push in its Contact. */
+export function paramsOf(name: Contender['name'], identity: PushIdentity): string {
+  if (name === 'ours') return identity.params;
+  return name === 'kamailio' ? `;pn-provider=apns;pn-prid=${identity.voip}` : '';
+}
+
 export class Stage {
   readonly scene: Scene;
   readonly caller: SipPhone;
   readonly #ends: (() => void)[] = [];
   readonly #floor: PushIdentity;
+  #kamailio: Kamailio | undefined;
 
   private constructor(scene: Scene, caller: SipPhone, floor: PushIdentity) {
     this.scene = scene;
@@ -120,12 +131,27 @@ export class Stage {
 
   async contender(name: Contender['name'], user: string, transport: 'udp' | 'tcp'): Promise<Contender> {
     const { scene } = this;
-    const phone = await scene.phone(user, { transport });
+    const server = name === 'kamailio' ? { server: (await this.kamailio()).address } : {};
+    const phone = await scene.phone(user, { transport, ...server });
     const identity = name === 'floor' ? this.#floor : scene.install();
     if (name === 'ours') await scene.bind(phone, identity);
     if (name === 'curl') await this.#writeCurl(identity);
-    const prefix = { ours: '', floor: '6', curl: '7' }[name];
+    if (name === 'kamailio') await phone.register({ contactParams: paramsOf('kamailio', identity) });
+    const prefix = { ours: '', floor: '6', curl: '7', kamailio: '8' }[name];
     return { name, number: `${prefix}${user}`, phone, identity };
+  }
+
+  /** Kamailio in front, from its first use on. */
+  async kamailio(): Promise<Kamailio> {
+    if (this.#kamailio) return this.#kamailio;
+    const { asterisk, apns, folder } = this.scene;
+    const [app] = apns.apps;
+    if (!app) throw new Error('the stand-in has no app');
+    const kamailio = await Kamailio.start({ folder, app, endpoint: apns.endpoint });
+    this.#kamailio = kamailio;
+    this.#ends.push(() => kamailio.close());
+    await asterisk.cli(`dialplan set global KAMAILIO_PORT ${kamailio.address.udp}`);
+    return kamailio;
   }
 
   async close(): Promise<void> {
@@ -170,9 +196,9 @@ exec ${inside}/curl -sk --http2 ${headers.map((h) => `-H '${h}'`).join(' ')} -d 
     return this.#floor.voip;
   }
 
-  /** Registrations beside the calls, with push parameters, by SIPp. Answers what it did when it is stopped. */
-  async registerLoad(perSecond: number): Promise<() => Promise<number>> {
-    const { asterisk, apns, folder } = this.scene;
+  /** Registrations beside the calls, with push parameters, by SIPp, at Asterisk or at this port. Answers what it did when it is stopped. */
+  async registerLoad(perSecond: number, port = this.scene.asterisk.ports.udp): Promise<() => Promise<number>> {
+    const { apns, folder } = this.scene;
     const [app] = apns.apps;
     const csv = join(folder, 'load.csv');
     const users = USERS.filter((u) => u.id.startsWith('L'));
@@ -183,7 +209,7 @@ exec ${inside}/curl -sk --http2 ${headers.map((h) => `-H '${h}'`).join(' ')} -d 
     const xml = join(folder, 'load.xml');
     const prid = `${'a'.repeat(60)}[field1]:voip`;
     const register = (cseq: number, more: string) => `<send retrans="500"><![CDATA[
-REGISTER sip:127.0.0.1:${asterisk.ports.udp} SIP/2.0
+REGISTER sip:127.0.0.1:${port} SIP/2.0
 Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch];rport
 From: <sip:[field0]@127.0.0.1>;tag=[call_number]
 To: <sip:[field0]@127.0.0.1>
@@ -206,7 +232,7 @@ ${register(2, '[field2]\n')}
 </scenario>
 `,
     );
-    return this.#sipp(xml, ['-inf', csv], perSecond);
+    return this.#sipp(xml, ['-inf', csv], perSecond, port);
   }
 
   /** Texts of one account, with their challenges, by SIPp. `to`: an extension of the context of texts. */
@@ -238,14 +264,14 @@ ${message(2, '[authentication username=L0000 password=secret-L0000]\n')}
 </scenario>
 `,
     );
-    return this.#sipp(xml, [], perSecond);
+    return this.#sipp(xml, [], perSecond, asterisk.ports.udp);
   }
 
   /** Resolves when it runs; the function ends it, and resolves with what it did a second. */
-  async #sipp(xml: string, more: readonly string[], perSecond: number): Promise<() => Promise<number>> {
-    const { asterisk, folder } = this.scene;
+  async #sipp(xml: string, more: readonly string[], perSecond: number, port: number): Promise<() => Promise<number>> {
+    const { folder } = this.scene;
     const stats = join(folder, 'load-stat.csv');
-    const server = `127.0.0.1:${asterisk.ports.udp}`;
+    const server = `127.0.0.1:${port}`;
     const args = [
       '-sf',
       xml,
@@ -286,13 +312,4 @@ ${message(2, '[authentication username=L0000 password=secret-L0000]\n')}
     const at = lines[0]?.split(';').indexOf('SuccessfulCall(C)') ?? -1;
     return Number(lines.at(-1)?.split(';')[at] ?? 0);
   }
-}
-
-/** Apple's provider token, as a script would keep it: made once an hour. */
-function jwtOf(app: { readonly teamId: string; readonly keyId: string; readonly key: string }): string {
-  const part = (o: object) => Buffer.from(JSON.stringify(o)).toString('base64url');
-  const issued = Math.floor(Date.now() / 1_000);
-  const unsigned = `${part({ alg: 'ES256', kid: app.keyId })}.${part({ iss: app.teamId, iat: issued })}`;
-  const key = { key: createPrivateKey(app.key), dsaEncoding: 'ieee-p1363' as const };
-  return `${unsigned}.${sign('sha256', Buffer.from(unsigned), key).toString('base64url')}`;
 }

@@ -1,10 +1,10 @@
 /** A real redis-server of one's own on 127.0.0.1, that can be killed, frozen and started again over the same data. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type GuardedProcess, startGuarded } from '../asterisk/guarded-process.ts';
 import { tryRun } from '../asterisk/shell.ts';
+import { freePort } from '../free-port.ts';
 import { bringRedis, type RedisHome } from './bring.ts';
 
 export interface RedisOptions {
@@ -108,18 +108,4 @@ export async function startCluster(more: readonly string[] = []): Promise<readon
     while (!(await node.cli('cluster', 'info')).includes('cluster_state:ok'));
   }
   return nodes;
-}
-
-async function freePort(below = 65_536): Promise<number> {
-  for (;;) {
-    const port = await new Promise<number>((resolve, reject) => {
-      const server = createServer();
-      server.once('error', reject);
-      server.listen(0, '127.0.0.1', () => {
-        const address = server.address();
-        server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-      });
-    });
-    if (port < below) return port;
-  }
 }
