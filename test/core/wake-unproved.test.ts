@@ -114,6 +114,12 @@ describe('a phone that comes without its proof', () => {
     ],
     ['it registers twice: one leg', [{}, {}], [PLAIN, PLAIN], [`leg0 rings ${PLAIN}`]],
     [
+      'it registers at another address, with the same tokens: the one leg, whose INVITE has its time first',
+      [{}, {}],
+      [AGAIN, contactUri({ port: 41_005, voip: NEW, other: 'd'.repeat(64) })],
+      [`leg0 rings ${AGAIN}`],
+    ],
+    [
       'it has taken the leg of a phone that comes itself: that one rings by the leg which is left',
       [{}, {}],
       [AGAIN, contactUri({ port: 42_000 })],

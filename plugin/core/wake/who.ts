@@ -27,14 +27,16 @@ export function deviceOf<D extends WakeDevice>(
  * puts nothing of itself into its Contact; then any that this contact may be. Each contact takes one waiting leg.
  */
 export function takenFor(draft: CallDraft, contact: StoredContact): DeviceDraft | undefined {
-  const taken = draft.devices.find((d) => d.legs.fresh.contact?.uri === contact.uri);
+  const said = saidBy(draft, contact);
+  const taken = draft.devices.find(
+    ({ legs: { fresh } }) => fresh.contact && isSamePhone(draft, fresh.contact, contact, said),
+  );
   if (taken) return taken;
   // A leg rings it whose own device has come since.
   if (draft.devices.some((d) => isDialling(d.legs.fresh.state) && d.legs.fresh.invite?.uri === contact.uri))
     return undefined;
   // Its own leg rings it: a desk phone that registers again.
   if (draft.rungAtOnce.some((uri) => uri === contact.uri || sameContact(uri, contact.uri))) return undefined;
-  const said = saidBy(draft, contact);
   const free = draft.devices.filter(isFree);
   return (
     free.find(isLost) ??
@@ -58,6 +60,12 @@ export function takeBack(draft: CallDraft, d: DeviceDraft, own: StoredContact): 
   other.legs.fresh = fresh;
   other.rang = d.rang;
   d.rang = false;
+}
+
+/** Whether two contacts that no device is known by are of one phone: it says the same of itself at each of its addresses. */
+function isSamePhone(draft: CallDraft, a: StoredContact, b: StoredContact, saidByB: readonly Target[]): boolean {
+  if (a.uri === b.uri || (a.instanceId !== undefined && a.instanceId === b.instanceId)) return true;
+  return saidBy(draft, a).some((t) => saidByB.some((u) => t.token.equals(u.token)));
 }
 
 const isFree = (d: DeviceDraft) =>
