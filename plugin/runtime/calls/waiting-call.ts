@@ -89,6 +89,8 @@ export class LiveWake {
   #cancelTimer: () => void = () => undefined;
   /** Orders to ring that are given once more in a moment, by leg: how to cancel each. */
   readonly #ringsAgain = new Map<string, () => void>();
+  /** Legs whose order to end did not get through, with its cause. */
+  readonly #notEnded = new Map<string, number>();
   #cancelForget: () => void;
   #isClosed = false;
 
@@ -236,7 +238,7 @@ export class LiveWake {
       case 'ring':
         return this.#ring(effect);
       case 'giveUp':
-        return this.#order('giveUp', link.giveUp(effect.legId, effect.cause));
+        return this.#giveUp(effect.legId, effect.cause);
       case 'tell':
         return void this.#words.push(this.#pushes.closingWord(effect.device, effect.word));
       case 'watch':
@@ -260,6 +262,8 @@ export class LiveWake {
     const leg = this.#legs.get(effect.legId);
     if (!leg) return;
     const contact = effect.contact && this.#held.get(effect.contact.uri);
+    // What could not be ended before must not ring beside it.
+    for (const [legId, cause] of this.#notEnded) this.#giveUp(legId, cause);
     const order = effect.kind === 'device' ? 'dial' : 'dialStored';
     this.#order(order, this.link.ring(leg, contact), () => {
       // The order to ring also sets the status in the dialplan, which keeps the one from before.
@@ -267,6 +271,11 @@ export class LiveWake {
       if (setsStatus) this.#trace.status = 'NOBODY';
       if (nth < RINGS_AT_MOST) this.#ringAgain(effect, nth, setsStatus);
     });
+  }
+
+  #giveUp(legId: string, cause: number): void {
+    this.#notEnded.delete(legId);
+    this.#order('giveUp', this.link.giveUp(legId, cause), () => this.#notEnded.set(legId, cause));
   }
 
   /** A phone that is awake must not stay silent because one order did not get through. */
