@@ -83,6 +83,11 @@ describe('a woken phone that is dialled and not there', () => {
       ['0: 192.0.2.7:41000', '110: 192.0.2.7:42000'],
     ],
     [
+      'the same, and the slower sensor tells of both REGISTERs',
+      [at(41_000), 20, at(42_000), 80, `again 150 ${at(42_000)}`, `again 150 ${at(41_000)}`, 10, 'unreachable 34'],
+      ['0: 192.0.2.7:41000', '110: 192.0.2.7:42000'],
+    ],
+    [
       'the same while its INVITE is under way to nobody: it has its two seconds',
       [at(41_000), 20, at(42_000), 80, `again 150 ${at(41_000)}`, 5_000],
       ['0: 192.0.2.7:41000', '2000: 192.0.2.7:42000'],

@@ -64,18 +64,9 @@ describe('phones that sleep', () => {
     ['1039', 'udp', 'it has changed its network: nobody hears the INVITE'],
   ] as const)('%s over %s registers, and %s: it rings once it has registered anew', async (user, transport, _) => {
     const mobile = await asleep(user, { transport });
-    const { phone, identity } = mobile;
-    const registered = async () => {
-      await phone.wake();
-      await phone.register({ contactParams: identity.params, newCallId: true });
-    };
-    scene.apns.onPush(identity.voip, () => {
-      void registered()
-        .then(() => phone.sleep({ how: transport === 'udp' ? 'deaf' : 'reset' }))
-        .then(registered);
-    });
+    mobile.wakesAndRegistersAnew(transport === 'udp' ? 'deaf' : 'reset');
     const call = await caller.call(user);
-    const rung = await phone.waitForCall(6_000);
+    const rung = await mobile.phone.waitForCall(6_000);
     await rung.answer();
     expect((await call.done).status).toBe(200);
     const callId = await mobile.callId();

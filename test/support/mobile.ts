@@ -39,6 +39,22 @@ export class Mobile {
     return this.#scene.wakeByPush(this.phone, this.identity, o);
   }
 
+  /**
+   * Woken by a push it registers, and is not there a moment later: its connection was shut, or over UDP it has changed its network. Then it registers
+   * anew, at another address.
+   */
+  wakesAndRegistersAnew(how: 'reset' | 'deaf'): void {
+    const registered = async () => {
+      await this.phone.wake();
+      await this.phone.register({ contactParams: this.identity.params, newCallId: true });
+    };
+    this.#scene.apns.onPush(this.identity.voip, () => {
+      void registered()
+        .then(() => this.phone.sleep({ how }))
+        .then(registered);
+    });
+  }
+
   get callPushes(): ReceivedPush[] {
     return this.#scene.apns.pushes.filter((p) => p.token === this.identity.voip);
   }

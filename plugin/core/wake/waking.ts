@@ -46,7 +46,8 @@ export function registered(draft: CallDraft, event: Extract<WakeEvent, { type: '
   const { fresh } = d.legs;
   if (fresh.contact && fresh.contact.uri !== contact.uri)
     fresh.left = [...(fresh.left ?? []), fresh.contact.uri].slice(-LEFT_AT_MOST);
-  fresh.registeredAt = at ?? fresh.registeredAt;
+  // A sensor that looks says since when, which is earlier: the latest report of any counts.
+  if (at !== undefined) fresh.registeredAt = latest(at, fresh.registeredAt);
   fresh.contact = contact;
   fresh.isUnproved = known === undefined;
   if (fresh.state === 'held') goOn(draft, d);
