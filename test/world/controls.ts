@@ -142,7 +142,7 @@ export const CONTROLS: readonly Control[] = [
   {
     bug: 'a notice that waits for its service goes on when it is no longer true',
     site: 'small',
-    worlds: { weeks: 2, dense: 8, faults: ['pushOutage', 'phoneOff', 'phoneDeaf', 'policyChanged'] },
+    worlds: { weeks: 2, dense: 12, faults: ['pushOutage', 'phoneDeaf', 'opensAtTheEnd'] },
     edits: [
       { file: 'plugin/runtime/bindings/under-way.ts', from: 'if (!NEWS.has(what)) return;', to: 'return;' },
       { file: 'plugin/runtime/bindings/under-way.ts', from: 'if (!isSameLife) push.unwanted();', to: '' },
