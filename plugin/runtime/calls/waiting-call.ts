@@ -48,6 +48,8 @@ export interface LiveWakeDeps extends AfterCallOptions {
   readonly policyOf: (aor: Aor, binding: Binding) => Policy;
   /** Makes what an app shows to ask whether its call still waits. Absent: nobody listens for that. */
   readonly callKey?: ((callId: string, until: Instant) => string) | undefined;
+  /** Called once, when another node has the call. */
+  readonly left: (live: LiveWake) => void;
   /** Called once, when the call is over or forgotten. */
   readonly closed: (live: LiveWake) => void;
   /** Called once no late REGISTER is awaited (see `lateUntil`). */
@@ -202,6 +204,18 @@ export class LiveWake {
     this.#ringsAgain.clear();
     this.#cancelForget();
     if (this.wake.devices.length > 0) this.watch(false);
+  }
+
+  /** Another node has the call: no phone is told or rung from here, and what it does with the call is judged there. */
+  leave(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.trace({ step: 'takenOver' });
+    this.#trace.over = true;
+    this.#wake = { ...this.#wake, phase: 'over' };
+    this.#pushes.giveUp();
+    this.stop();
+    this.#o.left(this);
   }
 
   trace(of: CallStep): void {
