@@ -21,11 +21,11 @@ export function isSameDevice(binding: Binding, evidence: Evidence): boolean {
     // Two instance ids that differ are two installs (RFC 5626 §4.1), even on one socket; equal ones are one.
     return evidence.instanceId === known;
   }
+  const contacts = binding.contacts.filter((c) => c.pbx === evidence.pbx);
+  // Most of what a sweep finds is held as it was; then no address needs to be read.
+  if (contacts.length === 0 || contacts.some((c) => c.uri === evidence.uri)) return contacts.length > 0;
   const source = sourceOf(evidence.uri);
-  return (
-    source !== undefined &&
-    binding.contacts.some((c) => c.pbx === evidence.pbx && (c.uri === evidence.uri || sourceOf(c.uri) === source))
-  );
+  return source !== undefined && contacts.some((c) => sourceOf(c.uri) === source);
 }
 
 /**

@@ -4,6 +4,7 @@
  * one may carry everything else. Does not know which providers or apps are configured.
  */
 import type { Target, Targets } from './binding.ts';
+import { BoundedMap } from './bounded-map.ts';
 import { paramOf, splitUri, type UriParam, unescapeUri } from './sip-contact.ts';
 import { Token } from './token.ts';
 
@@ -53,8 +54,23 @@ const LIBLINPHONE = [
 /** Two tokens in one parameter, each with the service it is for: Linphone's form too. */
 const LIBLINPHONE_PAIR = /^[^&]+:(?:voip|remote)&[^&]*$/i;
 
+/**
+ * What was read lately: a phone that stays registered says the same Contact every few minutes, and each sweep finds it again. Bounded in
+ * number and in characters, because Contacts are strangers' input.
+ */
+const lately = new BoundedMap<string, PushParams>({ most: 2_000, mostBytes: 1_000_000, bytesOf: (key) => key.length });
+
 /** What this Contact URI asks for. `app`: the one of a Contact that names none. Never throws. */
 export function pushParamsOf(uri: string, app?: string): PushParams {
+  const key = app === undefined ? uri : `${app}\n${uri}`;
+  const known = lately.get(key);
+  if (known) return known;
+  const found = readPushParams(uri, app);
+  lately.set(key, found);
+  return found;
+}
+
+function readPushParams(uri: string, app: string | undefined): PushParams {
   const pieces = splitUri(uri);
   if (!pieces) return { kind: 'unreadable', reason: 'not a SIP URI, or too long' };
   const params = new Map<string, string>();

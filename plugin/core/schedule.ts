@@ -2,14 +2,14 @@
  * When something must happen next for a binding. A function of the time left and of what was sent, so that a restart
  * needs no rebuild and a clock that jumps harms nothing. What then happens is `lifecycle.ts`'s.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Binding, NoticeId } from './binding.ts';
 import type { Policy } from './policy.ts';
 import { between, type DurationMs, earliest, type Instant, latest, plus } from './time.ts';
 
 /** A fraction in [0, 1) that is the same whenever it is asked for the same words. Jitter without randomness. */
 export function hashFraction(...words: readonly (string | number)[]): number {
-  return createHash('sha256').update(words.join(' ')).digest().readUInt32BE(0) / 2 ** 32;
+  return Number.parseInt(hash('sha256', words.join(' '), 'hex').slice(0, 8), 16) / 2 ** 32;
 }
 
 /** The name of a notice in logs and webhooks: `soon-43200000` is due 12 h before the end. */

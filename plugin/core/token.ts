@@ -2,11 +2,11 @@
  * A push token (RFC 8599 PRID). A secret: its holder can push to the phone, so it never shows in a log, an error or
  * a page. Every accidental way out (`JSON.stringify`, template strings, `console.log`, pino) yields the fingerprint.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** Twelve hex digits of SHA-256: enough to distinguish the tokens of one site, useless to push with. */
 export function fingerprint(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 12);
+  return hash('sha256', text, 'hex').slice(0, 12);
 }
 
 /**

@@ -180,7 +180,9 @@ export type PbxEvent =
       readonly legId: string;
       readonly cause: number;
       readonly hungUp: boolean;
-    };
+    }
+  /** Another node beside this PBX has the call of this leg, which goes on there. Nothing is told, ended or pushed for it here any more. */
+  | { readonly type: 'legTakenOver'; readonly pbx: string; readonly legId: string };
 
 /** What a wake leg shall dial. */
 export type RingTarget =

@@ -1,6 +1,6 @@
 /** The lease against a mod_hash whose answers take their time: what is written when, and what is left behind. */
 import { describe, expect, it } from 'vitest';
-import { LEASE_EVERY_MS, Lease, Observing } from '../../adapters/pbx/freeswitch/lease.ts';
+import { LEASE_EVERY_MS, LEASE_SECONDS, Lease, Observing } from '../../adapters/pbx/freeswitch/lease.ts';
 
 const NOW = 1_800_000_000;
 
@@ -48,9 +48,24 @@ describe('lease', () => {
     const [a, b] = [hash.lease('a'), hash.lease('b')];
     expect([await a.renew(), await b.renew(), await a.renew()]).toEqual(['held', 'standby', 'held']);
     await a.drop();
-    expect(hash.holder).toBeUndefined();
+    expect(hash.holder, 'no call falls between the two').toBe('b');
     expect(await b.renew()).toBe('held');
-    expect(hash.holder).toBe('b');
+    // It is alone now.
+    await b.drop();
+    expect(hash.holder).toBeUndefined();
+  });
+
+  it('is not handed to a node that stood by long ago', async () => {
+    const hash = new Hash();
+    const [a, b] = [hash.lease('a'), hash.lease('b')];
+    await a.renew();
+    await b.renew();
+    for (let i = 0; i < 3; i++) {
+      hash.nowSeconds += 1;
+      await a.renew();
+    }
+    await a.drop();
+    expect(hash.holder).toBeUndefined();
   });
 
   it('is left alone by a node that goes while it stands by', async () => {
@@ -62,26 +77,55 @@ describe('lease', () => {
     expect(hash.holder).toBe('a');
   });
 
-  it('of a node that renews no more falls to the other after three renewals', async () => {
+  it('of a node that renews no more falls to the other a second before it would run out', async () => {
     const hash = new Hash();
     const [a, b] = [hash.lease('a'), hash.lease('b')];
     await a.renew();
-    hash.nowSeconds += (2 * LEASE_EVERY_MS) / 1_000;
+    hash.nowSeconds += LEASE_SECONDS - 2;
     expect(await b.renew()).toBe('standby');
-    hash.nowSeconds += LEASE_EVERY_MS / 1_000;
+    hash.nowSeconds += 1;
+    expect(hash.holder).toBe('a');
     expect(await b.renew()).toBe('held');
     // The one that hung comes back and finds that another works.
     expect(await a.renew()).toBe('standby');
     expect(hash.holder).toBe('b');
   });
 
+  it.each([0, 250, 499, 750, 999])(
+    'renewed at %i ms of a second it is taken before it ends, and not before three renewals are missed',
+    (phaseMs) => {
+      // FreeSWITCH counts whole seconds.
+      const seconds = (ms: number) => Math.floor((phaseMs + ms) / 1_000);
+      const endsMs = LEASE_SECONDS * 1_000 - phaseMs;
+      const isTaken = (ms: number) => LEASE_SECONDS - seconds(ms) <= 1;
+      const takenMs = Array.from({ length: 5_000 }, (_, ms) => ms).find(isTaken) as number;
+      expect(takenMs).toBeGreaterThan(3 * LEASE_EVERY_MS);
+      expect(takenMs + LEASE_EVERY_MS).toBeLessThan(endsMs);
+      expect(takenMs + LEASE_EVERY_MS).toBeLessThan(5_000);
+    },
+  );
+
   it('of a node that hung and goes after the other took over is left to the other', async () => {
     const hash = new Hash();
     const [a, b] = [hash.lease('a'), hash.lease('b')];
     await a.renew();
-    hash.nowSeconds += (3 * LEASE_EVERY_MS) / 1_000;
+    hash.nowSeconds += LEASE_SECONDS;
     await b.renew();
     await a.drop();
+    expect(hash.holder).toBe('b');
+  });
+
+  it('of a node that stands still between question and answer is not written over the other’s', async () => {
+    const hash = new Hash();
+    const [a, b] = [hash.lease('a'), hash.lease('b')];
+    await a.renew();
+    hash.slow = true;
+    const renewing = a.renew();
+    hash.slow = false;
+    hash.nowSeconds += 5;
+    expect(await b.renew()).toBe('held');
+    hash.answer();
+    expect(await renewing).toBe('standby');
     expect(hash.holder).toBe('b');
   });
 

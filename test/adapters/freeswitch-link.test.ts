@@ -2,11 +2,13 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../adapters/clock/system/index.ts';
 import { create, optionsSchema } from '../../adapters/pbx/freeswitch/index.ts';
+import { LEASE_SECONDS } from '../../adapters/pbx/freeswitch/lease.ts';
 import type { Aor } from '../../plugin/core/aor.ts';
 import type { PbxLink } from '../../plugin/ports/pbx-link.ts';
 import { FreeswitchStandIn, recording } from '../support/freeswitch-stand-in/index.ts';
 import { ToldEvents } from '../support/pbx-harness.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
+import { TcpProxy } from '../support/tcp-proxy.ts';
 
 const PASSWORD = 'stand-in-secret';
 const AOR = '1001@example.com' as Aor;
@@ -29,6 +31,7 @@ async function world(
     node?: string;
     password?: string;
     pbx?: FreeswitchStandIn;
+    port?: number;
     realm?: string | string[];
     profiles?: string[];
     observing?: boolean;
@@ -39,7 +42,7 @@ async function world(
   const log = new RecordedLog();
   const told = new ToldEvents();
   const options = optionsSchema.parse({
-    port: pbx.port,
+    port: o.port ?? pbx.port,
     password: o.password ?? PASSWORD,
     realm: o.realm ?? 'example.com',
     expiresLateMargin: 5,
@@ -282,6 +285,62 @@ describe('lease and marks', () => {
     await until('it says so', () => second.link.duty === 'works');
     first.pbx.call(AOR);
     await second.told.told('wakeLegArrived');
+  });
+
+  it('a node that was asked and does not answer loses the call to the other, and finds that out before it acts', async () => {
+    const first = await world({ node: 'a' });
+    const second = await world({ node: 'b', pbx: first.pbx });
+    await first.link.setReachable(AOR, true);
+    const call = first.pbx.call(AOR);
+    await first.told.told('wakeLegArrived');
+    await second.told.told('wakeLegArrived', (e) => e.leg.legId === call.uuid);
+    expect(second.log.at('info').map((l) => l.message)).toContain(
+      'call taken over: the node that was asked did not answer',
+    );
+    const ring = [{ kind: 'device', ref: 'w00000001d0011223344556677' }] as const;
+    expect(await first.link.compose(call.uuid, 'c', ring)).toBe('gone');
+    expect(await first.told.told('legTakenOver', (e) => e.legId === call.uuid)).toMatchObject({ pbx: 'a' });
+    expect(first.pbx.channels.dialled).toEqual([]);
+    expect(await second.link.compose(call.uuid, 'c', ring)).toBe('done');
+    await until('what the second one says is dialled', () => first.pbx.channels.dialled.length === 1);
+    call.cancel();
+    expect(await second.told.told('legEnded', (e) => e.legId === call.uuid)).toMatchObject({ cause: 127 });
+    expect(first.told.events.some((e) => e.type === 'legEnded')).toBe(false);
+  });
+
+  it('a call that waits on a node which is cut off is taken over with the lease; that node ends nothing of it', async () => {
+    const pbx = await FreeswitchStandIn.start(PASSWORD);
+    open.push(pbx);
+    const door = await TcpProxy.start(pbx.port);
+    open.push({ stop: () => door.close() });
+    const first = await world({ node: 'a', pbx, port: door.port });
+    const second = await world({ node: 'b', pbx });
+    await first.link.setReachable(AOR, true);
+    const call = pbx.call(AOR);
+    await first.told.told('wakeLegArrived');
+    const waits = 'w00000001d0011223344556677';
+    await first.link.compose(call.uuid, 'c', [{ kind: 'device', ref: waits }]);
+    await first.told.told('deviceLegArrived');
+
+    door.cut();
+    pbx.aheadSeconds += LEASE_SECONDS;
+    await second.told.told('wakeLegArrived', (e) => e.leg.legId === call.uuid);
+    expect(second.link.duty).toBe('works');
+    await second.link.compose(call.uuid, 'c', [{ kind: 'device', ref: 'w00000002d0011223344556677' }]);
+
+    door.mend();
+    await first.told.told('legTakenOver', (e) => e.legId === call.uuid);
+    await first.told.told('legTakenOver', (e) => e.legId === waits);
+    pbx.phone('127.0.0.9:5060', (invite) => invite.answer());
+    pbx.register(AOR, CONTACT, 'c1');
+    const { leg } = await second.told.told('deviceLegArrived');
+    const { contact } = await second.told.told('contactSeen');
+    const late = { legId: waits, ref: waits, kind: 'device', aor: AOR, callId: 'c' } as const;
+    expect(await first.link.ring(late, contact)).toBe('gone');
+    expect(await second.link.ring(leg, contact)).toBe('done');
+    expect(await call.status).toBe(200);
+    expect(pbx.channels.dialled.filter((d) => d.includes('intercept'))).toHaveLength(1);
+    expect(first.told.events.some((e) => e.type === 'legEnded')).toBe(false);
   });
 
   it('mod_hash was reloaded: everything is told again', async () => {

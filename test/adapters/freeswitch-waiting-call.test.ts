@@ -5,13 +5,13 @@ import { NO_EXPORTS } from '../../adapters/pbx/freeswitch/calls/exports.ts';
 import { WaitingCall } from '../../adapters/pbx/freeswitch/calls/waiting-call.ts';
 import type { Aor } from '../../plugin/core/aor.ts';
 import { instant } from '../../plugin/core/time.ts';
-import type { PbxEvent } from '../../plugin/ports/pbx-link.ts';
+import type { LegOutcome, PbxEvent } from '../../plugin/ports/pbx-link.ts';
 
 const DIAL = 'sofia/internal/sip:1001@127.0.0.9:5060';
 const REF = 'w00000002d0011223344556677';
 
 /** Taken up by a new life of ours; whoever hears of a leg orders it to ring at once, for its phone has registered already. */
-function takenUp(originate: () => Promise<void> = async () => undefined): {
+function takenUp(originate: () => Promise<LegOutcome> = async () => 'done'): {
   call: WaitingCall;
   originated: string[];
   killed: string[];
@@ -84,6 +84,7 @@ it('an order to dial that went down with the link is given again when the link i
   let link: 'breaks' | 'works' = 'breaks';
   const { call, originated, told } = takenUp(async () => {
     if (link === 'breaks') throw new Error('the link is down');
+    return 'done';
   });
   await call.compose('c', [{ kind: 'device', ref: REF }]);
   await new Promise((turn) => setImmediate(turn));
@@ -138,6 +139,7 @@ it('an order to dial that FreeSWITCH did not say it took is given again when the
   let refused = 0;
   const { call, originated } = takenUp(async () => {
     if (refused++ === 0) throw new Error('overloaded');
+    return 'done';
   });
   await call.compose('c', [{ kind: 'device', ref: REF }]);
   await new Promise((turn) => setImmediate(turn));

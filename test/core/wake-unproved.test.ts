@@ -113,6 +113,38 @@ describe('a phone that comes without its proof', () => {
       [`leg1 rings ${PLAIN}`, `leg0 rings ${contactUri({ port: 42_000 })}`],
     ],
     ['it registers twice: one leg', [{}, {}], [PLAIN, PLAIN], [`leg0 rings ${PLAIN}`]],
+    [
+      'it registers at another address, with the same tokens: the one leg, whose INVITE has its time first',
+      [{}, {}],
+      [AGAIN, contactUri({ port: 41_005, voip: NEW, other: 'd'.repeat(64) })],
+      [`leg0 rings ${AGAIN}`],
+    ],
+    [
+      'it has taken the leg of a phone that comes itself: that one rings by the leg which is left',
+      [{}, {}],
+      [AGAIN, contactUri({ port: 42_000 })],
+      [`leg0 rings ${AGAIN}`, `leg1 rings ${contactUri({ port: 42_000 })}`],
+    ],
+    [
+      '… and registers once more: it rings already',
+      [{}, {}, {}],
+      [AGAIN, contactUri({ port: 42_000 }), AGAIN],
+      [`leg0 rings ${AGAIN}`, `leg1 rings ${contactUri({ port: 42_000 })}`],
+    ],
+    [
+      '… of a phone that comes itself when no leg is left, and registers once more: it rings already',
+      [{}, {}],
+      [
+        contactUri({ port: 41_001, voip: '1'.repeat(64), other: '6'.repeat(64) }),
+        AGAIN,
+        contactUri({ port: 42_000 }),
+        AGAIN,
+      ],
+      [
+        `leg1 rings ${contactUri({ port: 41_001, voip: '1'.repeat(64), other: '6'.repeat(64) })}`,
+        `leg0 rings ${AGAIN}`,
+      ],
+    ],
   ])('%s', (_sentence, devices, happens, expected) => {
     expect(rings(devices, ...happens)).toEqual(expected);
   });

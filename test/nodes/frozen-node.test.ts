@@ -2,7 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { RedisServer } from '../support/redis/instance.ts';
-import { storeAt, TwoNodes, until } from './site.ts';
+import { until } from '../support/traffic.ts';
+import { storeAt, TwoNodes } from './site.ts';
 
 let site: TwoNodes;
 let redis: RedisServer;

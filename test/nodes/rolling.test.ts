@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { PushwakeProcess } from '../support/pushwake-process.ts';
 import { RedisServer } from '../support/redis/instance.ts';
-import { storeAt, TwoNodes, until } from './site.ts';
+import { until } from '../support/traffic.ts';
+import { storeAt, TwoNodes } from './site.ts';
 
 const NEXT_VERSION = fileURLToPath(new URL('./next-version.ts', import.meta.url));
 

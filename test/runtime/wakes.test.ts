@@ -129,6 +129,21 @@ describe('a call', () => {
     expect(site.traces.find(AOR)[0]?.status).toBe(refusals < tries ? 'WOKEN' : 'NOBODY');
   });
 
+  it('the order that ends its stored leg failed as well: given again before its phone is dialled, which rings once', async () => {
+    await site.call();
+    await site.tell(leg('device'), leg('stored'));
+    const { ring, giveUp } = site.pbx;
+    site.pbx.ring = site.pbx.giveUp = () => Promise.reject(new LinkError('not connected'));
+    site.pbx.register('1001', contactUri({ port: 40002 }));
+    await settle(3);
+    Object.assign(site.pbx, { ring, giveUp });
+    await site.clock.advance(SECOND);
+    expect(site.pbx.orders.slice(-2)).toMatchObject([
+      { order: 'giveUp', legId: 'stored' },
+      { order: 'ring', legId: 'device' },
+    ]);
+  });
+
   it('the call is over before it is given once more', async () => {
     site.pbx.ring = () => Promise.reject(new LinkError('overloaded'));
     await site.call();

@@ -46,8 +46,8 @@ export class ToldEvents {
 
 export interface RealPbx {
   readonly ports: { readonly udp: number; readonly tcp: number; readonly tls: number };
-  /** Where the link connects. */
-  readonly linkPort: number;
+  /** Where the link connects; or the line by which the PBX connects to it. */
+  readonly linkPort: number | TcpProxy;
   stop(): Promise<void>;
 }
 
@@ -56,7 +56,8 @@ export async function realHarness(
   pbx: RealPbx,
   create: (port: number, deps: AdapterDeps) => PbxLink,
 ): Promise<PbxHarness> {
-  const proxy = await TcpProxy.start(pbx.linkPort);
+  const { linkPort } = pbx;
+  const proxy = typeof linkPort === 'number' ? await TcpProxy.start(linkPort) : linkPort;
   const log = new RecordedLog();
   const told = new ToldEvents();
   const link = create(proxy.port, { clock: systemClock(), log, name: 'office' });

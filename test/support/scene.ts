@@ -44,6 +44,10 @@ export interface SceneOptions {
   readonly twoNodes?: boolean;
   /** Ports in place of those of its slot. */
   readonly ports?: Partial<AsteriskPorts>;
+  /** It dials in here, with this login, and takes no connection of ours. */
+  readonly dialsIn?: { readonly port: number; readonly username: string; readonly password: string };
+  /** The push service of another scene. Default: one of its own. */
+  readonly apns?: ApnsStandIn;
   /** Do not start pushwake yet. */
   readonly withoutPushwake?: boolean;
   /** Another way to start pushwake: on a clock that runs faster, say. */
@@ -123,7 +127,7 @@ export class Scene extends PbxScene {
         ...(options.modules && { modules: options.modules }),
         // The dialplan is the failover where Asterisk cannot ask all nodes at once.
         ...(options.twoNodes && { without: ['app_stasis_broadcast'] }),
-        ...(options.extra && { extra: options.extra }),
+        ...((options.extra || options.dialsIn) && { extra: { ...options.extra, ...dialInConf(options.dialsIn) } }),
         snippets: [
           {
             file: options.dialplan ?? shipped('pushwake-extensions.conf'),
@@ -131,6 +135,7 @@ export class Scene extends PbxScene {
             ...(options.twoNodes ? { replace: [[';2;', '']] as const } : {}),
           },
           { file: shipped('pushwake-ari.conf'), into: 'ari.conf', replace: [['CHANGE-ME', ARI_PASSWORD]] },
+          ...(options.dialsIn ? [{ file: shipped('pushwake-ari-out.conf'), into: 'ari.conf' } as const] : []),
           ...(options.hep
             ? [
                 {
@@ -145,7 +150,7 @@ export class Scene extends PbxScene {
             : []),
         ],
       }),
-      startApnsStandIn(),
+      options.apns ?? startApnsStandIn(),
     ]);
     const pushwake = new PushwakeProcess(join(folder, 'pushwake.yaml'), options.env, options.entry);
     const scene = new Scene({ asterisk, apns, pushwake, folder, options, hepPort });
@@ -185,6 +190,21 @@ ${this.#hepPort ? `    hep: { listen: "127.0.0.1:${this.#hepPort}", password: ${
     const fields = (await answer.json()) as { attribute: string; value: string }[];
     return fields.flatMap((f) => (f.attribute === 'contact' && f.value !== '' ? [f.value] : []));
   }
+}
+
+/** Its websocket_client.conf. */
+function dialInConf(to: SceneOptions['dialsIn']): Record<string, string> {
+  if (!to) return {};
+  const lines = [
+    '[pushwake]',
+    'type = websocket_client',
+    'connection_type = persistent',
+    `uri = ws://127.0.0.1:${to.port}/`,
+    'protocols = ari',
+    `username = ${to.username}`,
+    `password = ${to.password}`,
+  ];
+  return { 'websocket_client.conf': `${lines.join('\n')}\n` };
 }
 
 export function freeUdpPort(): Promise<number> {

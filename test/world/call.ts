@@ -255,9 +255,11 @@ export class Call {
     this.#endLeg(leg, cause, false);
   }
 
-  /** Its phone has lost its sockets while it rang. */
+  /** Its phone has lost its sockets while it rang, or was about to: over UDP nobody tells the PBX, a connection that is shut is seen. */
   vanished(leg: Leg): void {
-    this.#endLeg(leg, 27, false);
+    leg.phone = undefined;
+    const isUnderWay = leg.state === 'dialling' || leg.state === 'ringing';
+    if (isUnderWay && !leg.uri?.includes('transport=udp')) this.#notReached(leg, 27);
   }
 
   /** Another account of the same call was answered. */

@@ -84,6 +84,8 @@ function ask(child: ChildProcess, job: Job): Promise<Played> {
 
 // As a process of the crew.
 if (process.send && process.argv[1] === fileURLToPath(import.meta.url)) {
+  // Ctrl-C goes to all processes of a terminal; the first one says when it is over.
+  process.on('SIGINT', () => undefined);
   process.on('message', (job) => {
     void play(job as Job).then((played) => process.send?.(played));
   });

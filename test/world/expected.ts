@@ -49,6 +49,7 @@ const STEPS: { readonly [S in CallStep['step']]: readonly Extract<CallStep, { st
   ringing: [{ step: 'ringing', device, at: 'fresh' }],
   answered: [{ step: 'answered' }],
   declined: [{ step: 'declined', device, cause: 21 }],
+  takenOver: [{ step: 'takenOver' }],
   linkLost: [{ step: 'linkLost' }],
   ordered: (['compose', 'dial', 'dialStored', 'giveUp'] as const).map((order) => ({
     step: 'ordered',

@@ -70,6 +70,10 @@ export const KINDS = {
   accountDeleted: { times: 2, lastsMs: [0, 0], hits: 'admin' },
   backupRestored: { times: 1, lastsMs: [0, 0], hits: 'admin' },
   expiresChanged: { times: 2, lastsMs: [0, 0], hits: 'admin' },
+  // Later ones stand at the end: what a seed had before it has still.
+  setUpWrong: { times: 4, lastsMs: [6 * HOUR, 4 * DAY], hits: 'phone' },
+  opensAtTheEnd: { times: 4, lastsMs: [1 * DAY, 10 * DAY], hits: 'phone' },
+  movesInCalls: { times: 4, lastsMs: [1 * HOUR, 2 * DAY], hits: 'phone' },
 } as const satisfies Record<string, Kind>;
 
 export type FaultKind = keyof typeof KINDS;

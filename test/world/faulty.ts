@@ -1,4 +1,5 @@
 /** Carries the plan of faults out: what begins, what it hits, when it is over; and remembers which faults there were when. */
+import type { Aor } from '../../plugin/core/aor.ts';
 import type { AorRecord } from '../../plugin/core/binding.ts';
 import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
 import { DAY, type DurationMs, HOUR, MINUTE, SECOND } from '../../plugin/core/time.ts';
@@ -9,6 +10,7 @@ import type { Node } from './node.ts';
 import type { Pbx } from './pbx.ts';
 import type { Phone } from './phone.ts';
 import type { PushService } from './push-service.ts';
+import type { Commit } from './store.ts';
 import type { World } from './world.ts';
 
 export type Hit = (typeof KINDS)[FaultKind]['hits'] | 'clock';
@@ -37,10 +39,12 @@ export class Faulty {
   readonly #backups = new Map<Fault, readonly AorRecord[]>();
 
   readonly #inCalls: Chance;
+  readonly #atTheEnd: Chance;
 
   constructor(world: World) {
     this.#w = world;
     this.#inCalls = world.chance.fork('in calls');
+    this.#atTheEnd = world.chance.fork('at the end');
   }
 
   start(plan: readonly Fault[]): void {
@@ -87,6 +91,30 @@ export class Faulty {
     if (phones.length > 0) {
       const phone = this.#inCalls.pick(phones);
       time.after(this.#inCalls.spread(300, 12 * SECOND), () => phone.reinstalled());
+    }
+  }
+
+  /** A phone that comes for its call changes its network, or loses its connection and comes back. */
+  registered(phone: Phone, aor: Aor): void {
+    if (!this.#of('movesInCalls') || ![...phone.o.pbx.calls].some((call) => call.aor === aor)) return;
+    if (!this.#inCalls.happens(0.4)) return;
+    const { time } = this.#w;
+    const comesBackMs = this.#inCalls.spread(300, 7 * SECOND);
+    const isShut = this.#inCalls.happens(0.5);
+    time.after(this.#inCalls.spread(5, 3 * SECOND), () => {
+      if (!isShut) return phone.moves();
+      phone.sleep();
+      time.after(comesBackMs, () => phone.wake(30 * SECOND));
+    });
+  }
+
+  /** A person reads that calls reach him no more, and opens the app at once. */
+  committed({ aor, before, after }: Commit): void {
+    if (!this.#of('opensAtTheEnd')) return;
+    for (const { id, ending } of after?.bindings ?? []) {
+      if (!ending || before?.bindings.find((b) => b.id === id)?.ending) continue;
+      for (const phone of this.#w.pbxOf(aor).phones.get(aor) ?? [])
+        this.#w.time.after(this.#atTheEnd.spread(5, 2 * MINUTE), () => phone.open());
     }
   }
 
@@ -239,8 +267,19 @@ export class Faulty {
       }
       case 'passwordWrong':
         return this.#phone(fault).refused();
-      case 'loggedOut':
-        return this.#phone(fault).logOut();
+      case 'setUpWrong': {
+        // An app is set up with a wrong password: it may report its tokens over HTTP, and never registers.
+        const phone = this.#phone(fault);
+        phone.refused();
+        return phone.reinstalled();
+      }
+      case 'loggedOut': {
+        // The account is taken out of an app that is open; of one that is off nobody hears.
+        const phone = this.#phone(fault);
+        phone.open();
+        time.after(1 * SECOND + fault.much * 9 * SECOND, () => phone.logOut());
+        return;
+      }
       case 'networkChanges':
         return this.#phone(fault).moves();
       case 'nodeKilled':
@@ -263,7 +302,11 @@ export class Faulty {
       case 'clockJumps':
         return this.#node(fault).jump(jumpOf(fault));
       case 'policyChanged':
-        this.#w.policy = { ...policy, ttlMs: (2 + Math.floor(fault.much * 12)) * DAY };
+        this.#w.policy = {
+          ...policy,
+          ttlMs: (2 + Math.floor(fault.much * 12)) * DAY,
+          unnotifiableTtlMs: (1 + Math.floor(fault.where * 20)) * DAY,
+        };
         return;
       case 'linkReloaded':
         for (const node of this.#w.nodes) void node.reload();
@@ -273,9 +316,12 @@ export class Faulty {
         for (const node of this.#w.nodes) void node.settingsChanged();
         return;
       case 'accountDeleted': {
-        const { aor, pbx } = this.#w.accounts[
-          Math.floor(fault.where * this.#w.accounts.length)
-        ] as World['accounts'][number];
+        const { accounts } = this.#w;
+        // One that is about to end anyway, where there is one and the seed wants it: a rare pair otherwise.
+        const isAsked = ({ aor }: World['accounts'][number]) =>
+          store.record(aor)?.bindings.some((b) => b.lastRefreshAt !== undefined || b.sent.length > 0) ?? false;
+        const drawn = accounts[Math.floor(fault.where * accounts.length)];
+        const { aor, pbx } = ((fault.much < 0.5 && accounts.find(isAsked)) || drawn) as World['accounts'][number];
         return pbx.deleteAccount(aor);
       }
       case 'expiresChanged':
@@ -305,6 +351,7 @@ export class Faulty {
       case 'phoneOff':
         return this.#phone(fault).on();
       case 'passwordWrong':
+      case 'setUpWrong':
         return this.#phone(fault).acceptedAgain();
       case 'loggedOut':
         return this.#phone(fault).logIn();
@@ -321,7 +368,11 @@ export class Faulty {
       case 'clockJumps':
         return this.#node(fault).jump(-jumpOf(fault));
       case 'policyChanged':
-        this.#w.policy = { ...this.#w.policy, ttlMs: DEFAULT_POLICY.ttlMs };
+        this.#w.policy = {
+          ...this.#w.policy,
+          ttlMs: DEFAULT_POLICY.ttlMs,
+          unnotifiableTtlMs: DEFAULT_POLICY.unnotifiableTtlMs,
+        };
         return;
       case 'observes':
         this.#w.settings = { ...this.#w.settings, mode: 'full' };

@@ -19,7 +19,7 @@ const MAX_CONTACTS = 5;
 /** The longest the account is granted, in ms. */
 const MAXIMUM_EXPIRES: DurationMs = 2 * HOUR;
 /** `call_timeout` runs out, or the lease of a node, this long after it was last renewed, in ms. */
-const LEASE: DurationMs = 12 * SECOND;
+const LEASE: DurationMs = 4 * SECOND;
 
 /** A contact as the PBX stores it. */
 export interface Stored {

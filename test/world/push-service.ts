@@ -170,6 +170,7 @@ export class PushService {
   onAttempt: (attempt: Attempt) => void = () => undefined;
   onAnswer: (attempt: Attempt, row: string) => void = () => undefined;
   readonly #kept = new Map<Phone, Map<string, Kept>>();
+  #pack: Verdict[] = [];
 
   constructor(name: ServiceName, time: WorldTime, tokens: Map<string, TokenTruth>, chance: Chance) {
     this.name = name;
@@ -203,7 +204,7 @@ export class PushService {
     if (trouble.throttles && chance.happens(0.7)) return said(kind.slowDown);
     if (trouble.refusesKey) return said(kind.wrongKey);
     if (trouble.saysAnything && chance.happens(0.6)) {
-      const { status, reason } = chance.pick(kind.verdicts.filter(isDrawn));
+      const { status, reason } = this.#drawn(kind.verdicts);
       return said([status, reason === '*' ? undefined : reason]);
     }
     const deadSinceMs = truth?.deadSinceMs;
@@ -215,6 +216,13 @@ export class PushService {
       return said(chance.pick(kind.gone), this.time.nowMs - chance.spread(1 * SECOND, 20 * DAY));
     }
     return { ...said(kind.accepted), taken: true };
+  }
+
+  /** As from a pack of cards: each row comes once before one comes again, so that few pushes visit many rows. */
+  #drawn(rows: readonly Verdict[]): Verdict {
+    if (this.#pack.length === 0) this.#pack = rows.filter(isDrawn);
+    const [row] = this.#pack.splice(this.chance.int(0, this.#pack.length - 1), 1);
+    return row as Verdict;
   }
 
   take(request: PushRequest): void {

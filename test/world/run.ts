@@ -85,6 +85,9 @@ async function main(): Promise<number> {
         };
     }
   };
+  let isEnded = false;
+  // The worlds that are being played are played to their end, and what was visited until then is printed.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => (isEnded = true));
   await playAll(jobs(), Math.min(Number(o.processes), seeds * sites.length), (played) => {
     worlds++;
     siteWeeks += played.violation ? 0 : weeks;
@@ -100,7 +103,7 @@ async function main(): Promise<number> {
       saidAt = nowAt;
       print(progress(worlds, siteWeeks, nowAt - begunAt, failures));
     }
-    return total(failures) < Number(o.most);
+    return !isEnded && total(failures) < Number(o.most);
   });
   print(progress(worlds, siteWeeks, performance.now() - begunAt, failures));
   for (const [oracle, times] of failures) print(`  ${times} × ${oracle}`);

@@ -164,7 +164,7 @@ export class StoreHandle implements BindingStore {
 
   async *scan(): AsyncIterable<AorRecord> {
     const all = await this.#ask(() => this.#store.all);
-    yield* all;
+    for (const record of all) yield record;
   }
 
   countDue(from: Instant, to: Instant): Promise<number> {

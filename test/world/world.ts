@@ -75,6 +75,9 @@ export class World {
   /** True time of the last call's beginning or end. */
   recentCallMs: number | undefined;
   readonly #oracles: readonly Oracle[];
+  /** Those that look at each write, and at each line of the log: the two that come most often. */
+  readonly #ofCommits: readonly Oracle[];
+  readonly #ofLines: readonly Oracle[];
   readonly #story: string[] = [];
   #digest = 0x811c9dc5;
 
@@ -104,6 +107,7 @@ export class World {
         registered: (phone, aor, uri) => {
           this.tell(`${phone.name} registers at ${aor} ${uri.slice(uri.indexOf('@') + 1, uri.indexOf(';'))}`);
           for (const oracle of this.#oracles) oracle.registered?.(phone, aor, uri, this);
+          this.faulty.registered(phone, aor);
         },
       });
     });
@@ -154,6 +158,8 @@ export class World {
       });
     this.faulty = new Faulty(this);
     this.#oracles = oracles();
+    this.#ofCommits = this.#oracles.filter((oracle) => oracle.committed);
+    this.#ofLines = this.#oracles.filter((oracle) => oracle.logged);
     this.#listen();
   }
 
@@ -251,7 +257,8 @@ export class World {
   #listen(): void {
     this.store.onCommit = (commit) => {
       this.coverage.commit(commit);
-      for (const oracle of this.#oracles) oracle.committed?.(commit, this);
+      this.faulty.committed(commit);
+      for (const oracle of this.#ofCommits) oracle.committed?.(commit, this);
     };
     for (const service of this.services) {
       service.onAttempt = (attempt) => {
@@ -275,7 +282,7 @@ export class World {
       );
     }
     this.coverage.logged(line);
-    for (const oracle of this.#oracles) oracle.logged?.(line, this);
+    for (const oracle of this.#ofLines) oracle.logged?.(line, this);
   }
 
   #node(index: number): Node {

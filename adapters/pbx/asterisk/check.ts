@@ -7,7 +7,8 @@ import { checkAccounts } from './check-accounts.ts';
 import { checkDialplan } from './check-dialplan.ts';
 import { checkHep } from './check-hep.ts';
 import { checkHints } from './check-hints.ts';
-import type { AsteriskOptions } from './options.ts';
+import { checkDialIn } from './dial-in/check.ts';
+import type { AsteriskOptions, ReachedOptions } from './options.ts';
 import { AriProbe, type ProbeChannel } from './probe.ts';
 
 const LEAST_VERSION = 16;
@@ -47,6 +48,12 @@ const MODULES: readonly (readonly [name: string, why: string])[] = [
 ];
 
 export async function* check(options: AsteriskOptions, deps: CheckDeps): AsyncIterable<Finding> {
+  const { url, dialsIn } = options;
+  if (dialsIn) yield* checkDialIn(options, dialsIn, deps);
+  else if (url !== undefined) yield* checkReached({ ...options, url }, deps);
+}
+
+async function* checkReached(options: ReachedOptions, deps: CheckDeps): AsyncIterable<Finding> {
   const ari = new AriProbe(options, deps.timeoutMs);
   const login = await checkLogin(ari, options);
   yield* login.findings;
@@ -92,7 +99,7 @@ export async function* check(options: AsteriskOptions, deps: CheckDeps): AsyncIt
 
 async function checkLogin(
   ari: AriProbe,
-  { url, username }: AsteriskOptions,
+  { url, username }: ReachedOptions,
 ): Promise<{ in: boolean; findings: Finding[] }> {
   const what = 'ARI login';
   const fail = (found: string, remedy: string) => ({

@@ -19,27 +19,40 @@ import {
   type TestCallEnd,
   type TextOutcome,
 } from '../../../plugin/ports/pbx-link.ts';
-import { SupervisedWorker } from '../supervised-worker.ts';
+import { SupervisedWorker, type SupervisedWorkerOptions } from '../supervised-worker.ts';
 import { Calls } from './calls.ts';
 import { CALM_DEADLINE } from './deadlines.ts';
+import { DialInTransport, usableTls } from './dial-in/transport.ts';
 import { Claims, SilentNodes } from './nodes.ts';
 import { type AsteriskOptions, FIRST_APP } from './options.ts';
 import { aorIdOf, Registrations } from './registrations.ts';
 import { Texts } from './texts.ts';
 import { type AriFact, translate } from './translate.ts';
+import type { Transport } from './transport.ts';
 
 export { check } from './check.ts';
 export { optionsSchema } from './options.ts';
 
 export function create(options: AsteriskOptions, deps: AdapterDeps): PbxLink {
+  if (options.dialsIn) usableTls(options.dialsIn, `pbx.${deps.name}.dialsIn.tls`);
   return new AsteriskLink(options, deps);
+}
+
+type TransportEvents = Pick<SupervisedWorkerOptions, 'onUp' | 'onDown' | 'onEvent'>;
+
+function transportOf(options: AsteriskOptions, deps: AdapterDeps, on: TransportEvents): Transport {
+  const { url, username, password, app, dialsIn } = options;
+  if (dialsIn) return new DialInTransport({ deps, app, username, password, dialsIn, ...on });
+  const script = new URL(import.meta.url.endsWith('.ts') ? './link.ts' : './link.js', import.meta.url);
+  const workerData = { options: { url, username, password, app } };
+  return new SupervisedWorker({ name: deps.name, script, workerData, log: deps.log, ...on });
 }
 
 class AsteriskLink implements PbxLink {
   readonly name: string;
   readonly #o: AsteriskOptions;
   readonly #deps: AdapterDeps;
-  readonly #worker: SupervisedWorker;
+  readonly #transport: Transport;
   readonly #registrations: Registrations;
   readonly #calls: Calls;
   readonly #texts: Texts;
@@ -54,13 +67,7 @@ class AsteriskLink implements PbxLink {
     this.name = deps.name;
     this.#o = options;
     this.#deps = deps;
-    const script = new URL(import.meta.url.endsWith('.ts') ? './link.ts' : './link.js', import.meta.url);
-    const { url, username, password, app } = options;
-    this.#worker = new SupervisedWorker({
-      name: deps.name,
-      script,
-      workerData: { options: { url, username, password, app } },
-      log: deps.log,
+    this.#transport = transportOf(options, deps, {
       onUp: ({ version }) => {
         // What a distribution adds (`+dfsg+~cs6…`) says nothing of how it behaves.
         const release = /^[0-9.]+/.exec(String(version))?.[0];
@@ -74,11 +81,11 @@ class AsteriskLink implements PbxLink {
       pbx: deps.name,
       deps,
       call: <T>(operation: string, args: object, deadlineMs: number) =>
-        this.#worker.call<T>(operation, args, deadlineMs),
+        this.#transport.call<T>(operation, args, deadlineMs),
       say: (event: PbxEvent) => this.#say(event),
     };
     this.#calls = new Calls({ ...io, options });
-    this.#silentNodes = new SilentNodes(app);
+    this.#silentNodes = new SilentNodes(options.app);
     this.#claims = new Claims({ ...io, isDrained: () => this.#drained });
     this.#texts = new Texts({ ...io, realm: options.realm, proofs: () => this.#registrations.textProofs });
     this.#registrations = new Registrations({ ...io, realm: options.realm, hep: options.hep });
@@ -89,7 +96,7 @@ class AsteriskLink implements PbxLink {
   }
 
   get up(): boolean {
-    return this.#worker.up;
+    return this.#transport.up;
   }
 
   /** The shipped dialplan asks `pushwake` first. */
@@ -104,7 +111,7 @@ class AsteriskLink implements PbxLink {
   async start(emit: (event: PbxEvent) => void): Promise<void> {
     this.#emit = emit;
     await this.#registrations.start();
-    await this.#worker.start();
+    await this.#transport.start();
   }
 
   async stop(): Promise<void> {
@@ -113,7 +120,7 @@ class AsteriskLink implements PbxLink {
     this.#calls.stop();
     this.#claims.stop();
     await this.#registrations.stop();
-    await this.#worker.stop();
+    await this.#transport.stop();
   }
 
   #say(event: PbxEvent): void {
@@ -183,7 +190,7 @@ class AsteriskLink implements PbxLink {
   /** A node that observes changes nothing there. */
   async #announceNodes(): Promise<void> {
     try {
-      await this.#worker.call(this.#deps.observing ? 'announceNodesNoMore' : 'announceNodes', {}, CALM_DEADLINE);
+      await this.#transport.call(this.#deps.observing ? 'announceNodesNoMore' : 'announceNodes', {}, CALM_DEADLINE);
     } catch (error) {
       this.#deps.log.warn({ pbx: this.name, reason: String(error) }, 'dialplan does not know that this node is there');
     }
@@ -194,7 +201,7 @@ class AsteriskLink implements PbxLink {
     const { observing } = this.#deps;
     if (observing && this.#drained) return;
     try {
-      await this.#worker.call('setDrained', { on: this.#drained, onlyIfSet: observing === true }, CALM_DEADLINE);
+      await this.#transport.call('setDrained', { on: this.#drained, onlyIfSet: observing === true }, CALM_DEADLINE);
     } catch (error) {
       this.#deps.log.warn(
         { pbx: this.name, reason: String(error) },
@@ -268,6 +275,6 @@ class AsteriskLink implements PbxLink {
   async setReachable(aor: Aor, reachable: boolean): Promise<void> {
     const name = `Stasis:pushwake-${aorIdOf(aor, this.#o.realm)}`;
     if (!this.up) throw new LinkError(`link ${this.name} is down`);
-    await this.#worker.call('deviceState', { name, state: reachable ? 'NOT_INUSE' : 'UNAVAILABLE' }, CALM_DEADLINE);
+    await this.#transport.call('deviceState', { name, state: reachable ? 'NOT_INUSE' : 'UNAVAILABLE' }, CALM_DEADLINE);
   }
 }

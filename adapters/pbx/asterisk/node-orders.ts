@@ -31,6 +31,13 @@ export interface NodeOrdersIo extends Pick<Asking, 'ask'> {
   readonly every: (ms: number, work: () => void) => () => void;
 }
 
+/** Of a PBX that dials in: it has one pushwake. */
+export const NO_OTHERS: Omit<NodeOrdersIo, 'ask' | 'app'> = {
+  tell: () => undefined,
+  failed: () => undefined,
+  every: () => () => undefined,
+};
+
 type OfChannel = { readonly channelId: string };
 
 export class NodeOrders {

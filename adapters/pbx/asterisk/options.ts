@@ -10,14 +10,45 @@ const hostPort = z
 /** The application that the shipped dialplan asks first. */
 export const FIRST_APP = 'pushwake';
 
-export const optionsSchema = z.strictObject({
+const hostOf = (listen: string) => listen.slice(0, listen.lastIndexOf(':'));
+
+const dialsIn = z
+  .strictObject({
+    listen: hostPort.describe('Where its websocket_client.conf points. PBXs that name the same address share the port'),
+    tls: z
+      .strictObject({
+        cert: z.string().min(1).describe('PEM file: the certificate and its chain'),
+        key: z.string().min(1).describe('PEM file: its private key'),
+      })
+      .optional()
+      .describe('May be left out where listen is an address of this machine’s own, behind a proxy that speaks TLS'),
+  })
+  .refine((it) => it.tls !== undefined || isLoopback(hostOf(it.listen)), {
+    path: ['tls'],
+    error: 'expected cert and key, as the login comes from other machines',
+  });
+
+export type DialsIn = z.infer<typeof dialsIn>;
+
+const fields = z.strictObject({
   url: z
     .url({ protocol: /^https?$/, error: 'expected the base address of ARI, for example http://127.0.0.1:8088' })
-    .describe('Base address of ARI, for example http://127.0.0.1:8088'),
-  username: z.string().min(1).default('pushwake').describe('User in ari.conf'),
+    .optional()
+    .describe('Base address of ARI, for example http://127.0.0.1:8088. Required without dialsIn'),
+  dialsIn: dialsIn
+    .optional()
+    .describe('In place of url, for Asterisk 22.5 and newer behind a NAT: it connects to us (websocket_client.conf)'),
+  username: z
+    .string()
+    .min(1)
+    .max(255)
+    .regex(/^[^:]*$/, 'expected no ":" in it')
+    .default('pushwake')
+    .describe('User in ari.conf; with dialsIn the username of its websocket_client.conf, another one for each PBX'),
   password: z
     .string()
     .min(1)
+    .max(255)
     .describe('Password of that user; better a placeholder (file or environment) than the text itself'),
   app: z
     .string()
@@ -65,4 +96,22 @@ export const optionsSchema = z.strictObject({
     .describe('How a phone that registers with another PBX of this configuration (its name) is rung from here'),
 });
 
+export const optionsSchema = fields
+  .refine((o) => o.url !== undefined || o.dialsIn !== undefined, {
+    path: ['url'],
+    error:
+      'expected the base address of ARI, for example http://127.0.0.1:8088 (or dialsIn, where this Asterisk connects to us)',
+  })
+  .refine((o) => o.url === undefined || o.dialsIn === undefined, {
+    path: ['dialsIn'],
+    error: 'expected either url or dialsIn: we connect to this Asterisk, or it connects to us',
+  });
+
 export type AsteriskOptions = z.infer<typeof optionsSchema>;
+/** We connect to it. */
+export type ReachedOptions = AsteriskOptions & { readonly url: string };
+
+/** `[::1]:8089` and the like, in two. */
+export function addressOf(listen: string): { readonly host: string; readonly port: number } {
+  return { host: hostOf(listen).replace(/^\[|\]$/g, ''), port: Number(listen.slice(listen.lastIndexOf(':') + 1)) };
+}

@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { DurationMs } from '../../../plugin/core/time.ts';
-import type { AsteriskOptions } from './options.ts';
+import type { ReachedOptions } from './options.ts';
 
 export interface AriAnswer {
   readonly status: number;
@@ -26,7 +26,7 @@ export class AriProbe {
   readonly #authorization: string;
   readonly #timeoutMs: DurationMs;
 
-  constructor({ url, username, password }: AsteriskOptions, timeoutMs: DurationMs) {
+  constructor({ url, username, password }: ReachedOptions, timeoutMs: DurationMs) {
     this.#base = `${url.replace(/\/$/, '')}/ari/`;
     this.#authorization = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
     this.#timeoutMs = timeoutMs;

@@ -170,18 +170,30 @@ class FreeswitchLink implements PbxLink {
       // It may have changed since the worker was started.
       await this.#tellMode();
       // Calls first: they wait; the resync can.
-      if (!this.#observing) await this.#calls.takeUp();
+      if (!this.#observing) await this.#calls.takeUp(this.#duty === 'works');
       await this.#testCalls.endLeftOvers();
     } catch (error) {
-      this.#deps.log.warn({ pbx: this.name, reason: String(error) }, 'could not look for calls that wait');
+      this.#notTakenUp(error);
     }
     await this.#dial.askAddresses();
     await this.#takeTexts();
   }
 
   #event(event: EventHeaders): void {
-    if (event['Event-Name'] === LEASE_NEWS) this.#duty = event.held === 'yes' ? 'works' : 'spare';
+    if (event['Event-Name'] === LEASE_NEWS) this.#dutyIs(event.held === 'yes' ? 'works' : 'spare');
     else this.#fact(translate(event));
+  }
+
+  #dutyIs(duty: 'works' | 'spare'): void {
+    const takesOver = this.#duty === 'spare' && duty === 'works';
+    this.#duty = duty;
+    // A link that comes up looks for calls by itself.
+    if (takesOver && this.up && !this.#observing)
+      void this.#calls.takeOver().catch((error: unknown) => this.#notTakenUp(error));
+  }
+
+  #notTakenUp(error: unknown): void {
+    this.#deps.log.warn({ pbx: this.name, reason: String(error) }, 'could not look for calls that wait');
   }
 
   #fact(fact: FsFact | undefined): void {

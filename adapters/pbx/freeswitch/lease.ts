@@ -4,9 +4,19 @@
  * which of several nodes works: the one whose name stands there.
  */
 
-export const LEASE_EVERY_MS = 5_000;
-/** Two renewals may be late. */
-export const LEASE_SECONDS = 12;
+/** How often it is renewed, and looked at by a node that stands by. */
+export const LEASE_EVERY_MS = 500;
+/** FreeSWITCH's whole seconds: up to one of them is over already when it is written. */
+export const LEASE_SECONDS = 4;
+/**
+ * With so many seconds left another node takes it: the one that has it has not renewed it for two seconds. While it stands calls go on being told, so that
+ * none falls between the two (ADR 0140).
+ */
+const TAKEN_WITH_SECONDS_LEFT = 1;
+/** A node that stands by says so for this long, for the one that leaves. */
+const SPARE_SECONDS = 2;
+/** What FreeSWITCH answered is true of the moment when it was asked: later than this, in ms, the lease may be another node's. */
+const TRUE_FOR_MS = 1_000;
 
 /** One `api` command, answered with its body. */
 export type Api = (command: string) => Promise<string>;
@@ -34,6 +44,8 @@ export class Lease implements Presence {
   #dropped = false;
   /** When FreeSWITCH was asked for its time, for the renewal that counts. */
   #renewedMs = 0;
+  /** Who stood by when it was renewed last. */
+  #spare: string | undefined;
 
   constructor(node: string, api: Api, monotonicMs: () => number) {
     this.#node = node;
@@ -43,22 +55,31 @@ export class Lease implements Presence {
 
   async renew(): Promise<LeaseState> {
     const askedMs = this.#monotonicMs();
-    const [now, until, node] = await Promise.all([
+    const [now, until, node, spare, spareUntil] = await Promise.all([
       this.#api('strepoch'),
       this.#api('hash select/pushwake/until'),
       this.#api('hash select/pushwake/node'),
+      this.#api('hash select/pushwake/spare'),
+      this.#api('hash select/pushwake/spare_until'),
     ]);
     const nowSeconds = secondsOf(now);
     if (node.startsWith('-ERR')) throw new Error(NO_HASH);
     // Dropped while we asked: written now, the lease would stand with nobody behind it.
     if (this.#dropped) return 'standby';
+    // We stood still in between, and may write nothing upon what was so before.
+    if (this.#monotonicMs() - askedMs > TRUE_FOR_MS) return this.renew();
     if (this.#held && until === '') return 'lost';
-    if (node !== '' && node !== this.#node && Number(until) > nowSeconds) {
+    if (node !== '' && node !== this.#node && Number(until) - nowSeconds > TAKEN_WITH_SECONDS_LEFT) {
       this.#held = false;
+      await Promise.all([
+        this.#api(`hash insert/pushwake/spare/${this.#node}`),
+        this.#api(`hash insert/pushwake/spare_until/${nowSeconds + SPARE_SECONDS}`),
+      ]);
       return 'standby';
     }
     this.#held = true;
     this.#renewedMs = askedMs;
+    this.#spare = spare !== this.#node && Number(spareUntil) > nowSeconds ? spare : undefined;
     // The name first: the event of a call must never go to a node that does not hold the lease.
     await Promise.all([
       this.#api(`hash insert/pushwake/node/${this.#node}`),
@@ -67,14 +88,18 @@ export class Lease implements Presence {
     return 'held';
   }
 
-  /** We go, for good: from now on calls take the plain path, without waiting for anybody. Commands arrive in their order. */
+  /**
+   * We go, for good: from now on calls are told to the node that stands by, or take the plain path without waiting for anybody. Commands arrive in
+   * their order.
+   */
   async drop(): Promise<void> {
     this.#dropped = true;
     if (!this.#held) return;
     this.#held = false;
     // It hung until its lease ran out, or will within a second: the value may be another node's.
     if (this.#monotonicMs() - this.#renewedMs > (LEASE_SECONDS - 1) * 1_000) return;
-    await this.#api('hash delete/pushwake/until');
+    const given = this.#spare === undefined ? 'delete/pushwake/until' : `insert/pushwake/node/${this.#spare}`;
+    await this.#api(`hash ${given}`);
   }
 }
 

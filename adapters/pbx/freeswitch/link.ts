@@ -41,6 +41,10 @@ const ANSWERS_WITHIN_MS = 4_000;
 const PATIENCE_MS = 10_000;
 /** While calls wait, events are fetched this often, in ms: the REGISTER of a woken phone then waits 2.5 ms in FreeSWITCH and not 10. */
 const HURRY_MS = 5;
+/** A call that another node let wait is claimed for this long, in ms: its guard is over by then. */
+const CLAIMED_MS = 2_000;
+/** A profile whose name is not known yet is asked for so often, in ms. */
+const NAMES_EVERY_MS = 5_000;
 /** The second connection, for long answers, stays for the next question. */
 const BULK_IDLE_MS = 5_000;
 
@@ -161,6 +165,17 @@ const isGone = (answer: string) => /^-ERR (?:No such channel|invalid session)/i.
  */
 const BOND = 'originate_signal_bond';
 
+/** Which node a call belongs to: the dialplan writes it when it asks, and a node that takes the call over. */
+const NODE_OF_CALL = 'pushwake_node';
+
+/** The fence: a node that stood still finds here that another one has the call. A call of a dialplan that writes no node is everybody's. */
+async function isTaken(caller: string): Promise<boolean> {
+  const of = (await connected().api(`uuid_getvar ${caller} ${NODE_OF_CALL}`)).trim();
+  return isNode(of) && of !== node;
+}
+
+const isNode = (text: string) => text !== '' && text !== '_undef_' && !text.startsWith('-ERR');
+
 async function givingBack(command: string, caller: string): Promise<string> {
   const bond = (await connected().api(`uuid_getvar ${caller} ${BOND}`)).trim();
   if (!isId(bond)) return command;
@@ -194,7 +209,8 @@ const operations: Record<string, (args: never) => Promise<unknown>> = {
     return aors.filter((_, i) => marks[i] === '1');
   },
   /** `dial` is an argument of a command; empty: the dialplan's own. It takes the place of what the dialplan has put beside, too. */
-  async compose({ caller, dial }: { caller: string; dial: string }): Promise<'done' | 'gone'> {
+  async compose({ caller, dial }: { caller: string; dial: string }): Promise<'done' | 'gone' | 'taken'> {
+    if (await isTaken(caller)) return 'taken';
     const connection = connected();
     const answers = await Promise.all([
       ...(dial === ''
@@ -225,10 +241,45 @@ const operations: Record<string, (args: never) => Promise<unknown>> = {
     await connected().api(`uuid_setvar ${caller} ${name} ${value}`.trimEnd());
   },
   /** `caller`: whose call the new channel belongs to. */
-  async originate({ uuid, command, caller }: { uuid: string; command: string; caller?: string }): Promise<void> {
-    const whole = caller === undefined ? command : await givingBack(command, caller);
+  async originate({
+    uuid,
+    command,
+    caller,
+  }: {
+    uuid: string;
+    command: string;
+    caller?: string;
+  }): Promise<'done' | 'taken'> {
+    const [whole, taken] =
+      caller === undefined ? [command, false] : await Promise.all([givingBack(command, caller), isTaken(caller)]);
+    if (taken) return 'taken';
     const answer = await connected().command(`bgapi ${whole}`, { 'Job-UUID': uuid });
     if (!answer.startsWith('+OK')) throw new Error(`FreeSWITCH does not dial: ${answer.slice(0, 80)}`);
+    return 'done';
+  },
+  /** A call that still waits for the answer of another node becomes ours, unless a third node was faster. */
+  async takeOver({ caller, from }: { caller: string; from: string }): Promise<boolean> {
+    const connection = connected();
+    const api = (command: string) => connection.api(command);
+    const [application, holder] = await Promise.all([
+      api(`uuid_getvar ${caller} current_application`),
+      api(`uuid_getvar ${caller} ${NODE_OF_CALL}`),
+    ]);
+    if (application.trim() !== 'sleep' || holder.trim() !== from) return false;
+    const claim = `pushwake_taken/${caller}`;
+    if (!(await api(`hash insert_ifempty/${claim}/${node}`)).startsWith('+OK')) return false;
+    setTimeout(() => void main?.api(`hash delete/${claim}`), CLAIMED_MS);
+    await api(`uuid_setvar ${caller} ${NODE_OF_CALL} ${node}`);
+    return true;
+  },
+  /** A call that waits on a node which holds the lease no more. */
+  async adopt({ caller }: { caller: string }): Promise<void> {
+    await connected().api(`uuid_setvar ${caller} ${NODE_OF_CALL} ${node}`);
+  },
+  /** Those of these callers whom another node has taken over. */
+  async taken({ callers }: { callers: readonly string[] }): Promise<readonly string[]> {
+    const taken = await Promise.all(callers.map(isTaken));
+    return callers.filter((_, i) => taken[i]);
   },
   async kill({ uuid, cause }: { uuid: string; cause: string }): Promise<'done' | 'gone'> {
     return isGone(await connected().api(`uuid_kill ${uuid} ${cause}`)) ? 'gone' : 'done';
@@ -399,8 +450,10 @@ async function start(): Promise<void> {
   await patiently(keepLease, untilMs, watch);
   setInterval(() => {
     keepLease().catch((error: unknown) => end(safe(error)));
-    for (const one of names.unknown) names.learn(one, api).catch(() => undefined);
   }, LEASE_EVERY_MS);
+  setInterval(() => {
+    for (const one of names.unknown) names.learn(one, api).catch(() => undefined);
+  }, NAMES_EVERY_MS);
   await asked;
   const text = (await version).trim();
   say({ t: 'up', info: { version: /FreeSWITCH Version (\S+)/.exec(text)?.[1] ?? text.slice(0, 40) } });

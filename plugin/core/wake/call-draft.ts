@@ -24,7 +24,7 @@ import { mayBeAnother } from './who.ts';
 type Changing<T> = { -readonly [K in keyof T]: T[K] };
 
 export type DeviceDraft = Changing<Omit<WakeDevice, 'legs'>> & {
-  readonly legs: { readonly stored: Changing<StoredLeg>; readonly fresh: Changing<FreshLeg> };
+  readonly legs: { readonly stored: Changing<StoredLeg>; fresh: Changing<FreshLeg> };
 };
 
 export interface WakeStep {

@@ -55,6 +55,7 @@ const WORDS: { readonly [S in CallStep['step']]: (of: Extract<CallStep, { step: 
   ringing: ({ at }) => ['ringing', at === 'stored' ? 'at its stored contact' : undefined],
   answered: () => 'answered',
   declined: ({ cause }) => ['declined', `cause ${cause}`],
+  takenOver: () => 'another node has taken it over',
   linkLost: () => 'the link to the pbx went away',
   ordered: ({ order, legGone }) => [ORDERS[order], legGone ? 'the leg had ended' : undefined],
   orderFailed: ({ order, error }) => [`${ORDERS[order]}: failed`, error],

@@ -62,6 +62,8 @@ export type CallStep =
   // What the link does for us.
   /** It went away while the call waited. */
   | ({ readonly step: 'linkLost' } & OfCall)
+  /** By another node beside this PBX, while this one stood still or was cut off: the call goes on, and is none of ours any more. */
+  | ({ readonly step: 'takenOver' } & OfCall)
   | ({ readonly step: 'ordered'; readonly order: LegOrder; readonly legGone: boolean } & OfCall)
   | ({ readonly step: 'orderFailed'; readonly order: LegOrder; readonly error: string } & OfCall)
   | ({ readonly step: 'statusNotSet'; readonly status: WakeStatus } & OfCall)

@@ -7,7 +7,7 @@ import type { CallDraft, DeviceDraft } from './call-draft.ts';
 import { hasRegistered, isForCallsOnly, isLost, isOpen, waitsAnew } from './leg-state.ts';
 import { isDatagram } from './stored.ts';
 import { Cause, type StoredContact, type WakeDevice, type WakeEvent } from './types.ts';
-import { deviceOf, takenFor } from './who.ts';
+import { deviceOf, takeBack, takenFor } from './who.ts';
 
 /** RFC 3261 §17.1.1.2, timer A: an INVITE over UDP is sent again after these times, also when its channel is long gone. */
 const INVITE_RETRANSMITTED_AT: readonly DurationMs[] = [500, 1_500, 3_500, 7_500, 15_500, 31_500];
@@ -34,6 +34,7 @@ const TIME_TO_ANSWER: DurationMs = 5 * SECOND;
 export function registered(draft: CallDraft, event: Extract<WakeEvent, { type: 'Registered' }>): void {
   const { contact, undated, at } = event;
   const known = deviceOf(draft, contact);
+  if (known) takeBack(draft, known, contact);
   if (!known && draft.phase === 'asking') draft.early = [...draft.early, contact];
   const d = known ?? (draft.phase === 'waiting' ? takenFor(draft, contact) : undefined);
   if (!d || d.legs.fresh.state === 'answered' || d.legs.stored.state === 'answered') return;

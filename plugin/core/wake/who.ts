@@ -4,7 +4,7 @@ import { sameContact } from '../contact-uri.ts';
 import { isSameDevice, targetList } from '../identity.ts';
 import { pushParamsOf } from '../push-params.ts';
 import type { CallDraft, DeviceDraft } from './call-draft.ts';
-import { hasCome, isLost, waitsAnew } from './leg-state.ts';
+import { hasCome, isDialling, isLost, waitsAnew } from './leg-state.ts';
 import type { StoredContact, WakeDevice } from './types.ts';
 
 export function deviceOf<D extends WakeDevice>(
@@ -27,20 +27,53 @@ export function deviceOf<D extends WakeDevice>(
  * puts nothing of itself into its Contact; then any that this contact may be. Each contact takes one waiting leg.
  */
 export function takenFor(draft: CallDraft, contact: StoredContact): DeviceDraft | undefined {
-  const taken = draft.devices.find((d) => d.legs.fresh.contact?.uri === contact.uri);
+  const said = saidBy(draft, contact);
+  const taken = draft.devices.find(
+    ({ legs: { fresh } }) => fresh.contact && isSamePhone(draft, fresh.contact, contact, said),
+  );
   if (taken) return taken;
+  // A leg rings it whose own device has come since.
+  if (draft.devices.some((d) => isDialling(d.legs.fresh.state) && d.legs.fresh.invite?.uri === contact.uri))
+    return undefined;
   // Its own leg rings it: a desk phone that registers again.
   if (draft.rungAtOnce.some((uri) => uri === contact.uri || sameContact(uri, contact.uri))) return undefined;
-  const params = pushParamsOf(contact.uri, appChosen(draft.devices.map((d) => d.binding)));
-  const said = params.kind === 'push' ? targetList(params.targets) : [];
-  const free = draft.devices.filter(
-    (d) => (!hasCome(d) || waitsAnew(d)) && d.declined === undefined && d.legs.fresh.state !== 'ended',
-  );
+  const free = draft.devices.filter(isFree);
   return (
     free.find(isLost) ??
     free.find((d) => d.binding.reportedAt !== undefined && said.length === 0) ??
     free.find((d) => mayBe(d, contact, said))
   );
+}
+
+/**
+ * The device has come, and what came before it and says tokens of its own has its leg: that goes on ringing, as the leg of another device
+ * which has not come and of which it may be a new install. Two phones ring then; without it the one that was woken would not.
+ */
+export function takeBack(draft: CallDraft, d: DeviceDraft, own: StoredContact): void {
+  const { fresh } = d.legs;
+  if (!isDialling(fresh.state) || !fresh.contact || fresh.contact.uri === own.uri || !mayBeAnother(d)) return;
+  const { contact } = fresh;
+  const said = saidBy(draft, contact);
+  const other = draft.devices.find((x) => x !== d && isFree(x) && (isLost(x) || mayBe(x, contact, said)));
+  if (!other) return;
+  d.legs.fresh = other.legs.fresh;
+  other.legs.fresh = fresh;
+  other.rang = d.rang;
+  d.rang = false;
+}
+
+/** Whether two contacts that no device is known by are of one phone: it says the same of itself at each of its addresses. */
+function isSamePhone(draft: CallDraft, a: StoredContact, b: StoredContact, saidByB: readonly Target[]): boolean {
+  if (a.uri === b.uri || (a.instanceId !== undefined && a.instanceId === b.instanceId)) return true;
+  return saidBy(draft, a).some((t) => saidByB.some((u) => t.token.equals(u.token)));
+}
+
+const isFree = (d: DeviceDraft) =>
+  (!hasCome(d) || waitsAnew(d)) && d.declined === undefined && d.legs.fresh.state !== 'ended';
+
+function saidBy(draft: CallDraft, contact: StoredContact): readonly Target[] {
+  const params = pushParamsOf(contact.uri, appChosen(draft.devices.map((d) => d.binding)));
+  return params.kind === 'push' ? targetList(params.targets) : [];
 }
 
 /**

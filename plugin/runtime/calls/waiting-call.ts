@@ -48,6 +48,8 @@ export interface LiveWakeDeps extends AfterCallOptions {
   readonly policyOf: (aor: Aor, binding: Binding) => Policy;
   /** Makes what an app shows to ask whether its call still waits. Absent: nobody listens for that. */
   readonly callKey?: ((callId: string, until: Instant) => string) | undefined;
+  /** Called once, when another node has the call. */
+  readonly left: (live: LiveWake) => void;
   /** Called once, when the call is over or forgotten. */
   readonly closed: (live: LiveWake) => void;
   /** Called once no late REGISTER is awaited (see `lateUntil`). */
@@ -89,6 +91,8 @@ export class LiveWake {
   #cancelTimer: () => void = () => undefined;
   /** Orders to ring that are given once more in a moment, by leg: how to cancel each. */
   readonly #ringsAgain = new Map<string, () => void>();
+  /** Legs whose order to end did not get through, with its cause. */
+  readonly #notEnded = new Map<string, number>();
   #cancelForget: () => void;
   #isClosed = false;
 
@@ -202,6 +206,18 @@ export class LiveWake {
     if (this.wake.devices.length > 0) this.watch(false);
   }
 
+  /** Another node has the call: no phone is told or rung from here, and what it does with the call is judged there. */
+  leave(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.trace({ step: 'takenOver' });
+    this.#trace.over = true;
+    this.#wake = { ...this.#wake, phase: 'over' };
+    this.#pushes.giveUp();
+    this.stop();
+    this.#o.left(this);
+  }
+
   trace(of: CallStep): void {
     const ms = Math.round((this.#o.clock.monotonicMs() - this.arrived.seenMs) * 10) / 10;
     this.#steps.push({ ...of, ms });
@@ -236,7 +252,7 @@ export class LiveWake {
       case 'ring':
         return this.#ring(effect);
       case 'giveUp':
-        return this.#order('giveUp', link.giveUp(effect.legId, effect.cause));
+        return this.#giveUp(effect.legId, effect.cause);
       case 'tell':
         return void this.#words.push(this.#pushes.closingWord(effect.device, effect.word));
       case 'watch':
@@ -260,6 +276,8 @@ export class LiveWake {
     const leg = this.#legs.get(effect.legId);
     if (!leg) return;
     const contact = effect.contact && this.#held.get(effect.contact.uri);
+    // What could not be ended before must not ring beside it.
+    for (const [legId, cause] of this.#notEnded) this.#giveUp(legId, cause);
     const order = effect.kind === 'device' ? 'dial' : 'dialStored';
     this.#order(order, this.link.ring(leg, contact), () => {
       // The order to ring also sets the status in the dialplan, which keeps the one from before.
@@ -267,6 +285,11 @@ export class LiveWake {
       if (setsStatus) this.#trace.status = 'NOBODY';
       if (nth < RINGS_AT_MOST) this.#ringAgain(effect, nth, setsStatus);
     });
+  }
+
+  #giveUp(legId: string, cause: number): void {
+    this.#notEnded.delete(legId);
+    this.#order('giveUp', this.link.giveUp(legId, cause), () => this.#notEnded.set(legId, cause));
   }
 
   /** A phone that is awake must not stay silent because one order did not get through. */

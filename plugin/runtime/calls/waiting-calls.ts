@@ -87,6 +87,10 @@ export class Wakes {
       isWaiting: (callId) => [...this.#byStem.values()].some((live) => live.wake.callId === callId),
       ringsElsewhere: (live, contact) =>
         [...(this.#byAor.get(live.wake.aor) ?? [])].some((other) => other.knows(contact)),
+      left: (live) => {
+        this.#forget(live);
+        options.onOver?.(live.wake);
+      },
       closed: (live) => {
         this.#forget(live);
         put(this.#late, live);
@@ -130,6 +134,8 @@ export class Wakes {
           cause: event.cause,
           hungUp: event.hungUp,
         });
+      case 'legTakenOver':
+        return this.#byLeg.get(legKey(event.pbx, event.legId))?.leave();
       case 'legRinging':
         return this.#byStem.get(parseRef(event.ref)?.stem ?? '')?.step({ type: 'LegRinging', ref: event.ref });
       case 'contactSeen': {

@@ -10,7 +10,8 @@ import { whatIsWrong } from '../../../plugin/commands/status.ts';
 import { inProcess } from '../../admin/command.ts';
 import { RedisServer, startCluster } from '../../support/redis/instance.ts';
 import { TcpProxy } from '../../support/tcp-proxy.ts';
-import { LATE_COMER, storeAt, TwoNodes, until } from '../site.ts';
+import { LATE_COMER, until } from '../../support/traffic.ts';
+import { storeAt, TwoNodes } from '../site.ts';
 
 /** After Redis is back (ms). */
 const BACK_WITHIN = 5_000;

@@ -15,7 +15,7 @@ import { NodeProcess, served } from '../../redis/site-nodes.ts';
 import { RecordedLog } from '../../support/recorded-log.ts';
 import { RedisServer } from '../../support/redis/instance.ts';
 import { TcpProxy } from '../../support/tcp-proxy.ts';
-import { until } from '../site.ts';
+import { until } from '../../support/traffic.ts';
 
 const DUE = 3_000;
 /** A minute passes in a second: a node looks each minute for what is due. */

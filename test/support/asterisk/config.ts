@@ -82,7 +82,10 @@ export function configFiles(input: ConfigInput): Map<string, string> {
   const { ports } = input;
   const files = new Map<string, string>([
     ['asterisk.conf', asteriskConf(input.folder, input.moduleDir)],
-    ['modules.conf', modulesConf(input.hep !== undefined || input.includes.has('hep.conf'), input.modules, input.without)],
+    [
+      'modules.conf',
+      modulesConf(input.hep !== undefined || input.includes.has('hep.conf'), input.modules, input.without),
+    ],
     [
       'logger.conf',
       section('general', 'dateformat=%F %T.%3q') + section('logfiles', 'messages => notice,warning,error,verbose'),

@@ -71,7 +71,7 @@ export class Channels {
     const status = new Promise<number>((resolve) => {
       done = resolve;
     });
-    const vars = {
+    const vars: Record<string, string> = {
       pushwake_aor: aor,
       pushwake_node: node,
       pushwake_dial: `user/${aor}`,
@@ -97,10 +97,12 @@ export class Channels {
           caller.breaks = resolve;
         });
         const guard = setTimeout(caller.breaks, 1_500);
+        vars.current_application = 'sleep';
         told('pushwake::call');
         await broken;
         clearTimeout(guard);
       }
+      vars.current_application = 'bridge';
       if (!caller.over) this.#bridge(caller, caller.vars.pushwake_dial ?? '');
     })();
     return {

@@ -43,6 +43,8 @@ export class FreeswitchStandIn {
   beforeAnswer: (command: string) => void = () => undefined;
   /** True: takes commands and answers nothing, like a FreeSWITCH that was stopped with SIGSTOP. */
   hangs = false;
+  /** How far its clock is ahead of the machine's. */
+  aheadSeconds = 0;
 
   private constructor(password: string) {
     this.#password = password;
@@ -151,8 +153,12 @@ export class FreeswitchStandIn {
 
   /** The node calls are told to; undefined while nobody's lease is live. */
   get leaseHolder(): string | undefined {
-    const isLive = Number(this.hash.get('pushwake/until') ?? 0) > Date.now() / 1_000;
+    const isLive = Number(this.hash.get('pushwake/until') ?? 0) > this.#nowSeconds();
     return isLive ? this.hash.get('pushwake/node') : undefined;
+  }
+
+  #nowSeconds(): number {
+    return Math.floor(Date.now() / 1_000) + this.aheadSeconds;
   }
 
   /** What the dialplan does: looks at lease and mark, tells, waits, rings. */
@@ -223,7 +229,7 @@ export class FreeswitchStandIn {
     const [name = '', ...args] = line.split(' ');
     switch (name) {
       case 'strepoch':
-        return String(Math.floor(Date.now() / 1_000));
+        return String(this.#nowSeconds());
       case 'version':
         return 'FreeSWITCH Version 1.11.1-release~64bit (stand-in)\n';
       case 'hash':
@@ -251,7 +257,8 @@ export class FreeswitchStandIn {
     const [verb, realm, key, value = ''] = arg.split('/');
     const name = `${realm}/${key}`;
     if (verb === 'select') return this.hash.get(name) ?? '';
-    if (verb === 'insert') this.hash.set(name, value);
+    if (verb === 'insert_ifempty' && this.hash.has(name)) return '-ERR key already exists\n';
+    if (verb === 'insert' || verb === 'insert_ifempty') this.hash.set(name, value);
     else if (!this.hash.delete(name)) return '-ERR Not found\n';
     return '+OK\n';
   }

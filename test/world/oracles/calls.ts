@@ -13,6 +13,8 @@ import { ALL_BUT_PHONES, bindingWith, isCalm, liveOf, MACHINES } from './support
 const RINGS_WITHIN = 2 * 1_500 + 1_800 + 500;
 /** After its REGISTER; the longest grace for an INVITE that is under way is 1.2 s. */
 const WOKEN_RINGS_WITHIN = 2 * SECOND;
+/** At another address it is dialled when the INVITE to the one before has had its time, and at no more than three (ADR 0142). */
+const ADDRESSES_AT_MOST = 3;
 
 /** The second, trivially simple model: the plain dialplan rings each phone that is awake at a contact that the PBX holds. */
 export function ringsAsWithoutUs(): Oracle {
@@ -55,6 +57,8 @@ export function oneInviteAtATime(): Oracle {
     rang(call, phone, leg, atOnce, world) {
       // A new life of a node does not know what the one before let ring, nor a PBX that refuses orders whose leg it ended.
       if (call.changedHands || world.faulty.had(['ordersFail'], call.startedMs)) return;
+      // At its new address nothing tells it from another phone, where its Contact says nothing of it.
+      if (phone.o.reports && world.faulty.had(['movesInCalls', 'networkChanges'], call.startedMs)) return;
       if (atOnce > 1)
         world.fail('one INVITE at a time', `${phone.name} rings ${atOnce} times for ${call.id}, last by ${leg.kind}`);
     },
@@ -64,11 +68,13 @@ export function oneInviteAtATime(): Oracle {
 /** Needs to know who registers: the PBX reports it to the world. */
 export function wokenRings(): Oracle {
   const rung = new WeakMap<Call, Set<Phone>>();
+  const addresses = new WeakMap<Call, Map<Phone, Set<string>>>();
   return {
     name: 'who is woken rings',
     why: 'A phone that was pushed and registers while its caller still waits gets the call.',
     callStarted(call) {
       rung.set(call, new Set());
+      addresses.set(call, new Map());
     },
     rang(call, phone) {
       rung.get(call)?.add(phone);
@@ -80,12 +86,18 @@ export function wokenRings(): Oracle {
         const binding = bindingWith(world.store.record(aor), phone.other ?? phone.voip ?? '');
         const leg = call.legs.find((l) => l.kind === 'device' && binding && l.ref.endsWith(`d${binding.id}`));
         if (!binding || !leg || leg.state === 'ended' || rung.get(call)?.has(phone)) continue;
-        world.time.after(WOKEN_RINGS_WITHIN, () => {
+        const of = addresses.get(call);
+        const at = (of?.get(phone) ?? new Set()).add(uri);
+        of?.set(phone, at);
+        if (at.size > ADDRESSES_AT_MOST) continue;
+        world.time.after(at.size * WOKEN_RINGS_WITHIN, () => {
           if (call.isOver || rung.get(call)?.has(phone) || phone.listens.get(aor) !== uri) return;
           if (!isCalm(world, MACHINES, 10 * MINUTE)) return;
           // What it says in its Contact names no device, so that its contact was dialled at once: its next INVITE comes by RFC 3261's timer A.
           if (phone.o.reports && call.legs.some((l) => l.kind === 'plain' && l.uri === uri && l.state !== 'ended'))
             return;
+          // It had lost its sockets after the INVITE had come: over UDP nobody knows, and the next one comes by timer A.
+          if (leg.state === 'dialling' && leg.uri === uri && uri.includes('transport=udp')) return;
           // A new install of another phone, which nothing tells from this one, has taken its leg: there is no second one.
           if (leg.uri !== undefined && leg.uri !== uri) return;
           world.fail('who is woken rings', `${phone.name} came for ${call.id} and is not rung; its leg: ${leg.state}`);
@@ -168,7 +180,10 @@ export function oneClosingWord(): Oracle {
       // A service had called its other token dead, truly or not: then nothing but calls reached it.
       if (!known.get(call)?.has(phone.other ?? '')) continue;
       // Of two phones that say nothing of themselves in their Contact, nobody knows which one has come.
-      if (phone.o.reports && (phone.o.pbx.phones.get(call.aor) ?? []).filter((p) => p.o.reports).length > 1) continue;
+      const silent = (phone.o.pbx.phones.get(call.aor) ?? []).filter((p) => p.o.reports);
+      if (phone.o.reports && silent.length > 1) continue;
+      // One of those that comes at two addresses passes for two phones, and takes the leg of another one.
+      if (silent.length > 0 && world.faulty.had(['movesInCalls', 'networkChanges'], call.startedMs)) continue;
       // Its binding may have ended, or its token changed, while the call waited.
       if (!bindingWith(world.store.record(call.aor), phone.other ?? '')) continue;
       world.fail('one closing word', `${phone.name} was pushed for ${call.id} and never hears how it ended`);

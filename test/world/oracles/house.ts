@@ -10,12 +10,16 @@ import { ALL_BUT_PHONES, isCalm, liveOf, MACHINES } from './support.ts';
 
 export function noSecrets(): Oracle {
   const isSecret = (text: string) => text.includes(TOKEN_MARK) || text.includes(CALLER_MARK);
+  const holdsSecret = (value: unknown) =>
+    typeof value === 'string' ? isSecret(value) : typeof value === 'object' && isSecret(JSON.stringify(value));
   return {
     name: 'no secret goes out',
     why: 'Promise 3: a token in a log lets anybody push; who calls is nobody’s business.',
-    logged(line, world) {
-      if (isSecret(JSON.stringify([line.message, line.fields])))
-        world.fail('no secret goes out', `in the log line "${line.message}"`);
+    logged({ message, fields }, world) {
+      // Most fields are short texts: asked one by one, they cost a tenth of a whole line as JSON.
+      let isOut = isSecret(message);
+      for (const name in fields) isOut ||= isSecret(name) || holdsSecret(fields[name]);
+      if (isOut) world.fail('no secret goes out', `in the log line "${message}"`);
     },
     attempted({ request }, world) {
       if (isSecret(JSON.stringify(request)))

@@ -63,6 +63,12 @@ export function noneToTheDead(): Oracle {
       const binding = bindingWith(record, request.target.token.reveal());
       const isLastWord = request.purpose === 'notice' && request.notice === 'expired';
       if (binding && (binding.ending === undefined || isLastWord)) return;
+      // One call has just shown that it cannot be reached, and another one that waits for it asks once more.
+      const { fingerprint } = request.target.token;
+      const isUnreachable = record?.tombstones.some(
+        (t) => t.reason === 'unreachable' && t.tokens.includes(fingerprint) && request.sentAt - t.endedAt < MINUTE,
+      );
+      if (request.purpose === 'call' && isUnreachable) return;
       const removedMs = removed.get(`${request.aor} ${request.target.token.reveal()}`) ?? Number.NEGATIVE_INFINITY;
       if (world.time.nowMs - removedMs < OTHER_NODE_LOOKS) return;
       const what = request.purpose === 'notice' ? `notice ${request.notice}` : request.purpose;

@@ -29,6 +29,12 @@ const PLACEHOLDER = 'null/';
 /** Channels looked at one by one when the link comes up: more than these is no pushwake's business but a busy PBX's. */
 const TAKEN_UP_MAX = 500;
 
+/**
+ * Real time that the node which FreeSWITCH asked has for its answer, in ms, before a spare one takes the call over: half of the dialplan's guard, so
+ * that the spare one has as much. An answer takes some hundredths of a second.
+ */
+const SPARE_WAITS_MS = 700;
+
 /** Accounts of one call that are woken: a group of more is a mistake, or somebody's attempt. */
 const ACCOUNTS_MAX = 20;
 
@@ -85,16 +91,35 @@ export class Calls {
 
   // ── Facts ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Calls we knew go on or have ended; calls that began while nobody listened are found by their placeholder. */
-  async takeUp(): Promise<void> {
+  /**
+   * The link is up. Calls we knew go on, have ended, or are another node's by now; those that began while nobody listened are found by their
+   * placeholder. `others`: we hold the lease, and those that wait on another node wait for nobody.
+   */
+  async takeUp(others: boolean): Promise<void> {
+    const callers = [...this.#callers.keys()];
+    const taken = await this.#o.ask<readonly string[]>('taken', { callers }, CALL_DEADLINE);
+    for (const caller of taken) this.#lost(caller);
     // Those of now: calls and channels that come while we ask are in no list.
     const known = [...this.#calls.values()].map((call) => ({ call, channels: call.channels }));
-    const answer = await this.#o.ask<{ rows?: readonly ChannelRow[] }>('channels', {}, CALL_DEADLINE);
-    const rows = answer.rows ?? [];
+    const rows = await this.#rows();
     const there = new Map(rows.map((r) => [r.uuid, { talks: r.callstate === 'ACTIVE' }]));
     for (const { call, channels } of known) call.resume(there, channels);
     // The worker is a new one.
     this.#hurry(this.#callers.size > 0, true);
+    await this.#takeUpOf(rows, (node) => others || node === this.#o.node);
+  }
+
+  /** We hold the lease now. What orders of ours are under way is none of its business. */
+  async takeOver(): Promise<void> {
+    await this.#takeUpOf(await this.#rows(), (node) => node !== this.#o.node);
+  }
+
+  async #rows(): Promise<readonly ChannelRow[]> {
+    return (await this.#o.ask<{ rows?: readonly ChannelRow[] }>('channels', {}, CALL_DEADLINE)).rows ?? [];
+  }
+
+  /** Calls that wait, of these nodes. */
+  async #takeUpOf(rows: readonly ChannelRow[], isOf: (node: string) => boolean): Promise<void> {
     if (!rows.some((r) => r.name.startsWith(PLACEHOLDER))) return;
     const unanswered = rows.filter((r) => r.callstate !== 'ACTIVE').slice(0, TAKEN_UP_MAX);
     const dumps = await Promise.all(
@@ -112,8 +137,22 @@ export class Calls {
     for (const d of dumps) {
       if (!d?.['Unique-ID'] || !waiting.has(d['Unique-ID']) || this.#callers.has(d['Unique-ID'])) continue;
       const fact = callOf(d);
-      if (fact) this.#arrived(fact, true);
+      if (!fact || !isOf(fact.node)) continue;
+      if (fact.node === this.#o.node) this.#arrived(fact, true);
+      else await this.#adopt(fact);
     }
+  }
+
+  async #adopt(fact: CallFact): Promise<void> {
+    const { pbx, node, log } = this.#o;
+    await this.#o.ask('adopt', { caller: fact.caller.uuid }, CALL_DEADLINE);
+    log.info({ pbx, aor: fact.aor, from: fact.node }, 'call taken over: its node holds the lease no more');
+    this.#arrived({ ...fact, node }, true);
+  }
+
+  /** Another node has the call. */
+  #lost(caller: string): void {
+    for (const call of [...this.#of(caller)]) call.takenOver();
   }
 
   /** A call of this account waits for a phone. */
@@ -125,7 +164,7 @@ export class Calls {
     switch (fact.fact) {
       case 'call':
         // A lease of an earlier life of ours may still stand: its calls take the plain path.
-        return this.#o.observing() ? undefined : this.#arrived(fact, false);
+        return this.#o.observing() ? undefined : this.#called(fact);
       case 'seen':
         return this.#o.observing() ? this.#seen(fact) : undefined;
       case 'legDials':
@@ -172,10 +211,23 @@ export class Calls {
     return this.#callers.get(caller)?.calls ?? [];
   }
 
-  #arrived(fact: CallFact, takenUp: boolean): void {
+  /** Another node beside this PBX may hold the lease: it was told as well. */
+  #called(fact: CallFact): void {
+    if (fact.node === this.#o.node) this.#arrived(fact, false);
+    else this.#o.clock.after(SPARE_WAITS_MS, () => void this.#takeOver(fact));
+  }
+
+  /** The node that FreeSWITCH asked may be dead, frozen or cut off, and its lease not over. */
+  async #takeOver(fact: CallFact): Promise<void> {
     const { pbx, node, log } = this.#o;
-    // Another node beside this PBX holds the lease: it was told as well.
-    if (fact.node !== node) return;
+    const order = { caller: fact.caller.uuid, from: fact.node };
+    if (!(await this.#o.ask<boolean>('takeOver', order, CALL_DEADLINE).catch(() => false))) return;
+    log.info({ pbx, aor: fact.aor, from: fact.node }, 'call taken over: the node that was asked did not answer');
+    this.#arrived({ ...fact, node }, false);
+  }
+
+  #arrived(fact: CallFact, takenUp: boolean): void {
+    const { pbx, log } = this.#o;
     const aor = parseAor(fact.aor);
     if (!aor) {
       log.warn({ pbx }, NAMES_NO_ACCOUNT);
@@ -246,7 +298,7 @@ export class Calls {
       secondsLeft: () => Math.max(5, Math.ceil(ringSeconds - (clock.monotonicMs() - seenMs) / SECOND)),
       orders: {
         compose: (part) => group.part(aor, part),
-        originate: (uuid, command) => this.#o.ask('originate', { uuid, command, caller: caller.uuid }, CALL_DEADLINE),
+        originate: (uuid, command) => this.#unlessTaken('originate', { uuid, command, caller: caller.uuid }),
         isThere: async (uuid) => (await this.#o.ask<unknown>('dump', { uuid }, CALL_DEADLINE)) !== undefined,
         kill: (uuid, cause) => this.#channels.kill(uuid, cause),
         set: (uuid, name, value) => void this.#set(uuid, name, value).catch(() => undefined),
@@ -346,7 +398,18 @@ export class Calls {
   }
 
   #compose(caller: string, dial: string): Promise<LegOutcome> {
-    return this.#o.ask<LegOutcome>('compose', { caller, dial }, CALL_DEADLINE);
+    return this.#unlessTaken('compose', { caller, dial });
+  }
+
+  /** An order that is carried out only while the call is ours. */
+  async #unlessTaken(
+    order: 'compose' | 'originate',
+    of: { readonly caller: string } & Readonly<Record<string, string>>,
+  ): Promise<LegOutcome> {
+    const outcome = await this.#o.ask<LegOutcome | 'taken'>(order, of, CALL_DEADLINE);
+    if (outcome !== 'taken') return outcome;
+    this.#lost(of.caller);
+    return 'gone';
   }
 
   #set(caller: string, name: string, value: string): Promise<void> {

@@ -17,7 +17,8 @@ export const SETTLED_MS = 500;
 export interface Orders {
   /** Hands over what is dialled for this account; absent: what the dialplan says. Resolves when the caller dials. */
   compose(part: Part | undefined): Promise<LegOutcome>;
-  originate(uuid: string, command: string): Promise<void>;
+  /** `gone`: another node has the call. */
+  originate(uuid: string, command: string): Promise<LegOutcome>;
   /** Whether there is such a channel. */
   isThere(uuid: string): Promise<boolean>;
   kill(uuid: string, cause: string): Promise<LegOutcome>;

@@ -133,14 +133,13 @@ export class WaitingCall {
       forked: this.#o.forked,
       enterprise: this.#o.enterprise,
     });
-    await this.#order(leg, uuid, command);
-    return 'done';
+    return this.#order(leg, uuid, command);
   }
 
-  async #order(leg: Leg, uuid: string, command: string): Promise<void> {
+  async #order(leg: Leg, uuid: string, command: string): Promise<LegOutcome> {
     delete leg.lostOrder;
     try {
-      await this.#o.orders.originate(uuid, command);
+      return await this.#o.orders.originate(uuid, command);
     } catch (error) {
       leg.lostOrder = command;
       throw error;
@@ -151,8 +150,8 @@ export class WaitingCall {
   async #orderAgain(leg: Leg): Promise<LegOutcome> {
     const { uuid, lostOrder: command } = leg;
     if (uuid === undefined || command === undefined) return 'gone';
-    if (await this.#o.orders.isThere(uuid)) delete leg.lostOrder;
-    else await this.#order(leg, uuid, command);
+    if (!(await this.#o.orders.isThere(uuid))) return this.#order(leg, uuid, command);
+    delete leg.lostOrder;
     return 'done';
   }
 
@@ -246,8 +245,17 @@ export class WaitingCall {
     else this.#finish(cause === 'ORIGINATOR_CANCEL' ? Cause.interworking : Cause.noAnswer);
   }
 
+  /** Another node has the call, with every channel of it: nothing of it may be ended or told. */
+  takenOver(): void {
+    if (this.#over) return;
+    const { pbx, legId, emit } = this.#o;
+    for (const of of [legId, ...this.refs]) emit({ type: 'legTakenOver', pbx, legId: of });
+    this.#end();
+  }
+
   /** After the link was away: which channels are still there, of those it had when that was asked, and who talks. */
   resume(there: ReadonlyMap<string, { readonly talks: boolean }>, known: WaitingCall['channels']): void {
+    if (this.#over) return;
     const caller = there.get(this.caller);
     if (!caller) return this.#finish(Cause.noAnswer);
     for (const { ref, uuid } of known) {
