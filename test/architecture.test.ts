@@ -8,6 +8,24 @@ import { arrows, withPicture } from './support/rooms.ts';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const file = (path: string, text: string): SourceFile => ({ path, text });
 
+/** A package that stands in both lists is one of development for npm, and is not in what we deliver. */
+test('every package that the program imports is delivered with it', () => {
+  const { dependencies, devDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  const lock = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')).packages;
+  const imported = readSources(ROOT).flatMap(({ text }) =>
+    [...text.matchAll(/^(?:import|export)[^'"]*? from '((?:@[\w-]+\/)?[\w-]+)(?:\/[^']*)?';$/gms)].map(
+      (m) => m[1] as string,
+    ),
+  );
+  const packages = [...new Set(imported)].filter((name) => lock[`node_modules/${name}`]);
+  expect(packages).toContain('ws');
+  for (const name of packages) {
+    expect(dependencies).toHaveProperty([name]);
+    expect(devDependencies).not.toHaveProperty([name]);
+    expect(lock[`node_modules/${name}`].dev, `${name} is marked as one of development`).toBeUndefined();
+  }
+});
+
 describe('the rooms', () => {
   const sources = readSources(fileURLToPath(new URL('..', import.meta.url)));
 

@@ -472,6 +472,7 @@ describe("reading firebase-admin's failures", () => {
     code: 'messaging/x',
     httpResponse: { status, headers: {}, data },
   });
+  const noToken = (status: number) => ({ code: 'app/invalid-credential', cause: { status } });
   const violations = (...fields: string[]) => ({
     error: {
       status: 'INVALID_ARGUMENT',
@@ -502,6 +503,15 @@ describe("reading firebase-admin's failures", () => {
     ],
     ['a 5xx nobody knows', answer(599), { kind: 'retryLater', reason: 'status 599' }],
     ['a redirect', answer(302), { kind: 'failed', reason: 'status 302' }],
+    ['the first status that is none of success', answer(300), { kind: 'failed', reason: 'status 300' }],
+    ['a success that cannot be read', answer(299), { kind: 'retryLater', reason: 'unreadable answer' }],
+    ['a token service that is in trouble', noToken(500), { kind: 'retryLater', reason: 'no access token' }],
+    ['… that asks for patience', noToken(429), { kind: 'retryLater', reason: 'no access token' }],
+    [
+      '… that refuses the account',
+      noToken(499),
+      expect.objectContaining({ kind: 'misconfigured', reason: 'service account refused' }),
+    ],
     ['nothing', undefined, { kind: 'retryLater', reason: 'connection lost' }],
     [
       'a name that does not resolve',

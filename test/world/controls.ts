@@ -157,8 +157,16 @@ export const CONTROLS: readonly Control[] = [
   one(
     'a phone that comes for its call is not rung',
     'core/wake/waking.ts',
-    "if (d.legs.fresh.state === 'held') goOn(draft, d);\n  else",
-    "if (d.legs.fresh.state === 'dialling')",
+    "if (fresh.state === 'held') goOn(draft, d);\n  else",
+    "if (fresh.state === 'dialling')",
+  ),
+  one(
+    'the slower report of an earlier REGISTER is believed',
+    'core/wake/waking.ts',
+    '  if (isOvertaken(d, event)) return;\n',
+    '',
+    'small',
+    { weeks: 2, dense: 12, faults: ['movesInCalls'] },
   ),
   one(
     'only the first device is pushed',

@@ -4,7 +4,7 @@
  * expiry late; `freeswitch` reports each REGISTER, in rounds of 20 ms.
  */
 import type { Aor } from '../../plugin/core/aor.ts';
-import { type DurationMs, HOUR, type Instant, instant, MINUTE, SECOND } from '../../plugin/core/time.ts';
+import { type DurationMs, HOUR, type Instant, instant, MINUTE, plus, SECOND } from '../../plugin/core/time.ts';
 import type { HeldContact, PbxEvent, Sensor } from '../../plugin/ports/pbx-link.ts';
 import { Call, type CallOptions } from './call.ts';
 import type { Chance } from './chance.ts';
@@ -218,7 +218,10 @@ export class Pbx {
     // It is read once, and may be gone or renewed by then.
     const read = chance.happens(0.95) ? { grantedMs } : {};
     if (isNew) this.#emit(seen('event', read), chance.int(0, Math.max(0, this.secondReportMs)));
-    else if (movedMs >= SECOND && this.#isWatched(stored.aor)) this.#emit(seen('watch', read), chance.int(1, 100));
+    if (!this.#isWatched(stored.aor)) return;
+    // A look finds a new one as well, dates it by the look before, and may be read after later events.
+    if (isNew) this.#emit(seen('watch', { ...read, at: plus(at, -chance.int(1, 100)) }), chance.int(1, 200));
+    else if (movedMs >= SECOND) this.#emit(seen('watch', read), chance.int(1, 100));
   }
 
   #isWatched(aor: Aor): boolean {
