@@ -161,14 +161,6 @@ export const CONTROLS: readonly Control[] = [
     "if (fresh.state === 'dialling')",
   ),
   one(
-    'the slower report of an earlier REGISTER is believed',
-    'core/wake/waking.ts',
-    '  if (isOvertaken(d, event)) return;\n',
-    '',
-    'small',
-    { weeks: 2, dense: 12, faults: ['movesInCalls'] },
-  ),
-  one(
     'only the first device is pushed',
     'core/wake/begin.ts',
     "else draft.do({ type: 'push', device });",
