@@ -71,6 +71,7 @@ export function chart(samples: readonly Sample[]): string {
   });
   const height = 20 + figures.length * (HEIGHT + 30);
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="12">
+<title>pushwake over hours: memory, open files, delay of the event loop, channels of Asterisk</title>
 <rect width="${WIDTH}" height="${height}" fill="#fff"/>
 ${parts.join('\n')}
 <text x="${WIDTH - 10}" y="${height - 4}" text-anchor="end">${(last / 3_600_000).toFixed(2)} hours</text>
