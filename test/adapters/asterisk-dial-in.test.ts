@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../adapters/clock/system/index.ts';
-import { isPassword, loginOf, WrongLogins } from '../../adapters/pbx/asterisk/dial-in/logins.ts';
+import { loginOf, WrongLogins } from '../../adapters/pbx/asterisk/dial-in/logins.ts';
 import { check, create, optionsSchema } from '../../adapters/pbx/asterisk/index.ts';
+import { sameSecret } from '../../adapters/shared/same-secret.ts';
 import type { PbxLink } from '../../plugin/ports/pbx-link.ts';
 import { DiallingAsterisk, type DiallingOptions } from '../support/dialling-asterisk.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -312,7 +313,7 @@ describe('a login', () => {
   });
 
   it('is right or wrong as a whole', () => {
-    expect([isPassword('a', 'a'), isPassword('a', 'b'), isPassword('', 'a'), isPassword('aa', 'a')]).toEqual([
+    expect([sameSecret('a', 'a'), sameSecret('a', 'b'), sameSecret('', 'a'), sameSecret('aa', 'a')]).toEqual([
       true,
       false,
       false,

@@ -62,10 +62,13 @@ afterEach(async () => {
   await scene.cleanUp();
 });
 
-async function up(name: Name): Promise<void> {
+const up = (name: Name) => connectsAnew(name, () => nodes[name].process.start());
+
+/** Its trouble is over, and its link comes up again. */
+async function connectsAnew(name: Name, ends: () => unknown): Promise<void> {
   const { process } = nodes[name];
   const from = process.log.length;
-  await process.start();
+  await ends();
   await process.waitForLog((l) => l.msg === 'pbx link up', { from, timeoutMs: 20_000, what: 'its link' });
 }
 
@@ -93,35 +96,20 @@ const TAKES_OVER: readonly Trouble[] = [
     what: 'frozen for 10 s',
     begin: (n) => nodes[n].process.freeze(),
     lastsMs: 10_000,
-    end: async (n) => {
-      const { process } = nodes[n];
-      const from = process.log.length;
-      process.thaw();
-      // It finds that it was dead for its PBX, and connects anew.
-      await process.waitForLog((l) => l.msg === 'pbx link up', { from, timeoutMs: 20_000 });
-    },
+    // It finds that it was dead for its PBX, and connects anew.
+    end: (n) => connectsAnew(n, () => nodes[n].process.thaw()),
   },
   {
     what: 'cut off from FreeSWITCH for 10 s, and nobody is told',
     begin: (n) => nodes[n].door.stall(),
     lastsMs: 10_000,
-    end: async (n) => {
-      const { process, door } = nodes[n];
-      const from = process.log.length;
-      door.mend();
-      await process.waitForLog((l) => l.msg === 'pbx link up', { from, timeoutMs: 20_000 });
-    },
+    end: (n) => connectsAnew(n, () => nodes[n].door.mend()),
   },
   {
     what: 'cut off from FreeSWITCH for 10 s, its connection reset',
     begin: (n) => nodes[n].door.cut(),
     lastsMs: 10_000,
-    end: async (n) => {
-      const { process, door } = nodes[n];
-      const from = process.log.length;
-      door.mend();
-      await process.waitForLog((l) => l.msg === 'pbx link up', { from, timeoutMs: 20_000 });
-    },
+    end: (n) => connectsAnew(n, () => nodes[n].door.mend()),
   },
   { what: 'stopped in order', begin: (n) => nodes[n].process.stop(), lastsMs: 8_000, end: up },
 ];

@@ -2,7 +2,7 @@
  * One HEPv3 datagram: the envelope that a capture agent puts around a copy of a SIP message. Pure, and cheap whatever is in it:
  * anybody who reaches the port may send one.
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { sameSecret } from '../../shared/same-secret.ts';
 
 /** The fields of a HEPv3 datagram that pushwake uses. The payload is not parsed yet. */
 export interface HepDatagram {
@@ -60,11 +60,9 @@ export function parseHep(datagram: Buffer): HepDatagram | undefined {
   };
 }
 
-/** Compares digests, so that the time it takes reveals neither content nor length. */
 export function passwordMatches(expected: string, given: Buffer | undefined): boolean {
-  const digest = (data: string | Buffer) => createHash('sha256').update(data).digest();
   if (given !== undefined && given.length > LONGEST_PASSWORD) return false;
-  return timingSafeEqual(digest(expected), digest(given ?? ''));
+  return sameSecret(expected, given ?? '');
 }
 
 /** Whether the payload is worth reading at all: a REGISTER, a 200, or a refusal. */

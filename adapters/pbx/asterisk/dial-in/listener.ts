@@ -10,7 +10,8 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { type DurationMs, MINUTE, SECOND } from '../../../../plugin/core/time.ts';
 import type { Logger } from '../../../../plugin/ports/adapter.ts';
 import type { Clock } from '../../../../plugin/ports/clock.ts';
-import { ANSWERED_LATE, isPassword, loginOf, WrongLogins } from './logins.ts';
+import { sameSecret } from '../../../shared/same-secret.ts';
+import { ANSWERED_LATE, loginOf, WrongLogins } from './logins.ts';
 
 export interface Tls {
   readonly cert: string;
@@ -172,7 +173,7 @@ export class DialInListener {
     const login = loginOf(request.headers.authorization);
     const pbx = login && this.#expected.get(login.username);
     if (login && !pbx && this.#o.clock.monotonicMs() - this.#openedMs < BEGINS_FOR) return void socket.destroy();
-    if (!login || !pbx || !isPassword(login.password, pbx.password)) {
+    if (!login || !pbx || !sameSecret(login.password, pbx.password)) {
       this.#wrong.add(address, hintOf(login !== undefined));
       return this.#refuse(socket);
     }

@@ -2,7 +2,6 @@
  * Who may log in at a listener that Asterisks dial, and what becomes of those who may not: a wrong login is answered late, so that guessing takes long, and
  * logged once an hour for each address, since an Asterisk with a wrong password tries twice a second for ever.
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { type DurationMs, HOUR } from '../../../../plugin/core/time.ts';
 import type { Logger } from '../../../../plugin/ports/adapter.ts';
 import type { Clock } from '../../../../plugin/ports/clock.ts';
@@ -26,12 +25,6 @@ export function loginOf(header: string | undefined): Login | undefined {
   if (encoded === undefined) return undefined;
   const [, username, password] = /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, 'base64').toString('utf8')) ?? [];
   return username === undefined || password === undefined ? undefined : { username, password };
-}
-
-/** Takes as long for a wrong password as for a right one. */
-export function isPassword(said: string, is: string): boolean {
-  const hash = (text: string) => createHash('sha256').update(text).digest();
-  return timingSafeEqual(hash(said), hash(is));
 }
 
 export class WrongLogins {
