@@ -81,8 +81,9 @@ describe('legs of several nodes', () => {
       tell: () => undefined,
       failed: () => undefined,
       every: () => () => undefined,
-      ask: async ({ method, path, query }) => {
-        if (method === 'POST') done.push([path, ...Object.values(query ?? {})].join(' '));
+      ask: async ({ method, path, query, body }) => {
+        if (method === 'POST')
+          done.push([path, ...Object.values(query ?? {}), ...(body ? [JSON.stringify(body)] : [])].join(' '));
         if (path.startsWith('asterisk/modules/')) return { ok: true, body: { status: 'Running' } };
         const value = owners[/^channels\/(\w+)\//.exec(path)?.[1] ?? ''];
         return value === undefined ? { ok: false, body: undefined } : { ok: true, body: { value } };
@@ -119,7 +120,16 @@ describe('legs of several nodes', () => {
     expect(done).toEqual([
       'channels/c1/variable __PUSHWAKE_APP pushwake-c',
       'channels/c1/move pushwake-c device,w1,call',
+      'events/user/pushwake-taken pushwake {"variables":{"channel":"c1"}}',
     ]);
+  });
+
+  it('are looked up, should a node not have heard that one was moved', async () => {
+    const { orders } = legs({ c1: 'pushwake' });
+    expect(await orders.operations.ownerOf({ channelId: 'c1' })).toBeUndefined();
+    await orders.begin();
+    expect(await orders.operations.ownerOf({ channelId: 'c1' })).toBe('pushwake');
+    expect(await orders.operations.ownerOf({ channelId: 'gone' })).toBeUndefined();
   });
 });
 
@@ -239,6 +249,11 @@ describe('events of several nodes', () => {
     ],
     [{ type: 'ChannelUserevent', eventname: 'another', userevent: { node: 'pushwake-b' } }, undefined],
     [{ type: 'ChannelUserevent', eventname: 'pushwake-alive' }, undefined],
+    [
+      { type: 'ChannelUserevent', eventname: 'pushwake-taken', userevent: { channel: '1.1' } },
+      { fact: 'legTaken', channelId: '1.1' },
+    ],
+    [{ type: 'ChannelUserevent', eventname: 'pushwake-taken', userevent: { channel: 7 } }, undefined],
     [{ type: 'CallBroadcast' }, undefined],
     [
       { type: 'NodesLooked', others: ['pushwake-b'] },

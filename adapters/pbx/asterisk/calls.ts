@@ -116,8 +116,24 @@ export class Calls {
     for (const channelId of known) {
       for (const leg of this.#legs.ofChannel(channelId)) {
         if (!there.has(channelId)) this.#ended(leg, leg.cause);
-        else if (!held.has(channelId)) this.#follow(leg);
+        else if (!held.has(channelId)) void this.#followIfOurs(leg);
       }
+    }
+  }
+
+  async #followIfOurs(leg: Leg): Promise<void> {
+    const { channelId, kind } = leg;
+    const ownerOf = () => this.#io.call<string | undefined>('ownerOf', { channelId }, CALL_DEADLINE);
+    const owner = kind === 'wake' ? undefined : await ownerOf().catch(() => undefined);
+    if (owner === undefined || owner === this.#io.options.app) this.#follow(leg);
+    else this.takenOver(channelId);
+  }
+
+  /** Another node has this leg: we stood still, or our link was away. */
+  takenOver(channelId: string): void {
+    for (const leg of this.#legs.ofChannel(channelId)) {
+      this.#legs.remove(leg);
+      this.#io.say({ type: 'legTakenOver', pbx: this.#io.pbx, legId: leg.legId });
     }
   }
 

@@ -6,7 +6,7 @@ import type { Asking } from './contact-events.ts';
 import { contactsAppOf } from './contact-events.ts';
 import { FIRST_APP } from './options.ts';
 import type { RestRequest } from './rest.ts';
-import { NODE_ALIVE, NODES_LOOKED } from './translate.ts';
+import { LEG_TAKEN, NODE_ALIVE, NODES_LOOKED } from './translate.ts';
 
 /** The names that the dialplan asks: its StasisBroadcast has the same expression. */
 export const NODE_APP = /^pushwake(-[0-9A-Za-z_]+)?$/;
@@ -75,6 +75,10 @@ export class NodeOrders {
     announceNodesNoMore: async (): Promise<void> => {
       this.#stopAnnouncing();
     },
+    /** The node that has this leg. Undefined: there is one node only, or the leg is gone. */
+    ownerOf: async ({ channelId }: OfChannel): Promise<string | undefined> => {
+      return this.#isOneOfMany ? this.#ownerOf(channelId) : undefined;
+    },
     /** A leg that waits on a node which is gone, unless another one has taken it: it begins anew with us. */
     takeOver: async (o: OfChannel & { readonly from: string; readonly args: readonly string[] }) => {
       if ((await this.#ownerOf(o.channelId)) !== o.from) return 'gone';
@@ -82,7 +86,11 @@ export class NodeOrders {
       const query = { variable: '__PUSHWAKE_APP', value: app };
       await this.#done({ method: 'POST', path: `${pathOf(o.channelId)}/variable`, query });
       const to = { app, appArgs: o.args.join(',') };
-      return this.#done({ method: 'POST', path: `${pathOf(o.channelId)}/move`, query: to });
+      const moved = await this.#done({ method: 'POST', path: `${pathOf(o.channelId)}/move`, query: to });
+      // It may only have stood still: this is what it reads behind the end of its Stasis, before anything of what we do with the leg.
+      const taken = toNode(o.from, LEG_TAKEN, { channel: o.channelId });
+      if (moved === 'done') await this.#io.ask(taken, NOT_THERE).catch(this.#io.failed);
+      return moved;
     },
   };
 
@@ -135,7 +143,7 @@ export async function announceNodes({ ask }: Pick<Asking, 'ask'>, app: string): 
   const names = (body as { name: string }[]).map(({ name }) => name);
   const nodes = names.filter((name) => NODE_APP.test(name) && !names.some((of) => contactsAppOf(of) === name));
   const others = nodes.filter((name) => name !== app);
-  await Promise.all(others.map((other) => ask(alive(app, other), [404])));
+  await Promise.all(others.map((other) => ask(toNode(other, NODE_ALIVE, { node: app }), [404])));
   const wanted = app !== FIRST_APP || others.length > 0 ? '1' : '';
   const variable = NODES_VARIABLE;
   const said = (await ask({ method: 'GET', path: 'asterisk/variable', query: { variable } })).body;
@@ -145,9 +153,9 @@ export async function announceNodes({ ask }: Pick<Asking, 'ask'>, app: string): 
 }
 
 /** To the other's application alone: nobody else hears of it. */
-const alive = (app: string, other: string): RestRequest => ({
+const toNode = (application: string, event: string, variables: Readonly<Record<string, string>>): RestRequest => ({
   method: 'POST',
-  path: `events/user/${NODE_ALIVE}`,
-  query: { application: other },
-  body: { variables: { node: app } },
+  path: `events/user/${event}`,
+  query: { application },
+  body: { variables },
 });
