@@ -74,7 +74,7 @@ describe('what the dialplan knows of nodes', () => {
 
 describe('legs of several nodes', () => {
   /** An Asterisk in which these channels say whose they are. */
-  function legs(owners: Readonly<Record<string, string>>) {
+  function legs(owners: Readonly<Record<string, string>>, taken = '') {
     const done: string[] = [];
     const orders = new NodeOrders({
       app: 'pushwake-c',
@@ -85,6 +85,7 @@ describe('legs of several nodes', () => {
         if (method === 'POST')
           done.push([path, ...Object.values(query ?? {}), ...(body ? [JSON.stringify(body)] : [])].join(' '));
         if (path.startsWith('asterisk/modules/')) return { ok: true, body: { status: 'Running' } };
+        if (path === 'asterisk/variable') return { ok: true, body: { value: taken } };
         const value = owners[/^channels\/(\w+)\//.exec(path)?.[1] ?? ''];
         return value === undefined ? { ok: false, body: undefined } : { ok: true, body: { value } };
       },
@@ -121,15 +122,16 @@ describe('legs of several nodes', () => {
       'channels/c1/variable __PUSHWAKE_APP pushwake-c',
       'channels/c1/move pushwake-c device,w1,call',
       'events/user/pushwake-taken pushwake {"variables":{"channel":"c1"}}',
+      'asterisk/variable PUSHWAKE_TAKEN_pushwake c1',
     ]);
   });
 
-  it('are looked up, should a node not have heard that one was moved', async () => {
-    const { orders } = legs({ c1: 'pushwake' });
-    expect(await orders.operations.ownerOf({ channelId: 'c1' })).toBeUndefined();
+  it('taken from a node are written down for it, and read once', async () => {
+    const { orders, done } = legs({}, '4.1 4.2');
+    expect(await orders.operations.takenFromUs()).toEqual([]);
     await orders.begin();
-    expect(await orders.operations.ownerOf({ channelId: 'c1' })).toBe('pushwake');
-    expect(await orders.operations.ownerOf({ channelId: 'gone' })).toBeUndefined();
+    expect(await orders.operations.takenFromUs()).toEqual(['4.1', '4.2']);
+    expect(done).toEqual(['asterisk/variable PUSHWAKE_TAKEN_pushwake-c ']);
   });
 });
 

@@ -89,7 +89,10 @@ async function holder(): Promise<Name | undefined> {
   return Number(until) > Number(now) ? (node as Name) : undefined;
 }
 
+let drained: Promise<number | null>;
+
 async function drain(name: Name): Promise<void> {
+  drained = nodes[name].process.ended();
   const answer = await fetch(`http://127.0.0.1:${nodes[name].adminPort}/v1/drain`, {
     method: 'POST',
     headers: { authorization: `Bearer ${TOKEN}` },
@@ -131,7 +134,7 @@ const TAKES_OVER: readonly Trouble[] = [
     begin: (n) => drain(n),
     lastsMs: 8_000,
     end: async (n) => {
-      expect(await nodes[n].process.ended()).toBe(4);
+      expect(await drained).toBe(4);
       await up(n);
     },
   },

@@ -87,6 +87,10 @@ export class Calls {
     // Take the legs of this moment: legs of calls that come while we ask are in no list.
     const known = this.#legs.channels();
     const channels = await this.#io.call<unknown[]>('waitingChannels', {}, CALL_DEADLINE);
+    if (known.length > 0) {
+      const taken = await this.#io.call<readonly string[]>('takenFromUs', {}, CALL_DEADLINE);
+      for (const channelId of taken) this.takenOver(channelId);
+    }
     const waiting = channels
       .map((channel) => translateWaiting(channel, this.#io.options.app))
       .filter((fact) => fact !== undefined);
@@ -116,17 +120,9 @@ export class Calls {
     for (const channelId of known) {
       for (const leg of this.#legs.ofChannel(channelId)) {
         if (!there.has(channelId)) this.#ended(leg, leg.cause);
-        else if (!held.has(channelId)) void this.#followIfOurs(leg);
+        else if (!held.has(channelId)) this.#follow(leg);
       }
     }
-  }
-
-  async #followIfOurs(leg: Leg): Promise<void> {
-    const { channelId, kind } = leg;
-    const ownerOf = () => this.#io.call<string | undefined>('ownerOf', { channelId }, CALL_DEADLINE);
-    const owner = kind === 'wake' ? undefined : await ownerOf().catch(() => undefined);
-    if (owner === undefined || owner === this.#io.options.app) this.#follow(leg);
-    else this.takenOver(channelId);
   }
 
   /** Another node has this leg: we stood still, or our link was away. */

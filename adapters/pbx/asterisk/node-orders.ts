@@ -16,6 +16,10 @@ const LOOK_EVERY_MS = 1_000;
 
 const NODES_VARIABLE = 'PUSHWAKE_NODES';
 
+/** Channels of a node that others have taken over, until it reads them. */
+const takenVariable = (node: string) => `PUSHWAKE_TAKEN_${node}`;
+const TAKEN_AT_MOST = 50;
+
 /** Of a channel as ARI describes it. */
 interface Listed {
   readonly id: string;
@@ -75,9 +79,12 @@ export class NodeOrders {
     announceNodesNoMore: async (): Promise<void> => {
       this.#stopAnnouncing();
     },
-    /** The node that has this leg. Undefined: there is one node only, or the leg is gone. */
-    ownerOf: async ({ channelId }: OfChannel): Promise<string | undefined> => {
-      return this.#isOneOfMany ? this.#ownerOf(channelId) : undefined;
+    /** The legs that others have taken over from us; told once. */
+    takenFromUs: async (): Promise<readonly string[]> => {
+      if (!this.#isOneOfMany) return [];
+      const taken = await this.#takenFrom(this.#io.app);
+      if (taken.length > 0) await this.#writeTaken(this.#io.app, []);
+      return taken;
     },
     /** A leg that waits on a node which is gone, unless another one has taken it: it begins anew with us. */
     takeOver: async (o: OfChannel & { readonly from: string; readonly args: readonly string[] }) => {
@@ -87,9 +94,7 @@ export class NodeOrders {
       await this.#done({ method: 'POST', path: `${pathOf(o.channelId)}/variable`, query });
       const to = { app, appArgs: o.args.join(',') };
       const moved = await this.#done({ method: 'POST', path: `${pathOf(o.channelId)}/move`, query: to });
-      // It may only have stood still: this is what it reads behind the end of its Stasis, before anything of what we do with the leg.
-      const taken = toNode(o.from, LEG_TAKEN, { channel: o.channelId });
-      if (moved === 'done') await this.#io.ask(taken, NOT_THERE).catch(this.#io.failed);
+      if (moved === 'done') await this.#saysTaken(o).catch(this.#io.failed);
       return moved;
     },
   };
@@ -112,6 +117,26 @@ export class NodeOrders {
     const query = { variable: 'PUSHWAKE_APP' };
     const { body } = await this.#io.ask({ method: 'GET', path: `${pathOf(channelId)}/variable`, query }, NOT_THERE);
     return (body as { value?: string } | undefined)?.value || undefined;
+  }
+
+  /**
+   * The other node may only have stood still: it reads the event behind the end of its Stasis, before anything of what we do with the leg. One that has
+   * lost its link reads the variable when it is back; the leg may be gone by then.
+   */
+  async #saysTaken({ channelId, from }: { readonly channelId: string; readonly from: string }): Promise<void> {
+    await this.#io.ask(toNode(from, LEG_TAKEN, { channel: channelId }), NOT_THERE);
+    await this.#writeTaken(from, [...(await this.#takenFrom(from)), channelId].slice(-TAKEN_AT_MOST));
+  }
+
+  async #takenFrom(node: string): Promise<readonly string[]> {
+    const query = { variable: takenVariable(node) };
+    const { body } = await this.#io.ask({ method: 'GET', path: 'asterisk/variable', query });
+    return ((body as { value?: string } | undefined)?.value ?? '').split(' ').filter(Boolean);
+  }
+
+  async #writeTaken(node: string, channels: readonly string[]): Promise<void> {
+    const query = { variable: takenVariable(node), value: channels.join(' ') };
+    await this.#io.ask({ method: 'POST', path: 'asterisk/variable', query });
   }
 
   async #announce(): Promise<void> {
