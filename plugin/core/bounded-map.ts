@@ -21,6 +21,8 @@ export const upTo = (most: number): Bounds<unknown, unknown> => ({
 export class BoundedMap<K, V> {
   readonly #bounds: Bounds<K, V>;
   readonly #entries = new Map<K, { readonly value: V; readonly bytes: number }>();
+  /** What it has passed is deleted. A new iterator for each would walk over all that was deleted before, which V8 keeps for long. */
+  #fromOldest: Iterator<K> = this.#entries.keys();
   #bytes = 0;
 
   constructor(bounds: Bounds<K, V>) {
@@ -46,10 +48,14 @@ export class BoundedMap<K, V> {
     if (bytes > this.#bounds.mostBytes) return;
     this.#entries.set(key, { value, bytes });
     this.#bytes += bytes;
-    for (const [oldest] of this.#entries) {
-      if (this.#entries.size <= this.#bounds.most && this.#bytes <= this.#bounds.mostBytes) return;
-      this.delete(oldest);
-    }
+    while (this.#entries.size > this.#bounds.most || this.#bytes > this.#bounds.mostBytes) this.delete(this.#oldest());
+  }
+
+  #oldest(): K {
+    const next = this.#fromOldest.next();
+    if (next.done !== true) return next.value;
+    this.#fromOldest = this.#entries.keys();
+    return this.#oldest();
   }
 
   delete(key: K): boolean {
