@@ -284,14 +284,17 @@ export class Phone {
     if (this.o.reports) this.#reportAll();
   }
 
-  /** Another network: a new address, the old connection is never closed. */
-  moves(): void {
+  /** Another network: a new address, the old connection is never closed. `connectsMs`: how long it takes until it registers there. */
+  moves(connectsMs: DurationMs = 0): void {
     this.#address = this.o.chance.int(1, 250);
     this.#port = this.o.chance.int(20_000, 60_000);
     if (!this.isAwake) return;
     for (const [aor, uri] of this.listens) this.o.pbx.movedAway(aor, uri);
     this.listens.clear();
-    this.registerAll();
+    if (connectsMs === 0) return this.registerAll();
+    this.o.time.after(connectsMs, () => {
+      if (this.isReachable && !this.isLoggedOut && !this.isAwake) this.wake(30 * SECOND);
+    });
   }
 
   logOut(): void {
@@ -449,12 +452,14 @@ class Reaction {
     this.#legs.add(leg);
     time.after(chance.int(15, 120), () => {
       if (!this.#legs.has(leg)) return;
+      // What it answers at an address that it has left meanwhile reaches nobody.
+      if (this.#phone.listens.get(this.#call.aor) !== leg.uri) return;
       this.#call.ringing(leg, this.#phone, this.#legs.size);
     });
     if (this.#word === 'ignores') return;
     this.#acts ??= time.after(this.#afterMs, () => {
       this.#acts = undefined;
-      const [first] = this.#legs;
+      const [first] = [...this.#legs].filter((leg) => leg.state === 'ringing');
       if (!first) return;
       if (this.#word === 'answers') this.#call.answered(first);
       else for (const one of [...this.#legs]) this.#call.declined(one, chance.happens(0.5) ? 17 : 21);

@@ -149,6 +149,9 @@ interface Kept {
 const isDrawn = ({ outcome, reason }: Verdict): boolean =>
   outcome !== 'accepted' && outcome !== 'tokenDead' && reason !== 'aborted';
 
+/** So many rows the next seed begins further on: a prime, which no table's length is a multiple of. */
+const ROWS_A_WORLD = 11;
+
 /** One push service, whatever nodes there are. */
 export class PushService {
   readonly name: ServiceName;
@@ -170,9 +173,12 @@ export class PushService {
   onAttempt: (attempt: Attempt) => void = () => undefined;
   onAnswer: (attempt: Attempt, row: string) => void = () => undefined;
   readonly #kept = new Map<Phone, Map<string, Kept>>();
-  #pack: Verdict[] = [];
+  /** Which row `saysAnything` answers with next. */
+  #row: number;
 
-  constructor(name: ServiceName, time: WorldTime, tokens: Map<string, TokenTruth>, chance: Chance) {
+  /** `seed`: the worlds of several seeds in a row go through the whole table. */
+  constructor(name: ServiceName, time: WorldTime, tokens: Map<string, TokenTruth>, chance: Chance, seed: number) {
+    this.#row = seed * ROWS_A_WORLD;
     this.name = name;
     this.time = time;
     this.tokens = tokens;
@@ -218,11 +224,10 @@ export class PushService {
     return { ...said(kind.accepted), taken: true };
   }
 
-  /** As from a pack of cards: each row comes once before one comes again, so that few pushes visit many rows. */
+  /** One row after the other, so that few pushes visit many. */
   #drawn(rows: readonly Verdict[]): Verdict {
-    if (this.#pack.length === 0) this.#pack = rows.filter(isDrawn);
-    const [row] = this.#pack.splice(this.chance.int(0, this.#pack.length - 1), 1);
-    return row as Verdict;
+    const drawn = rows.filter(isDrawn);
+    return drawn[this.#row++ % drawn.length] as Verdict;
   }
 
   take(request: PushRequest): void {

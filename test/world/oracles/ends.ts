@@ -2,6 +2,7 @@
 import type { Aor } from '../../../plugin/core/aor.ts';
 import type { Binding, EndReason } from '../../../plugin/core/binding.ts';
 import { targetList } from '../../../plugin/core/identity.ts';
+import { DEFAULT_POLICY } from '../../../plugin/core/policy.ts';
 import { DAY, HOUR, MINUTE } from '../../../plugin/core/time.ts';
 import type { Oracle } from '../oracle.ts';
 import type { Commit } from '../store.ts';
@@ -69,6 +70,11 @@ export function endedForAReason(): Oracle {
   };
 }
 
+/** Of these its user is told, where a token is left for that. */
+const TOLD_OF: ReadonlySet<EndReason> = new Set<EndReason>(['age', 'unreachable', 'token-dead']);
+/** A push service that is out for so long (ms) costs the last word. */
+const PATIENCE = DEFAULT_POLICY.endingPatienceMs;
+
 export function heardOfTheEnd(): Oracle {
   const told = new Map<string, number>();
   const begun = new Map<string, number>();
@@ -81,24 +87,28 @@ export function heardOfTheEnd(): Oracle {
     },
     committed(commit, world) {
       const { aor, before, after } = commit;
+      const { nowMs } = world.time;
       if (
         world.settings.mode === 'observe' ||
-        world.faulty.had(['observes', 'backupRestored', 'storeFailover'], world.time.nowMs - 2 * DAY)
+        world.faulty.had(['observes', 'backupRestored', 'storeFailover'], nowMs - 2 * DAY)
       )
         return;
       for (const { was, reason } of ends(commit)) {
-        if (reason !== 'age' || !was.targets.other) continue;
-        begun.set(was.id, world.time.nowMs);
-        if (!after?.bindings.some((b) => b.id === was.id))
+        if (!TOLD_OF.has(reason)) continue;
+        const now = after?.bindings.find((b) => b.id === was.id);
+        begun.set(was.id, nowMs);
+        // Which of its tokens died is known where one is left.
+        if (!now && reason !== 'token-dead' && was.targets.other)
           world.fail('its user hears of the end', `${was.id} of ${aor} is gone at once`);
       }
       for (const was of before?.bindings ?? []) {
-        const isGone = !after?.bindings.some((b) => b.id === was.id);
-        if (!isGone || was.ending?.reason !== 'age' || !was.targets.other) continue;
-        const at = told.get(`${aor} ${was.targets.other.token.reveal()}`) ?? Number.NEGATIVE_INFINITY;
-        if (at < (begun.get(was.id) ?? 0))
-          world.fail('its user hears of the end', `${was.id} of ${aor} is gone, and nothing was sent`);
+        if (!was.ending || !TOLD_OF.has(was.ending.reason) || !was.targets.other) continue;
+        if (!after?.tombstones.some((t) => t.id === was.id)) continue;
+        const sinceMs = begun.get(was.id) ?? 0;
         begun.delete(was.id);
+        if (nowMs - sinceMs >= PATIENCE && world.faulty.troubled(['push'], sinceMs)) continue;
+        const at = told.get(`${aor} ${was.targets.other.token.reveal()}`) ?? Number.NEGATIVE_INFINITY;
+        if (at < sinceMs) world.fail('its user hears of the end', `${was.id} of ${aor} is gone, and nothing was sent`);
       }
     },
   };
