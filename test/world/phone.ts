@@ -62,6 +62,8 @@ export class Phone {
   /** Background pushes wait until then. */
   dozesUntilMs = 0;
   isLoggedOut = false;
+  /** True time at which its person last logged out. */
+  loggedOutMs = Number.NEGATIVE_INFINITY;
   /** Its password is wrong: each REGISTER is refused. */
   isRefused = false;
   /** How often it fell asleep: over UDP it wakes at the address it had. */
@@ -301,6 +303,7 @@ export class Phone {
     for (const [aor, uri] of [...this.listens]) this.o.pbx.unregister(aor, uri, this);
     this.listens.clear();
     this.isLoggedOut = true;
+    this.loggedOutMs = this.o.time.nowMs;
     if (this.o.reports && this.isReachable) for (const aor of this.o.accounts) this.#withdraw(aor);
   }
 

@@ -3,7 +3,7 @@ import type { Aor } from '../../../plugin/core/aor.ts';
 import type { Binding, EndReason } from '../../../plugin/core/binding.ts';
 import { targetList } from '../../../plugin/core/identity.ts';
 import { DEFAULT_POLICY } from '../../../plugin/core/policy.ts';
-import { DAY, HOUR, MINUTE } from '../../../plugin/core/time.ts';
+import { DAY, HOUR, type Instant, MINUTE } from '../../../plugin/core/time.ts';
 import type { Oracle } from '../oracle.ts';
 import type { Commit } from '../store.ts';
 import { trueWall } from '../time.ts';
@@ -19,10 +19,13 @@ function* ends({ before, after }: Commit): Iterable<{ was: Binding; reason: EndR
   }
 }
 
+/** True time of an instant of the right wall clock. */
+const toMs = (world: World, at: Instant): number => at - trueWall(world.time) + world.time.nowMs;
+
 /** Whether the account is known to have registered after a claim, at a PBX of which each REGISTER is seen. */
 function hasRegisteredSince(world: World, aor: Aor, { claim, renewedAt }: Binding): boolean {
   const pbx = world.pbxOf(aor);
-  const sinceMs = (claim?.at ?? renewedAt) - trueWall(world.time) + world.time.nowMs;
+  const sinceMs = toMs(world, claim?.at ?? renewedAt);
   if ((pbx.o.kind === 'asterisk' && !pbx.o.hep) || world.faulty.troubled(MACHINES, sinceMs - HOUR)) return false;
   const held = pbx.all.filter((c) => c.aor === aor).map((c) => pbx.lastRegister(c));
   const seen = (pbx.phones.get(aor) ?? []).map((p) => p.registeredMs.get(aor) ?? Number.NEGATIVE_INFINITY);
@@ -35,7 +38,8 @@ export function endedForAReason(): Oracle {
     const phone = phoneOf(world, was);
     switch (reason) {
       case 'unregistered':
-        return phone === undefined || phone.isLoggedOut;
+        // Where the store was away, its person may have logged in again before the log-out could be written.
+        return phone === undefined || phone.isLoggedOut || phone.loggedOutMs >= toMs(world, was.renewedAt) - MINUTE;
       case 'aor-deleted':
         return world.pbxOf(aor).unknown.has(aor);
       case 'removed':
@@ -44,7 +48,7 @@ export function endedForAReason(): Oracle {
         return !hasRegisteredSince(world, aor, was);
       case 'unreachable': {
         const token = was.targets.call ?? was.targets.other;
-        const since = (was.renewedAt - trueWall(world.time) + world.time.nowMs) as number;
+        const since = toMs(world, was.renewedAt);
         const pushed = calls.get(`${aor} ${token?.token.reveal()}`) ?? [];
         return pushed.filter((at) => at >= since - MINUTE).length >= world.policy.maxUnansweredWakes;
       }
