@@ -142,7 +142,7 @@ export const CONTROLS: readonly Control[] = [
   {
     bug: 'a notice that waits for its service goes on when it is no longer true',
     site: 'small',
-    worlds: { weeks: 3, dense: 4, faults: ['pushOutage', 'phoneDeaf', 'phoneOff', 'opensAtTheEnd'] },
+    worlds: { weeks: 3, dense: 4, faults: ['noticesThrottled', 'phoneDeaf', 'phoneOff', 'opensAtTheEnd'] },
     edits: [
       { file: 'plugin/runtime/bindings/under-way.ts', from: 'if (!NEWS.has(what)) return;', to: 'return;' },
       { file: 'plugin/runtime/bindings/under-way.ts', from: 'if (!isSameLife) push.unwanted();', to: '' },
@@ -184,7 +184,7 @@ export const CONTROLS: readonly Control[] = [
   one(
     'the slower report of a REGISTER takes a phone back to the address that it has left',
     'core/wake/waking.ts',
-    'if (isOvertaken(d, event)) return;',
+    'isOvertaken(d, event) || ',
     '',
     'small',
     { weeks: 1, dense: 30, faults: ['movesInCalls', 'secondReport'] },

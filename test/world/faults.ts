@@ -74,6 +74,8 @@ export const KINDS = {
   setUpWrong: { times: 4, lastsMs: [6 * HOUR, 4 * DAY], hits: 'phone' },
   opensAtTheEnd: { times: 4, lastsMs: [1 * DAY, 10 * DAY], hits: 'phone' },
   movesInCalls: { times: 4, lastsMs: [1 * HOUR, 2 * DAY], hits: 'phone' },
+  // As Google does with messages of one collapse key to one device.
+  noticesThrottled: { times: 4, lastsMs: [1 * HOUR, 10 * DAY], hits: 'push' },
 } as const satisfies Record<string, Kind>;
 
 export type FaultKind = keyof typeof KINDS;

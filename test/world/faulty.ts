@@ -213,6 +213,7 @@ export class Faulty {
         doubles: is('pushDoubles'),
         loses: is('pushLost'),
         throttles: is('pushThrottled'),
+        throttlesNotices: is('noticesThrottled'),
         refusesKey: is('pushKeyRefused'),
         callsDead: this.#of('pushCallsDead', here)?.much ?? 0,
         saysAnything: is('pushSaysAnything'),

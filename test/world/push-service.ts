@@ -133,6 +133,8 @@ export interface ServiceTrouble {
   doubles: boolean;
   loses: boolean;
   throttles: boolean;
+  /** The same of notices only. */
+  throttlesNotices: boolean;
   refusesKey: boolean;
   /** Living tokens are called dead, this share of them. */
   callsDead: number;
@@ -163,6 +165,7 @@ export class PushService {
     doubles: false,
     loses: false,
     throttles: false,
+    throttlesNotices: false,
     refusesKey: false,
     callsDead: 0,
     saysAnything: false,
@@ -208,6 +211,7 @@ export class PushService {
     if (trouble.silent) return undefined;
     if (trouble.out) return said(chance.happens(0.5) ? kind.busy : [undefined, 'cannot connect']);
     if (trouble.throttles && chance.happens(0.7)) return said(kind.slowDown);
+    if (trouble.throttlesNotices && request.purpose === 'notice' && chance.happens(0.8)) return said(kind.slowDown);
     if (trouble.refusesKey) return said(kind.wrongKey);
     if (trouble.saysAnything && chance.happens(0.6)) {
       const { status, reason } = this.#drawn(kind.verdicts);

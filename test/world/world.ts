@@ -171,6 +171,9 @@ export class World {
   }
 
   async run(): Promise<Result> {
+    // A store that is away throws ten thousand errors an hour, and nobody looks where: only who asks for the story does.
+    const { stackTraceLimit } = Error;
+    if (!this.o.story) Error.stackTraceLimit = 0;
     onBoundaries(() => {
       for (const node of this.nodes) if (node.boundary()) this.faulty.crashed(node);
     });
@@ -196,6 +199,7 @@ export class World {
     } catch (error) {
       this.fail('the world goes on', error instanceof Error ? (error.stack ?? error.message) : String(error));
     } finally {
+      Error.stackTraceLimit = stackTraceLimit;
       process.off('unhandledRejection', onRejection);
       onBoundaries(() => undefined);
       for (const node of this.nodes) node.kill();
