@@ -87,6 +87,8 @@ export class Phone {
   /** Google's id of this install: its tokens begin with it. */
   #installation = '';
   #awakeUntilMs = 0;
+  /** It has lost its connection and registers by no other before then. */
+  #connectsUntilMs = 0;
   readonly #reactions = new Map<string, Reaction>();
 
   constructor(options: PhoneOptions) {
@@ -203,6 +205,10 @@ export class Phone {
   wake(forMs: DurationMs): void {
     if (!this.isReachable || this.isLoggedOut) return;
     const { time, chance, transport } = this.o;
+    if (time.nowMs < this.#connectsUntilMs) {
+      time.after(this.#connectsUntilMs - time.nowMs, () => this.wake(forMs));
+      return;
+    }
     const untilMs = time.nowMs + forMs;
     if (!this.isAwake && transport === 'tls') this.#port = chance.int(20_000, 60_000);
     this.#awakeUntilMs = Math.max(this.#awakeUntilMs, untilMs);
@@ -294,9 +300,8 @@ export class Phone {
     for (const [aor, uri] of this.listens) this.o.pbx.movedAway(aor, uri);
     this.listens.clear();
     if (connectsMs === 0) return this.registerAll();
-    this.o.time.after(connectsMs, () => {
-      if (this.isReachable && !this.isLoggedOut && !this.isAwake) this.wake(30 * SECOND);
-    });
+    this.#connectsUntilMs = this.o.time.nowMs + connectsMs;
+    this.wake(30 * SECOND);
   }
 
   logOut(): void {
