@@ -187,7 +187,7 @@ export const CONTROLS: readonly Control[] = [
     'isOvertaken(d, event) || ',
     '',
     'small',
-    { weeks: 1, dense: 30, faults: ['movesInCalls', 'secondReport'] },
+    { weeks: 1, dense: 60, faults: ['movesInCalls', 'secondReport'] },
   ),
   one(
     'the contact of an ended binding stays',

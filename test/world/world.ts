@@ -118,7 +118,7 @@ export class World {
       ...DEFAULT_POLICY,
       // With a week, little more than one binding in a hundred sees its end; some sites have shorter times.
       ...(times.happens(0.3) && { ttlMs: times.int(2, 4) * DAY }),
-      ...(times.happens(0.3) && { unnotifiableTtlMs: times.int(1, 4) * DAY }),
+      ...(times.happens(0.5) && { unnotifiableTtlMs: times.int(1, 4) * DAY }),
       missedCalls: draw.happens(0.5),
       declineEverywhere: draw.happens(0.3),
       refreshFromMs: draw.happens(0.2) ? 0 : DEFAULT_POLICY.refreshFromMs,
