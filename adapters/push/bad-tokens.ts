@@ -5,6 +5,7 @@
  * are reached.
  * Pure but for its memory; monotonic time is handed in.
  */
+import { BoundedMap, upTo } from '../../plugin/core/bounded-map.ts';
 import { type DurationMs, MINUTE } from '../../plugin/core/time.ts';
 
 /** When this many different tokens in a row are refused and none is accepted between, the fault is ours and not the tokens'. */
@@ -28,7 +29,7 @@ export class BadTokens {
   readonly #inARow = new Map<string, Map<string, string>>();
   /** By app: when a push of it was last accepted. */
   readonly #acceptedMs = new Map<string, number>();
-  readonly #failing = new Map<string, Failing>();
+  readonly #failing = new BoundedMap<string, Failing>(upTo(MAX_REMEMBERED));
   /** By app, since a push of it was last accepted: a site of one or two accounts never has `MANY` tokens. */
   readonly #unreached = new Map<string, Failing>();
 
@@ -63,8 +64,6 @@ export class BadTokens {
     this.#failing.delete(key);
     if (count >= DEAD_AFTER) return 'dead';
     this.#failing.set(key, { count, lastMs: nowMs });
-    const oldest = this.#failing.keys().next().value;
-    if (this.#failing.size > MAX_REMEMBERED && oldest !== undefined) this.#failing.delete(oldest);
     return 'alone';
   }
 

@@ -17,7 +17,7 @@ export function addDrain(program: Command): void {
     .addHelpText(
       'after',
       `
-For several nodes beside one Asterisk (docs/scaling.md): look first that another one runs. It waits until no call waits
+For several nodes beside one PBX (docs/scaling.md): look first that another one runs. It waits until no call waits
 for a phone, at most three minutes, and until the due work that it claimed is done; then the process ends with exit code 4, which
 the shipped unit of systemd does not start again. A call that comes to it all the same is served. Start it again with \`systemctl start pushwake\`.
 

@@ -5,6 +5,7 @@ import { paint } from './terminal.ts';
 
 /** One line for each: `web1 (this one)  alive, 0.2.0, calls that wait: 2, takes the calls of berlin`. */
 export function nodesInLines({ nodes = [] }: Pick<Health, 'nodes'>): string[] {
+  const leading = (name: string) => nodes.filter(({ pbxs }) => pbxs.some(({ pbx, leads }) => pbx === name && leads));
   return nodes.map((node) => {
     const { name, isThis, version, mode, waiting, pbxs } = node;
     const facts = [
@@ -12,7 +13,9 @@ export function nodesInLines({ nodes = [] }: Pick<Health, 'nodes'>): string[] {
       version ?? 'an older version',
       ...(mode === 'observe' ? ['mode observe'] : []),
       ...(waiting === undefined ? [] : [`calls that wait: ${waiting}`]),
-      ...pbxs.flatMap(({ pbx, leads }) => (leads ? [`takes the calls of ${pbx}`] : [])),
+      ...pbxs.flatMap(({ pbx, leads }) =>
+        leads ? [`takes ${leading(pbx).length > 1 ? '' : 'the '}calls of ${pbx}`] : [],
+      ),
     ];
     return `  ${`${name}${isThis ? ' (this one)' : ''}`.padEnd(24)} ${facts.join(', ')}`;
   });

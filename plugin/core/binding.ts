@@ -179,9 +179,9 @@ export interface Binding {
   readonly texts?: WaitingTexts;
   /** Absent: nothing was heard of its mailbox, or its user is not sent word of it. */
   readonly voicemail?: VoicemailState;
-  /** Due work is put off until then (the PBX could not be asked). */
+  /** Due work is put off until then: the PBX could not be asked, or the service did not take a notice. */
   readonly notBefore?: Instant;
-  /** How often in a row it was put off. */
+  /** How often in a row it was put off, until it is done. */
   readonly putOff?: number;
   readonly ending?: Ending;
 }

@@ -18,9 +18,24 @@ export const upTo = (most: number): Bounds<unknown, unknown> => ({
   bytesOf: () => 0,
 });
 
+interface Entry<K, V> {
+  readonly key: K;
+  readonly value: V;
+  readonly bytes: number;
+  older: Entry<K, V> | undefined;
+  newer: Entry<K, V> | undefined;
+  isThere: boolean;
+}
+
+/**
+ * The entries are linked in their order. A Map keeps that order too, but what was deleted of it lies in the way of who looks for its oldest entry: in a full
+ * one each new entry would cost the more, the more it may hold.
+ */
 export class BoundedMap<K, V> {
   readonly #bounds: Bounds<K, V>;
-  readonly #entries = new Map<K, { readonly value: V; readonly bytes: number }>();
+  readonly #entries = new Map<K, Entry<K, V>>();
+  #oldest: Entry<K, V> | undefined;
+  #newest: Entry<K, V> | undefined;
   #bytes = 0;
 
   constructor(bounds: Bounds<K, V>) {
@@ -44,28 +59,38 @@ export class BoundedMap<K, V> {
     this.delete(key);
     const bytes = this.#bounds.bytesOf(key, value);
     if (bytes > this.#bounds.mostBytes) return;
-    this.#entries.set(key, { value, bytes });
+    const entry: Entry<K, V> = { key, value, bytes, older: this.#newest, newer: undefined, isThere: true };
+    if (this.#newest) this.#newest.newer = entry;
+    else this.#oldest = entry;
+    this.#newest = entry;
+    this.#entries.set(key, entry);
     this.#bytes += bytes;
-    for (const [oldest] of this.#entries) {
-      if (this.#entries.size <= this.#bounds.most && this.#bytes <= this.#bounds.mostBytes) return;
-      this.delete(oldest);
-    }
+    while (this.#oldest && (this.#entries.size > this.#bounds.most || this.#bytes > this.#bounds.mostBytes))
+      this.delete(this.#oldest.key);
   }
 
   delete(key: K): boolean {
     const entry = this.#entries.get(key);
     if (!entry) return false;
+    this.#entries.delete(key);
     this.#bytes -= entry.bytes;
-    return this.#entries.delete(key);
+    const { older, newer } = entry;
+    if (older) older.newer = newer;
+    else this.#oldest = newer;
+    if (newer) newer.older = older;
+    else this.#newest = older;
+    // Its way to the newer ones stays, for whoever stands at it in an iteration; nobody holds it otherwise.
+    entry.isThere = false;
+    entry.older = undefined;
+    return true;
   }
 
   clear(): void {
-    this.#entries.clear();
-    this.#bytes = 0;
+    for (const key of [...this.#entries.keys()]) this.delete(key);
   }
 
   /** Oldest first; entries may be deleted meanwhile. */
   *[Symbol.iterator](): IterableIterator<readonly [K, V]> {
-    for (const [key, { value }] of this.#entries) yield [key, value];
+    for (let entry = this.#oldest; entry; entry = entry.newer) if (entry.isThere) yield [entry.key, entry.value];
   }
 }

@@ -7,13 +7,20 @@ import { parseAor } from './aor.ts';
 import { TROUBLES } from './trouble.ts';
 
 type Raw = Readonly<Record<string, unknown>>;
-/** What is wrong with a value, or undefined. The answer names the place and the expected form, never the value. */
-type Check = (value: unknown, at: string) => string | undefined;
+/** Where and what: the names on the way to the place, the outermost first, and the expected form. Never the value. */
+interface Mistake {
+  readonly at: readonly (string | number)[];
+  readonly expected: string;
+}
+/** What is wrong with a value, or undefined. Every record that is read goes through here: the place is put together only when there is a mistake. */
+type Check = (value: unknown) => Mistake | undefined;
 
-const is =
-  (expected: string, holds: (value: unknown) => boolean): Check =>
-  (value, at) =>
-    holds(value) ? undefined : `${at}: expected ${expected}`;
+const within = (name: string | number, { at, expected }: Mistake): Mistake => ({ at: [name, ...at], expected });
+
+const is = (expected: string, holds: (value: unknown) => boolean): Check => {
+  const mistake: Mistake = { at: [], expected };
+  return (value) => (holds(value) ? undefined : mistake);
+};
 
 const text = is('a text', (v) => typeof v === 'string');
 const named = is('a text that is not empty', (v) => typeof v === 'string' && v !== '');
@@ -29,32 +36,38 @@ const one = (...words: readonly string[]): Check =>
 
 const optional =
   (check: Check): Check =>
-  (value, at) =>
-    value === undefined ? undefined : check(value, at);
+  (value) =>
+    value === undefined ? undefined : check(value);
 
-const list =
-  (check: Check): Check =>
-  (value, at) => {
-    if (!Array.isArray(value)) return `${at}: expected a list`;
-    for (const [i, entry] of value.entries()) {
-      const wrong = check(entry, `${at}.${i}`);
-      if (wrong !== undefined) return wrong;
+const list = (check: Check): Check => {
+  const isList = is('a list', Array.isArray);
+  return (value) => {
+    const none = isList(value);
+    if (none) return none;
+    const entries = value as readonly unknown[];
+    for (let i = 0; i < entries.length; i++) {
+      const wrong = check(entries[i]);
+      if (wrong) return within(i, wrong);
     }
     return undefined;
   };
+};
 
-const fields =
-  (checks: Readonly<Record<string, Check>>): Check =>
-  (value, at) => {
-    if (value === null || typeof value !== 'object' || Array.isArray(value)) return `${at}: expected an object`;
-    for (const [name, check] of Object.entries(checks)) {
+const fields = (checks: Readonly<Record<string, Check>>): Check => {
+  const isObject = is('an object', (v) => v !== null && typeof v === 'object' && !Array.isArray(v));
+  const all = Object.entries(checks);
+  return (value) => {
+    const none = isObject(value);
+    if (none) return none;
+    for (const [name, check] of all) {
       // Not what an object inherits: a stored `constructor` is no field.
-      const own = Object.hasOwn(value, name) ? (value as Raw)[name] : undefined;
-      const wrong = check(own, at === '' ? name : `${at}.${name}`);
-      if (wrong !== undefined) return wrong;
+      const own = Object.hasOwn(value as object, name) ? (value as Raw)[name] : undefined;
+      const wrong = check(own);
+      if (wrong) return within(name, wrong);
     }
     return undefined;
   };
+};
 
 const target = optional(
   fields({
@@ -136,5 +149,6 @@ const record = fields({
 
 /** Undefined: it has the form. Else the first thing that is wrong. */
 export function mistakeIn(raw: unknown): string | undefined {
-  return record(raw, '');
+  const mistake = record(raw);
+  return mistake && `${mistake.at.join('.')}: expected ${mistake.expected}`;
 }

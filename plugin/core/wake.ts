@@ -19,7 +19,7 @@ import { pushSettled, registered, registerRefused, retryAt, timePassed } from '.
 export { beginWake, takeUpDevice } from './wake/begin.ts';
 export type { WakeStep } from './wake/call-draft.ts';
 export { lateUntil } from './wake/end.ts';
-export { hasCome, hasRegistered } from './wake/leg-state.ts';
+export { cameProved, hasCome, hasRegistered } from './wake/leg-state.ts';
 export { callIdOf, parseRef } from './wake/names.ts';
 export {
   type CallOutcome,

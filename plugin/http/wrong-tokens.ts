@@ -2,6 +2,7 @@
  * After 20 wrong tokens within a minute an address gets 429 for further wrong ones until that minute is over, and the log names
  * it. The right token is always served. Addresses are kept for as long, and not more of them than fit.
  */
+import { BoundedMap, upTo } from '../core/bounded-map.ts';
 import { type DurationMs, MINUTE } from '../core/time.ts';
 import type { Logger } from '../ports/adapter.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -19,7 +20,7 @@ interface Tries {
 export class WrongTokens {
   readonly #clock: Pick<Clock, 'monotonicMs'>;
   readonly #log: Logger;
-  readonly #tries = new Map<string, Tries>();
+  readonly #tries = new BoundedMap<string, Tries>(upTo(ADDRESSES));
 
   constructor(clock: Pick<Clock, 'monotonicMs'>, log: Logger) {
     this.#clock = clock;
@@ -39,8 +40,6 @@ export class WrongTokens {
     if (tries.count === MOST) {
       this.#log.warn({ address, tries: MOST, forMs: WINDOW }, 'too many wrong tokens from this address');
     }
-    const oldest = this.#tries.size > ADDRESSES ? this.#tries.keys().next().value : undefined;
-    if (oldest !== undefined) this.#tries.delete(oldest);
   }
 
   #of(address: string): Tries | undefined {

@@ -282,10 +282,10 @@ export interface PbxLink {
    */
   drain?(): Promise<void>;
   /**
-   * Where several nodes have a link to this PBX: `works`, it asks this one; `spare`, it asks another one, and this one while that is away.
-   * Absent: it has no order.
+   * Where several nodes have a link to this PBX: `works`, it asks this one; `spare`, it asks another one, and this one while that is away;
+   * `shares`, it asks all at once, and each call has one of them. Absent: it has no order.
    */
-  readonly duty?: 'works' | 'spare' | undefined;
+  readonly duty?: 'works' | 'spare' | 'shares' | undefined;
   readonly up: boolean;
   stop(): Promise<void>;
 }

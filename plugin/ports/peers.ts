@@ -15,6 +15,8 @@ export interface AnnouncedPbx {
   readonly up: boolean;
   /** This PBX asks another node first, and this one while that is away. Absent: it asks this one. */
   readonly spare?: true;
+  /** This PBX asks all nodes at once. Absent: it asks one of them. */
+  readonly shares?: true;
 }
 
 /** What a node says of itself. */

@@ -96,3 +96,41 @@ describe('a status for the dialplan', () => {
     expect(orders).toEqual(['follow', 'setVariable', 'goOn']);
   });
 });
+
+describe('a leg that another node has taken over while this one stood still', () => {
+  /** A call that waits on this node. When its link is up again there is no such channel any more, and these legs were taken from it. */
+  async function waiting(taken: readonly string[]) {
+    const told: string[] = [];
+    const io = {
+      pbx: 'office',
+      options: { realm: 'example.com', app: 'pushwake', via: {} },
+      deps: { clock: new FakeClock(), log: { debug() {}, warn() {}, error() {}, info() {} } },
+      call: async (operation: string) =>
+        operation === 'waitingChannels' ? [] : operation === 'takenFromUs' ? taken : 'done',
+      say: (event: PbxEvent) => {
+        if (event.type !== 'deviceLegArrived') told.push(`${event.type} ${'legId' in event ? event.legId : ''}`);
+      },
+    } as unknown as CallsIo;
+    const calls = new Calls(io);
+    calls.seen({ fact: 'deviceLeg', kind: 'device', channelId: 'a', ref: 'ref0', callId: 'call', ...said }, false);
+    return { calls, told };
+  }
+
+  it('is told of as such: what becomes of it is the other node’s to say', async () => {
+    const { calls, told } = await waiting([]);
+    calls.seen({ fact: 'leftStasis', channelId: 'a' }, false);
+    calls.takenOver('a');
+    calls.seen({ fact: 'answered', channelId: 'a' }, false);
+    calls.seen({ fact: 'ended', channelId: 'a', cause: 26 }, false);
+    expect(told).toEqual(['legTakenOver a']);
+  });
+
+  it.each([
+    ['another node had it', ['a', 'b'], ['legTakenOver a']],
+    ['it was ours to the end', [], ['legEnded a']],
+  ] as const)('when the link is up again and it has ended: %s', async (_what, taken, tells) => {
+    const { calls, told } = await waiting(taken);
+    await calls.takeUp();
+    expect(told).toEqual(tells);
+  });
+});

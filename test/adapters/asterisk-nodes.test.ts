@@ -74,16 +74,18 @@ describe('what the dialplan knows of nodes', () => {
 
 describe('legs of several nodes', () => {
   /** An Asterisk in which these channels say whose they are. */
-  function legs(owners: Readonly<Record<string, string>>) {
+  function legs(owners: Readonly<Record<string, string>>, taken = '') {
     const done: string[] = [];
     const orders = new NodeOrders({
       app: 'pushwake-c',
       tell: () => undefined,
       failed: () => undefined,
       every: () => () => undefined,
-      ask: async ({ method, path, query }) => {
-        if (method === 'POST') done.push([path, ...Object.values(query ?? {})].join(' '));
+      ask: async ({ method, path, query, body }) => {
+        if (method === 'POST')
+          done.push([path, ...Object.values(query ?? {}), ...(body ? [JSON.stringify(body)] : [])].join(' '));
         if (path.startsWith('asterisk/modules/')) return { ok: true, body: { status: 'Running' } };
+        if (path === 'asterisk/variable') return { ok: true, body: { value: taken } };
         const value = owners[/^channels\/(\w+)\//.exec(path)?.[1] ?? ''];
         return value === undefined ? { ok: false, body: undefined } : { ok: true, body: { value } };
       },
@@ -119,7 +121,17 @@ describe('legs of several nodes', () => {
     expect(done).toEqual([
       'channels/c1/variable __PUSHWAKE_APP pushwake-c',
       'channels/c1/move pushwake-c device,w1,call',
+      'events/user/pushwake-taken pushwake {"variables":{"channel":"c1"}}',
+      'asterisk/variable PUSHWAKE_TAKEN_pushwake c1',
     ]);
+  });
+
+  it('taken from a node are written down for it, and read once', async () => {
+    const { orders, done } = legs({}, '4.1 4.2');
+    expect(await orders.operations.takenFromUs()).toEqual([]);
+    await orders.begin();
+    expect(await orders.operations.takenFromUs()).toEqual(['4.1', '4.2']);
+    expect(done).toEqual(['asterisk/variable PUSHWAKE_TAKEN_pushwake-c ']);
   });
 });
 
@@ -239,6 +251,11 @@ describe('events of several nodes', () => {
     ],
     [{ type: 'ChannelUserevent', eventname: 'another', userevent: { node: 'pushwake-b' } }, undefined],
     [{ type: 'ChannelUserevent', eventname: 'pushwake-alive' }, undefined],
+    [
+      { type: 'ChannelUserevent', eventname: 'pushwake-taken', userevent: { channel: '1.1' } },
+      { fact: 'legTaken', channelId: '1.1' },
+    ],
+    [{ type: 'ChannelUserevent', eventname: 'pushwake-taken', userevent: { channel: 7 } }, undefined],
     [{ type: 'CallBroadcast' }, undefined],
     [
       { type: 'NodesLooked', others: ['pushwake-b'] },

@@ -105,6 +105,33 @@ describe('lease', () => {
     },
   );
 
+  it('of a node that is drained goes to the one that stands by, which does not give it back', async () => {
+    const hash = new Hash();
+    const [a, b] = [hash.lease('a'), hash.lease('b')];
+    await a.renew();
+    await b.renew();
+    a.drain();
+    expect(await a.renew()).toBe('standby');
+    expect(hash.holder, 'no call falls between the two').toBe('b');
+    expect([await b.renew(), await a.renew()]).toEqual(['held', 'standby']);
+    // Nor is it given to it when the other goes.
+    hash.marks.delete('pushwake/spare');
+    await a.renew();
+    await b.drop();
+    expect(hash.holder).toBeUndefined();
+  });
+
+  it('of a node that is drained stays with it until another one is there, and comes back when that one dies', async () => {
+    const hash = new Hash();
+    const [a, b] = [hash.lease('a'), hash.lease('b')];
+    a.drain();
+    expect([await a.renew(), hash.holder]).toEqual(['held', 'a']);
+    await b.renew();
+    expect([await a.renew(), await b.renew(), hash.holder]).toEqual(['standby', 'held', 'b']);
+    hash.nowSeconds += LEASE_SECONDS - 1;
+    expect([await a.renew(), hash.holder]).toEqual(['held', 'a']);
+  });
+
   it('of a node that hung and goes after the other took over is left to the other', async () => {
     const hash = new Hash();
     const [a, b] = [hash.lease('a'), hash.lease('b')];

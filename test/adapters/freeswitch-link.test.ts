@@ -287,6 +287,25 @@ describe('lease and marks', () => {
     await second.told.told('wakeLegArrived');
   });
 
+  it('a node that is drained hands its calls over, those that wait included', async () => {
+    const first = await world({ node: 'a' });
+    const second = await world({ node: 'b', pbx: first.pbx });
+    await first.link.setReachable(AOR, true);
+    const call = first.pbx.call(AOR);
+    await first.told.told('wakeLegArrived');
+    const waits = 'w00000001d0011223344556677';
+    await first.link.compose(call.uuid, 'c', [{ kind: 'device', ref: waits }]);
+    await first.told.told('deviceLegArrived');
+    await until('the second one stands by', () => first.pbx.hash.get('pushwake/spare') === 'b');
+    await first.link.drain?.();
+    expect(first.pbx.leaseHolder).toBe('b');
+    await second.told.told('wakeLegArrived', (e) => e.leg.legId === call.uuid);
+    await first.told.told('legTakenOver', (e) => e.legId === waits);
+    expect([first.link.duty, second.link.duty]).toEqual(['spare', 'works']);
+    expect(first.told.events.some((e) => e.type === 'legEnded')).toBe(false);
+    call.cancel();
+  });
+
   it('a node that was asked and does not answer loses the call to the other, and finds that out before it acts', async () => {
     const first = await world({ node: 'a' });
     const second = await world({ node: 'b', pbx: first.pbx });

@@ -54,7 +54,7 @@ export class AppSite {
     const tell = () => undefined;
     const { time, tokens } = this;
     this.store = new WorldStore('sqlite', time, chance.fork('store'));
-    const services = (['apns', 'fcm'] as const).map((n) => new PushService(n, time, tokens, chance.fork(n)));
+    const services = (['apns', 'fcm'] as const).map((n) => new PushService(n, time, tokens, chance.fork(n), seed));
     this.pbx = new Pbx({
       name: 'office',
       kind,

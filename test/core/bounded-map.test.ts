@@ -38,4 +38,36 @@ describe('a bounded map', () => {
     map.clear();
     expect([map.bytes, map.size, map.get('b')]).toEqual([0, 0, undefined]);
   });
+
+  it('is gone through while entries go: none that is gone, none twice, none left out', () => {
+    const map = new BoundedMap<string, number>(upTo(10));
+    for (const [i, key] of [...'abcdef'].entries()) map.set(key, i);
+    const seen: string[] = [];
+    for (const [key] of map) {
+      seen.push(key);
+      if (key === 'b') for (const gone of 'abcd') map.delete(gone);
+    }
+    expect([seen, keys(map)]).toEqual([
+      ['a', 'b', 'e', 'f'],
+      ['e', 'f'],
+    ]);
+  });
+
+  it('does as a Map would of which the first go, whatever is set and deleted', () => {
+    const map = new BoundedMap<string, number>(upTo(5));
+    const plain = new Map<string, number>();
+    let random = 7;
+    for (let n = 0; n < 2_000; n++) {
+      random = (random * 1_103_515_245 + 12_345) % 2_147_483_648;
+      const key = String((random >> 8) % 9);
+      plain.delete(key);
+      if ((random >> 20) % 3 === 0) map.delete(key);
+      else {
+        map.set(key, n);
+        plain.set(key, n);
+        if (plain.size > 5) plain.delete(plain.keys().next().value as string);
+      }
+      expect([...map]).toEqual([...plain]);
+    }
+  });
 });

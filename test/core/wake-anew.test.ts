@@ -98,6 +98,16 @@ describe('a woken phone that is dialled and not there', () => {
       ['0: 192.0.2.7:41000', '120: 192.0.2.7:41000'],
     ],
     [
+      'a slower sensor tells once more of the REGISTER that was dialled in vain: no second INVITE goes there',
+      [at(41_000), 40, 'unreachable 27', 78, `again 150 ${at(41_000)}`, 382, at(42_000)],
+      ['0: 192.0.2.7:41000', '500: 192.0.2.7:42000'],
+    ],
+    [
+      'the same, and the slower sensor names the same time',
+      [at(41_000), 40, 'unreachable 27', 78, `again 118 ${at(41_000)}`, 8_000],
+      ['0: 192.0.2.7:41000', '8040: ends with 27'],
+    ],
+    [
       'it does not come back: its leg ends as its INVITE did, eight seconds later',
       [at(41_000), 40, 'unreachable 34', 20_000],
       ['0: 192.0.2.7:41000', '8040: ends with 34'],

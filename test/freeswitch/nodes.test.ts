@@ -1,10 +1,11 @@
 /**
  * Two pushwakes beside one real FreeSWITCH, their bindings in one Redis, while a call comes every 400 ms: one works, the other takes over when it is
- * killed, frozen, cut off from FreeSWITCH or stopped in order. No call is lost, those in the gap included. docs/scaling.md has the figures.
+ * killed, frozen, cut off from FreeSWITCH, drained or stopped in order. No call is lost, those in the gap included. docs/scaling.md has the figures.
  */
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { freePort } from '../support/free-port.ts';
 import { FreeswitchScene, freeswitchUsers } from '../support/freeswitch-scene.ts';
 import { PushwakeProcess } from '../support/pushwake-process.ts';
 import { RedisServer } from '../support/redis/instance.ts';
@@ -15,6 +16,7 @@ import { MOBILES_OF_TRAFFIC, Traffic } from '../support/traffic.ts';
 const TAKES_OVER_WITHIN = 5_000;
 /** What a call waits longer for its push (ms): half of the dialplan's guard, and the machine has two cores. */
 const PUSHED_WITHIN = 1_500;
+const TOKEN = 'a-token-of-24-characters';
 
 let scene: FreeswitchScene;
 let redis: RedisServer;
@@ -24,6 +26,7 @@ interface Node {
   readonly process: PushwakeProcess;
   /** Its way to the event socket. */
   readonly door: TcpProxy;
+  readonly adminPort: number;
 }
 const nodes = {} as { a: Node; b: Node };
 type Name = keyof typeof nodes;
@@ -36,8 +39,11 @@ beforeAll(async () => {
   for (const name of ['a', 'b'] as const) {
     const door = await TcpProxy.start(scene.freeswitch.ports.esl);
     const process = name === 'a' ? scene.pushwake : new PushwakeProcess(join(scene.folder, 'b.yaml'));
-    process.configure(scene.yaml({ node: name, port: door.port }).replace(/^store: .*$/m, store));
-    nodes[name] = { process, door };
+    const adminPort = await freePort();
+    const admin = { listen: `127.0.0.1:${adminPort}`, tokens: [{ name: 't', role: 'operate', token: TOKEN }] };
+    const yaml = scene.yaml({ node: name, port: door.port }).replace(/^store: .*$/m, store);
+    process.configure(`${yaml}\nhttp: ${JSON.stringify({ admin })}\n`);
+    nodes[name] = { process, door, adminPort };
     await up(name);
   }
   traffic = new Traffic({
@@ -83,6 +89,17 @@ async function holder(): Promise<Name | undefined> {
   return Number(until) > Number(now) ? (node as Name) : undefined;
 }
 
+let drained: Promise<number | null>;
+
+async function drain(name: Name): Promise<void> {
+  drained = nodes[name].process.ended();
+  const answer = await fetch(`http://127.0.0.1:${nodes[name].adminPort}/v1/drain`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${TOKEN}` },
+  });
+  expect(answer.status).toBe(202);
+}
+
 interface Trouble {
   readonly what: string;
   readonly begin: (name: Name) => unknown;
@@ -112,6 +129,15 @@ const TAKES_OVER: readonly Trouble[] = [
     end: (n) => connectsAnew(n, () => nodes[n].door.mend()),
   },
   { what: 'stopped in order', begin: (n) => nodes[n].process.stop(), lastsMs: 8_000, end: up },
+  {
+    what: 'drained',
+    begin: (n) => drain(n),
+    lastsMs: 8_000,
+    end: async (n) => {
+      expect(await drained).toBe(4);
+      await up(n);
+    },
+  },
 ];
 
 it.each(TAKES_OVER)(

@@ -12,7 +12,17 @@ const OTHERS = 4;
 /** From the push to the REGISTER. */
 const WAKES_AFTER_MS = 1_500;
 
+/** Both forms of the shipped dialplan: a leg of ours asks the nodes, or the caller's own channel does. */
+const DIALPLAN = `${CALLS_DIALPLAN}
+[internal](+)
+exten => _810XX,1,Set(CASE=\${EXTEN})
+ same => n,Gosub(pushwake-dial,\${EXTEN:1},1)
+ same => n,Dial(\${PUSHWAKE_DIAL},30,tT)
+ same => n,Goto(after,s,1)
+`;
+
 export class ManyNodes extends Traffic {
+  #calls = 0;
   readonly scene: Scene;
   readonly nodes: readonly PushwakeProcess[];
 
@@ -26,7 +36,7 @@ export class ManyNodes extends Traffic {
   /** `apps`: one node for each. `store`: the value of `store:`. */
   static async start(name: string, apps: readonly string[], store: string): Promise<ManyNodes> {
     const users = callUsers(MOBILES_OF_TRAFFIC + OTHERS).map((user) => ({ ...user, maxContacts: 40 }));
-    const scene = await Scene.start({ name, users, extensions: CALLS_DIALPLAN, withoutPushwake: true });
+    const scene = await Scene.start({ name, users, extensions: DIALPLAN, withoutPushwake: true });
     const nodes = apps.map((app, i) =>
       i === 0 ? scene.pushwake : new PushwakeProcess(join(scene.folder, `${app}.yaml`)),
     );
@@ -38,6 +48,11 @@ export class ManyNodes extends Traffic {
     for (const node of nodes) await site.startNode(node);
     await site.begin();
     return site;
+  }
+
+  /** One call in this form, the next in the other. */
+  protected override numberOf(user: string): string {
+    return this.#calls++ % 2 === 0 ? user : `8${user}`;
   }
 
   /** Its phone needs a while to wake, so that calls wait on a node that is killed meanwhile. */

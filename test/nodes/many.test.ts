@@ -129,8 +129,7 @@ it.each([
     expect({ status, pushes, rang: rang.length }).toEqual({ status: 200, pushes: 1, rang: 1 });
     expect(rangAfterMs).toBeLessThan(Math.max(afterMs, 5_500) + 1_500);
     expect(taken.map(({ from }) => from)).toContain(APPS[at]);
-    // A node that goes on may still tell its phone how it takes the call to have ended (docs/limits.md).
-    if (what === 'is killed') expect(mobile.words(await mobile.callId())).toEqual([]);
+    expect(mobile.words(await mobile.callId())).toEqual([]);
   },
 );
 

@@ -44,6 +44,21 @@ describe('which node takes the calls of a PBX', () => {
     expect(shown(node({ host: 'b' }, spare), first)).toEqual(['b alive, leads', as]);
   });
 
+  it('all that share them, as long as they take calls', () => {
+    const shares = { pbxs: [pbx({ shares: true })] };
+    const down = { pbxs: [pbx({ shares: true, up: false })] };
+    expect(
+      shown(
+        node({ host: 'a' }, shares),
+        node({ host: 'b' }, shares),
+        node({ host: 'c', leaving: 'draining' }, shares),
+        node({ host: 'd' }, down),
+        // Of a version that does not know how.
+        node({ host: 'e' }),
+      ),
+    ).toEqual(['a alive, leads', 'b alive, leads', 'c draining', 'd alive', 'e alive']);
+  });
+
   it('one that is being drained, while nobody else is there', () => {
     expect(shown(node({ host: 'a', leaving: 'draining' }))).toEqual(['a draining, leads']);
   });

@@ -297,6 +297,39 @@ describe('a push that is not taken', () => {
     expect(site.pushed).toEqual(['call', 'cancel elsewhere']);
   });
 
+  // Its user would read of a call that rings already, and iOS would show it a second time.
+  it.each<[what: string, uri: string, goesOn: boolean]>([
+    ['its phone comes by itself: it is not pushed for a call that it rings for', contactUri({ port: 40002 }), false],
+    ['a phone comes that proves nothing: it may be another one', 'sip:1001@192.0.2.9:41000;transport=tls', true],
+  ])('again and again, and %s', async (_what, uri, goesOn) => {
+    site.push.answersAll = { kind: 'retryLater', reason: 'ServiceUnavailable' };
+    await site.call();
+    await site.tell(leg('device'));
+    await site.clock.advance(SECOND);
+    const before = site.pushed.length;
+    expect(before, 'control').toBeGreaterThan(1);
+    site.pbx.register('1001', uri);
+    await settle(3);
+    expect(site.orders('ring')).toMatchObject([{ legId: 'device', uri }]);
+    await site.clock.advance(20 * SECOND);
+    expect(site.pushed.length > before).toBe(goesOn);
+    site.push.answersAll = undefined;
+    await site.tell(ended('wake', 127));
+    await site.clock.advance(20 * SECOND);
+  });
+
+  it('its phone has come before the first attempt fails: no second one', async () => {
+    const first = Promise.withResolvers<{ kind: 'retryLater'; reason: string }>();
+    site.push.next(first.promise);
+    await site.call();
+    await site.tell(leg('device'));
+    site.pbx.register('1001', contactUri({ port: 40002 }));
+    await settle(3);
+    first.resolve({ kind: 'retryLater', reason: 'ServiceUnavailable' });
+    await site.clock.advance(20 * SECOND);
+    expect(site.pushed).toEqual(['call']);
+  });
+
   it('a dead token: the call goes on before the verdict is written, and a REGISTER rings', async () => {
     site.push.next({ kind: 'tokenDead', reason: 'Unregistered' });
     const disk = Promise.withResolvers<void>();

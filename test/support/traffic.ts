@@ -110,10 +110,15 @@ export class Traffic {
     return Promise.all(seen);
   }
 
+  /** What the caller dials for this account. */
+  protected numberOf(user: string): string {
+    return user;
+  }
+
   async call(user: string): Promise<CallSeen> {
     const mobile = this.mobiles.get(user);
     const before = mobile?.callPushes.length ?? 0;
-    const call = await (this.#caller as SipPhone).call(user);
+    const call = await (this.#caller as SipPhone).call(this.numberOf(user));
     const { status } = await call.done;
     const doneMs = performance.now();
     const pushes = mobile?.callPushes.slice(before) ?? [];

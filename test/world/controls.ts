@@ -142,7 +142,7 @@ export const CONTROLS: readonly Control[] = [
   {
     bug: 'a notice that waits for its service goes on when it is no longer true',
     site: 'small',
-    worlds: { weeks: 2, dense: 12, faults: ['pushOutage', 'phoneDeaf', 'opensAtTheEnd'] },
+    worlds: { weeks: 3, dense: 4, faults: ['noticesThrottled', 'phoneDeaf', 'phoneOff', 'opensAtTheEnd'] },
     edits: [
       { file: 'plugin/runtime/bindings/under-way.ts', from: 'if (!NEWS.has(what)) return;', to: 'return;' },
       { file: 'plugin/runtime/bindings/under-way.ts', from: 'if (!isSameLife) push.unwanted();', to: '' },
@@ -178,6 +178,16 @@ export const CONTROLS: readonly Control[] = [
     'core/lifecycle/ending.ts',
     "notice: how.silent || !isNotifiable(b) ? 'done' : 'due',",
     "notice: 'done',",
+    'small',
+    { weeks: 2, dense: 6, faults: ['phoneDeaf', 'phoneOff'] },
+  ),
+  one(
+    'the slower report of a REGISTER takes a phone back to the address that it has left',
+    'core/wake/waking.ts',
+    'isOvertaken(d, event) || ',
+    '',
+    'small',
+    { weeks: 1, dense: 60, faults: ['movesInCalls', 'secondReport'] },
   ),
   one(
     'the contact of an ended binding stays',

@@ -42,7 +42,7 @@ export const KINDS = {
   pushThrottled: { times: 4, lastsMs: [1 * MINUTE, 2 * HOUR], hits: 'push' },
   pushKeyRefused: { times: 3, lastsMs: [10 * MINUTE, 2 * DAY], hits: 'push' },
   pushCallsDead: { times: 2, lastsMs: [1 * MINUTE, 8 * HOUR], hits: 'push' },
-  pushSaysAnything: { times: 5, lastsMs: [1 * MINUTE, 1 * DAY], hits: 'push' },
+  pushSaysAnything: { times: 8, lastsMs: [1 * MINUTE, 1 * DAY], hits: 'push' },
   // Phones and the people who have them.
   phoneOff: { times: 30, lastsMs: [10 * MINUTE, 9 * DAY], hits: 'phone' },
   phoneDozes: { times: 20, lastsMs: [1 * HOUR, 10 * DAY], hits: 'phone' },
@@ -67,13 +67,15 @@ export const KINDS = {
   policyChanged: { times: 3, lastsMs: [1 * HOUR, 10 * DAY], hits: 'admin' },
   linkReloaded: { times: 4, lastsMs: [0, 0], hits: 'admin' },
   observes: { times: 2, lastsMs: [1 * HOUR, 4 * DAY], hits: 'admin' },
-  accountDeleted: { times: 2, lastsMs: [0, 0], hits: 'admin' },
+  accountDeleted: { times: 4, lastsMs: [0, 0], hits: 'admin' },
   backupRestored: { times: 1, lastsMs: [0, 0], hits: 'admin' },
   expiresChanged: { times: 2, lastsMs: [0, 0], hits: 'admin' },
   // Later ones stand at the end: what a seed had before it has still.
   setUpWrong: { times: 4, lastsMs: [6 * HOUR, 4 * DAY], hits: 'phone' },
   opensAtTheEnd: { times: 4, lastsMs: [1 * DAY, 10 * DAY], hits: 'phone' },
   movesInCalls: { times: 4, lastsMs: [1 * HOUR, 2 * DAY], hits: 'phone' },
+  // As Google does with messages of one collapse key to one device.
+  noticesThrottled: { times: 4, lastsMs: [1 * HOUR, 10 * DAY], hits: 'push' },
 } as const satisfies Record<string, Kind>;
 
 export type FaultKind = keyof typeof KINDS;

@@ -1,7 +1,6 @@
 /** Carries the plan of faults out: what begins, what it hits, when it is over; and remembers which faults there were when. */
 import type { Aor } from '../../plugin/core/aor.ts';
 import type { AorRecord } from '../../plugin/core/binding.ts';
-import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
 import { DAY, type DurationMs, HOUR, MINUTE, SECOND } from '../../plugin/core/time.ts';
 import type { Call } from './call.ts';
 import type { Chance } from './chance.ts';
@@ -9,7 +8,7 @@ import { type Fault, type FaultKind, inWords, KINDS } from './faults.ts';
 import type { Node } from './node.ts';
 import type { Pbx } from './pbx.ts';
 import type { Phone } from './phone.ts';
-import type { PushService } from './push-service.ts';
+import type { Attempt, PushService } from './push-service.ts';
 import type { Commit } from './store.ts';
 import type { World } from './world.ts';
 
@@ -100,9 +99,11 @@ export class Faulty {
     if (!this.#inCalls.happens(0.4)) return;
     const { time } = this.#w;
     const comesBackMs = this.#inCalls.spread(300, 7 * SECOND);
+    // A connection that is shut right after its REGISTER: the phone has another one in no time, but not in less than a handshake takes.
+    const connectsMs = this.#inCalls.spread(150, 600);
     const isShut = this.#inCalls.happens(0.5);
-    time.after(this.#inCalls.spread(5, 3 * SECOND), () => {
-      if (!isShut) return phone.moves();
+    time.after(this.#inCalls.spread(1, 3 * SECOND), () => {
+      if (!isShut) return phone.moves(connectsMs);
       phone.sleep();
       time.after(comesBackMs, () => phone.wake(30 * SECOND));
     });
@@ -116,6 +117,13 @@ export class Faulty {
       for (const phone of this.#w.pbxOf(aor).phones.get(aor) ?? [])
         this.#w.time.after(this.#atTheEnd.spread(5, 2 * MINUTE), () => phone.open());
     }
+  }
+
+  /** A notice waits at a service that is out, and its user opens the app meanwhile: what it says is no longer true. */
+  answered({ request, truth, outcome }: Attempt): void {
+    if (request.purpose !== 'notice' || outcome?.kind !== 'retryLater' || !truth) return;
+    if (!this.#of('opensAtTheEnd') || !this.#atTheEnd.happens(0.3)) return;
+    this.#w.time.after(this.#atTheEnd.spread(5 * SECOND, 10 * MINUTE), () => truth.phone.open());
   }
 
   #diesForAMoment(node: Node): void {
@@ -205,6 +213,7 @@ export class Faulty {
         doubles: is('pushDoubles'),
         loses: is('pushLost'),
         throttles: is('pushThrottled'),
+        throttlesNotices: is('noticesThrottled'),
         refusesKey: is('pushKeyRefused'),
         callsDead: this.#of('pushCallsDead', here)?.much ?? 0,
         saysAnything: is('pushSaysAnything'),
@@ -370,8 +379,8 @@ export class Faulty {
       case 'policyChanged':
         this.#w.policy = {
           ...this.#w.policy,
-          ttlMs: DEFAULT_POLICY.ttlMs,
-          unnotifiableTtlMs: DEFAULT_POLICY.unnotifiableTtlMs,
+          ttlMs: this.#w.ownPolicy.ttlMs,
+          unnotifiableTtlMs: this.#w.ownPolicy.unnotifiableTtlMs,
         };
         return;
       case 'observes':

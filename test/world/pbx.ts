@@ -18,6 +18,8 @@ export type PbxKind = 'asterisk' | 'freeswitch';
 const MAX_CONTACTS = 5;
 /** The longest the account is granted, in ms. */
 const MAXIMUM_EXPIRES: DurationMs = 2 * HOUR;
+/** An app that stays connected refreshes its registration after this share of the time that was granted. */
+const REFRESHED_AFTER = 0.9;
 /** `call_timeout` runs out, or the lease of a node, this long after it was last renewed, in ms. */
 const LEASE: DurationMs = 4 * SECOND;
 
@@ -30,7 +32,7 @@ export interface Stored {
   grantedMs: DurationMs;
   /** True time of its last REGISTER. */
   registeredMs: number;
-  /** Registers again by itself whenever half of the granted time is over. */
+  /** Registers again by itself whenever this share of the granted time is over: `REFRESHED_AFTER`. */
   keeps: boolean;
   /** Its next refresh is planned, where somebody hears of that. */
   isPlanned?: boolean;
@@ -103,7 +105,7 @@ export class Pbx {
   /** True time of the last REGISTER behind a contact. */
   lastRegister(c: Stored): number {
     if (!c.keeps) return c.registeredMs;
-    const every = c.grantedMs / 2;
+    const every = c.grantedMs * REFRESHED_AFTER;
     return c.registeredMs + Math.floor((this.o.time.nowMs - c.registeredMs) / every) * every;
   }
 
@@ -172,7 +174,7 @@ export class Pbx {
 
   /** An app asks for the same time at each start, until the administrator changes what is granted. */
   #granted(phone: Phone | undefined): DurationMs {
-    const draw = () => this.o.chance.pick([10 * MINUTE, 1 * HOUR, 1 * HOUR, 2 * HOUR]);
+    const draw = () => this.o.chance.pick([20 * MINUTE, 1 * HOUR, 1 * HOUR, 2 * HOUR]);
     if (!phone) return draw();
     const known = this.#grants.get(phone) ?? draw();
     this.#grants.set(phone, known);
@@ -188,7 +190,7 @@ export class Pbx {
   #planRefresh(c: Stored): void {
     if (!c.keeps || c.isPlanned || (this.o.kind === 'asterisk' && !this.o.hep)) return;
     c.isPlanned = true;
-    this.o.time.after(c.grantedMs / 2, () => {
+    this.o.time.after(c.grantedMs * REFRESHED_AFTER, () => {
       c.isPlanned = false;
       if (!c.keeps || !this.#contacts.get(c.aor)?.includes(c)) return;
       if (!this.isDown) this.register({ aor: c.aor, uri: c.uri, phone: c.phone, keeps: true });

@@ -62,6 +62,8 @@ export class Phone {
   /** Background pushes wait until then. */
   dozesUntilMs = 0;
   isLoggedOut = false;
+  /** True time at which its person last logged out. */
+  loggedOutMs = Number.NEGATIVE_INFINITY;
   /** Its password is wrong: each REGISTER is refused. */
   isRefused = false;
   /** How often it fell asleep: over UDP it wakes at the address it had. */
@@ -85,6 +87,8 @@ export class Phone {
   /** Google's id of this install: its tokens begin with it. */
   #installation = '';
   #awakeUntilMs = 0;
+  /** It has lost its connection and registers by no other before then. */
+  #connectsUntilMs = 0;
   readonly #reactions = new Map<string, Reaction>();
 
   constructor(options: PhoneOptions) {
@@ -201,6 +205,10 @@ export class Phone {
   wake(forMs: DurationMs): void {
     if (!this.isReachable || this.isLoggedOut) return;
     const { time, chance, transport } = this.o;
+    if (time.nowMs < this.#connectsUntilMs) {
+      time.after(this.#connectsUntilMs - time.nowMs, () => this.wake(forMs));
+      return;
+    }
     const untilMs = time.nowMs + forMs;
     if (!this.isAwake && transport === 'tls') this.#port = chance.int(20_000, 60_000);
     this.#awakeUntilMs = Math.max(this.#awakeUntilMs, untilMs);
@@ -284,20 +292,23 @@ export class Phone {
     if (this.o.reports) this.#reportAll();
   }
 
-  /** Another network: a new address, the old connection is never closed. */
-  moves(): void {
+  /** Another network: a new address, the old connection is never closed. `connectsMs`: how long it takes until it registers there. */
+  moves(connectsMs: DurationMs = 0): void {
     this.#address = this.o.chance.int(1, 250);
     this.#port = this.o.chance.int(20_000, 60_000);
     if (!this.isAwake) return;
     for (const [aor, uri] of this.listens) this.o.pbx.movedAway(aor, uri);
     this.listens.clear();
-    this.registerAll();
+    if (connectsMs === 0) return this.registerAll();
+    this.#connectsUntilMs = this.o.time.nowMs + connectsMs;
+    this.wake(30 * SECOND);
   }
 
   logOut(): void {
     for (const [aor, uri] of [...this.listens]) this.o.pbx.unregister(aor, uri, this);
     this.listens.clear();
     this.isLoggedOut = true;
+    this.loggedOutMs = this.o.time.nowMs;
     if (this.o.reports && this.isReachable) for (const aor of this.o.accounts) this.#withdraw(aor);
   }
 
@@ -449,12 +460,14 @@ class Reaction {
     this.#legs.add(leg);
     time.after(chance.int(15, 120), () => {
       if (!this.#legs.has(leg)) return;
+      // What it answers at an address that it has left meanwhile reaches nobody.
+      if (this.#phone.listens.get(this.#call.aor) !== leg.uri) return;
       this.#call.ringing(leg, this.#phone, this.#legs.size);
     });
     if (this.#word === 'ignores') return;
     this.#acts ??= time.after(this.#afterMs, () => {
       this.#acts = undefined;
-      const [first] = this.#legs;
+      const [first] = [...this.#legs].filter((leg) => leg.state === 'ringing');
       if (!first) return;
       if (this.#word === 'answers') this.#call.answered(first);
       else for (const one of [...this.#legs]) this.#call.declined(one, chance.happens(0.5) ? 17 : 21);

@@ -133,6 +133,8 @@ export interface ServiceTrouble {
   doubles: boolean;
   loses: boolean;
   throttles: boolean;
+  /** The same of notices only. */
+  throttlesNotices: boolean;
   refusesKey: boolean;
   /** Living tokens are called dead, this share of them. */
   callsDead: number;
@@ -149,6 +151,9 @@ interface Kept {
 const isDrawn = ({ outcome, reason }: Verdict): boolean =>
   outcome !== 'accepted' && outcome !== 'tokenDead' && reason !== 'aborted';
 
+/** So many rows the next seed begins further on: a prime, which no table's length is a multiple of. */
+const ROWS_A_WORLD = 11;
+
 /** One push service, whatever nodes there are. */
 export class PushService {
   readonly name: ServiceName;
@@ -160,6 +165,7 @@ export class PushService {
     doubles: false,
     loses: false,
     throttles: false,
+    throttlesNotices: false,
     refusesKey: false,
     callsDead: 0,
     saysAnything: false,
@@ -170,9 +176,12 @@ export class PushService {
   onAttempt: (attempt: Attempt) => void = () => undefined;
   onAnswer: (attempt: Attempt, row: string) => void = () => undefined;
   readonly #kept = new Map<Phone, Map<string, Kept>>();
-  #pack: Verdict[] = [];
+  /** Which row `saysAnything` answers with next. */
+  #row: number;
 
-  constructor(name: ServiceName, time: WorldTime, tokens: Map<string, TokenTruth>, chance: Chance) {
+  /** `seed`: the worlds of several seeds in a row go through the whole table. */
+  constructor(name: ServiceName, time: WorldTime, tokens: Map<string, TokenTruth>, chance: Chance, seed: number) {
+    this.#row = seed * ROWS_A_WORLD;
     this.name = name;
     this.time = time;
     this.tokens = tokens;
@@ -202,6 +211,7 @@ export class PushService {
     if (trouble.silent) return undefined;
     if (trouble.out) return said(chance.happens(0.5) ? kind.busy : [undefined, 'cannot connect']);
     if (trouble.throttles && chance.happens(0.7)) return said(kind.slowDown);
+    if (trouble.throttlesNotices && request.purpose === 'notice' && chance.happens(0.8)) return said(kind.slowDown);
     if (trouble.refusesKey) return said(kind.wrongKey);
     if (trouble.saysAnything && chance.happens(0.6)) {
       const { status, reason } = this.#drawn(kind.verdicts);
@@ -218,11 +228,10 @@ export class PushService {
     return { ...said(kind.accepted), taken: true };
   }
 
-  /** As from a pack of cards: each row comes once before one comes again, so that few pushes visit many rows. */
+  /** One row after the other, so that few pushes visit many. */
   #drawn(rows: readonly Verdict[]): Verdict {
-    if (this.#pack.length === 0) this.#pack = rows.filter(isDrawn);
-    const [row] = this.#pack.splice(this.chance.int(0, this.#pack.length - 1), 1);
-    return row as Verdict;
+    const drawn = rows.filter(isDrawn);
+    return drawn[this.#row++ % drawn.length] as Verdict;
   }
 
   take(request: PushRequest): void {

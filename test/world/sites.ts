@@ -83,7 +83,7 @@ export function peopleOf(shape: SiteShape, pbxs: readonly Pbx[], draw: Chance): 
     const service: ServiceName = !reports || draw.happens(0.4) ? own : platform === 'ios' ? 'pnm' : 'webpush';
     phones.push({
       platform,
-      voipOnly: platform === 'ios' && draw.happens(0.1),
+      voipOnly: platform === 'ios' && draw.happens(0.2),
       habit: habit < 0.45 ? 'daily' : habit < 0.7 ? 'weekly' : habit < 0.9 ? 'never' : 'always',
       reports,
       service,

@@ -64,6 +64,8 @@ export class World {
   readonly coverage = new Coverage();
   readonly faulty: Faulty;
   readonly plan: readonly Fault[];
+  /** As its administrator has chosen, for as long as nothing is changed. */
+  readonly ownPolicy: Policy;
   policy: Policy;
   settings: RuntimeSettings = {
     mode: 'full',
@@ -89,7 +91,7 @@ export class World {
     const draw = this.chance.fork('site');
     this.store = new WorldStore(shape.store, this.time, this.chance.fork('store'));
     this.services = SERVICE_NAMES.map(
-      (name) => new PushService(name, this.time, this.tokens, this.chance.fork(`service ${name}`)),
+      (name) => new PushService(name, this.time, this.tokens, this.chance.fork(`service ${name}`), seed),
     );
     const tell = (what: string) => this.tell(what);
     this.pbxs = shape.pbxs.map(({ name, kind, realm }) => {
@@ -111,13 +113,18 @@ export class World {
         },
       });
     });
-    this.policy = {
+    const times = this.chance.fork('times');
+    this.ownPolicy = {
       ...DEFAULT_POLICY,
+      // With a week, little more than one binding in a hundred sees its end; some sites have shorter times.
+      ...(times.happens(0.3) && { ttlMs: times.int(2, 4) * DAY }),
+      ...(times.happens(0.5) && { unnotifiableTtlMs: times.int(1, 4) * DAY }),
       missedCalls: draw.happens(0.5),
       declineEverywhere: draw.happens(0.3),
       refreshFromMs: draw.happens(0.2) ? 0 : DEFAULT_POLICY.refreshFromMs,
       onUnregister: draw.happens(0.3) ? 'keep' : 'end',
     };
+    this.policy = this.ownPolicy;
     const people = peopleOf(shape, this.pbxs, draw);
     this.accounts = people.accounts;
     const api = new DevicesApi(
@@ -164,6 +171,9 @@ export class World {
   }
 
   async run(): Promise<Result> {
+    // A store that is away throws ten thousand errors an hour, and nobody looks where: only who asks for the story does.
+    const { stackTraceLimit } = Error;
+    if (!this.o.story) Error.stackTraceLimit = 0;
     onBoundaries(() => {
       for (const node of this.nodes) if (node.boundary()) this.faulty.crashed(node);
     });
@@ -189,6 +199,7 @@ export class World {
     } catch (error) {
       this.fail('the world goes on', error instanceof Error ? (error.stack ?? error.message) : String(error));
     } finally {
+      Error.stackTraceLimit = stackTraceLimit;
       process.off('unhandledRejection', onRejection);
       onBoundaries(() => undefined);
       for (const node of this.nodes) node.kill();
@@ -269,6 +280,7 @@ export class World {
       service.onAnswer = (attempt, row) => {
         this.coverage.count(`verdict ${row}`);
         this.tell(`  ${row}: ${attempt.outcome?.kind}`);
+        this.faulty.answered(attempt);
         for (const oracle of this.#oracles) oracle.answered?.(attempt, this);
       };
     }

@@ -87,6 +87,10 @@ export class Calls {
     // Take the legs of this moment: legs of calls that come while we ask are in no list.
     const known = this.#legs.channels();
     const channels = await this.#io.call<unknown[]>('waitingChannels', {}, CALL_DEADLINE);
+    if (known.length > 0) {
+      const taken = await this.#io.call<readonly string[]>('takenFromUs', {}, CALL_DEADLINE);
+      for (const channelId of taken) this.takenOver(channelId);
+    }
     const waiting = channels
       .map((channel) => translateWaiting(channel, this.#io.options.app))
       .filter((fact) => fact !== undefined);
@@ -118,6 +122,14 @@ export class Calls {
         if (!there.has(channelId)) this.#ended(leg, leg.cause);
         else if (!held.has(channelId)) this.#follow(leg);
       }
+    }
+  }
+
+  /** Another node has this leg: we stood still, or our link was away. */
+  takenOver(channelId: string): void {
+    for (const leg of this.#legs.ofChannel(channelId)) {
+      this.#legs.remove(leg);
+      this.#io.say({ type: 'legTakenOver', pbx: this.#io.pbx, legId: leg.legId });
     }
   }
 

@@ -73,6 +73,8 @@ export interface WireRefusal {
 export const isRefusal = (read: WireRegister | WireRefusal): read is WireRefusal => 'refused' in read;
 
 const MAX_WAIT: DurationMs = 10 * SECOND;
+/** Who uses an entry asks for its age: what is too old may lie a little longer. */
+const FORGETS_EVERY: DurationMs = SECOND;
 const MAX_WAITING = 10_000;
 /** Bytes for pending REGISTERs: room for 5,000 of the usual size without an answer. */
 const MAX_WAITING_BYTES = 10 * 1024 * 1024;
@@ -122,6 +124,8 @@ export class RegisterPairs {
     bytesOf: (aorUser, forms) =>
       [...forms].reduce((sum, [wire, { uri }]) => sum + bytesOfText(wire) + bytesOfText(uri), bytesOfText(aorUser)),
   });
+
+  #forgotMs = 0;
 
   constructor(clock: Pick<Clock, 'now' | 'monotonicMs' | 'fromPbx'>) {
     this.#clock = clock;
@@ -268,6 +272,8 @@ export class RegisterPairs {
 
   /** Both lists are in the order of their last REGISTER, so that the first one still to be kept ends the search. */
   #forget(nowMs: number): void {
+    if (nowMs - this.#forgotMs < FORGETS_EVERY) return;
+    this.#forgotMs = nowMs;
     for (const [callId, { sinceMs }] of this.#waiting) {
       if (nowMs - sinceMs <= MAX_WAIT) break;
       this.#waiting.delete(callId);

@@ -61,6 +61,8 @@ class AsteriskLink implements PbxLink {
   #emit: (event: PbxEvent) => void = () => undefined;
   #stopped = false;
   #drained = false;
+  /** The dialplan asks this node as one of several. */
+  #shares = false;
   #product = 'Asterisk';
 
   constructor(options: AsteriskOptions, deps: AdapterDeps) {
@@ -74,7 +76,10 @@ class AsteriskLink implements PbxLink {
         this.#product = release === undefined ? 'Asterisk' : `Asterisk ${release}`;
         void this.#linkUp();
       },
-      onDown: (reason) => this.#say({ type: 'linkDown', pbx: this.name, reason }),
+      onDown: (reason) => {
+        this.#shares = false;
+        this.#say({ type: 'linkDown', pbx: this.name, reason });
+      },
       onEvent: (event) => this.#event(translate(event)),
     });
     const io = {
@@ -99,8 +104,9 @@ class AsteriskLink implements PbxLink {
     return this.#transport.up;
   }
 
-  /** The shipped dialplan asks `pushwake` first. */
-  get duty(): 'works' | 'spare' {
+  /** A dialplan that does not ask all nodes at once asks `pushwake` first. */
+  get duty(): 'works' | 'spare' | 'shares' {
+    if (this.#shares) return 'shares';
     return this.#o.app === FIRST_APP ? 'works' : 'spare';
   }
 
@@ -157,7 +163,10 @@ class AsteriskLink implements PbxLink {
         return this.#claims.won(fact.channelId);
       case 'nodeAlive':
         return this.#silentNodes.alive(fact.node);
+      case 'legTaken':
+        return this.#calls.takenOver(fact.channelId);
       case 'nodesLooked':
+        this.#shares = true;
         for (const node of this.#silentNodes.looked(fact.others)) void this.#takeOver(node);
         return;
       case 'text':
@@ -190,6 +199,7 @@ class AsteriskLink implements PbxLink {
   /** A node that observes changes nothing there. */
   async #announceNodes(): Promise<void> {
     try {
+      if (this.#deps.observing) this.#shares = false;
       await this.#transport.call(this.#deps.observing ? 'announceNodesNoMore' : 'announceNodes', {}, CALM_DEADLINE);
     } catch (error) {
       this.#deps.log.warn({ pbx: this.name, reason: String(error) }, 'dialplan does not know that this node is there');

@@ -6,7 +6,7 @@ import type { Asking } from './contact-events.ts';
 import { contactsAppOf } from './contact-events.ts';
 import { FIRST_APP } from './options.ts';
 import type { RestRequest } from './rest.ts';
-import { NODE_ALIVE, NODES_LOOKED } from './translate.ts';
+import { LEG_TAKEN, NODE_ALIVE, NODES_LOOKED } from './translate.ts';
 
 /** The names that the dialplan asks: its StasisBroadcast has the same expression. */
 export const NODE_APP = /^pushwake(-[0-9A-Za-z_]+)?$/;
@@ -15,6 +15,10 @@ export const NODE_APP = /^pushwake(-[0-9A-Za-z_]+)?$/;
 const LOOK_EVERY_MS = 1_000;
 
 const NODES_VARIABLE = 'PUSHWAKE_NODES';
+
+/** Channels of a node that others have taken over, until it reads them. */
+const takenVariable = (node: string) => `PUSHWAKE_TAKEN_${node}`;
+const TAKEN_AT_MOST = 50;
 
 /** Of a channel as ARI describes it. */
 interface Listed {
@@ -75,6 +79,13 @@ export class NodeOrders {
     announceNodesNoMore: async (): Promise<void> => {
       this.#stopAnnouncing();
     },
+    /** The legs that others have taken over from us; told once. */
+    takenFromUs: async (): Promise<readonly string[]> => {
+      if (!this.#isOneOfMany) return [];
+      const taken = await this.#takenFrom(this.#io.app);
+      if (taken.length > 0) await this.#writeTaken(this.#io.app, []);
+      return taken;
+    },
     /** A leg that waits on a node which is gone, unless another one has taken it: it begins anew with us. */
     takeOver: async (o: OfChannel & { readonly from: string; readonly args: readonly string[] }) => {
       if ((await this.#ownerOf(o.channelId)) !== o.from) return 'gone';
@@ -82,7 +93,9 @@ export class NodeOrders {
       const query = { variable: '__PUSHWAKE_APP', value: app };
       await this.#done({ method: 'POST', path: `${pathOf(o.channelId)}/variable`, query });
       const to = { app, appArgs: o.args.join(',') };
-      return this.#done({ method: 'POST', path: `${pathOf(o.channelId)}/move`, query: to });
+      const moved = await this.#done({ method: 'POST', path: `${pathOf(o.channelId)}/move`, query: to });
+      if (moved === 'done') await this.#saysTaken(o).catch(this.#io.failed);
+      return moved;
     },
   };
 
@@ -104,6 +117,26 @@ export class NodeOrders {
     const query = { variable: 'PUSHWAKE_APP' };
     const { body } = await this.#io.ask({ method: 'GET', path: `${pathOf(channelId)}/variable`, query }, NOT_THERE);
     return (body as { value?: string } | undefined)?.value || undefined;
+  }
+
+  /**
+   * The other node may only have stood still: it reads the event behind the end of its Stasis, before anything of what we do with the leg. One that has
+   * lost its link reads the variable when it is back; the leg may be gone by then.
+   */
+  async #saysTaken({ channelId, from }: { readonly channelId: string; readonly from: string }): Promise<void> {
+    await this.#io.ask(toNode(from, LEG_TAKEN, { channel: channelId }), NOT_THERE);
+    await this.#writeTaken(from, [...(await this.#takenFrom(from)), channelId].slice(-TAKEN_AT_MOST));
+  }
+
+  async #takenFrom(node: string): Promise<readonly string[]> {
+    const query = { variable: takenVariable(node) };
+    const { body } = await this.#io.ask({ method: 'GET', path: 'asterisk/variable', query });
+    return ((body as { value?: string } | undefined)?.value ?? '').split(' ').filter(Boolean);
+  }
+
+  async #writeTaken(node: string, channels: readonly string[]): Promise<void> {
+    const query = { variable: takenVariable(node), value: channels.join(' ') };
+    await this.#io.ask({ method: 'POST', path: 'asterisk/variable', query });
   }
 
   async #announce(): Promise<void> {
@@ -135,7 +168,7 @@ export async function announceNodes({ ask }: Pick<Asking, 'ask'>, app: string): 
   const names = (body as { name: string }[]).map(({ name }) => name);
   const nodes = names.filter((name) => NODE_APP.test(name) && !names.some((of) => contactsAppOf(of) === name));
   const others = nodes.filter((name) => name !== app);
-  await Promise.all(others.map((other) => ask(alive(app, other), [404])));
+  await Promise.all(others.map((other) => ask(toNode(other, NODE_ALIVE, { node: app }), [404])));
   const wanted = app !== FIRST_APP || others.length > 0 ? '1' : '';
   const variable = NODES_VARIABLE;
   const said = (await ask({ method: 'GET', path: 'asterisk/variable', query: { variable } })).body;
@@ -145,9 +178,9 @@ export async function announceNodes({ ask }: Pick<Asking, 'ask'>, app: string): 
 }
 
 /** To the other's application alone: nobody else hears of it. */
-const alive = (app: string, other: string): RestRequest => ({
+const toNode = (application: string, event: string, variables: Readonly<Record<string, string>>): RestRequest => ({
   method: 'POST',
-  path: `events/user/${NODE_ALIVE}`,
-  query: { application: other },
-  body: { variables: { node: app } },
+  path: `events/user/${event}`,
+  query: { application },
+  body: { variables },
 });

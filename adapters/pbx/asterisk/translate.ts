@@ -15,12 +15,16 @@ export type NodesFact =
   /** Another node says that it is there. */
   | { readonly fact: 'nodeAlive'; readonly node: string }
   /** The link has looked which other nodes there are. */
+  /** Another node has this leg, which waits there now. */
+  | { readonly fact: 'legTaken'; readonly channelId: string }
   | { readonly fact: 'nodesLooked'; readonly others: readonly string[] };
 
 /** Not an event of Asterisk's: the link has looked for other nodes. */
 export const NODES_LOOKED = 'NodesLooked';
 /** The user event by which a node says to another one that it is there. */
 export const NODE_ALIVE = 'pushwake-alive';
+/** The user event by which a node says to another one, which counts as gone, that it has one of its legs. */
+export const LEG_TAKEN = 'pushwake-taken';
 
 /** A text waits in Stasis; `value`: what the dialplan wrote of it. */
 export interface TextFact {
@@ -117,7 +121,9 @@ export function translate(event: unknown): AriFact | undefined {
     case 'CallBroadcast':
       return channelId ? { fact: 'offered', channelId } : undefined;
     case 'ChannelUserevent': {
-      const node = text(object(e.userevent).node);
+      const said = object(e.userevent);
+      const [node, leg] = [text(said.node), text(said.channel)];
+      if (e.eventname === LEG_TAKEN) return leg ? { fact: 'legTaken', channelId: leg } : undefined;
       return e.eventname === NODE_ALIVE && node ? { fact: 'nodeAlive', node } : undefined;
     }
     case NODES_LOOKED:

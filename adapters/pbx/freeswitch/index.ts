@@ -45,6 +45,7 @@ class FreeswitchLink implements PbxLink {
   readonly name: string;
   readonly #o: FreeswitchOptions;
   readonly #deps: AdapterDeps;
+  #drained = false;
   #duty: 'works' | 'spare' | undefined;
   readonly #worker: SupervisedWorker;
   readonly #contacts: Contacts;
@@ -141,6 +142,19 @@ class FreeswitchLink implements PbxLink {
     return this.#worker.call('observe', { on: this.#observing }, CALM_DEADLINE);
   }
 
+  drain(): Promise<void> {
+    this.#drained = true;
+    return this.#tellDrained();
+  }
+
+  async #tellDrained(): Promise<void> {
+    try {
+      await this.#worker.call('drain', {}, CALM_DEADLINE);
+    } catch (error) {
+      this.#deps.log.warn({ pbx: this.name, reason: String(error) }, 'new calls do not go to the other node');
+    }
+  }
+
   get up(): boolean {
     return this.#worker.up;
   }
@@ -169,6 +183,7 @@ class FreeswitchLink implements PbxLink {
     try {
       // It may have changed since the worker was started.
       await this.#tellMode();
+      if (this.#drained) await this.#tellDrained();
       // Calls first: they wait; the resync can.
       if (!this.#observing) await this.#calls.takeUp(this.#duty === 'works');
       await this.#testCalls.endLeftOvers();
@@ -187,6 +202,8 @@ class FreeswitchLink implements PbxLink {
   #dutyIs(duty: 'works' | 'spare'): void {
     const takesOver = this.#duty === 'spare' && duty === 'works';
     this.#duty = duty;
+    // The node that works takes the calls that wait here, and this one waits until they are gone.
+    if (this.#drained && duty === 'spare') void this.#calls.leaveTaken().catch(() => undefined);
     // A link that comes up looks for calls by itself.
     if (takesOver && this.up && !this.#observing)
       void this.#calls.takeOver().catch((error: unknown) => this.#notTakenUp(error));

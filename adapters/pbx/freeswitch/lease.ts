@@ -33,6 +33,8 @@ export const LEASE_NEWS = 'PUSHWAKE_LEASE';
 /** What the dialplan finds of us in mod_hash, for as long as it is renewed. */
 export interface Presence {
   renew(): Promise<LeaseState>;
+  /** From now on another node shall work, as soon as there is one; this one does as long as there is none. */
+  drain(): void;
   drop(): Promise<void>;
 }
 
@@ -42,6 +44,7 @@ export class Lease implements Presence {
   readonly #monotonicMs: () => number;
   #held = false;
   #dropped = false;
+  #drained = false;
   /** When FreeSWITCH was asked for its time, for the renewal that counts. */
   #renewedMs = 0;
   /** Who stood by when it was renewed last. */
@@ -71,15 +74,21 @@ export class Lease implements Presence {
     if (this.#held && until === '') return 'lost';
     if (node !== '' && node !== this.#node && Number(until) - nowSeconds > TAKEN_WITH_SECONDS_LEFT) {
       this.#held = false;
+      if (this.#drained) return 'standby';
       await Promise.all([
         this.#api(`hash insert/pushwake/spare/${this.#node}`),
         this.#api(`hash insert/pushwake/spare_until/${nowSeconds + SPARE_SECONDS}`),
       ]);
       return 'standby';
     }
+    this.#spare = spare !== this.#node && Number(spareUntil) > nowSeconds ? spare : undefined;
+    if (this.#held && this.#drained && this.#spare !== undefined) {
+      this.#held = false;
+      await this.#api(given(this.#spare));
+      return 'standby';
+    }
     this.#held = true;
     this.#renewedMs = askedMs;
-    this.#spare = spare !== this.#node && Number(spareUntil) > nowSeconds ? spare : undefined;
     // The name first: the event of a call must never go to a node that does not hold the lease.
     await Promise.all([
       this.#api(`hash insert/pushwake/node/${this.#node}`),
@@ -98,10 +107,16 @@ export class Lease implements Presence {
     this.#held = false;
     // It hung until its lease ran out, or will within a second: the value may be another node's.
     if (this.#monotonicMs() - this.#renewedMs > (LEASE_SECONDS - 1) * 1_000) return;
-    const given = this.#spare === undefined ? 'delete/pushwake/until' : `insert/pushwake/node/${this.#spare}`;
-    await this.#api(`hash ${given}`);
+    await this.#api(this.#spare === undefined ? 'hash delete/pushwake/until' : given(this.#spare));
+  }
+
+  drain(): void {
+    this.#drained = true;
   }
 }
+
+/** The lease goes on until it runs out, with this name: that node renews it when it looks next. */
+const given = (to: string) => `hash insert/pushwake/node/${to}`;
 
 /** In place of the lease while pushwake only observes: the dialplan raises an event for each call and goes on as if pushwake were not there. */
 export class Observing implements Presence {
@@ -119,6 +134,8 @@ export class Observing implements Presence {
     if (answer.startsWith('-ERR')) throw new Error(NO_HASH);
     return 'held';
   }
+
+  drain(): void {}
 
   /** Another observer beside this FreeSWITCH writes it again within seconds. */
   async drop(): Promise<void> {

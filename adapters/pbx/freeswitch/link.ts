@@ -70,6 +70,7 @@ process.on('unhandledRejection', (error: unknown) => end(`the event socket libra
 let main: EslConnection | undefined;
 let lease: Presence | undefined;
 let observes = observing;
+let drained = false;
 let switching = Promise.resolve();
 let heardAt = performance.now();
 let dataAt = performance.now();
@@ -308,6 +309,12 @@ const operations: Record<string, (args: never) => Promise<unknown>> = {
     switching = switching.catch(() => undefined).then(() => switchTo(on));
     return switching;
   },
+  /** The same again changes nothing. */
+  async drain(): Promise<void> {
+    drained = true;
+    lease?.drain();
+    await keepLease();
+  },
   async leave(): Promise<void> {
     await Promise.all([lease?.drop(), wantTexts(false)]);
   },
@@ -371,7 +378,9 @@ async function switchTo(on: boolean): Promise<void> {
 
 function presence(connection: EslConnection): Presence {
   const api = (command: string) => connection.api(command);
-  return observes ? new Observing(api) : new Lease(node, api, () => performance.now());
+  const of = observes ? new Observing(api) : new Lease(node, api, () => performance.now());
+  if (drained) of.drain();
+  return of;
 }
 
 let textsWanted = false;

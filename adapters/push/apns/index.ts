@@ -2,7 +2,9 @@
  * Apple Push Notification service: chooses app, environment and connection, makes one exchange, gives its outcome.
  * Retry, deadlines and limits in flight lie outside (`plugin/runtime/push/delivery.ts`).
  */
+
 import type { Target, Targets } from '../../../plugin/core/binding.ts';
+import { BoundedMap, upTo } from '../../../plugin/core/bounded-map.ts';
 import { between, DAY, SECOND } from '../../../plugin/core/time.ts';
 import type { AdapterDeps } from '../../../plugin/ports/adapter.ts';
 import type { Clock } from '../../../plugin/ports/clock.ts';
@@ -58,7 +60,7 @@ export function create(input: unknown, { clock, log, name, proxy }: AdapterDeps)
   const keys = readKeys(options, name, clock);
   const keyOfApp = new Map(options.apps.map((app) => [app, keys.get(keyOf(app))]));
   const textsOfApp = new Map(readProfiles(options, name).map(({ app, profile }) => [app, { ...app, profile }]));
-  const foundOut = new Map<string, Environment>();
+  const foundOut = new BoundedMap<string, Environment>(upTo(MAX_REMEMBERED));
   const badTokens = new BadTokens();
   const mismatches = new Map<ApnsApp, number>();
   let closed = false;
@@ -135,8 +137,6 @@ export function create(input: unknown, { clock, log, name, proxy }: AdapterDeps)
 
   function remember(fingerprint: string, environment: Environment, app: ApnsApp): void {
     foundOut.set(fingerprint, environment);
-    const oldest = foundOut.keys().next().value;
-    if (foundOut.size > MAX_REMEMBERED && oldest !== undefined) foundOut.delete(oldest);
     const count = (mismatches.get(app) ?? 0) + 1;
     mismatches.set(app, count);
     const fields = { provider: name, app: app.bundleId, environment, token: fingerprint, count };

@@ -31,7 +31,8 @@ export function noticeSettled(draft: Draft, event: Extract<LifecycleEvent, { typ
   if (!mark || mark.done || b.ending) return;
   if (delivered) {
     const done = event.outcome === 'observed' ? ({ done: true, observed: true } as const) : { done: true };
-    draft.replace({ ...b, sent: b.sent.map((s) => (s === mark ? { ...s, ...done } : s)) });
+    const { putOff: _, ...rest } = b;
+    draft.replace({ ...rest, sent: b.sent.map((s) => (s === mark ? { ...s, ...done } : s)) });
     return;
   }
   // The notice did not reach the user. The mark goes, the notice is due again, and when it goes out late the end moves out.

@@ -53,12 +53,15 @@ function putOff(draft: Draft, b: Binding, reason: string): void {
 
 function actOnTime(draft: Draft, before: Binding): void {
   const policy = draft.policy(before);
-  const { notBefore: _, putOff: __, ...b } = before;
+  const { notBefore: _, putOff, ...rest } = before;
+  const notice = nextNotice(rest, policy);
+  // Until a notice whose time has come is taken it counts how often it was put off, whatever else is done meanwhile.
+  const isNoticeOpen = notice !== undefined && plus(rest.endsAt, -notice.offset) <= draft.now;
+  const b = putOff !== undefined && isNoticeOpen ? { ...rest, putOff } : rest;
   if (b.trouble?.askAgainAt !== undefined && b.trouble.askAgainAt <= draft.now) return ask(draft, b);
   if (b.missed?.againAt !== undefined && b.missed.againAt <= draft.now) return sendMissedAgain(draft, b);
   if (b.texts?.againAt !== undefined && b.texts.againAt <= draft.now) return pushTextsAgain(draft, b);
   if (b.voicemail?.againAt !== undefined && b.voicemail.againAt <= draft.now) return sendVoicemailAgain(draft, b);
-  const notice = nextNotice(b, policy);
   if (notice && notice.at <= draft.now) return warn(draft, b, notice.offset);
   if (b.endsAt <= draft.now && !notice) {
     return beginEnding(draft, b, isLive(b) ? 'age' : 'never-registered', { silent: false });

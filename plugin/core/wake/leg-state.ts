@@ -17,6 +17,9 @@ export const waitsAnew = ({ legs }: Pick<WakeDevice, 'legs'>): boolean =>
 /** True when the device was reached: it registered, or its phone rang at the stored contact. */
 export const hasCome = (d: Pick<WakeDevice, 'legs' | 'rang'>): boolean => hasRegistered(d) || d.rang;
 
+/** The same, and it is certain that it was this device: a contact that names nothing of it may be another one's. */
+export const cameProved = (d: Pick<WakeDevice, 'legs' | 'rang'>): boolean => hasCome(d) && !d.legs.fresh.isUnproved;
+
 /** True when the device got a VoIP push: iOS demands that each becomes a call on the screen, at once and whatever has happened since. */
 export const isForCallsOnly = ({ binding: { targets }, target }: WakeDevice): boolean =>
   targets.call !== undefined &&

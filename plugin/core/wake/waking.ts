@@ -38,7 +38,7 @@ export function registered(draft: CallDraft, event: Extract<WakeEvent, { type: '
   if (!known && draft.phase === 'asking') draft.early = [...draft.early, contact];
   const d = known ?? (draft.phase === 'waiting' ? takenFor(draft, contact) : undefined);
   if (!d || d.legs.fresh.state === 'answered' || d.legs.stored.state === 'answered') return;
-  if (isOvertaken(d, event)) return;
+  if (isOvertaken(d, event) || wasDialledInVain(d, event)) return;
   if (!hasRegistered(d)) {
     const step = { step: 'registered', device: d.bindingId, proved: known !== undefined } as const;
     draft.step(undated ? { ...step, undated } : step);
@@ -62,6 +62,14 @@ function isOvertaken(
   const { registeredAt, left } = fresh;
   if (at === undefined || registeredAt === undefined || at >= registeredAt) return false;
   return fresh.contact?.uri !== contact.uri && left?.includes(contact.uri) === true;
+}
+
+/** The same of a phone that was dialled there and not reached: it has not come back, and its INVITEs are few. */
+function wasDialledInVain(d: WakeDevice, { contact, at }: Extract<WakeEvent, { type: 'Registered' }>): boolean {
+  const { registeredAt, invite } = d.legs.fresh;
+  return (
+    waitsAnew(d) && at !== undefined && registeredAt !== undefined && at <= registeredAt && invite?.uri === contact.uri
+  );
 }
 
 /** It is dialled, and has registered at another address: the INVITE under way may be on its way to nobody. */

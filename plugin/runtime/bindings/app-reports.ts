@@ -2,8 +2,10 @@
  * What apps report over HTTP, on its way to the lifecycle: how often an account may report, whether the account
  * registered a moment ago, and whether a receipt answers a push that was sent. In memory and bounded; knows nothing of HTTP.
  */
+
 import type { Aor } from '../../core/aor.ts';
 import type { AorRecord, Binding, BindingId, Target, Targets } from '../../core/binding.ts';
+import { BoundedMap, upTo } from '../../core/bounded-map.ts';
 import { targetList } from '../../core/identity.ts';
 import { pushParamsOf } from '../../core/push-params.ts';
 import type { Receipt, ReceiptSaid } from '../../core/signs.ts';
@@ -58,9 +60,9 @@ interface SentPush {
 
 export class Reports {
   readonly #o: ReportsOptions;
-  readonly #registered = new Remembered<Instant>();
-  readonly #pushes = new Remembered<SentPush[]>();
-  readonly #told = new Remembered<{ sinceMs: number; count: number }>();
+  readonly #registered = new BoundedMap<Aor, Instant>(upTo(MOST_ACCOUNTS));
+  readonly #pushes = new BoundedMap<Aor, SentPush[]>(upTo(MOST_ACCOUNTS));
+  readonly #told = new BoundedMap<Aor, { sinceMs: number; count: number }>(upTo(MOST_ACCOUNTS));
 
   constructor(options: ReportsOptions) {
     this.#o = options;
@@ -212,21 +214,4 @@ function isNamed(b: Binding, { installId, selector }: ReportedDevice): boolean {
 /** Clocks may jump backwards. */
 function isWithin(ms: DurationMs, limit: DurationMs): boolean {
   return ms >= -SECOND && ms <= limit;
-}
-
-/** A map that forgets the entry that was set longest ago. */
-class Remembered<T> {
-  readonly #map = new Map<Aor, T>();
-
-  get(aor: Aor): T | undefined {
-    return this.#map.get(aor);
-  }
-
-  set(aor: Aor, value: T): void {
-    this.#map.delete(aor);
-    this.#map.set(aor, value);
-    if (this.#map.size <= MOST_ACCOUNTS) return;
-    const oldest = this.#map.keys().next().value;
-    if (oldest !== undefined) this.#map.delete(oldest);
-  }
 }

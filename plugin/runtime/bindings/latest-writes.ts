@@ -9,8 +9,10 @@ import type { Clock } from '../../ports/clock.ts';
 
 /** How long a write is remembered (ms) while the connection lasts: ten times what Redis promises to lose at most. */
 const KEPT_FOR: DurationMs = 10 * SECOND;
-/** How many records at most, about 2 kB each, the latest. */
+/** How many records at most, about 2 kB each, the latest; so many when they have become too many. */
 const KEPT_MOST = 10_000;
+const KEPT_AGAIN = 9_000;
+const PRUNED_EVERY: DurationMs = SECOND / 4;
 
 interface Write {
   readonly record: AorRecord;
@@ -25,6 +27,8 @@ export class LatestWrites {
   /** The oldest first. */
   readonly #writes = new Map<Aor, Write>();
 
+  #prunedMs = 0;
+
   constructor(clock: Clock, lost: (() => number) | undefined) {
     this.#clock = clock;
     this.#lost = lost;
@@ -34,15 +38,18 @@ export class LatestWrites {
     if (!this.#lost) return;
     this.#writes.delete(record.aor);
     this.#writes.set(record.aor, { record, connection: this.#lost(), atMs: this.#clock.monotonicMs() });
-    this.prune();
+    // Not at each write: to begin at the oldest is slow in a map of which much was deleted.
+    if (this.#writes.size > KEPT_MOST || this.#clock.monotonicMs() - this.#prunedMs > PRUNED_EVERY) this.prune();
   }
 
   /** What was written long before now, over a connection that lasts, is safe. Called often while the store is well, never while it is away. */
   prune(): void {
     const nowMs = this.#clock.monotonicMs();
+    this.#prunedMs = nowMs;
+    const most = this.#writes.size > KEPT_MOST ? KEPT_AGAIN : KEPT_MOST;
     for (const [aor, { connection, atMs }] of this.#writes) {
       const isSafe = connection === this.#lost?.() && nowMs - atMs > KEPT_FOR;
-      if (!isSafe && this.#writes.size <= KEPT_MOST) return;
+      if (!isSafe && this.#writes.size <= most) return;
       this.#writes.delete(aor);
     }
   }

@@ -3,8 +3,10 @@
  * AOR. A store that cannot answer means *unknown*: the fact is kept and tried again, and calls go on from what was seen
  * last.
  */
+
 import type { Aor } from '../../core/aor.ts';
 import { type AorRecord, decodeRecord, emptyRecord, encodeRecord } from '../../core/binding.ts';
+import { BoundedMap, upTo } from '../../core/bounded-map.ts';
 import type { Effect, LifecycleEvent } from '../../core/events.ts';
 import type { PolicyFor } from '../../core/lifecycle.ts';
 import { transition } from '../../core/lifecycle.ts';
@@ -53,7 +55,7 @@ interface Unanswered {
 export class Bindings {
   readonly #o: BindingsOptions;
   readonly #queue = new KeyedQueue<Aor>();
-  readonly #remembered = new Map<Aor, AorRecord>();
+  readonly #remembered = new BoundedMap<Aor, AorRecord>(upTo(REMEMBERED));
   readonly #latest: LatestWrites;
   readonly #kept = new Map<Aor, LifecycleEvent[]>();
   /** Writes whose answer never came: they may be done. Only of AORs with kept facts. */
@@ -107,7 +109,7 @@ export class Bindings {
    * For a call: the record as stored; when the store does not answer in time as last seen, or made of what the PBX shows.
    */
   async read(aor: Aor): Promise<AorRecord | undefined> {
-    const isKnown = this.#remembered.has(aor);
+    const isKnown = this.#remembered.get(aor) !== undefined;
     const fromStore = within(this.#o.clock, READ_WITHIN, this.#o.store.get(aor, { isKnown })).then(
       (stored) => {
         this.#inDoubt = false;
@@ -223,7 +225,7 @@ export class Bindings {
   /** Takes out of `left` what turns out to be saved. */
   async #applyNow(aor: Aor, left: LifecycleEvent[]): Promise<void> {
     for (let tries = 0; tries < CONFLICTS_MAX; tries++) {
-      const isKnown = this.#remembered.has(aor);
+      const isKnown = this.#remembered.get(aor) !== undefined;
       const found = await this.#o.store.get(aor, { calm: true, isKnown });
       const lost = this.#latest.lostOf(aor, found);
       const before = lost ? { ...lost, version: found?.version ?? 0 } : (found ?? emptyRecord(aor));
@@ -276,12 +278,8 @@ export class Bindings {
   }
 
   #remember(aor: Aor, record: AorRecord | undefined): AorRecord | undefined {
-    this.#remembered.delete(aor);
     if (record) this.#remembered.set(aor, record);
-    if (this.#remembered.size > REMEMBERED) {
-      const oldest = this.#remembered.keys().next().value;
-      if (oldest !== undefined) this.#remembered.delete(oldest);
-    }
+    else this.#remembered.delete(aor);
     return record;
   }
 

@@ -2,10 +2,10 @@
  * The pushes of one waiting call: the call push to each device, and the closing word to those that did not get the call. What a
  * service answers goes to the call first and then home by the intake.
  */
-import type { Binding } from '../../core/binding.ts';
+import type { Binding, BindingId } from '../../core/binding.ts';
 import { between, type DurationMs, type Instant, MINUTE, plus, SECOND } from '../../core/time.ts';
 import type { CallStep } from '../../core/wake/steps.ts';
-import type { ClosingWord, PushedDevice, Wake, WakeEvent } from '../../core/wake.ts';
+import { type ClosingWord, cameProved, type PushedDevice, type Wake, type WakeEvent } from '../../core/wake.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Caller } from '../../ports/pbx-link.ts';
 import type { Intake } from '../intake.ts';
@@ -33,16 +33,22 @@ export interface CallPushesOptions {
 
 export class CallPushes {
   readonly #o: CallPushesOptions;
-  /** Aborted when a push would be tried again after the end: it would ring for a call that is over. */
-  readonly #trying = new AbortController();
+  /** By device: aborted when a push would be tried again that says nothing any more. */
+  readonly #trying = new Map<BindingId, AbortController>();
 
   constructor(options: CallPushesOptions) {
     this.#o = options;
   }
 
-  /** No further attempt is made; what is under way may still bring a verdict on the token. */
+  /** No further attempt is made: it would ring for a call that is over. What is under way may still bring a verdict on the token. */
   giveUp(): void {
-    this.#trying.abort();
+    for (const trying of this.#trying.values()) trying.abort();
+  }
+
+  /** The same for devices whose phones have come without it: they would show a second call beside the one that they ring for. */
+  giveUpThoseThatCame(): void {
+    for (const d of this.#o.wake().devices)
+      if (d.push === 'delayed' && cameProved(d)) this.#trying.get(d.bindingId)?.abort();
   }
 
   /** Wakes one device. Never rejects. */
@@ -51,6 +57,8 @@ export class CallPushes {
     const { aor, callId, startedAt } = this.#o.wake();
     const { bindingId } = device;
     trace({ step: 'pushSent', device: bindingId, provider: device.target.provider });
+    const trying = new AbortController();
+    this.#trying.set(bindingId, trying);
     // As the wall clock shows it now: services and apps compare it with theirs.
     const expiresAt = plus(clock.now(), between(now(), plus(startedAt, ringTimeOf(device.binding))));
     const outcome = await this.#o.delivery.send(
@@ -63,9 +71,11 @@ export class CallPushes {
         expiresAt,
       },
       device.binding.targets,
-      this.#trying.signal,
+      trying.signal,
       () => {
-        if (this.#o.wake().phase === 'over') return this.giveUp();
+        const { phase, devices } = this.#o.wake();
+        if (phase === 'over') return this.giveUp();
+        if (devices.some((d) => d.bindingId === bindingId && cameProved(d))) return trying.abort();
         trace({ step: 'pushDelayed', device: bindingId });
         step({ type: 'PushSettled', bindingId, outcome: 'delayed' });
       },

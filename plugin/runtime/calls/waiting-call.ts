@@ -188,6 +188,7 @@ export class LiveWake {
     const { wake, effects } = stepWake(this.#wake, event, now, (b) => policyOf(aor, b));
     this.#wake = wake;
     this.carryOut(effects);
+    this.#pushes.giveUpThoseThatCame();
     this.#cancelTimer();
     // Carrying out may have brought the next event already.
     const dueAt = wakeDueAt(this.#wake);

@@ -31,7 +31,7 @@ export function fleetOf(self: SeenNode, others: readonly SeenNode[]): NodeState[
         waiting: facts.waiting,
         lateMs: facts.lateMs,
       }),
-      pbxs: pbxs.map(({ pbx, up }) => ({ pbx, up, leads: leaders.get(pbx) === node })),
+      pbxs: pbxs.map(({ pbx, up }) => ({ pbx, up, leads: leaders.get(pbx)?.includes(node) === true })),
     };
   });
   return states.sort((a, b) => Number(b.isThis) - Number(a.isThis) || (a.name < b.name ? -1 : 1));
@@ -45,21 +45,22 @@ function stateOf({ silentMs, facts }: SeenNode): NodeState['state'] {
   return isLate ? 'late' : 'alive';
 }
 
-/** The node that takes the new calls of each PBX now, if any does. */
-function leadersOf(all: readonly SeenNode[]): ReadonlyMap<string, SeenNode> {
-  const leaders = new Map<string, SeenNode>();
-  const isSpare = (node: SeenNode, name: string) => node.pbxs.some(({ pbx, spare }) => pbx === name && spare);
-  for (const node of all) {
-    if (!['alive', 'late'].includes(stateOf(node))) continue;
-    for (const { pbx, up } of node.pbxs) {
-      const before = leaders.get(pbx);
-      if (up && (!before || (isSpare(before, pbx) && !isSpare(node, pbx)))) leaders.set(pbx, node);
+/** The nodes that take the new calls of each PBX now: all that share them, otherwise one, if any does. */
+function leadersOf(all: readonly SeenNode[]): ReadonlyMap<string, readonly SeenNode[]> {
+  const leaders = new Map<string, readonly SeenNode[]>();
+  const takes = (node: SeenNode, name: string) => node.pbxs.find(({ pbx, up }) => pbx === name && up);
+  // Nobody else is there: a node that is drained still serves what comes.
+  const rounds: readonly NodeState['state'][][] = [['alive', 'late'], ['draining']];
+  for (const states of rounds) {
+    const there = all.filter((node) => states.includes(stateOf(node)));
+    for (const name of new Set(there.flatMap(({ pbxs }) => pbxs.map(({ pbx }) => pbx)))) {
+      if (leaders.has(name)) continue;
+      const able = there.filter((node) => takes(node, name));
+      const sharing = able.filter((node) => takes(node, name)?.shares);
+      const first = able.find((node) => !takes(node, name)?.spare) ?? able[0];
+      if (first) leaders.set(name, sharing.length > 0 ? sharing : [first]);
     }
   }
-  // Nobody else is there: a node that is drained still serves what comes.
-  for (const node of all)
-    if (stateOf(node) === 'draining')
-      for (const { pbx, up } of node.pbxs) if (up && !leaders.has(pbx)) leaders.set(pbx, node);
   return leaders;
 }
 

@@ -81,6 +81,7 @@ export class RemoteLinks implements PeerNode {
       realm: this.#o.realmOf(link.name),
       up: link.up,
       ...(link.duty === 'spare' && { spare: true as const }),
+      ...(link.duty === 'shares' && { shares: true as const }),
     }));
     return { pbxs, facts: this.#o.facts(lateMs) };
   }

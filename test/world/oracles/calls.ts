@@ -11,10 +11,19 @@ import { ALL_BUT_PHONES, bindingWith, isCalm, liveOf, MACHINES } from './support
 
 /** The guards of two nodes and of a stored contact one after the other, and a moment. */
 const RINGS_WITHIN = 2 * 1_500 + 1_800 + 500;
-/** After its REGISTER; the longest grace for an INVITE that is under way is 1.2 s. */
-const WOKEN_RINGS_WITHIN = 2 * SECOND;
-/** At another address it is dialled when the INVITE to the one before has had its time, and at no more than three (ADR 0142). */
+/** After its REGISTER it is dialled within this: the longest grace for an INVITE that is under way to its stored contact. */
+const DIALLED_WITHIN = 1_200;
+/** Then it rings within this. */
+const RINGS_THEN_WITHIN = 800;
+/** At another address it is dialled when the INVITE to the one before has had this time, and at no more than three (ADR 0142). */
+const ANEW_AFTER = 2 * SECOND;
 const ADDRESSES_AT_MOST = 3;
+
+/** The addresses at which a phone has come for a call, and when it must have been dialled at the last of them. */
+interface Came {
+  readonly at: Set<string>;
+  dialledByMs: number;
+}
 
 /** The second, trivially simple model: the plain dialplan rings each phone that is awake at a contact that the PBX holds. */
 export function ringsAsWithoutUs(): Oracle {
@@ -57,8 +66,10 @@ export function oneInviteAtATime(): Oracle {
     rang(call, phone, leg, atOnce, world) {
       // A new life of a node does not know what the one before let ring, nor a PBX that refuses orders whose leg it ended.
       if (call.changedHands || world.faulty.had(['ordersFail'], call.startedMs)) return;
-      // At its new address nothing tells it from another phone, where its Contact says nothing of it.
-      if (phone.o.reports && world.faulty.had(['movesInCalls', 'networkChanges'], call.startedMs)) return;
+      // At its second address nothing tells it from another phone, where its Contact says nothing of it: each address rings once.
+      const at = call.legs.filter((l) => l.phone === phone && (l.state === 'dialling' || l.state === 'ringing'));
+      const areAddresses = new Set(at.map((l) => l.uri)).size === at.length;
+      if (phone.o.reports && at.length > 1 && areAddresses) return;
       if (atOnce > 1)
         world.fail('one INVITE at a time', `${phone.name} rings ${atOnce} times for ${call.id}, last by ${leg.kind}`);
     },
@@ -68,7 +79,7 @@ export function oneInviteAtATime(): Oracle {
 /** Needs to know who registers: the PBX reports it to the world. */
 export function wokenRings(): Oracle {
   const rung = new WeakMap<Call, Set<Phone>>();
-  const addresses = new WeakMap<Call, Map<Phone, Set<string>>>();
+  const addresses = new WeakMap<Call, Map<Phone, Came>>();
   return {
     name: 'who is woken rings',
     why: 'A phone that was pushed and registers while its caller still waits gets the call.',
@@ -86,11 +97,16 @@ export function wokenRings(): Oracle {
         const binding = bindingWith(world.store.record(aor), phone.other ?? phone.voip ?? '');
         const leg = call.legs.find((l) => l.kind === 'device' && binding && l.ref.endsWith(`d${binding.id}`));
         if (!binding || !leg || leg.state === 'ended' || rung.get(call)?.has(phone)) continue;
+        const { nowMs } = world.time;
         const of = addresses.get(call);
-        const at = (of?.get(phone) ?? new Set()).add(uri);
-        of?.set(phone, at);
-        if (at.size > ADDRESSES_AT_MOST) continue;
-        world.time.after(at.size * WOKEN_RINGS_WITHIN, () => {
+        const came = of?.get(phone) ?? { at: new Set(), dialledByMs: nowMs + DIALLED_WITHIN };
+        of?.set(phone, came);
+        const isFirst = came.at.size === 0;
+        const isNew = !came.at.has(uri);
+        came.at.add(uri);
+        if (came.at.size > ADDRESSES_AT_MOST) continue;
+        if (isNew && !isFirst) came.dialledByMs = Math.max(came.dialledByMs + ANEW_AFTER, nowMs);
+        world.time.after(Math.max(nowMs + DIALLED_WITHIN, came.dialledByMs) + RINGS_THEN_WITHIN - nowMs, () => {
           if (call.isOver || rung.get(call)?.has(phone) || phone.listens.get(aor) !== uri) return;
           if (!isCalm(world, MACHINES, 10 * MINUTE)) return;
           // What it says in its Contact names no device, so that its contact was dialled at once: its next INVITE comes by RFC 3261's timer A.
@@ -99,7 +115,9 @@ export function wokenRings(): Oracle {
           // It had lost its sockets after the INVITE had come: over UDP nobody knows, and the next one comes by timer A.
           if (leg.state === 'dialling' && leg.uri === uri && uri.includes('transport=udp')) return;
           // A new install of another phone, which nothing tells from this one, has taken its leg: there is no second one.
-          if (leg.uri !== undefined && leg.uri !== uri) return;
+          if (leg.uri !== undefined && !came.at.has(leg.uri)) return;
+          // Where its Contact says nothing of it, so is it at its second address.
+          if (leg.uri !== undefined && leg.uri !== uri && phone.o.reports) return;
           world.fail('who is woken rings', `${phone.name} came for ${call.id} and is not rung; its leg: ${leg.state}`);
         });
       }
@@ -147,7 +165,8 @@ interface Pushed {
 export function oneClosingWord(): Oracle {
   /** By token: an app that was installed anew is another device to everybody. */
   const calls = new Map<string, Map<TokenTruth, Pushed>>();
-  const came = new WeakMap<Call, Set<Phone>>();
+  /** Who came for a call, and at which addresses it registered. */
+  const came = new WeakMap<Call, Map<Phone, Set<string>>>();
   /** Tokens for everything but calls that were known when the call began. */
   const known = new WeakMap<Call, Set<string>>();
   const times = new Map<string, number>();
@@ -159,6 +178,12 @@ export function oneClosingWord(): Oracle {
     const pushed = devices.get(key) ?? { words: new Set<string>(), accepted: false };
     devices.set(key, pushed);
     return pushed;
+  };
+  const cameAt = (call: Call, phone: Phone, uri: string | undefined) => {
+    const phones = came.get(call);
+    const at = phones?.get(phone) ?? new Set();
+    if (uri !== undefined) at.add(uri);
+    phones?.set(phone, at);
   };
   const idOf = (call: Call) => callIdOf(call.o.pbx.name, call.o.linkedId, call.aor);
   const judge = (call: Call, world: World) => {
@@ -179,13 +204,15 @@ export function oneClosingWord(): Oracle {
       if (!mustHear || words.size > 0 || !isCalm(world, ALL_BUT_PHONES, 15 * MINUTE)) continue;
       // A service had called its other token dead, truly or not: then nothing but calls reached it.
       if (!known.get(call)?.has(phone.other ?? '')) continue;
-      // Of two phones that say nothing of themselves in their Contact, nobody knows which one has come.
-      const silent = (phone.o.pbx.phones.get(call.aor) ?? []).filter((p) => p.o.reports);
-      if (phone.o.reports && silent.length > 1) continue;
-      // One of those that comes at two addresses passes for two phones, and takes the leg of another one.
-      if (silent.length > 0 && world.faulty.had(['movesInCalls', 'networkChanges'], call.startedMs)) continue;
       // Its binding may have ended, or its token changed, while the call waited.
-      if (!bindingWith(world.store.record(call.aor), phone.other ?? '')) continue;
+      const binding = bindingWith(world.store.record(call.aor), phone.other ?? '');
+      if (!binding) continue;
+      // Another phone came that says nothing of itself in its Contact, and rang by the leg of this one: nobody can tell that it was not this one.
+      const leg = call.legs.find((l) => l.kind === 'device' && l.ref.endsWith(`d${binding.id}`));
+      const isTaken = [...(came.get(call) ?? [])].some(
+        ([p, at]) => p !== phone && p.o.reports && leg?.uri !== undefined && at.has(leg.uri),
+      );
+      if (isTaken) continue;
       world.fail('one closing word', `${phone.name} was pushed for ${call.id} and never hears how it ended`);
     }
   };
@@ -200,7 +227,7 @@ export function oneClosingWord(): Oracle {
         of(request.callId, truth).accepted = true;
     },
     callStarted(call, world) {
-      came.set(call, new Set());
+      came.set(call, new Map());
       known.set(
         call,
         new Set(liveOf(world.store.record(call.aor)).flatMap((b) => b.targets.other?.token.reveal() ?? [])),
@@ -208,12 +235,12 @@ export function oneClosingWord(): Oracle {
       const id = idOf(call);
       times.set(id, (times.get(id) ?? 0) + 1);
     },
-    rang(call, phone) {
-      came.get(call)?.add(phone);
+    rang(call, phone, leg) {
+      cameAt(call, phone, leg.uri);
     },
-    registered(phone, aor, _uri, world) {
+    registered(phone, aor, uri) {
       // It may be rung, or have been about to be.
-      for (const call of phone.o.pbx.calls) if (call.aor === aor && world) came.get(call)?.add(phone);
+      for (const call of phone.o.pbx.calls) if (call.aor === aor) cameAt(call, phone, uri);
     },
     callEnded(call, world) {
       if (call.end !== 'PBX died') world.time.after(AFTER_A_CALL, () => judge(call, world));

@@ -2,7 +2,8 @@
 import type { Aor } from '../../../plugin/core/aor.ts';
 import type { Binding, EndReason } from '../../../plugin/core/binding.ts';
 import { targetList } from '../../../plugin/core/identity.ts';
-import { DAY, HOUR, MINUTE } from '../../../plugin/core/time.ts';
+import { DEFAULT_POLICY } from '../../../plugin/core/policy.ts';
+import { DAY, HOUR, type Instant, MINUTE } from '../../../plugin/core/time.ts';
 import type { Oracle } from '../oracle.ts';
 import type { Commit } from '../store.ts';
 import { trueWall } from '../time.ts';
@@ -18,10 +19,13 @@ function* ends({ before, after }: Commit): Iterable<{ was: Binding; reason: EndR
   }
 }
 
+/** True time of an instant of the right wall clock. */
+const toMs = (world: World, at: Instant): number => at - trueWall(world.time) + world.time.nowMs;
+
 /** Whether the account is known to have registered after a claim, at a PBX of which each REGISTER is seen. */
 function hasRegisteredSince(world: World, aor: Aor, { claim, renewedAt }: Binding): boolean {
   const pbx = world.pbxOf(aor);
-  const sinceMs = (claim?.at ?? renewedAt) - trueWall(world.time) + world.time.nowMs;
+  const sinceMs = toMs(world, claim?.at ?? renewedAt);
   if ((pbx.o.kind === 'asterisk' && !pbx.o.hep) || world.faulty.troubled(MACHINES, sinceMs - HOUR)) return false;
   const held = pbx.all.filter((c) => c.aor === aor).map((c) => pbx.lastRegister(c));
   const seen = (pbx.phones.get(aor) ?? []).map((p) => p.registeredMs.get(aor) ?? Number.NEGATIVE_INFINITY);
@@ -34,7 +38,8 @@ export function endedForAReason(): Oracle {
     const phone = phoneOf(world, was);
     switch (reason) {
       case 'unregistered':
-        return phone === undefined || phone.isLoggedOut;
+        // Where the store was away, its person may have logged in again before the log-out could be written.
+        return phone === undefined || phone.isLoggedOut || phone.loggedOutMs >= toMs(world, was.renewedAt) - MINUTE;
       case 'aor-deleted':
         return world.pbxOf(aor).unknown.has(aor);
       case 'removed':
@@ -43,7 +48,7 @@ export function endedForAReason(): Oracle {
         return !hasRegisteredSince(world, aor, was);
       case 'unreachable': {
         const token = was.targets.call ?? was.targets.other;
-        const since = (was.renewedAt - trueWall(world.time) + world.time.nowMs) as number;
+        const since = toMs(world, was.renewedAt);
         const pushed = calls.get(`${aor} ${token?.token.reveal()}`) ?? [];
         return pushed.filter((at) => at >= since - MINUTE).length >= world.policy.maxUnansweredWakes;
       }
@@ -69,6 +74,11 @@ export function endedForAReason(): Oracle {
   };
 }
 
+/** Of these its user is told, where a token is left for that. */
+const TOLD_OF: ReadonlySet<EndReason> = new Set<EndReason>(['age', 'unreachable', 'token-dead']);
+/** A push service that is out for so long (ms) costs the last word. */
+const PATIENCE = DEFAULT_POLICY.endingPatienceMs;
+
 export function heardOfTheEnd(): Oracle {
   const told = new Map<string, number>();
   const begun = new Map<string, number>();
@@ -81,24 +91,28 @@ export function heardOfTheEnd(): Oracle {
     },
     committed(commit, world) {
       const { aor, before, after } = commit;
+      const { nowMs } = world.time;
       if (
         world.settings.mode === 'observe' ||
-        world.faulty.had(['observes', 'backupRestored', 'storeFailover'], world.time.nowMs - 2 * DAY)
+        world.faulty.had(['observes', 'backupRestored', 'storeFailover'], nowMs - 2 * DAY)
       )
         return;
       for (const { was, reason } of ends(commit)) {
-        if (reason !== 'age' || !was.targets.other) continue;
-        begun.set(was.id, world.time.nowMs);
-        if (!after?.bindings.some((b) => b.id === was.id))
+        if (!TOLD_OF.has(reason)) continue;
+        const now = after?.bindings.find((b) => b.id === was.id);
+        begun.set(was.id, nowMs);
+        // Which of its tokens died is known where one is left.
+        if (!now && reason !== 'token-dead' && was.targets.other)
           world.fail('its user hears of the end', `${was.id} of ${aor} is gone at once`);
       }
       for (const was of before?.bindings ?? []) {
-        const isGone = !after?.bindings.some((b) => b.id === was.id);
-        if (!isGone || was.ending?.reason !== 'age' || !was.targets.other) continue;
-        const at = told.get(`${aor} ${was.targets.other.token.reveal()}`) ?? Number.NEGATIVE_INFINITY;
-        if (at < (begun.get(was.id) ?? 0))
-          world.fail('its user hears of the end', `${was.id} of ${aor} is gone, and nothing was sent`);
+        if (!was.ending || !TOLD_OF.has(was.ending.reason) || !was.targets.other) continue;
+        if (!after?.tombstones.some((t) => t.id === was.id)) continue;
+        const sinceMs = begun.get(was.id) ?? 0;
         begun.delete(was.id);
+        if (nowMs - sinceMs >= PATIENCE && world.faulty.troubled(['push'], sinceMs)) continue;
+        const at = told.get(`${aor} ${was.targets.other.token.reveal()}`) ?? Number.NEGATIVE_INFINITY;
+        if (at < sinceMs) world.fail('its user hears of the end', `${was.id} of ${aor} is gone, and nothing was sent`);
       }
     },
   };

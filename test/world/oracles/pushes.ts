@@ -1,4 +1,5 @@
 /** Oracles of pushes: none too late, none of the wrong kind, none to a device that has ended, no notice that is no longer true. */
+import type { Binding } from '../../../plugin/core/binding.ts';
 import { targetList } from '../../../plugin/core/identity.ts';
 import { type DurationMs, MINUTE, SECOND } from '../../../plugin/core/time.ts';
 import { callIdOf } from '../../../plugin/core/wake.ts';
@@ -47,29 +48,49 @@ const OTHER_NODE_LOOKS: DurationMs = 70 * SECOND;
 
 export function noneToTheDead(): Oracle {
   const removed = new Map<string, number>();
+  /** Bindings that were pushed for a call while they lived, by call and token. */
+  const pushedFor = new Set<string>();
   return {
     name: 'no push to a device that has ended',
     why: 'Who logged out or was told that it is over must not hear of the account again.',
     committed({ aor, before, after }, world) {
       if (world.nodes.length === 1) return;
-      const left = new Set(liveOf(after).flatMap((b) => targetList(b.targets).map((t) => t.token.reveal())));
-      for (const { token } of liveOf(before).flatMap((b) => targetList(b.targets)))
-        if (!left.has(token.reveal())) removed.set(`${aor} ${token.reveal()}`, world.time.nowMs);
+      const tokensOf = (all: readonly Binding[] = []) =>
+        all.flatMap((b) => targetList(b.targets).map((t) => t.token.reveal()));
+      const note = (was: readonly Binding[] = [], is: readonly Binding[] = []) => {
+        const left = new Set(tokensOf(is));
+        for (const token of tokensOf(was)) if (!left.has(token)) removed.set(`${aor} ${token}`, world.time.nowMs);
+      };
+      note(liveOf(before), liveOf(after));
+      // The last word, too: each node may have one under way, of which the first that is taken ends the binding.
+      note(before?.bindings, after?.bindings);
     },
-    attempted({ request }, world) {
+    attempted({ request, truth }, world) {
       // Closing words end what was begun, and the last word of a binding is sent while it ends.
       if (request.purpose === 'cancel' || !isCalm(world, ['store', 'admin'], 10 * MINUTE)) return;
       const record = world.store.record(request.aor as never);
-      const binding = bindingWith(record, request.target.token.reveal());
+      const token = request.target.token.reveal();
+      const binding = bindingWith(record, token);
       const isLastWord = request.purpose === 'notice' && request.notice === 'expired';
-      if (binding && (binding.ending === undefined || isLastWord)) return;
-      // One call has just shown that it cannot be reached, and another one that waits for it asks once more.
+      const ofCall = request.purpose === 'call' ? `${request.callId} ${token}` : undefined;
+      if (binding && (binding.ending === undefined || isLastWord)) {
+        if (ofCall !== undefined) pushedFor.add(ofCall);
+        if (pushedFor.size > 500) pushedFor.delete([...pushedFor][0] as string);
+        return;
+      }
+      // Two calls of one account: the end of one shows that its device cannot be reached, and ends it. The other had pushed it before, still
+      // waits, and pushes once more. Nobody has logged out there; a phone that comes after all rings for a caller who is there, and is bound
+      // anew. Not pushing it could only lose that call. Every other end, and any call that began after this one, is no such case.
       const { fingerprint } = request.target.token;
-      const isUnreachable = record?.tombstones.some(
-        (t) => t.reason === 'unreachable' && t.tokens.includes(fingerprint) && request.sentAt - t.endedAt < MINUTE,
-      );
-      if (request.purpose === 'call' && isUnreachable) return;
-      const removedMs = removed.get(`${request.aor} ${request.target.token.reveal()}`) ?? Number.NEGATIVE_INFINITY;
+      const reason =
+        binding?.ending?.reason ?? record?.tombstones.findLast((t) => t.tokens.includes(fingerprint))?.reason;
+      const isUnderWay = ofCall !== undefined && pushedFor.has(ofCall);
+      if (reason === 'unreachable' && isUnderWay) return;
+      // An app that reports over HTTP came for the call by a Contact that names nobody, so that its push went on, and has reported new tokens
+      // since. Nothing has ended, and nobody hears of the old ones.
+      const { other, voip } = truth?.phone ?? {};
+      if (isUnderWay && truth?.phone.o.reports && bindingWith(record, voip ?? other ?? '')) return;
+      const removedMs = removed.get(`${request.aor} ${token}`) ?? Number.NEGATIVE_INFINITY;
       if (world.time.nowMs - removedMs < OTHER_NODE_LOOKS) return;
       const what = request.purpose === 'notice' ? `notice ${request.notice}` : request.purpose;
       world.fail(

@@ -2,6 +2,7 @@
  * Who may log in at a listener that Asterisks dial, and what becomes of those who may not: a wrong login is answered late, so that guessing takes long, and
  * logged once an hour for each address, since an Asterisk with a wrong password tries twice a second for ever.
  */
+import { BoundedMap, upTo } from '../../../../plugin/core/bounded-map.ts';
 import { type DurationMs, HOUR } from '../../../../plugin/core/time.ts';
 import type { Logger } from '../../../../plugin/ports/adapter.ts';
 import type { Clock } from '../../../../plugin/ports/clock.ts';
@@ -30,7 +31,7 @@ export function loginOf(header: string | undefined): Login | undefined {
 export class WrongLogins {
   readonly #clock: Pick<Clock, 'monotonicMs'>;
   readonly #log: Logger;
-  readonly #saidMs = new Map<string, number>();
+  readonly #saidMs = new BoundedMap<string, number>(upTo(ADDRESSES));
 
   constructor(clock: Pick<Clock, 'monotonicMs'>, log: Logger) {
     this.#clock = clock;
@@ -42,8 +43,6 @@ export class WrongLogins {
     const before = this.#saidMs.get(address);
     if (before !== undefined && nowMs - before < SAID_ANEW_AFTER) return;
     this.#saidMs.set(address, nowMs);
-    const oldest = this.#saidMs.size > ADDRESSES ? this.#saidMs.keys().next().value : undefined;
-    if (oldest !== undefined) this.#saidMs.delete(oldest);
     this.#log.warn({ address, hint }, 'an Asterisk that dials in is refused');
   }
 

@@ -96,9 +96,7 @@ export class Calls {
    * placeholder. `others`: we hold the lease, and those that wait on another node wait for nobody.
    */
   async takeUp(others: boolean): Promise<void> {
-    const callers = [...this.#callers.keys()];
-    const taken = await this.#o.ask<readonly string[]>('taken', { callers }, CALL_DEADLINE);
-    for (const caller of taken) this.#lost(caller);
+    await this.leaveTaken();
     // Those of now: calls and channels that come while we ask are in no list.
     const known = [...this.#calls.values()].map((call) => ({ call, channels: call.channels }));
     const rows = await this.#rows();
@@ -148,6 +146,14 @@ export class Calls {
     await this.#o.ask('adopt', { caller: fact.caller.uuid }, CALL_DEADLINE);
     log.info({ pbx, aor: fact.aor, from: fact.node }, 'call taken over: its node holds the lease no more');
     this.#arrived({ ...fact, node }, true);
+  }
+
+  /** Leaves the calls that another node has by now. */
+  async leaveTaken(): Promise<void> {
+    const callers = [...this.#callers.keys()];
+    if (callers.length === 0) return;
+    const taken = await this.#o.ask<readonly string[]>('taken', { callers }, CALL_DEADLINE);
+    for (const caller of taken) this.#lost(caller);
   }
 
   /** Another node has the call. */
