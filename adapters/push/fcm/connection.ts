@@ -1,7 +1,7 @@
 /**
  * Connections to Google, and the sending for one project with one service account. The only file that knows firebase-admin: it makes the
- * message and reads the answer. The request between the two is ours: its own cannot be cancelled, is repeated without being asked, and costs more
- * than the push (ADR 0135; 14.5.1, each trap is provoked in `test/providers/fcm.test.ts`).
+ * message and reads the answer. The request between the two is ours: its own cannot be cancelled, is repeated without being asked, and costs a
+ * quarter more (ADR 0135; 14.5.1, each trap is provoked in `test/providers/fcm.test.ts`).
  */
 import { randomUUID } from 'node:crypto';
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http';
