@@ -1,4 +1,5 @@
 /** One measurement of `bindings.ts` in a process of its own. Prints one JSON object. */
+import { readFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { randomId, systemClock } from '../../adapters/clock/system/index.ts';
 import { create } from '../../adapters/store/sqlite/index.ts';
@@ -72,6 +73,10 @@ const median = (values: number[]) => [...values].sort((a, b) => a - b)[values.le
 const percentile = (values: number[], p: number) =>
   [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * p))] as number;
 const rssMb = () => process.memoryUsage().rss / 1e6;
+/** The most that this process ever had. */
+const peakMb = () => (Number(/^VmHWM:\s*(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) * 1_024) / 1e6;
+/** Renewed then, a binding is due now: 24 h before its end. */
+const dueSince = () => plus(clock.now(), DAY - policy.ttlMs - SECOND);
 const done = (result: Record<string, number>) => process.stdout.write(`${JSON.stringify(result)}\n`);
 
 /** A PBX that knows everybody's contact and takes half a millisecond to say so. Its timers are this machine's: 1 ms at least. */
@@ -104,19 +109,21 @@ const service: PushProvider = {
   close: async () => undefined,
 };
 
-function runtimeWith(link: PbxLink): Runtime {
+function runtimeWith(link: PbxLink, provider: PushProvider = service): Runtime {
   return new Runtime({
     mode: 'full',
     clock,
     log,
     store,
     links: [link],
-    delivery: createDelivery({ providers: [service], clock, log, random: Math.random }),
+    delivery: createDelivery({ providers: [provider], clock, log, random: Math.random }),
     policyFor: () => () => policy,
     noticeText: () => ({ body: 'x' }),
     realmOf: () => 'example.com',
     randomHex: randomId,
     forgetAfterMs: DAY,
+    // As the service does: what the pages show of all bindings is counted meanwhile.
+    counts: true,
     brake: false,
   });
 }
@@ -160,7 +167,7 @@ switch (job) {
     }
     const used = process.cpuUsage(cpu);
     const registerUs = (used.user + used.system) / registers;
-    done({ readyMs, idleTickUs, registerUs, rssMb: rssMb() });
+    done({ readyMs, idleTickUs, registerUs, rssMb: rssMb(), peakMb: peakMb() });
     await runtime.stop();
     break;
   }
@@ -224,16 +231,20 @@ switch (job) {
     });
     break;
   }
-  case 'due': {
+  case 'make-due': {
     await store.open();
-    // Due now: 24 h before their end.
-    const renewedAt = plus(clock.now(), DAY - policy.ttlMs - SECOND);
+    const renewedAt = dueSince();
     await inFlight(size, async (n) => {
       const known = await store.get(aorNo(n));
       await store.put(recordNo(n, renewedAt), known?.version ?? 0);
     });
+    await store.close();
+    done({});
+    break;
+  }
+  case 'due': {
     // What the PBX holds proves nothing newer than we know.
-    const runtime = runtimeWith(pbx(() => plus(renewedAt, HOUR)));
+    const runtime = runtimeWith(pbx(() => plus(dueSince(), HOUR)));
     const reads: number[] = [];
     const begun = performance.now();
     await runtime.start();
@@ -256,7 +267,56 @@ switch (job) {
       readP50: percentile(reads, 0.5),
       readP99: percentile(reads, 0.99),
       rssMb: rssMb(),
+      peakMb: peakMb(),
     });
+    await runtime.stop();
+    break;
+  }
+  case 'invite': {
+    // Calls to accounts of the whole file, each another one: as many as there are pages of it that nobody has read yet.
+    const link = new FakePbx({ clock });
+    let pushed: () => void = () => undefined;
+    const provider: PushProvider = {
+      ...service,
+      send: async (request) => {
+        if (request.purpose === 'call') pushed();
+        return { kind: 'accepted' };
+      },
+    };
+    const runtime = runtimeWith(link, provider);
+    await runtime.start();
+    const times: number[] = [];
+    for (let i = 0; i < 1_300; i++) {
+      const legId = `leg${i}`;
+      const begun = performance.now();
+      const push = new Promise<void>((r) => {
+        pushed = r;
+      });
+      link.emit({
+        type: 'wakeLegArrived',
+        pbx: 'office',
+        leg: { legId, aor: aorNo((i * 7_919) % size), linkedId: legId },
+        startedAt: clock.now(),
+      });
+      await push;
+      // The first ones run code that is not compiled yet.
+      if (i >= 300) times.push(performance.now() - begun);
+      link.emit({ type: 'legEnded', pbx: 'office', legId, cause: 127, hungUp: true });
+      await new Promise((r) => setTimeout(r, 2));
+    }
+    done({ p50: percentile(times, 0.5), p99: percentile(times, 0.99) });
+    await runtime.stop();
+    break;
+  }
+  case 'count': {
+    // What the status pages show of all bindings is counted in the background.
+    const runtime = runtimeWith(pbx(() => plus(clock.now(), HOUR)));
+    await runtime.start();
+    const begun = performance.now();
+    const cpu = process.cpuUsage();
+    while (runtime.status.count() === undefined) await new Promise((r) => setTimeout(r, 100));
+    const used = process.cpuUsage(cpu);
+    done({ seconds: (performance.now() - begun) / 1_000, cpuS: (used.user + used.system) / 1e6, peakMb: peakMb() });
     await runtime.stop();
     break;
   }

@@ -10,9 +10,15 @@ import type { BindingStore } from '../../plugin/ports/binding-store.ts';
 export interface NodeJob {
   readonly url: string;
   readonly prefix: string;
-  /** `due`: serves what is due until it is ended. `renew`: as many renewals as `count`, then ends. */
-  readonly job: 'due' | 'renew';
-  /** Of `renew`: which accounts, from `first` on. */
+  /**
+   * `due`: serves what is due until it is ended. `renew`: as many renewals as `count`, then ends. `bare`: for each of `count` accounts one GET, one
+   * SET of a row as long as ours and one ZADD, and nothing else: what a renewal is compared with.
+   */
+  readonly job: 'due' | 'renew' | 'bare';
+  /** Of `bare`: how many accounts go to Redis together, and how many a second; 0: as fast as it answers. */
+  readonly group?: number;
+  readonly perSecond?: number;
+  /** Of `renew` and `bare`: which accounts, from `first` on. */
   readonly first: number;
   readonly count: number;
   /** Of `due`: a line per push, its collapse id. */

@@ -18,7 +18,7 @@ import { BadTokens } from '../bad-tokens.ts';
 import { type Carrier, readProfile } from '../payload-profile.ts';
 import { printable } from '../verdicts.ts';
 import { WatchedFile } from '../watched-file.ts';
-import { createAgent, type FcmSession, openSession, watchRequests } from './connection.ts';
+import { createAgent, type FcmSession, openSession } from './connection.ts';
 import {
   ConfigError,
   type FcmApp,
@@ -43,8 +43,8 @@ export function create(input: unknown, { clock, log, name, proxy }: AdapterDeps)
   const options = optionsSchema.parse(input);
   const projects = readProjects(options, name, clock);
   const agent = createAgent(options, clock, proxy);
-  const endWatch = watchRequests();
-  const closing = new Map<AbortController, Promise<unknown>>();
+  /** Cuts each push off that is under way. */
+  const underWay = new Set<() => void>();
   const badTokens = new BadTokens();
   let closed = false;
 
@@ -56,17 +56,7 @@ export function create(input: unknown, { clock, log, name, proxy }: AdapterDeps)
   async function send(request: PushRequest, signal: GiveUp): Promise<PushOutcome> {
     if (closed) return { kind: 'failed', reason: 'closed' };
     if (signal.aborted) return outcomeOf({ reasons: ['aborted'] });
-    const stop = new AbortController();
-    const onAbort = () => stop.abort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    const push = exchange(request, stop.signal);
-    closing.set(stop, push);
-    try {
-      return await push;
-    } finally {
-      closing.delete(stop);
-      signal.removeEventListener('abort', onAbort);
-    }
+    return exchange(request, signal);
   }
 
   async function exchange(request: PushRequest, signal: GiveUp): Promise<PushOutcome> {
@@ -127,7 +117,7 @@ export function create(input: unknown, { clock, log, name, proxy }: AdapterDeps)
   function sessionOf(project: Project): FcmSession {
     const { projectId } = project.app;
     const { requestTimeoutMs } = options;
-    project.session ??= openSession({ projectId, account: project.account, agent, requestTimeoutMs, clock });
+    project.session ??= openSession({ projectId, account: project.account, agent, requestTimeoutMs, clock, underWay });
     return project.session;
   }
 
@@ -156,12 +146,9 @@ export function create(input: unknown, { clock, log, name, proxy }: AdapterDeps)
   async function close(): Promise<void> {
     if (closed) return;
     closed = true;
-    const pushes = [...closing.values()];
-    for (const stop of closing.keys()) stop.abort();
-    await Promise.all(pushes);
+    for (const cut of [...underWay]) cut();
     for (const { session } of projects) session?.retire();
     agent.destroy();
-    endWatch();
   }
 
   const via = proxyFor(proxy, options.endpoint?.address ?? SERVERS.push, options.endpoint?.port ?? 443);

@@ -207,7 +207,11 @@ export function readFailure(error: unknown, now: Instant): FcmAnswer {
   return { reasons: [reasonOf(error.cause)] };
 }
 
-function readResponse({ status, headers, data }: Record<string, unknown>, now: Instant): FcmAnswer {
+/** An answer that is no success. */
+export function readResponse(
+  { status, headers, data }: { readonly status?: unknown; readonly headers?: unknown; readonly data?: unknown },
+  now: Instant,
+): FcmAnswer {
   if (typeof status !== 'number' || status < 300) return { reasons: ['unreadable answer'] };
   const retryAfterMs = isObject(headers) ? readRetryAfter(headers['retry-after'], now) : undefined;
   const reasons = isObject(data) && isObject(data.error) ? wordsOf(data.error) : [];
@@ -246,6 +250,15 @@ function isTargetField({ field }: Record<string, unknown>): boolean {
 }
 
 /** Why google-auth-library got no access token. */
+export function readNoToken(error: unknown): FcmAnswer {
+  return { reasons: [proxyTroubleIn(error) ?? reasonOfToken(error)] };
+}
+
+/** Why a request has no answer. */
+export function readNoRequest(error: unknown): FcmAnswer {
+  return { reasons: [proxyTroubleIn(error) ?? reasonOf(error)] };
+}
+
 function reasonOfToken(error: unknown): string {
   const status = isObject(error) ? Number(error.status) : Number.NaN;
   if (status >= 500 || status === 429 || status === 408) return 'no access token';

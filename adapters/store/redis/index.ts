@@ -270,14 +270,14 @@ class RedisStore implements BindingStore {
     const got = await Promise.all(
       groups.map(async (shards) => {
         const keys = shards.map(([{ due }]) => due);
-        const all = shards.flatMap(([, dues], k) => dues.map((due) => ({ due, k: String(k + 1) })));
-        const args = all.flatMap(({ due, k }) => [k, due.aor]);
+        const all = shards.flatMap(([, dues]) => dues);
+        const args = shards.flatMap(([, dues]) => [String(dues.length), ...dues.map(({ aor }) => aor)]);
         const done = (await this.#run(LEASE, keys, [
           String(now),
           String(plus(now, this.#leaseMs)),
           ...args,
         ])) as number[];
-        return all.flatMap(({ due }, i) => (done[i] === 1 ? [due] : []));
+        return all.filter((_, i) => done[i] === 1);
       }),
     );
     return got.flat();

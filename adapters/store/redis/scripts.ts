@@ -62,16 +62,28 @@ for k = 1, #KEYS do
 end
 return found`);
 
-/** KEYS: schedules. ARGV: now, when it is due again, then which of KEYS, AOR, … For each 1: the caller's; 0: somebody was first. */
+/**
+ * KEYS: schedules. ARGV: now, when it is due again, then for each of KEYS how many AORs, and these. For each AOR 1: the caller's; 0: somebody was first.
+ * Of each schedule all AORs go to Redis' own commands together: a call out of a script costs more than what it does here.
+ */
 export const LEASE = script(`
-local call, keys, args, results = redis.call, KEYS, ARGV, {}
-local now = tonumber(args[1])
-for i = 3, #args, 2 do
-  local key = keys[tonumber(args[i])]
-  local due = call('ZSCORE', key, args[i + 1])
-  local free = due and tonumber(due) <= now
-  if free then call('ZADD', key, args[2], args[i + 1]) end
-  results[#results + 1] = free and 1 or 0
+local call, args, results = redis.call, ARGV, {}
+local now, again, a = tonumber(args[1]), args[2], 3
+for k = 1, #KEYS do
+  local last = a + tonumber(args[a])
+  local scores = call('ZMSCORE', KEYS[k], unpack(args, a + 1, last))
+  local mine = {}
+  for i = a + 1, last do
+    local due = scores[i - a]
+    local free = due and tonumber(due) <= now
+    if free then
+      mine[#mine + 1] = again
+      mine[#mine + 1] = args[i]
+    end
+    results[#results + 1] = free and 1 or 0
+  end
+  if #mine > 0 then call('ZADD', KEYS[k], unpack(mine)) end
+  a = last + 1
 end
 return results`);
 
