@@ -8,7 +8,18 @@ import type { Oracle } from '../oracle.ts';
 import type { Phone } from '../phone.ts';
 import { trueWall } from '../time.ts';
 import type { World } from '../world.ts';
-import { bindingWith, isCalm, lastRegister, lastSign, liveOf, MACHINES, phoneOf, UNSEEN } from './support.ts';
+import {
+  bindingWith,
+  ELSEWHERE_KNOWN_AFTER,
+  FirstTries,
+  isCalm,
+  lastRegister,
+  lastSign,
+  liveOf,
+  MACHINES,
+  phoneOf,
+  UNSEEN,
+} from './support.ts';
 
 interface Notice {
   readonly pushId: string;
@@ -68,16 +79,19 @@ export function warnedBeforeTheEnd(): Oracle {
 }
 
 export function notWarnedInVain(): Oracle {
+  const begun = new FirstTries();
   return {
     name: 'nobody is warned in vain',
     why: 'A user whose phone registers as it should must not read that it is about to expire.',
-    attempted({ request, truth }, world) {
+    attempted({ request, truth, node }, world) {
       if (request.purpose !== 'notice' || request.notice === 'open' || !truth) return;
       if (![truth.phone.voip, truth.phone.other].includes(truth.token)) return;
       const binding = bindingWith(world.store.record(request.aor as Aor), request.target.token.reveal());
       if (binding?.ending && binding.ending.reason !== 'age') return;
       const atMs = lastSign(truth.phone, request.aor as Aor);
       const agoMs = world.time.nowMs - atMs;
+      const begunMs = begun.of(`${node} ${request.pushId}`, world.time.nowMs);
+      if (world.nodes.length > 1 && begunMs < atMs && agoMs < ELSEWHERE_KNOWN_AFTER) return;
       if (world.faulty.troubled(MACHINES, atMs - 4 * HOUR)) return;
       if (agoMs < world.policy.ttlMs - 12 * HOUR - UNSEEN)
         world.fail(

@@ -1,11 +1,11 @@
 /** Oracles of pushes: none too late, none of the wrong kind, none to a device that has ended, no notice that is no longer true. */
 import type { Binding } from '../../../plugin/core/binding.ts';
 import { targetList } from '../../../plugin/core/identity.ts';
-import { type DurationMs, MINUTE, SECOND } from '../../../plugin/core/time.ts';
+import { between, type DurationMs, MINUTE, SECOND } from '../../../plugin/core/time.ts';
 import { callIdOf } from '../../../plugin/core/wake.ts';
 import type { Call } from '../call.ts';
 import type { Oracle } from '../oracle.ts';
-import { bindingWith, isCalm, liveOf } from './support.ts';
+import { bindingWith, ELSEWHERE_KNOWN_AFTER, isCalm, liveOf } from './support.ts';
 
 export function noneTooLate(): Oracle {
   const deadlines = new Map<string, number>();
@@ -116,6 +116,7 @@ export function noStaleNotice(): Oracle {
       const known = begun.get(key);
       begun.set(key, known ?? binding.renewedAt);
       if (begun.size > 2_000) begun.delete([...begun.keys()][0] as string);
+      if (between(binding.renewedAt, request.sentAt) < ELSEWHERE_KNOWN_AFTER && world.nodes.length > 1) return;
       // A proof that moves it by a little is no new lifetime.
       if (known !== undefined && binding.renewedAt - known > 70 * MINUTE)
         world.fail(

@@ -1,8 +1,9 @@
 /** What several oracles ask of the world. */
 import type { Aor } from '../../../plugin/core/aor.ts';
 import { type AorRecord, type Binding, isLive } from '../../../plugin/core/binding.ts';
+import { BoundedMap, upTo } from '../../../plugin/core/bounded-map.ts';
 import { targetList } from '../../../plugin/core/identity.ts';
-import { HOUR, MINUTE } from '../../../plugin/core/time.ts';
+import { type DurationMs, HOUR, MINUTE, SECOND } from '../../../plugin/core/time.ts';
 import type { Hit } from '../faulty.ts';
 import type { Phone } from '../phone.ts';
 import type { World } from '../world.ts';
@@ -13,6 +14,20 @@ export const ALL_BUT_PHONES: readonly Hit[] = [...MACHINES, 'push'];
 
 export const isCalm = (world: World, hits: readonly Hit[], forMs: number): boolean =>
   !world.faulty.troubled(hits, world.time.nowMs - forMs);
+
+/** What another node has seen is looked for once a minute by the one that tries a push again. */
+export const ELSEWHERE_KNOWN_AFTER: DurationMs = 70 * SECOND;
+
+/** When pushes were tried first: of the last two thousand. */
+export class FirstTries {
+  readonly #tries = new BoundedMap<string, number>(upTo(2_000));
+
+  of(push: string, nowMs: number): number {
+    const known = this.#tries.get(push);
+    if (known === undefined) this.#tries.set(push, nowMs);
+    return known ?? nowMs;
+  }
+}
 
 /** The binding of an account that has this token, live or ending. */
 export function bindingWith(record: AorRecord | undefined, token: string): Binding | undefined {
