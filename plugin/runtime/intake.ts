@@ -5,10 +5,12 @@
  */
 import type { Aor } from '../core/aor.ts';
 import { type AorRecord, type AppKey, appKey, type BindingId, type NoticeId, type Target } from '../core/binding.ts';
+import { BoundedMap, upTo } from '../core/bounded-map.ts';
 import type { Braked, LifecycleEvent } from '../core/events.ts';
 import { targetList } from '../core/identity.ts';
+import { pushParamsOf } from '../core/push-params.ts';
 import { confirmedSign } from '../core/signs.ts';
-import { type DurationMs, type Instant, MINUTE } from '../core/time.ts';
+import { between, type DurationMs, type Instant, MINUTE, SECOND } from '../core/time.ts';
 import type { Logger } from '../ports/adapter.ts';
 import type { Clock } from '../ports/clock.ts';
 import { type AskAnswer, type Caller, type HeldContact, isRegister, type PbxEvent } from '../ports/pbx-link.ts';
@@ -16,6 +18,17 @@ import type { PushOutcome } from '../ports/push-provider.ts';
 
 /** Asterisk's own default, used only where neither the contact nor the AOR says what was granted. */
 const DEFAULT_MAXIMUM_EXPIRES: DurationMs = 120 * MINUTE;
+
+/** Contacts of which the last look is remembered: about 300 bytes each. */
+const LOOKS_MOST = 10_000;
+/** PBXs tell expiry in whole seconds, and two looks differ by as much. */
+const ROUNDING: DurationMs = 5 * SECOND;
+
+/** When a contact was looked at, and what its expiry was. */
+interface Look {
+  readonly expiresAt: Instant;
+  readonly at: Instant;
+}
 
 /** Events of a PBX that say something about a registration. */
 export type RegistrationEvent = Extract<PbxEvent, { type: 'contactSeen' | 'contactRemoved' | 'unregistered' }>;
@@ -60,6 +73,7 @@ export interface IntakeOptions {
 
 export class Intake {
   readonly #o: IntakeOptions;
+  readonly #looks = new BoundedMap<string, Look>(upTo(LOOKS_MOST));
 
   constructor(options: IntakeOptions) {
     this.#o = options;
@@ -90,9 +104,28 @@ export class Intake {
     }
   }
 
-  /** Contacts that a PBX holds now, as one write. A device that nobody knows yet becomes a binding. Never rejects. */
-  async fromHeld(aor: Aor, answer: Pick<AskAnswer, 'contacts' | 'maximumExpiresMs'>): Promise<void> {
-    if (answer.contacts.length > 0) await this.apply(aor, ...this.#held(answer));
+  /**
+   * A contact that a PBX holds now, of an account without a device. One that nobody knows yet becomes a binding; one that has ended does when it has
+   * registered since, which a PBX may tell by the expiry alone, and only to those who look twice. Never rejects.
+   */
+  async fromHeld(contact: HeldContact): Promise<void> {
+    const [fact] = this.#held({ contacts: [contact] });
+    if (fact?.type !== 'ContactSeen') return;
+    const grantedMs = this.#grantedSince(contact, fact.at);
+    await this.apply(
+      contact.aor,
+      grantedMs === undefined ? fact : { ...fact, contact: { ...fact.contact, grantedMs } },
+    );
+  }
+
+  /** The expiry has moved since the last look: there was a REGISTER after that, and it was granted no more than what lies between. */
+  #grantedSince({ pbx, uri, expiresAt }: HeldContact, at: Instant): DurationMs | undefined {
+    if (expiresAt === undefined || pushParamsOf(uri).kind !== 'push') return undefined;
+    const key = `${pbx} ${uri}`;
+    const before = this.#looks.get(key);
+    const hasMoved = before !== undefined && between(before.expiresAt, expiresAt) > ROUNDING;
+    this.#looks.set(key, { expiresAt, at });
+    return hasMoved ? between(before.at, expiresAt) : undefined;
   }
 
   /** The same of an account whose record was read just now. Never rejects. */

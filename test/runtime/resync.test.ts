@@ -1,8 +1,11 @@
 /** What was missed: known bindings are asked for, contacts nobody told us about are found, a broken round is done again. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Aor } from '../../plugin/core/aor.ts';
+import type { BindingId } from '../../plugin/core/binding.ts';
+import { targetList } from '../../plugin/core/identity.ts';
 import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
-import { DAY, HOUR, MINUTE } from '../../plugin/core/time.ts';
+import { pushParamsOf } from '../../plugin/core/push-params.ts';
+import { DAY, HOUR, type Instant, MINUTE, plus } from '../../plugin/core/time.ts';
 import { Bindings } from '../../plugin/runtime/bindings/records.ts';
 import { Resync } from '../../plugin/runtime/bindings/resync.ts';
 import { AOR, contactUri } from '../support/builders.ts';
@@ -66,6 +69,32 @@ describe('a resync', () => {
     await resync.run(pbx, 'connect');
     await resync.run(pbx, 'connect');
     expect(await bound()).toHaveLength(1);
+  });
+
+  it('finds that a phone whose binding has ended has registered since, by the expiry of its contact alone', async () => {
+    const uri = contactUri();
+    const params = pushParamsOf(uri);
+    const tokens = params.kind === 'push' ? targetList(params.targets).map((t) => t.token.fingerprint) : [];
+    const endedAt = clock.now();
+    const ended = { id: '0000000000000001' as BindingId, reason: 'age' as const, endedAt, renewedAt: endedAt, tokens };
+    await store.put({ aor: AOR, version: 0, bindings: [], tombstones: [ended] }, 0);
+    const held = (expiresAt: Instant) => {
+      pbx.list = async function* () {
+        yield { pbx: pbx.name, aor: AOR, uri, expiresAt };
+      };
+    };
+    // It was granted five hours, or seven days, at a time that nobody knows.
+    held(plus(endedAt, 5 * HOUR));
+    await clock.advance(HOUR);
+    await resync.run(pbx, 'connect');
+    await clock.advance(HOUR);
+    await resync.run(pbx, 'sweep');
+    expect(await bound(), 'the contact that it left behind').toEqual([]);
+    held(plus(endedAt, 8 * HOUR));
+    await clock.advance(HOUR);
+    await resync.run(pbx, 'sweep');
+    expect(await bound()).toHaveLength(1);
+    expect((await bound())[0]?.renewedAt).toBe(plus(endedAt, 2 * HOUR));
   });
 
   it('reads the record of a known account no second time where everything is as it was', async () => {

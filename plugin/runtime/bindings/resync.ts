@@ -165,7 +165,7 @@ export class Resync {
           return;
         }
         contacts++;
-        await this.#o.intake.fromHeld(contact.aor, { contacts: [contact] });
+        await this.#o.intake.fromHeld(contact);
       });
       const ms = Math.round(this.#o.clock.monotonicMs() - startedMs);
       this.#o.log[why === 'sweep' ? 'debug' : 'info']({ pbx: link.name, aors, contacts, ms }, 'resync done');
