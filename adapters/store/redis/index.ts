@@ -2,7 +2,7 @@
  * The store of several nodes: Redis 7 or newer, one server or a cluster. Records are read through Keyv; what must be one
  * step (put if the version fits, claim with a lease) are scripts inside Redis. Any error means *unknown*, never *absent*.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import KeyvRedis from '@keyv/redis';
 import { Keyv } from 'keyv';
 import type { Aor } from '../../../plugin/core/aor.ts';
@@ -403,7 +403,7 @@ class RedisStore implements BindingStore {
   // ── Keys ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #keys(aor: Aor): { record: string; due: string; shard: Shard } {
-    const shard = this.#shards()[createHash('sha1').update(aor).digest().readUInt8(0) % SHARDS] as Shard;
+    const shard = this.#shards()[hash('sha1', aor, 'buffer').readUInt8(0) % SHARDS] as Shard;
     return { record: `${shard.tag}${RECORD}${aor}`, due: shard.due, shard };
   }
 
