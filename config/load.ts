@@ -101,7 +101,12 @@ export function typesIn(file: string): readonly NamedType[] {
     return [];
   }
   const counter = new LineCounter();
-  const doc = parseDocument(text, { lineCounter: counter });
+  let doc: Document;
+  try {
+    doc = parseDocument(text, { lineCounter: counter });
+  } catch {
+    return [];
+  }
   const at = (kind: AdapterKind, path: readonly string[]): NamedType[] => {
     const type: unknown = doc.hasIn([...path, 'type']) ? doc.getIn([...path, 'type']) : undefined;
     if (typeof type !== 'string') return [];
@@ -127,7 +132,18 @@ export function parseConfig(file: string, text: string, schemaOf: SchemaOf, env:
   return parseFile(file, text, schemaOf, env).config;
 }
 
+/** The parser calls itself at each level, and so does whoever goes through what it has read. */
 function parseFile(file: string, text: string, schemaOf: SchemaOf, env: NodeJS.ProcessEnv = {}): ConfigFile {
+  try {
+    return parseNested(file, text, schemaOf, env);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const message = 'nested too deeply to be read: expected a few levels, as `pushwake init` writes them';
+    throw new ConfigFileError(file, [{ line: 1, column: 1, path: '', message }]);
+  }
+}
+
+function parseNested(file: string, text: string, schemaOf: SchemaOf, env: NodeJS.ProcessEnv): ConfigFile {
   const counter = new LineCounter();
   const doc = parseDocument(text, { lineCounter: counter, uniqueKeys: true });
   const mistakes: Mistake[] = formMistakes(doc, text, counter).map((found) => ({ ...found, path: '' }));
