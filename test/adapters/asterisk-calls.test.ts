@@ -99,14 +99,16 @@ describe('a status for the dialplan', () => {
 
 describe('a leg that another node has taken over while this one stood still', () => {
   /** A call that waits on this node. When its link is up again there is no such channel any more, and these legs were taken from it. */
-  async function waiting(taken: readonly string[]) {
+  async function waiting(taken: readonly string[] | 'unknown') {
     const told: string[] = [];
     const io = {
       pbx: 'office',
       options: { realm: 'example.com', app: 'pushwake', via: {} },
       deps: { clock: new FakeClock(), log: { debug() {}, warn() {}, error() {}, info() {} } },
-      call: async (operation: string) =>
-        operation === 'waitingChannels' ? [] : operation === 'takenFromUs' ? taken : 'done',
+      call: async (operation: string) => {
+        if (operation === 'takenFromUs' && taken === 'unknown') throw new Error('no answer');
+        return operation === 'waitingChannels' ? [] : operation === 'takenFromUs' ? taken : 'done';
+      },
       say: (event: PbxEvent) => {
         if (event.type !== 'deviceLegArrived') told.push(`${event.type} ${'legId' in event ? event.legId : ''}`);
       },
@@ -128,6 +130,7 @@ describe('a leg that another node has taken over while this one stood still', ()
   it.each([
     ['another node had it', ['a', 'b'], ['legTakenOver a']],
     ['it was ours to the end', [], ['legEnded a']],
+    ['Asterisk does not say whose it was: the calls that wait are taken up all the same', 'unknown', ['legEnded a']],
   ] as const)('when the link is up again and it has ended: %s', async (_what, taken, tells) => {
     const { calls, told } = await waiting(taken);
     await calls.takeUp();
