@@ -31,6 +31,8 @@ export function between(from: Instant, to: Instant): DurationMs {
 
 /** Clocks of one site may differ by this much (a PBX's from ours); beyond it one of them was wrong. */
 export const CLOCKS_DIFFER: DurationMs = 10 * MINUTE;
+/** PBXs state an expiry in whole seconds: what it proves may be wrong by this much (ms), and must not pass for a renewal. */
+export const EXPIRY_ROUNDING: DurationMs = 5 * SECOND;
 
 /**
  * Whether a stored stamp was made by a clock that was wrong: a wall clock may have been two days ahead for a few minutes. What

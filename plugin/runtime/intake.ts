@@ -10,7 +10,7 @@ import type { Braked, LifecycleEvent } from '../core/events.ts';
 import { targetList } from '../core/identity.ts';
 import { pushParamsOf } from '../core/push-params.ts';
 import { confirmedSign } from '../core/signs.ts';
-import { between, type DurationMs, type Instant, MINUTE, SECOND } from '../core/time.ts';
+import { between, type DurationMs, EXPIRY_ROUNDING, type Instant, MINUTE } from '../core/time.ts';
 import type { Logger } from '../ports/adapter.ts';
 import type { Clock } from '../ports/clock.ts';
 import { type AskAnswer, type Caller, type HeldContact, isRegister, type PbxEvent } from '../ports/pbx-link.ts';
@@ -21,8 +21,6 @@ const DEFAULT_MAXIMUM_EXPIRES: DurationMs = 120 * MINUTE;
 
 /** Contacts of which the last look is remembered: about 300 bytes each. */
 const LOOKS_MOST = 10_000;
-/** PBXs tell expiry in whole seconds, and two looks differ by as much. */
-const ROUNDING: DurationMs = 5 * SECOND;
 
 /** When a contact was looked at, and what its expiry was. */
 interface Look {
@@ -123,7 +121,7 @@ export class Intake {
     if (expiresAt === undefined || pushParamsOf(uri).kind !== 'push') return undefined;
     const key = `${pbx} ${uri}`;
     const before = this.#looks.get(key);
-    const hasMoved = before !== undefined && between(before.expiresAt, expiresAt) > ROUNDING;
+    const hasMoved = before !== undefined && between(before.expiresAt, expiresAt) > EXPIRY_ROUNDING;
     this.#looks.set(key, { expiresAt, at });
     return hasMoved ? between(before.at, expiresAt) : undefined;
   }

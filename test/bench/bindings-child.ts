@@ -128,6 +128,16 @@ function runtimeWith(link: PbxLink, provider: PushProvider = service): Runtime {
   });
 }
 
+/** Told of each push of a call. */
+let pushed: () => void = () => undefined;
+const provider: PushProvider = {
+  ...service,
+  send: async (request) => {
+    if (request.purpose === 'call') pushed();
+    return { kind: 'accepted' };
+  },
+};
+
 switch (job) {
   case 'fill': {
     await store.open();
@@ -275,14 +285,6 @@ switch (job) {
   case 'invite': {
     // Calls to accounts of the whole file, each another one: as many as there are pages of it that nobody has read yet.
     const link = new FakePbx({ clock });
-    let pushed: () => void = () => undefined;
-    const provider: PushProvider = {
-      ...service,
-      send: async (request) => {
-        if (request.purpose === 'call') pushed();
-        return { kind: 'accepted' };
-      },
-    };
     const runtime = runtimeWith(link, provider);
     await runtime.start();
     const times: number[] = [];
@@ -328,14 +330,6 @@ switch (job) {
       { workerUrl: new URL('./slow-worker.ts', import.meta.url) },
     );
     const link = new FakePbx({ clock });
-    let pushed: () => void = () => undefined;
-    const provider: PushProvider = {
-      ...service,
-      send: async (request) => {
-        if (request.purpose === 'call') pushed();
-        return { kind: 'accepted' };
-      },
-    };
     let refuse = false;
     const store2: BindingStore = new Proxy(slow, {
       get: (target, name) =>

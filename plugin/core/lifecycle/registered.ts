@@ -5,7 +5,7 @@ import { formerTokens, isSameDevice, sameLibrary, sameTargets, shareToken, targe
 import { pushParamsOf } from '../push-params.ts';
 import { isNotifiable, lifetimeOf } from '../schedule.ts';
 import { afterNewTokens, afterRegister } from '../signs.ts';
-import { between, capped, type DurationMs, type Instant, isFromFuture, latest, plus, SECOND } from '../time.ts';
+import { between, capped, EXPIRY_ROUNDING, type Instant, isFromFuture, latest, plus, SECOND } from '../time.ts';
 import { type Draft, worthWriting } from './draft.ts';
 import { makeRoom, removeContact } from './ending.ts';
 import { endsByUnregister, isOutdated } from './gone.ts';
@@ -14,9 +14,6 @@ import { isKnownBy, isOf, isOldNews, isOvertaken } from './old-news.ts';
 import { confirmClaims } from './reported.ts';
 import { deliverTexts } from './texts.ts';
 import { judge } from './trouble.ts';
-
-/** PBXs state an expiry in whole seconds: what it proves may be wrong by this much (ms), and must not pass for a renewal. */
-const ROUNDING: DurationMs = 5 * SECOND;
 
 const MISPLACED = 'its push parameters stand behind the ">" of the Contact';
 
@@ -83,7 +80,7 @@ function isNoNews(draft: Draft, { contact, live, at }: Extract<LifecycleEvent, {
   if (isGrantedMore(contact, same, lookedAt)) return false;
   const { grantedMs: _, ...rest } = contact;
   const proved = provedBy(contact, [binding], lookedAt) ?? noEarlierThan(rest);
-  if (proved !== undefined && between(capped(binding.renewedAt, draft.now), proved) > ROUNDING) return false;
+  if (proved !== undefined && between(capped(binding.renewedAt, draft.now), proved) > EXPIRY_ROUNDING) return false;
   return same.grantedMs !== undefined || withGranted(contact, same).grantedMs === undefined;
 }
 
@@ -177,7 +174,7 @@ function knownContact(contact: SeenContact, seenAt: Instant, lookedAt: Instant, 
 function withGranted(contact: SeenContact, same: KnownContact | undefined): SeenContact {
   const before = same?.seenExpiry;
   if (contact.grantedMs !== undefined || !before || contact.expiresAt === undefined) return contact;
-  if (between(before.expiresAt, contact.expiresAt) <= ROUNDING) return contact;
+  if (between(before.expiresAt, contact.expiresAt) <= EXPIRY_ROUNDING) return contact;
   return { ...contact, grantedMs: between(before.lookedAt, contact.expiresAt) };
 }
 
@@ -310,7 +307,7 @@ function heldContact(
   // Nobody knows what was granted, but no more than the AOR's maximum: that proves less, and still enough.
   const { grantedMs: _, ...rest } = contact;
   const at = provedAt ?? noEarlierThan(rest);
-  if (at !== undefined && between(capped(binding.renewedAt, draft.now), at) > ROUNDING) {
+  if (at !== undefined && between(capped(binding.renewedAt, draft.now), at) > EXPIRY_ROUNDING) {
     if (isLeftBehind(binding, seen, at, draft.now)) return;
     return renew(draft, binding, contact, targets, at, [binding], lookedAt);
   }
@@ -349,7 +346,7 @@ function isLikelyNewer(contact: SeenContact, newest: KnownContact, now: Instant)
   if (contact.expiresAt === undefined || newest.grantedMs === undefined) return false;
   const registeredAt = plus(contact.expiresAt, -newest.grantedMs);
   const isNewer = registeredAt > newest.seenAt || isFromFuture(newest.seenAt, now);
-  return isNewer && registeredAt <= plus(now, ROUNDING);
+  return isNewer && registeredAt <= plus(now, EXPIRY_ROUNDING);
 }
 
 function pushSwitchedOff(draft: Draft, contact: SeenContact, at: Instant): void {
