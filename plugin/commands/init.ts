@@ -91,12 +91,12 @@ Examples:
   $ pushwake init --dry-run --realm example.com
   $ pushwake init --realm example.com --install --apns TEAM123456,com.example.phone,KEY1234567,/etc/pushwake/AuthKey.p8`,
     )
-    .action(run);
+    .action((o: Options, command: Command) => run(o, command.getOptionValueSource('asteriskDir') === 'cli'));
 }
 
-async function run(o: Options): Promise<void> {
+async function run(o: Options, namesAsterisk: boolean): Promise<void> {
   const answers = !o.json && !o.dryRun;
-  const { kind, folder } = await findPbx(o, answers);
+  const { kind, folder } = await findPbx(o, answers, namesAsterisk);
   const version = await versionOf(kind);
   if (!o.json) say(`${NAMES[kind]} in ${folder}${version === undefined ? '' : `, version ${version}`}`);
   if (o.undo) return takeBack(o, kind, folder, version);
@@ -130,10 +130,14 @@ const NAMES: Readonly<Record<Kind, string>> = {
 
 // ── What is there ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-async function findPbx(o: Options, answers: boolean): Promise<{ kind: Kind; folder: string }> {
-  const freeswitch = o.freeswitchDir ?? FREESWITCH_DIRS.find(looksLikeFreeswitch);
+async function findPbx(o: Options, answers: boolean, namesAsterisk: boolean): Promise<{ kind: Kind; folder: string }> {
+  // Who names the folder of one PBX means that one, whatever else is on the machine.
+  const looksFor = { asterisk: namesAsterisk || o.freeswitchDir === undefined, freeswitch: !namesAsterisk };
+  const freeswitch = o.freeswitchDir ?? (looksFor.freeswitch ? FREESWITCH_DIRS.find(looksLikeFreeswitch) : undefined);
   const found: { kind: Kind; folder: string }[] = [
-    ...(looksLikeAsterisk(o.asteriskDir) ? [{ kind: 'asterisk' as const, folder: o.asteriskDir }] : []),
+    ...(looksFor.asterisk && looksLikeAsterisk(o.asteriskDir)
+      ? [{ kind: 'asterisk' as const, folder: o.asteriskDir }]
+      : []),
     ...(freeswitch && looksLikeFreeswitch(freeswitch) ? [{ kind: freeswitchKind(o), folder: freeswitch }] : []),
   ];
   if (o.pbx !== undefined && !['asterisk', 'freepbx', 'freeswitch', 'fusionpbx'].includes(o.pbx)) {

@@ -45,7 +45,7 @@ export interface KnownContact {
   readonly seenAt: Instant;
   /** SIP `Expires` granted, where known; never less than what was granted. */
   readonly grantedMs?: DurationMs;
-  /** While that is not known: the expiry last seen, and when. Once it moves, something was granted since then. */
+  /** While that is not known, or only that it was no more: the expiry last seen, and when. Once it moves, something was granted since then. */
   readonly seenExpiry?: { readonly expiresAt: Instant; readonly lookedAt: Instant };
 }
 

@@ -14,6 +14,8 @@ export interface SeenContact {
   readonly misplaced?: boolean;
   readonly instanceId?: string;
   readonly grantedMs?: DurationMs;
+  /** No more than this was granted, in ms: its expiry has moved since a look that is remembered. Absent: not known. */
+  readonly grantedAtMostMs?: DurationMs;
   /** The longest `Expires` that the PBX grants for this AOR, in ms. Absent: not known. */
   readonly maximumMs?: DurationMs;
   /** End of the SIP registration. Absent: not known. */
@@ -37,6 +39,8 @@ export type LifecycleEvent =
       readonly live: boolean;
       readonly binds: boolean;
       readonly at: Instant;
+      /** When we heard of a REGISTER, where that is further from the PBX's `at` than the clocks of one site differ. */
+      readonly heardAt?: Instant;
       readonly newId: BindingId;
     }
   | {

@@ -10,7 +10,15 @@ import type { Braked, LifecycleEvent } from '../core/events.ts';
 import { targetList } from '../core/identity.ts';
 import { pushParamsOf } from '../core/push-params.ts';
 import { confirmedSign } from '../core/signs.ts';
-import { between, type DurationMs, EXPIRY_ROUNDING, type Instant, MINUTE } from '../core/time.ts';
+import {
+  between,
+  CLOCKS_DIFFER,
+  type DurationMs,
+  EXPIRY_ROUNDING,
+  type Instant,
+  isFromFuture,
+  MINUTE,
+} from '../core/time.ts';
 import type { Logger } from '../ports/adapter.ts';
 import type { Clock } from '../ports/clock.ts';
 import { type AskAnswer, type Caller, type HeldContact, isRegister, type PbxEvent } from '../ports/pbx-link.ts';
@@ -81,7 +89,7 @@ export class Intake {
   async fromPbx(event: RegistrationEvent): Promise<void> {
     switch (event.type) {
       case 'contactSeen':
-        return this.apply(event.contact.aor, seenFact(event, this.#o.newId()));
+        return this.apply(event.contact.aor, seenFact(event, this.#o.newId(), this.#o.clock.now()));
       case 'contactRemoved':
         return this.apply(event.aor, {
           type: 'ContactRemoved',
@@ -107,28 +115,21 @@ export class Intake {
    * registered since, which a PBX may tell by the expiry alone, and only to those who look twice. Never rejects.
    */
   async fromHeld(contact: HeldContact): Promise<void> {
-    const [fact] = this.#held({ contacts: [contact] });
-    if (fact?.type !== 'ContactSeen') return;
-    const grantedMs = this.#grantedSince(contact, fact.at);
-    await this.apply(
-      contact.aor,
-      grantedMs === undefined ? fact : { ...fact, contact: { ...fact.contact, grantedMs } },
-    );
-  }
-
-  /** The expiry has moved since the last look: there was a REGISTER after that, and it was granted no more than what lies between. */
-  #grantedSince({ pbx, uri, expiresAt }: HeldContact, at: Instant): DurationMs | undefined {
-    if (expiresAt === undefined || pushParamsOf(uri).kind !== 'push') return undefined;
-    const key = `${pbx} ${uri}`;
-    const before = this.#looks.get(key);
-    const hasMoved = before !== undefined && between(before.expiresAt, expiresAt) > EXPIRY_ROUNDING;
-    this.#looks.set(key, { expiresAt, at });
-    return hasMoved ? between(before.at, expiresAt) : undefined;
+    const held = this.#held({ contacts: [contact] }, ({ uri }) => pushParamsOf(uri).kind === 'push');
+    await this.apply(contact.aor, ...held);
   }
 
   /** The same of an account whose record was read just now. Never rejects. */
   async fromSweep(record: AorRecord, answer: Pick<AskAnswer, 'contacts' | 'maximumExpiresMs'>): Promise<void> {
-    if (answer.contacts.length > 0) await this.#o.records.applyTo(record, ...this.#held(answer));
+    if (answer.contacts.length === 0) return;
+    const known = record.bindings.flatMap((b) => b.contacts);
+    // Any REGISTER of the account bears out what an app reports over HTTP.
+    const reports = record.bindings.some((b) => b.reportedAt !== undefined || b.claim !== undefined);
+    const facts = this.#held(answer, ({ pbx, uri }) => {
+      const same = known.find((c) => c.pbx === pbx && c.uri === uri);
+      return same ? same.grantedMs === undefined || same.seenExpiry !== undefined : reports;
+    });
+    await this.#o.records.applyTo(record, ...facts);
   }
 
   /** The same, asked in order to remove a contact: what is held is a proof for a known device and makes no new one. */
@@ -232,9 +233,29 @@ export class Intake {
     await this.#o.records.apply(aor, ...facts);
   }
 
-  #held({ contacts, maximumExpiresMs }: Pick<AskAnswer, 'contacts' | 'maximumExpiresMs'>): LifecycleEvent[] {
+  /** `remembers`: of which contacts this look is remembered, so that the next one tells more. */
+  #held(
+    { contacts, maximumExpiresMs: maximumMs }: Pick<AskAnswer, 'contacts' | 'maximumExpiresMs'>,
+    remembers: (contact: HeldContact) => boolean = () => false,
+  ): LifecycleEvent[] {
     const at = this.#o.clock.now();
-    return contacts.map((c) => heldFact(c, at, this.#o.newId(), { binds: true, maximumMs: maximumExpiresMs }));
+    return contacts.map((c) => {
+      const grantedAtMostMs = this.#grantedSince(c, at, remembers(c));
+      return heldFact(c, at, this.#o.newId(), { binds: true, maximumMs, grantedAtMostMs });
+    });
+  }
+
+  /**
+   * The expiry has moved since the last look that is remembered: there was a REGISTER after that, and it was granted no more than what lies between.
+   */
+  #grantedSince({ pbx, uri, expiresAt }: HeldContact, at: Instant, remembers: boolean): DurationMs | undefined {
+    if (expiresAt === undefined) return undefined;
+    const key = `${pbx} ${uri}`;
+    const before = this.#looks.get(key);
+    if (!before && !remembers) return undefined;
+    this.#looks.set(key, { expiresAt, at });
+    const hasMoved = before !== undefined && between(before.expiresAt, expiresAt) > EXPIRY_ROUNDING;
+    return hasMoved && !isFromFuture(before.at, at) ? between(before.at, expiresAt) : undefined;
   }
 
   /** Asked only where the granted time of this very contact is not known. */
@@ -250,14 +271,20 @@ export class Intake {
   }
 }
 
-/** A contact as a sensor saw it. */
-export function seenFact(event: Extract<PbxEvent, { type: 'contactSeen' }>, newId: string): LifecycleEvent {
+/** A contact as a sensor saw it, `now`. */
+export function seenFact(
+  event: Extract<PbxEvent, { type: 'contactSeen' }>,
+  newId: string,
+  now: Instant,
+): LifecycleEvent {
   const { contact, how, at, grantedMs, wire, choice } = event;
+  const isLate = isRegister(how) && between(at, now) > CLOCKS_DIFFER;
   return {
     type: 'ContactSeen',
     live: isRegister(how),
     binds: true,
     at,
+    ...(isLate ? { heardAt: now } : {}),
     newId: newId as BindingId,
     contact: {
       pbx: contact.pbx,
@@ -277,7 +304,11 @@ export function heldFact(
   contact: HeldContact,
   at: Instant,
   newId: string,
-  how: { readonly binds: boolean; readonly maximumMs?: DurationMs | undefined },
+  how: {
+    readonly binds: boolean;
+    readonly maximumMs?: DurationMs | undefined;
+    readonly grantedAtMostMs?: DurationMs | undefined;
+  },
 ): LifecycleEvent {
   const { pbx, uri, expiresAt, instanceId } = contact;
   return {
@@ -292,6 +323,7 @@ export function heldFact(
       ...(expiresAt === undefined ? {} : { expiresAt }),
       ...(instanceId === undefined ? {} : { instanceId }),
       ...(how.maximumMs === undefined ? {} : { maximumMs: how.maximumMs }),
+      ...(how.grantedAtMostMs === undefined ? {} : { grantedAtMostMs: how.grantedAtMostMs }),
     },
   };
 }

@@ -125,7 +125,9 @@ class World {
     this.#quiet = plan.what === 'quiet refresh';
     const contact = { pbx: 'pbx', aor: this.#record.aor, uri, expiresAt: this.#contact.expiresAt };
     const { grantedMs } = this.#story;
-    this.#apply(seenFact({ type: 'contactSeen', contact, how: 'event', at: this.#now, grantedMs }, this.#id()));
+    this.#apply(
+      seenFact({ type: 'contactSeen', contact, how: 'event', at: this.#now, grantedMs }, this.#id(), this.#now),
+    );
   }
 
   /** Something that is no call. */

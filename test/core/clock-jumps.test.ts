@@ -136,3 +136,32 @@ describe('our clock is hours behind the PBX’s', () => {
     expect(tokenOf(sweep.record)).toEqual(['c'.repeat(64)]);
   });
 });
+
+describe('while our clock is a day ahead of the PBX', () => {
+  const ttl = DEFAULT_POLICY.ttlMs;
+  const heardAt = plus(NOW, ttl + 3 * HOUR);
+  const heard = (port?: number) => ({ ...register(NOW, port), heardAt }) as LifecycleEvent;
+
+  it("a phone that registers is bound for a whole lifetime, and its stamps stay the PBX's", () => {
+    const [b] = step(recordOf(), heard(), heardAt).record.bindings;
+    expect(b?.endsAt).toBe(plus(heardAt, ttl));
+    expect(b).toMatchObject({ renewedAt: NOW, contacts: [{ seenAt: NOW }] });
+  });
+
+  it('one that was bound before registers, and lives on', () => {
+    const known = bindingEndingIn(ttl - MINUTE, NOW, { sent: [] });
+    const [b] = step(recordOf(known), heard(), heardAt).record.bindings;
+    expect(b?.endsAt).toBe(plus(heardAt, ttl));
+  });
+
+  it('it moved meanwhile: the contact that the PBX dates later is not taken for the one left behind', () => {
+    const { record } = step(recordOf(), heard(), heardAt);
+    const moved = {
+      ...register(plus(NOW, MINUTE), 40009),
+      live: false,
+      at: plus(heardAt, 2 * MINUTE),
+    } as LifecycleEvent;
+    const after = step(record, moved, plus(heardAt, 2 * MINUTE));
+    expect(after.effects.filter((e) => e.type === 'removeContact' && e.uri.includes(':40009'))).toEqual([]);
+  });
+});

@@ -34,6 +34,8 @@ test('one device and two fare the same', () => {
         granted: maybe(fc.constantFrom(10 * MINUTE, HOUR)),
         maximum: maybe(fc.constantFrom(2 * HOUR, DAY)),
         looked: maybe(hours),
+        estimated: fc.boolean(),
+        atMost: maybe(fc.constantFrom(10 * MINUTE, HOUR, 3 * HOUR)),
         expires: maybe(hours),
         renewed: hours,
         sameUri: fc.boolean(),
@@ -53,7 +55,7 @@ test('one device and two fare the same', () => {
               uri,
               seenAt: plus(NOW, -HOUR),
               ...(x.granted === undefined ? {} : { grantedMs: x.granted }),
-              ...(x.looked === undefined || x.granted !== undefined
+              ...(x.looked === undefined || (x.granted !== undefined && !x.estimated)
                 ? {}
                 : { seenExpiry: { expiresAt: plus(NOW, x.looked), lookedAt: plus(NOW, x.looked - HOUR) } }),
             },
@@ -69,6 +71,7 @@ test('one device and two fare the same', () => {
           uri: x.sameUri ? uri : contactUri({ port: 7777 }),
           ...(x.said === undefined ? {} : { instanceId: x.said }),
           ...(x.maximum === undefined ? {} : { maximumMs: x.maximum }),
+          ...(x.atMost === undefined ? {} : { grantedAtMostMs: x.atMost }),
           ...(x.expires === undefined ? {} : { expiresAt: plus(NOW, x.expires) }),
         };
         const event: LifecycleEvent = {

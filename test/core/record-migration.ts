@@ -77,7 +77,7 @@ export function afterUpgrade(open: () => BindingStore): void {
   it('is renewed by a REGISTER', async () => {
     const uri = contactUri({ port: 40_010, voip: 'a'.repeat(64), other: 'A'.repeat(64) });
     const contact = { pbx: 'office', aor: '1001@example.com' as Aor, uri };
-    const seen = seenFact({ type: 'contactSeen', contact, how: 'event', at: MONDAY, grantedMs: HOUR }, 'new');
+    const seen = seenFact({ type: 'contactSeen', contact, how: 'event', at: MONDAY, grantedMs: HOUR }, 'new', MONDAY);
     const { record, effects } = await after('1001', MONDAY, seen);
     expect(effects).toEqual(['(renewed)']);
     expect(record.bindings).toMatchObject([{ id: '0000000000000010', renewedAt: MONDAY }]);

@@ -175,6 +175,21 @@ describe('a resync', () => {
     expect((after?.endsAt ?? 0) - clock.now()).toBe(7 * DAY - 1 * HOUR);
   });
 
+  it('knows to a quarter of an hour when such a phone registered', async () => {
+    pbx.register('1001', contactUri(), { grantedMs: 90 * MINUTE, told: false });
+    await resync.run(pbx, 'connect');
+    const quarters = async (n: number) => {
+      for (let i = 0; i < n; i++) {
+        await clock.advance(15 * MINUTE);
+        await resync.run(pbx, 'sweep');
+      }
+    };
+    await quarters(5);
+    pbx.register('1001', contactUri(), { grantedMs: 90 * MINUTE, told: false });
+    await quarters(4);
+    expect((clock.now() - ((await bound())[0]?.renewedAt ?? 0)) / MINUTE).toBe(60);
+  });
+
   it('does not renew a phone that has not registered since, however often it is looked at', async () => {
     pbx.register('1001', contactUri(), { grantedMs: 2 * HOUR });
     await resync.run(pbx, 'connect');

@@ -273,10 +273,15 @@ export class Pbx {
   }
 
   #freeze(c: Stored): void {
+    this.#lastWasThen(c);
+    this.#watchExpiry(c);
+  }
+
+  /** What kept it alive does so no longer; its last REGISTER is the truth that remains. */
+  #lastWasThen(c: Stored): void {
     c.registeredMs = this.lastRegister(c);
     c.keeps = false;
     c.phone?.registeredMs.set(c.aor, c.registeredMs);
-    this.#watchExpiry(c);
   }
 
   #watchExpiry(c: Stored): void {
@@ -292,12 +297,7 @@ export class Pbx {
   }
 
   #remove(c: Stored, lateMs: DurationMs): void {
-    // What kept it alive does so no longer; its last REGISTER is the truth that remains.
-    if (c.keeps) {
-      c.registeredMs = this.lastRegister(c);
-      c.keeps = false;
-      c.phone?.registeredMs.set(c.aor, c.registeredMs);
-    }
+    if (c.keeps) this.#lastWasThen(c);
     const left = (this.#contacts.get(c.aor) ?? []).filter((x) => x !== c);
     if (left.length === 0) this.#contacts.delete(c.aor);
     else this.#contacts.set(c.aor, left);
@@ -370,6 +370,7 @@ export class Pbx {
 
   /** Without an event: nobody is connected. */
   #drop(c: Stored): void {
+    if (c.keeps) this.#lastWasThen(c);
     this.#contacts.set(
       c.aor,
       (this.#contacts.get(c.aor) ?? []).filter((x) => x !== c),

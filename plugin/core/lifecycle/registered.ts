@@ -5,7 +5,18 @@ import { formerTokens, isSameDevice, sameLibrary, sameTargets, shareToken, targe
 import { pushParamsOf } from '../push-params.ts';
 import { isNotifiable, lifetimeOf } from '../schedule.ts';
 import { afterNewTokens, afterRegister } from '../signs.ts';
-import { between, capped, EXPIRY_ROUNDING, type Instant, isFromFuture, latest, plus, SECOND } from '../time.ts';
+import {
+  between,
+  capped,
+  type DurationMs,
+  EXPIRY_ROUNDING,
+  type Instant,
+  isFromFuture,
+  latest,
+  MINUTE,
+  plus,
+  SECOND,
+} from '../time.ts';
 import { type Draft, worthWriting } from './draft.ts';
 import { makeRoom, removeContact } from './ending.ts';
 import { endsByUnregister, isOutdated } from './gone.ts';
@@ -14,6 +25,9 @@ import { isKnownBy, isOf, isOldNews, isOvertaken } from './old-news.ts';
 import { confirmClaims } from './reported.ts';
 import { deliverTexts } from './texts.ts';
 import { judge } from './trouble.ts';
+
+/** Two looks of the sweeps, each quarter of an hour, with some room (ms). */
+const LOOKS_APART: DurationMs = 20 * MINUTE;
 
 const MISPLACED = 'its push parameters stand behind the ">" of the Contact';
 
@@ -24,7 +38,7 @@ export function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type:
     draft.missingSince = undefined;
     draft.dirty = true;
   }
-  confirmClaims(draft, live ? event.at : noEarlierThan(contact));
+  confirmClaims(draft, live ? event.at : (registeredBetweenLooks(contact, event.at) ?? noEarlierThan(contact)));
   // What the phone wrote counts; the stored URI may hide that push was switched on or off.
   const app = contact.choice ? contact.choice.app : appChosen(draft.bindings);
   const params = pushParamsOf(contact.wireUri ?? contact.uri, app);
@@ -61,7 +75,7 @@ export function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type:
     const { ending } = binding;
     const isOld = ending ? isOldNews(event.at, ending.reason, ending.since) : isOvertaken(binding, contact, event.at);
     if (isOld && isKnownBy(binding, params.targets)) return;
-    renew(draft, binding, contact, params.targets, event.at, matches, lookedAt);
+    renew(draft, binding, contact, params.targets, event.at, matches, lookedAt, event.heardAt);
     return deliverTexts(draft, binding.id, { pbx: contact.pbx, uri: contact.uri });
   }
   heldContact(draft, binding, contact, params.targets, provedAt, lookedAt);
@@ -78,10 +92,9 @@ function isNoNews(draft: Draft, { contact, live, at }: Extract<LifecycleEvent, {
   if (!same || !isSameDevice(binding, { ...contact, targets: {} })) return false;
   const lookedAt = capped(at, draft.now);
   if (isGrantedMore(contact, same, lookedAt)) return false;
-  const { grantedMs: _, ...rest } = contact;
-  const proved = provedBy(contact, [binding], lookedAt) ?? noEarlierThan(rest);
+  const proved = provedAtLeast(contact, same, provedBy(contact, [binding], lookedAt));
   if (proved !== undefined && between(capped(binding.renewedAt, draft.now), proved) > EXPIRY_ROUNDING) return false;
-  return same.grantedMs !== undefined || withGranted(contact, same).grantedMs === undefined;
+  return same.grantedMs !== undefined || grantedAtMost(contact, same, lookedAt) === undefined;
 }
 
 /**
@@ -108,8 +121,38 @@ function plusHeld(at: Instant, contact: SeenContact): Instant {
 function provedBy(contact: SeenContact, candidates: readonly Binding[], now: Instant): Instant | undefined {
   if (contact.expiresAt === undefined) return undefined;
   const known = candidates.flatMap((b) => b.contacts).find((c) => c.pbx === contact.pbx && c.uri === contact.uri);
-  const grantedMs = contact.grantedMs ?? (isGrantedMore(contact, known, now) ? undefined : known?.grantedMs);
+  const grantedMs = contact.grantedMs ?? grantedAtMost(contact, known, now);
   return grantedMs === undefined ? undefined : plus(contact.expiresAt, -grantedMs);
+}
+
+/** The least of all that is known of what was granted; each of these bounds is one from above. */
+function grantedAtMost(contact: SeenContact, known: KnownContact | undefined, now: Instant): DurationMs | undefined {
+  const told = isGrantedMore(contact, known, now) ? undefined : known?.grantedMs;
+  return least(told, contact.grantedAtMostMs, grantedSince(contact, known));
+}
+
+function least(...bounds: readonly (DurationMs | undefined)[]): DurationMs | undefined {
+  const known = bounds.filter((ms) => ms !== undefined);
+  return known.length === 0 ? undefined : Math.min(...known);
+}
+
+/** The expiry has moved since a look that is stored: there was a REGISTER after that, and it was granted no more than what lies between. */
+function grantedSince({ expiresAt }: SeenContact, known: KnownContact | undefined): DurationMs | undefined {
+  const before = known?.seenExpiry;
+  if (!before || expiresAt === undefined || between(before.expiresAt, expiresAt) <= EXPIRY_ROUNDING) return undefined;
+  return between(before.lookedAt, expiresAt);
+}
+
+/** Where nobody was told what was granted: no more than the AOR's maximum, which may prove more than the looks do. */
+function provedAtLeast(
+  contact: SeenContact,
+  same: KnownContact | undefined,
+  provedAt: Instant | undefined,
+): Instant | undefined {
+  if (provedAt !== undefined && same?.grantedMs !== undefined) return provedAt;
+  const { grantedMs: _, ...rest } = contact;
+  const most = noEarlierThan(rest);
+  return provedAt === undefined || most === undefined ? (provedAt ?? most) : latest(provedAt, most);
 }
 
 /**
@@ -139,7 +182,7 @@ function bindNew(
     contacts: [knownContact(contact, renewedAt, capped(event.at, draft.now))],
     choice: orNothing(choice),
     renewedAt,
-    endsAt: plus(renewedAt, lifetimeOf({ targets }, policy)),
+    endsAt: plus(latest(renewedAt, event.heardAt), lifetimeOf({ targets }, policy)),
     sent: [],
     unansweredWakes: 0,
   };
@@ -149,33 +192,33 @@ function bindNew(
   makeRoom(draft, policy.maxDevicesPerAor);
 }
 
+/**
+ * A contact whose expiry has moved since the look before, a moment ago: an app that reports over HTTP does so right after it has registered, and
+ * which of the two came first within that time does not matter.
+ */
+function registeredBetweenLooks({ expiresAt, grantedAtMostMs }: SeenContact, lookedAt: Instant): Instant | undefined {
+  if (expiresAt === undefined || grantedAtMostMs === undefined) return undefined;
+  return between(plus(expiresAt, -grantedAtMostMs), lookedAt) <= LOOKS_APART ? lookedAt : undefined;
+}
+
 /** When the REGISTER behind a held contact happened at the earliest: nothing was granted beyond the account's maximum. */
-function noEarlierThan({ expiresAt, grantedMs, maximumMs }: SeenContact): Instant | undefined {
-  const most = grantedMs ?? maximumMs;
+function noEarlierThan({ expiresAt, grantedMs, grantedAtMostMs, maximumMs }: SeenContact): Instant | undefined {
+  const most = grantedMs ?? least(grantedAtMostMs, maximumMs);
   return expiresAt === undefined || most === undefined ? undefined : plus(expiresAt, -most);
 }
 
 function knownContact(contact: SeenContact, seenAt: Instant, lookedAt: Instant, before?: KnownContact): KnownContact {
-  const grantedMs = contact.grantedMs ?? before?.grantedMs;
+  const grantedMs = contact.grantedMs ?? contact.grantedAtMostMs ?? before?.grantedMs;
+  const wasTold = before?.grantedMs !== undefined && before.seenExpiry === undefined;
+  const isTold = contact.grantedMs !== undefined || (wasTold && grantedMs === before.grantedMs);
   const { expiresAt } = contact;
   return {
     pbx: contact.pbx,
     uri: contact.uri,
     seenAt,
     ...(grantedMs === undefined ? {} : { grantedMs }),
-    ...(grantedMs === undefined && expiresAt !== undefined ? { seenExpiry: { expiresAt, lookedAt } } : {}),
+    ...(!isTold && expiresAt !== undefined ? { seenExpiry: { expiresAt, lookedAt } } : {}),
   };
-}
-
-/**
- * What was granted is not known, but the expiry has moved since we last looked: there was a REGISTER after that look, and it
- * was granted no more than what lies between.
- */
-function withGranted(contact: SeenContact, same: KnownContact | undefined): SeenContact {
-  const before = same?.seenExpiry;
-  if (contact.grantedMs !== undefined || !before || contact.expiresAt === undefined) return contact;
-  if (between(before.expiresAt, contact.expiresAt) <= EXPIRY_ROUNDING) return contact;
-  return { ...contact, grantedMs: between(before.lookedAt, contact.expiresAt) };
 }
 
 /** A REGISTER of a known device: a new lifetime, whatever was planned. */
@@ -188,6 +231,8 @@ function renew(
   /** What the device was known by until now: each binding, where two turned out to be one. */
   former: readonly Pick<Binding, 'evidence' | 'targets'>[],
   lookedAt: Instant,
+  /** By our clock, where it is far from `at`: a PBX's stamps order what its phones did, and a lifetime is counted by ours. */
+  heardAt?: Instant,
 ): void {
   // `choice` absent: this sensor cannot know it, so the previous value stays.
   const choice = contact.choice ?? binding.choice;
@@ -202,9 +247,13 @@ function renew(
   const tokensSame = sameTargets(binding.targets, targets);
   const instanceLearned = contact.instanceId !== undefined && binding.evidence.instanceId !== contact.instanceId;
   // PBXs state an expiry in whole seconds: less than two of them is no news.
+  const known = knownContact(contact, at, lookedAt, same);
   const grantedLearned =
-    contact.grantedMs !== undefined && Math.abs((same?.grantedMs ?? 0) - contact.grantedMs) >= 2 * SECOND;
+    known.grantedMs !== undefined && Math.abs((same?.grantedMs ?? 0) - known.grantedMs) >= 2 * SECOND;
   const advance = between(before, renewedAt);
+  const lifetime = lifetimeOf({ targets }, policy);
+  const lived = plus(latest(renewedAt, heardAt), lifetime);
+  const isLived = heardAt !== undefined && between(binding.endsAt, lived) >= worthWriting(lifetime);
   const signs = tokensSame
     ? afterRegister(binding.signs, at, binding.lastRefreshAt, policy.ringTimeMs)
     : afterNewTokens(binding.signs);
@@ -224,7 +273,8 @@ function renew(
     binding.ending !== undefined ||
     binding.unansweredWakes > 0 ||
     binding.notBefore !== undefined ||
-    advance >= worthWriting(lifetimeOf({ targets }, policy));
+    isLived ||
+    advance >= worthWriting(lifetime);
   if (!significant) return;
 
   const revived = binding.ending !== undefined;
@@ -246,13 +296,10 @@ function renew(
     ...(binding.texts && { texts: binding.texts }),
     ...(binding.voicemail && { voicemail: binding.voicemail }),
     targets,
-    contacts: [...elsewhere, knownContact(contact, at, lookedAt, same)],
+    contacts: [...elsewhere, known],
     choice: orNothing(choice),
     renewedAt,
-    endsAt: latest(
-      plus(renewedAt, lifetimeOf({ targets }, policy)),
-      revived || !sameChoice(binding.choice, choice) ? undefined : sameEnd(binding, targets),
-    ),
+    endsAt: latest(lived, revived || !sameChoice(binding.choice, choice) ? undefined : sameEnd(binding, targets)),
     sent: [],
     unansweredWakes: 0,
   });
@@ -291,29 +338,25 @@ function sameEnd(binding: Binding, targets: Targets): Instant | undefined {
 /** A held contact may prove a later REGISTER than we knew of; or be one the device has long left behind. */
 function heldContact(
   draft: Draft,
-  binding: Binding,
+  was: Binding,
   seen: SeenContact,
   targets: Targets,
   provedAt: Instant | undefined,
   lookedAt: Instant,
 ): void {
+  const binding = withoutFalseGrant(draft, was, seen, lookedAt);
   const same = binding.contacts.find((c) => c.pbx === seen.pbx && c.uri === seen.uri);
-  if (same && isGrantedMore(seen, same, lookedAt)) {
-    const { grantedMs: _, ...rest } = same;
-    const contacts = binding.contacts.map((c) => (c === same ? knownContact(seen, c.seenAt, lookedAt, rest) : c));
-    return heldContact(draft, draft.replace({ ...binding, contacts }), seen, targets, provedAt, lookedAt);
-  }
-  const contact = withGranted(seen, same);
-  // Nobody knows what was granted, but no more than the AOR's maximum: that proves less, and still enough.
-  const { grantedMs: _, ...rest } = contact;
-  const at = provedAt ?? noEarlierThan(rest);
+  const grantedAtMostMs = grantedAtMost(seen, same, lookedAt);
+  const contact = grantedAtMostMs === undefined ? seen : { ...seen, grantedAtMostMs };
+  const at = provedAtLeast(contact, same, provedAt);
   if (at !== undefined && between(capped(binding.renewedAt, draft.now), at) > EXPIRY_ROUNDING) {
     if (isLeftBehind(binding, seen, at, draft.now)) return;
     return renew(draft, binding, contact, targets, at, [binding], lookedAt);
   }
   if (same) {
-    if (contact.grantedMs !== undefined && same.grantedMs === undefined) {
-      const contacts = binding.contacts.map((c) => (c === same ? knownContact(contact, c.seenAt, lookedAt) : c));
+    const granted = knownContact(contact, same.seenAt, lookedAt, same);
+    if (granted.grantedMs !== undefined && same.grantedMs === undefined) {
+      const contacts = binding.contacts.map((c) => (c === same ? granted : c));
       draft.replace({ ...binding, contacts });
     }
     return;
@@ -321,7 +364,9 @@ function heldContact(
   const newest = binding.contacts.filter((c) => c.pbx === contact.pbx).at(-1);
   const sameToken = shareToken(binding.targets, targets);
   const isKnown = (seenAt: Instant) => !isFromFuture(seenAt, draft.now);
-  if (newest && provedAt !== undefined && provedAt < newest.seenAt && isKnown(newest.seenAt) && sameToken) {
+  // By what was granted at the most it has registered since then, and perhaps long since.
+  const registeredAt = seen.grantedMs === undefined ? undefined : provedAt;
+  if (newest && registeredAt !== undefined && registeredAt < newest.seenAt && isKnown(newest.seenAt) && sameToken) {
     // We had asked for its removal once, or were away when the device moved on.
     removeContact(draft, binding, contact.uri, contact.pbx, 'replaced', [binding.targets]);
   } else if (!newest || (sameToken && isLikelyNewer(contact, newest, draft.now))) {
@@ -331,6 +376,15 @@ function heldContact(
       contacts: [...binding.contacts, knownContact(contact, provedAt ?? binding.renewedAt, lookedAt)],
     });
   }
+}
+
+/** It was granted more than is known: what is known of that is forgotten. */
+function withoutFalseGrant(draft: Draft, binding: Binding, seen: SeenContact, lookedAt: Instant): Binding {
+  const same = binding.contacts.find((c) => c.pbx === seen.pbx && c.uri === seen.uri);
+  if (!same || !isGrantedMore(seen, same, lookedAt)) return binding;
+  const { pbx, uri, expiresAt } = seen;
+  const anew = knownContact({ pbx, uri, ...(expiresAt === undefined ? {} : { expiresAt }) }, same.seenAt, lookedAt);
+  return draft.replace({ ...binding, contacts: binding.contacts.map((c) => (c === same ? anew : c)) });
 }
 
 /**

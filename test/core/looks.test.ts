@@ -1,0 +1,111 @@
+/** What a remembered look tells of a REGISTER that nobody saw: it came after that look, and was granted no more than what lies between. */
+import { describe, expect, it } from 'vitest';
+import type { AorRecord, BindingId, KnownContact } from '../../plugin/core/binding.ts';
+import type { LifecycleEvent } from '../../plugin/core/events.ts';
+import { transition } from '../../plugin/core/lifecycle.ts';
+import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
+import { DAY, HOUR, type Instant, MINUTE, plus } from '../../plugin/core/time.ts';
+import { apnsPair, bindingEndingIn, contactUri, MONDAY as NOW, recordOf } from '../support/builders.ts';
+
+/** It expires in 45 hours. */
+const EXPIRES = plus(NOW, 45 * HOUR);
+const LONG_AGO = plus(NOW, -2 * DAY);
+
+/** The contact is looked at now; the look before that is remembered was so long ago. */
+const look = (beforeMs: number | undefined, at: { uri?: string; maximumMs?: number } = {}): LifecycleEvent => ({
+  type: 'ContactSeen',
+  live: false,
+  binds: true,
+  at: NOW,
+  newId: 'aaaaaaaaaaaaaaaa' as BindingId,
+  contact: {
+    pbx: 'office',
+    uri: at.uri ?? contactUri(),
+    expiresAt: EXPIRES,
+    maximumMs: at.maximumMs ?? 5 * DAY,
+    ...(beforeMs === undefined ? {} : { grantedAtMostMs: EXPIRES - NOW + beforeMs }),
+  },
+});
+const step = (record: AorRecord, event: LifecycleEvent) => transition(record, event, NOW, () => DEFAULT_POLICY).record;
+
+/** Registered two days ago, and looked at then. */
+const known = (change: Partial<KnownContact>, renewedAt: Instant = LONG_AGO): AorRecord =>
+  recordOf(
+    bindingEndingIn(5 * DAY, NOW, {
+      renewedAt,
+      contacts: [{ pbx: 'office', uri: contactUri(), seenAt: LONG_AGO, ...change }],
+    }),
+  );
+const seenExpiry = { expiresAt: plus(NOW, HOUR), lookedAt: plus(NOW, -30 * HOUR) };
+
+describe('the expiry of a contact has moved', () => {
+  it.each([
+    { of: 'since the look that is stored', contact: { seenExpiry }, before: undefined, proved: 30 * HOUR },
+    { of: 'since a later look', contact: { seenExpiry }, before: 15 * MINUTE, proved: 15 * MINUTE },
+    { of: 'and more is known by the AOR', contact: { seenExpiry }, before: undefined, max: 2 * DAY, proved: 3 * HOUR },
+    {
+      of: 'and it was granted no more than three days, as was found before',
+      contact: { grantedMs: 3 * DAY, seenExpiry },
+      before: 15 * MINUTE,
+      proved: 15 * MINUTE,
+    },
+    {
+      of: 'and it was granted 46 hours, as was seen',
+      contact: { grantedMs: 46 * HOUR },
+      before: 5 * HOUR,
+      proved: HOUR,
+    },
+  ])('$of', ({ contact, before, max, proved }) => {
+    const [b] = step(known(contact), look(before, max === undefined ? {} : { maximumMs: max })).bindings;
+    expect((NOW - (b?.renewedAt ?? 0)) / HOUR).toBe(proved / HOUR);
+  });
+});
+
+describe('what was granted', () => {
+  const contactAfter = (contact: Partial<KnownContact>, before: number) =>
+    step(known(contact), look(before)).bindings[0]?.contacts[0];
+
+  it('is known closer by each later look, and stays one that may be less', () => {
+    const after = contactAfter({ grantedMs: 3 * DAY, seenExpiry }, 15 * MINUTE);
+    expect(after).toMatchObject({ grantedMs: 45.25 * HOUR, seenExpiry: { expiresAt: EXPIRES, lookedAt: NOW } });
+  });
+
+  it('stays as it was seen where a look says that it may be more', () => {
+    expect(contactAfter({ grantedMs: 46 * HOUR }, 5 * HOUR)).toEqual({
+      pbx: 'office',
+      uri: contactUri(),
+      seenAt: plus(NOW, -HOUR),
+      grantedMs: 46 * HOUR,
+    });
+  });
+});
+
+it('a contact that registered at some time after a look is not taken for one that was left behind', () => {
+  const record = known({ grantedMs: HOUR, seenAt: plus(NOW, -HOUR) }, plus(NOW, -HOUR));
+  const moved = look(2 * HOUR, { uri: contactUri({ port: 40009 }) });
+  const { effects } = transition(record, moved, NOW, () => DEFAULT_POLICY);
+  expect(effects).toEqual([]);
+});
+
+describe('an app that registers unseen and reports over HTTP', () => {
+  const claim = { at: plus(NOW, -MINUTE), installId: 'app', targets: apnsPair() };
+  const reported = (): AorRecord =>
+    recordOf(
+      bindingEndingIn(HOUR, NOW, {
+        contacts: [],
+        claim,
+        reportedAt: plus(NOW, -3 * DAY),
+        evidence: { installId: 'app' },
+      }),
+    );
+  const uri = 'sip:1001@192.0.2.9:5060';
+
+  it.each([
+    { before: 15 * MINUTE, is: true },
+    { before: 5 * HOUR, is: false },
+    { before: undefined, is: false },
+  ])('looks $before ms apart: borne out $is', ({ before, is }) => {
+    const [b] = step(reported(), look(before, { uri })).bindings;
+    expect(b?.claim === undefined).toBe(is);
+  });
+});
