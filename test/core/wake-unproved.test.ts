@@ -5,7 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Binding, BindingId } from '../../plugin/core/binding.ts';
 import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
-import { DAY } from '../../plugin/core/time.ts';
+import { DAY, HOUR, plus } from '../../plugin/core/time.ts';
 import { beginWake, stepWake, type WakeEvent } from '../../plugin/core/wake.ts';
 import { AOR, apnsPair, bindingEndingIn, contactUri, MONDAY, OTHER, recordOf, VOIP } from '../support/builders.ts';
 
@@ -168,6 +168,46 @@ describe('a phone that comes without its proof', () => {
       PLAIN,
     ];
     expect(rings([{}], ...events)).toEqual(['stored rings undefined']);
+  });
+
+  it('a slower report proves which phone it is that rings as another one: it rings once, and the other is waited for', () => {
+    const devices = [{}, { evidence: { instanceId: '<urn:uuid:1>' } }];
+    const proved: WakeEvent = { type: 'Registered', contact: { uri: AGAIN, instanceId: '<urn:uuid:1>' } };
+    const other = contactUri({ port: 42_000 });
+    expect(rings(devices, AGAIN, proved, other)).toEqual([`leg0 rings ${AGAIN}`, `leg1 rings ${other}`]);
+  });
+
+  describe('a phone that says nothing of itself has the leg of one which names its tokens and then comes where it was', () => {
+    const stored = contactUri({ transport: 'udp' });
+    const asked: WakeEvent = { type: 'Asked', contacts: [{ uri: stored }] };
+    const held: WakeEvent = { type: 'LegArrived', legId: 'stored', ref: 'w12345678s0000000000000000' };
+    const known = { contacts: [{ pbx: 'office', uri: stored, seenAt: plus(MONDAY, -HOUR) }] };
+
+    it.each<[string, Partial<Binding>, Step[], string[]]>([
+      ['both ring', known, [asked, held, PLAIN, stored], [`leg0 rings ${PLAIN}`, 'stored rings undefined']],
+      [
+        '… also where its stored leg was slow',
+        known,
+        [asked, PLAIN, held, stored],
+        [`leg0 rings ${PLAIN}`, 'stored rings undefined'],
+      ],
+      [
+        '… and it registers twice: once',
+        known,
+        [asked, held, PLAIN, stored, stored],
+        [`leg0 rings ${PLAIN}`, 'stored rings undefined'],
+      ],
+      ['it comes nowhere: its stored leg rings nobody', known, [asked, held, PLAIN, PLAIN], [`leg0 rings ${PLAIN}`]],
+      ['… it comes elsewhere', known, [asked, held, PLAIN, contactUri({ port: 42_000 })], [`leg0 rings ${PLAIN}`]],
+      [
+        'an app that reports over HTTP says nothing either: it is the one that was waited for',
+        { contacts: [{ pbx: 'office', uri: DESK, seenAt: plus(MONDAY, -HOUR) }], reportedAt: MONDAY },
+        [{ type: 'Asked', contacts: [{ uri: DESK }] }, held, PLAIN, DESK],
+        [`leg0 rings ${PLAIN}`],
+      ],
+    ])('%s', (_, device, happens, expected) => {
+      expect(rings([device], ...happens)).toEqual(expected);
+    });
   });
 
   // The phone that was pushed may be another one than that which took its leg, and still show the call.

@@ -7,7 +7,7 @@ import type { CallDraft, DeviceDraft } from './call-draft.ts';
 import { hasRegistered, isForCallsOnly, isLost, isOpen, waitsAnew } from './leg-state.ts';
 import { isDatagram } from './stored.ts';
 import { Cause, type StoredContact, type WakeDevice, type WakeEvent } from './types.ts';
-import { deviceOf, takeBack, takenFor } from './who.ts';
+import { deviceOf, mayStillCome, takeBack, takeItsOwn, takenFor } from './who.ts';
 
 /** RFC 3261 §17.1.1.2, timer A: an INVITE over UDP is sent again after these times, also when its channel is long gone. */
 const INVITE_RETRANSMITTED_AT: readonly DurationMs[] = [500, 1_500, 3_500, 7_500, 15_500, 31_500];
@@ -35,10 +35,12 @@ export function registered(draft: CallDraft, event: Extract<WakeEvent, { type: '
   const { contact, undated, at } = event;
   const known = deviceOf(draft, contact);
   if (known) takeBack(draft, known, contact);
+  if (known && takeItsOwn(draft, known, contact)) dropStored(draft, known);
   if (!known && draft.phase === 'asking') draft.early = [...draft.early, contact];
   const d = known ?? (draft.phase === 'waiting' ? takenFor(draft, contact) : undefined);
   if (!d || d.legs.fresh.state === 'answered' || d.legs.stored.state === 'answered') return;
   if (isOvertaken(d, event) || wasDialledInVain(d, event)) return;
+  if (known && ringsWhatWasKept(draft, known, contact)) return;
   if (!hasRegistered(d)) {
     const step = { step: 'registered', device: d.bindingId, proved: known !== undefined } as const;
     draft.step(undated ? { ...step, undated } : step);
@@ -154,9 +156,20 @@ function whyNotDialled(pbx: string, contact: StoredContact): string | undefined 
   return dialable.ok ? undefined : dialable.reason;
 }
 
+/** Another phone has its leg. Its stored one was kept, and rings it where it has registered again. */
+function ringsWhatWasKept(draft: CallDraft, d: DeviceDraft, contact: StoredContact): boolean {
+  const { stored } = d.legs;
+  if (!mayStillCome(d) || stored.state !== 'held' || stored.contact?.uri !== contact.uri) return false;
+  ringStored(draft, d);
+  return true;
+}
+
 /** Its stored contact must not ring a phone that is rung, or was reached, in another way. */
 export function dropStored(draft: CallDraft, d: DeviceDraft): void {
-  if (isOpen(d.legs.stored.state)) draft.giveUp(d, 'stored', Cause.requestedChannelUnavailable);
+  const { stored } = d.legs;
+  // It rings nobody while it is held, and the phone that has the other leg may not be this one.
+  if (stored.state === 'held' && mayStillCome(d)) return;
+  if (isOpen(stored.state)) draft.giveUp(d, 'stored', Cause.requestedChannelUnavailable);
 }
 
 /** Until when an INVITE already under way to this very address may still make the phone ring. */

@@ -62,6 +62,36 @@ export function takeBack(draft: CallDraft, d: DeviceDraft, own: StoredContact): 
   d.rang = false;
 }
 
+/**
+ * A slower report of its REGISTER says which device it is, and by the faster one it rings as another, which may still come: it has that leg, and its own waits
+ * for the other. True: it rings already.
+ */
+export function takeItsOwn(draft: CallDraft, d: DeviceDraft, own: StoredContact): boolean {
+  const { fresh } = d.legs;
+  if (isDialling(fresh.state)) return false;
+  const rings = ({ legs: { fresh: leg } }: DeviceDraft) =>
+    isDialling(leg.state) && leg.isUnproved === true && leg.invite?.uri === own.uri;
+  const other = draft.devices.find((x) => x !== d && rings(x));
+  if (!other) return false;
+  d.legs.fresh = other.legs.fresh;
+  d.legs.fresh.isUnproved = false;
+  other.legs.fresh = fresh;
+  d.rang = other.rang;
+  other.rang = false;
+  return true;
+}
+
+/**
+ * Whether what has its leg says nothing of itself, and the device names its tokens in all of its REGISTERs: it may yet come, and what is stored of it be
+ * where it listens.
+ */
+export function mayStillCome({ binding, legs: { fresh } }: WakeDevice): boolean {
+  const saysNothing = fresh.isUnproved === true && fresh.contact !== undefined && !namesTokens(fresh.contact.uri);
+  return saysNothing && binding.contacts.some((c) => namesTokens(c.uri));
+}
+
+const namesTokens = (uri: string) => pushParamsOf(uri).kind === 'push';
+
 /** Whether two contacts that no device is known by are of one phone: it says the same of itself at each of its addresses. */
 function isSamePhone(draft: CallDraft, a: StoredContact, b: StoredContact, saidByB: readonly Target[]): boolean {
   if (a.uri === b.uri || (a.instanceId !== undefined && a.instanceId === b.instanceId)) return true;
@@ -85,7 +115,7 @@ export function cameItself(d: WakeDevice): boolean {
 }
 
 export function mayBeAnother({ legs: { fresh } }: Pick<WakeDevice, 'legs'>): boolean {
-  return fresh.isUnproved === true && fresh.contact !== undefined && pushParamsOf(fresh.contact.uri).kind === 'push';
+  return fresh.isUnproved === true && fresh.contact !== undefined && namesTokens(fresh.contact.uri);
 }
 
 /** Nothing says that it is another install: no other instance id, and no token of another app. */
