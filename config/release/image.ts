@@ -95,7 +95,7 @@ function archived(layerFile: string, work: string, folder: string, version: stri
       os: 'linux',
       config: {
         User: `${USER}:${USER}`,
-        Env: ['PATH=/usr/bin', 'NODE_ENV=production'],
+        Env: ['PATH=/usr/bin', 'NODE_ENV=production', 'MALLOC_ARENA_MAX=1'],
         Entrypoint: PROGRAM,
         Cmd: ['start', '--config', '/etc/pushwake/pushwake.yaml'],
         WorkingDir: '/var/lib/pushwake',

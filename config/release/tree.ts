@@ -130,8 +130,10 @@ function stage(tree: string, architecture: Architecture): void {
 /** Stands elsewhere in a package, or not at all. */
 const APART: readonly string[] = ['docs', 'test/support', 'CHANGELOG.md'];
 
-/** A small young generation, as `plugin/cli.ts` says why. */
+/** A small young generation and one arena, as `plugin/cli.ts` says why. */
 const WRAPPER = `#!/bin/sh
+MALLOC_ARENA_MAX="\${MALLOC_ARENA_MAX:-1}"
+export MALLOC_ARENA_MAX
 exec /usr/lib/pushwake/bin/node --max-semi-space-size=4 /usr/lib/pushwake/dist/plugin/cli.js "$@"
 `;
 

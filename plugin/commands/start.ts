@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { start } from '../main.ts';
+import { growHeapSlowly } from './heap.ts';
 import { withConfig } from './setup.ts';
 
 export function addStart(program: Command): void {
@@ -15,5 +16,8 @@ Examples:
   $ pushwake start -c /etc/pushwake/pushwake.yaml
   $ kill -HUP $(pidof pushwake)      or: systemctl reload pushwake`,
     )
-    .action((o: { config: string }) => start(o.config));
+    .action((o: { config: string }) => {
+      growHeapSlowly();
+      return start(o.config);
+    });
 }

@@ -175,7 +175,13 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
       emit(aor, tellingOfReport(record, effect));
     },
   });
-  const reports: Reports = new Reports({ clock, intake, read: (aor) => records.read(aor), newId });
+  const reports: Reports = new Reports({
+    clock,
+    intake,
+    read: (aor) => records.read(aor),
+    remembered: (aor) => records.remembered(aor),
+    newId,
+  });
   delivery.onAccepted((request) => reports.pushed(request));
   const appTests = new AppTests({
     clock: wire,

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { randomId, systemClock } from '../../adapters/clock/system/index.ts';
 import { create } from '../../adapters/store/sqlite/index.ts';
+import { growHeapSlowly } from '../../plugin/commands/heap.ts';
 import type { Aor } from '../../plugin/core/aor.ts';
 import { type AorRecord, type BindingId, encodeRecord } from '../../plugin/core/binding.ts';
 import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
@@ -18,6 +19,7 @@ import { Runtime } from '../../plugin/runtime/runtime.ts';
 import { FakePbx } from '../support/fake-pbx.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
 
+growHeapSlowly();
 const [job = '', file = '', count = '0'] = process.argv.slice(2);
 const size = Number(count);
 const clock = systemClock();

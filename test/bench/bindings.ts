@@ -9,11 +9,12 @@ import type { Result, Suite } from './bench.ts';
 const ROUNDS = 5;
 const CHILD = fileURLToPath(new URL('./bindings-child.ts', import.meta.url));
 
-/** Runs one measurement in a process of its own, with the flag `pushwake start` runs with, so that memory is that measurement's. */
+/** Runs one measurement in a process of its own, with what `pushwake start` runs with, so that memory is that measurement's. */
 async function child(job: string, ...args: string[]): Promise<Record<string, number>> {
   return new Promise((resolve, reject) => {
     const p = spawn(process.execPath, ['--max-semi-space-size=4', CHILD, job, ...args], {
       stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, MALLOC_ARENA_MAX: '1' },
     });
     let out = '';
     p.stdout.on('data', (d: Buffer) => (out += d));

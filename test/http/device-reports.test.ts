@@ -48,7 +48,8 @@ beforeEach(async () => {
   let id = 0;
   const newId = () => `${id++}`.padStart(16, '0');
   const intake = intakeOver({ records: bindings, clock, log, newId });
-  reports = new Reports({ clock, intake, read: (aor) => bindings.read(aor), newId });
+  const remembered = (aor: Aor) => bindings.remembered(aor);
+  reports = new Reports({ clock, intake, read: (aor) => bindings.read(aor), remembered, newId });
   server = await serve();
 });
 afterEach(async () => {

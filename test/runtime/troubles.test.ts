@@ -75,7 +75,9 @@ class Home {
       },
     });
     const over = intakeOver({ records: this.#bindings, clock: this.clock, log, newId });
-    this.#reports = new Reports({ clock: this.clock, intake: over, read: (aor) => this.#bindings.read(aor), newId });
+    const remembered = (aor: Aor) => this.#bindings.remembered(aor);
+    const read = (aor: Aor) => this.#bindings.read(aor);
+    this.#reports = new Reports({ clock: this.clock, intake: over, read, remembered, newId });
     this.#intake = intakeOver({
       records: this.#bindings,
       clock: this.clock,

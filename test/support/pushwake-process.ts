@@ -60,7 +60,7 @@ export class PushwakeProcess {
       process.execPath,
       this.#entry?.(this.#file) ?? [...AS_SHIPPED, ...this.nodeOptions, CLI, 'start', '--config', this.#file],
       {
-        env: { ...process.env, ...this.#env },
+        env: { MALLOC_ARENA_MAX: '1', ...process.env, ...this.#env },
         stdio: ['ignore', 'pipe', 'pipe'],
       },
     );

@@ -18,6 +18,8 @@ export interface ReportsOptions {
   readonly clock: Clock;
   readonly intake: Pick<Intake, 'apply'>;
   readonly read: (aor: Aor) => Promise<AorRecord | undefined>;
+  /** The record as it was last read or written here; undefined: not known any more. */
+  readonly remembered: (aor: Aor) => AorRecord | undefined;
   readonly newId: () => string;
 }
 
@@ -71,6 +73,8 @@ export class Reports {
   /** A push was accepted by its service. */
   pushed(request: PushRequest): void {
     const aor = request.aor as Aor;
+    // Nobody confirms it: most sites have no app that reports, and each push would be remembered there for nothing.
+    if (this.#o.remembered(aor)?.bindings.every((b) => b.reportedAt === undefined && b.claim === undefined)) return;
     const at = this.#o.clock.now();
     const before = this.#pushes.get(aor) ?? [];
     this.#pushes.set(aor, [

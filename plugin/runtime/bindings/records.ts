@@ -105,6 +105,11 @@ export class Bindings {
     if ((this.#remembered.get(aor)?.version ?? 0) <= read.version) this.#remember(aor, read);
   }
 
+  /** As it was last read or written here. Undefined: not known, or not any more. */
+  remembered(aor: Aor): AorRecord | undefined {
+    return this.#remembered.get(aor);
+  }
+
   /**
    * For a call: the record as stored; when the store does not answer in time as last seen, or made of what the PBX shows.
    */
