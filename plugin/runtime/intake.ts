@@ -58,7 +58,8 @@ export interface IntakeOptions {
   readonly records: {
     /** Applies facts to one account's record, in order, as one write. Never rejects. */
     apply(aor: Aor, ...facts: readonly LifecycleEvent[]): Promise<void>;
-    applyTo(read: AorRecord, ...facts: readonly LifecycleEvent[]): Promise<void>;
+    /** Undefined: they change nothing. */
+    applyTo(read: AorRecord, ...facts: readonly LifecycleEvent[]): Promise<void> | undefined;
     read(aor: Aor): Promise<AorRecord | undefined>;
   };
   readonly brake: {
@@ -119,9 +120,9 @@ export class Intake {
     await this.apply(contact.aor, ...held);
   }
 
-  /** The same of an account whose record was read just now. Never rejects. */
-  async fromSweep(record: AorRecord, answer: Pick<AskAnswer, 'contacts' | 'maximumExpiresMs'>): Promise<void> {
-    if (answer.contacts.length === 0) return;
+  /** The same of an account whose record was read just now. Undefined: it is as it was. Never rejects. */
+  fromSweep(record: AorRecord, answer: Pick<AskAnswer, 'contacts' | 'maximumExpiresMs'>): Promise<void> | undefined {
+    if (answer.contacts.length === 0) return undefined;
     const known = record.bindings.flatMap((b) => b.contacts);
     // Any REGISTER of the account bears out what an app reports over HTTP.
     const reports = record.bindings.some((b) => b.reportedAt !== undefined || b.claim !== undefined);
@@ -129,7 +130,7 @@ export class Intake {
       const same = known.find((c) => c.pbx === pbx && c.uri === uri);
       return same ? same.grantedMs === undefined || same.seenExpiry !== undefined : reports;
     });
-    await this.#o.records.applyTo(record, ...facts);
+    return this.#o.records.applyTo(record, ...facts);
   }
 
   /** The same, asked in order to remove a contact: what is held is a proof for a known device and makes no new one. */

@@ -92,9 +92,9 @@ export class Bindings {
 
   /**
    * The same for facts that most often change nothing, of a record that was just read: it is read again only where they do. A sweep that
-   * finds everything as it was costs the store one read of each account.
+   * finds everything as it was costs the store one read of each account. Undefined: they change nothing.
    */
-  async applyTo(read: AorRecord, ...events: readonly LifecycleEvent[]): Promise<void> {
+  applyTo(read: AorRecord, ...events: readonly LifecycleEvent[]): Promise<void> | undefined {
     const { aor } = read;
     const now = this.#o.clock.now();
     const isNews = events.some((event) => {
@@ -103,6 +103,7 @@ export class Bindings {
     });
     if (isNews || this.#kept.has(aor)) return this.apply(aor, ...events);
     if ((this.#remembered.get(aor)?.version ?? 0) <= read.version) this.#remember(aor, read);
+    return undefined;
   }
 
   /** As it was last read or written here. Undefined: not known, or not any more. */

@@ -8,7 +8,7 @@ import { type DurationMs, MINUTE } from '../../core/time.ts';
 import type { Logger } from '../../ports/adapter.ts';
 import type { BindingStore } from '../../ports/binding-store.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { PbxLink } from '../../ports/pbx-link.ts';
+import type { HeldContact, PbxLink } from '../../ports/pbx-link.ts';
 import type { Intake } from '../intake.ts';
 import { Pace } from './pace.ts';
 
@@ -93,19 +93,6 @@ export class Resync {
     return work;
   }
 
-  /** One damaged record must not keep the resync from looking for contacts that no event announced. */
-  async *#readable(failed: () => void): AsyncIterable<AorRecord> {
-    try {
-      yield* this.#o.store.scan();
-    } catch (error) {
-      failed();
-      this.#o.log.error(
-        { store: this.#o.store.name, reason: String(error) },
-        'resync without the records that cannot be read',
-      );
-    }
-  }
-
   async #run(link: PbxLink, why: 'connect' | 'sweep'): Promise<void> {
     const pace = new Pace(this.#o.wire, why === 'connect');
     this.#paces.add(pace);
@@ -129,49 +116,53 @@ export class Resync {
 
   /** False: not everything could be read. Never rejects. */
   async #atPace(link: PbxLink, why: 'connect' | 'sweep', pace: Pace): Promise<boolean> {
+    const { clock, intake, log, store } = this.#o;
     let isComplete = true;
-    const startedMs = this.#o.clock.monotonicMs();
+    const startedMs = clock.monotonicMs();
     let aors = 0;
     let contacts = 0;
     let unreadable = 0;
     const asked = new Set<Aor>();
-    try {
-      await eachAtOnce(
-        AT_ONCE,
-        pace,
-        this.#readable(() => (isComplete = false)),
-        async (record) => {
-          if (this.#stopped || !this.#o.owns(link, record.aor)) return;
-          // What ended while the link was away is sent as well.
-          if (why === 'connect') this.#o.tellReachable(link, record);
-          else this.#o.compareReachable(record);
-          if (record.bindings.length === 0) return;
-          aors++;
-          const answer = await link.ask(record.aor);
-          if (asked.size < ASKED_REMEMBERED) asked.add(record.aor);
-          contacts += answer.contacts.length;
-          await this.#o.intake.fromSweep(record, answer);
-        },
-      );
-      await eachAtOnce(AT_ONCE, pace, link.list(), async (contact) => {
-        // Known ones were asked above.
-        if (this.#stopped || asked.has(contact.aor)) return;
-        try {
-          if ((await this.#o.store.get(contact.aor, { calm: true }))?.bindings.length) return;
-          unreadable = 0;
-        } catch (error) {
-          if (++unreadable >= UNREADABLE_MAX) throw error;
-          this.#o.log.warn({ pbx: link.name, aor: contact.aor, reason: String(error) }, 'resync skips an account');
-          return;
-        }
-        contacts++;
-        await this.#o.intake.fromHeld(contact);
+    const askAbout = (record: AorRecord): Promise<void> | undefined => {
+      if (this.#stopped || !this.#o.owns(link, record.aor)) return undefined;
+      // What ended while the link was away is sent as well.
+      if (why === 'connect') this.#o.tellReachable(link, record);
+      else this.#o.compareReachable(record);
+      if (record.bindings.length === 0) return undefined;
+      aors++;
+      return link.ask(record.aor).then((answer) => {
+        if (asked.size < ASKED_REMEMBERED) asked.add(record.aor);
+        contacts += answer.contacts.length;
+        return intake.fromSweep(record, answer);
       });
-      const ms = Math.round(this.#o.clock.monotonicMs() - startedMs);
-      this.#o.log[why === 'sweep' ? 'debug' : 'info']({ pbx: link.name, aors, contacts, ms }, 'resync done');
+    };
+    const takeIn = async (contact: HeldContact): Promise<void> => {
+      try {
+        if ((await store.get(contact.aor, { calm: true }))?.bindings.length) return;
+        unreadable = 0;
+      } catch (error) {
+        if (++unreadable >= UNREADABLE_MAX) throw error;
+        log.warn({ pbx: link.name, aor: contact.aor, reason: String(error) }, 'resync skips an account');
+        return;
+      }
+      contacts++;
+      await intake.fromHeld(contact);
+    };
+    try {
+      // One damaged record must not keep the resync from looking for contacts that no event announced.
+      await eachAtOnce(AT_ONCE, pace, store.scan(), askAbout, (error) => {
+        isComplete = false;
+        log.error({ store: store.name, reason: String(error) }, 'resync without the records that cannot be read');
+      });
+      // Known ones were asked above.
+      await eachAtOnce(AT_ONCE, pace, link.list(), (contact) =>
+        this.#stopped || asked.has(contact.aor) ? undefined : takeIn(contact),
+      );
+      const ms = Math.round(clock.monotonicMs() - startedMs);
+      log[why === 'sweep' ? 'debug' : 'info']({ pbx: link.name, aors, contacts, ms }, 'resync done');
       return isComplete;
     } catch (error) {
-      this.#o.log.info(
+      log.info(
         { pbx: link.name, reason: String(error) },
         'resync broken off, it is done again at the next connect or sweep',
       );
@@ -180,33 +171,55 @@ export class Resync {
   }
 }
 
-/** Works on what comes, at most `limit` at a time. Rejects with the first failure. */
+/**
+ * Works on what comes, at most `limit` at a time. `work` answers undefined where nothing is to be waited for: most of what a sweep of a large
+ * site looks at. Rejects with its first failure; with that of the source as well, unless `brokenOff` hears of it.
+ */
 async function eachAtOnce<T>(
   limit: number,
   pace: Pace,
   source: AsyncIterable<T>,
-  work: (item: T) => Promise<void>,
+  work: (item: T) => Promise<void> | undefined,
+  brokenOff?: (error: unknown) => void,
 ): Promise<void> {
-  const running = new Set<Promise<void>>();
+  let running = 0;
   let failed: { error: unknown } | undefined;
-  for await (const item of source) {
-    const p: Promise<void> = work(item).then(
-      () => void running.delete(p),
-      (error: unknown) => {
-        running.delete(p);
-        failed ??= { error };
-      },
-    );
-    running.add(p);
-    if (running.size >= limit) {
-      if (pace.isFree) await Promise.race(running);
-      else {
-        await Promise.all(running);
-        await pace.rest();
+  let onEnd: () => void = () => undefined;
+  const ended = () => {
+    running--;
+    onEnd();
+  };
+  const fails = (error: unknown) => {
+    failed ??= { error };
+    ended();
+  };
+  const onlyLeft = (most: number) =>
+    new Promise<void>((resolve) => {
+      onEnd = () => {
+        if (running <= most) resolve();
+      };
+      onEnd();
+    });
+  try {
+    for await (const item of source) {
+      const done = work(item);
+      if (done) {
+        running++;
+        done.then(ended, fails);
       }
+      if (running >= limit) {
+        if (pace.isFree) await onlyLeft(limit - 1);
+        else {
+          await onlyLeft(0);
+          await pace.rest();
+        }
+      }
+      if (failed) break;
     }
-    if (failed) break;
+  } catch (error) {
+    if (brokenOff) brokenOff(error);
+    else failed ??= { error };
   }
-  await Promise.all(running);
+  await onlyLeft(0);
   if (failed) throw failed.error;
 }
