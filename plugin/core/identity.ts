@@ -38,10 +38,9 @@ export function shareToken(a: Targets, b: Targets): boolean {
 }
 
 function isSameInstallation(a: Target, b: Target): boolean {
+  if (a.provider !== 'fcm' || b.provider !== 'fcm' || a.app !== b.app) return false;
   const id = a.token.installation;
-  return (
-    a.provider === 'fcm' && b.provider === 'fcm' && a.app === b.app && id !== undefined && id === b.token.installation
-  );
+  return id !== undefined && id === b.token.installation;
 }
 
 export function targetList(targets: Targets): readonly Target[] {

@@ -52,6 +52,8 @@ export class WorldStore {
   readonly #leases = new Map<Aor, number>();
   #lately: Written[] = [];
   #commits = 0;
+  /** Nothing is due before then; undefined: to be looked for. The ticker asks each minute, and seldom is anything due. */
+  #firstDueAt: number | undefined;
 
   constructor(kind: 'sqlite' | 'redis', time: WorldTime, chance: Chance) {
     this.kind = kind;
@@ -77,6 +79,7 @@ export class WorldStore {
       throw new Error(`the record of ${aor} does not survive the disk`);
     if (after) this.#records.set(aor, after);
     else this.#records.delete(aor);
+    this.#firstDueAt = undefined;
     this.#leases.delete(aor);
     if (this.kind === 'redis') {
       const atMs = this.time.nowMs;
@@ -97,11 +100,18 @@ export class WorldStore {
       this.onCommit({ aor, before: now, after: before });
     }
     this.#lately = [];
+    this.#firstDueAt = undefined;
     this.#leases.clear();
     return lost.length;
   }
 
   due(now: Instant, limit: number): Aor[] {
+    if (this.#firstDueAt === undefined) {
+      this.#firstDueAt = Number.POSITIVE_INFINITY;
+      for (const { dueAt } of this.#records.values())
+        if (dueAt !== undefined && dueAt < this.#firstDueAt) this.#firstDueAt = dueAt;
+    }
+    if (now < this.#firstDueAt) return [];
     const found: AorRecord[] = [];
     for (const record of this.#records.values()) {
       if (record.dueAt === undefined || record.dueAt > now) continue;
