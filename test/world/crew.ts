@@ -1,4 +1,4 @@
-/** Plays worlds in several processes: one world is one core's work, and no two of them share anything. */
+/** Plays worlds in several processes, this one among them: one world is one core's work, and no two of them share anything. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Fault } from './faults.ts';
@@ -51,16 +51,13 @@ export async function playAll(
   const left = jobs[Symbol.iterator]();
   let goesOn = true;
   const next = (): Job | undefined => (goesOn ? left.next().value : undefined);
-  if (processes <= 1) {
-    for (let job = next(); job; job = next()) goesOn = done(await play(job));
-    return;
-  }
-  const children = Array.from({ length: processes }, () => fork(fileURLToPath(import.meta.url)));
+  const children = Array.from({ length: processes - 1 }, () => fork(fileURLToPath(import.meta.url)));
+  const players = [play, ...children.map((child) => (job: Job) => ask(child, job))];
   try {
     await Promise.all(
-      children.map(async (child) => {
+      players.map(async (player) => {
         for (let job = next(); job; job = next()) {
-          const more = done(await ask(child, job));
+          const more = done(await player(job));
           goesOn &&= more;
         }
       }),
