@@ -56,13 +56,18 @@ export class BoundedMap<K, V> {
 
   /** The entry is the newest then. One that is alone beyond the bound in bytes is not kept. */
   set(key: K, value: V): void {
-    this.delete(key);
     const bytes = this.#bounds.bytesOf(key, value);
-    if (bytes > this.#bounds.mostBytes) return;
+    const before = this.#entries.get(key);
+    if (before) this.#unlink(before);
+    if (bytes > this.#bounds.mostBytes) {
+      this.#entries.delete(key);
+      return;
+    }
     const entry: Entry<K, V> = { key, value, bytes, older: this.#newest, newer: undefined, isThere: true };
     if (this.#newest) this.#newest.newer = entry;
     else this.#oldest = entry;
     this.#newest = entry;
+    // In the place of the one before: a key that comes and goes in a Map makes it grow and be built anew.
     this.#entries.set(key, entry);
     this.#bytes += bytes;
     while (this.#oldest && (this.#entries.size > this.#bounds.most || this.#bytes > this.#bounds.mostBytes))
@@ -73,6 +78,11 @@ export class BoundedMap<K, V> {
     const entry = this.#entries.get(key);
     if (!entry) return false;
     this.#entries.delete(key);
+    this.#unlink(entry);
+    return true;
+  }
+
+  #unlink(entry: Entry<K, V>): void {
     this.#bytes -= entry.bytes;
     const { older, newer } = entry;
     if (older) older.newer = newer;
@@ -82,7 +92,6 @@ export class BoundedMap<K, V> {
     // Its way to the newer ones stays, for whoever stands at it in an iteration; nobody holds it otherwise.
     entry.isThere = false;
     entry.older = undefined;
-    return true;
   }
 
   clear(): void {

@@ -215,7 +215,7 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
     },
     newStem: () => o.randomHex(4),
     onOver: (wake) => {
-      const [trace] = traces.find(wake.callId);
+      const trace = traces.latest(wake.callId);
       if (trace) observer?.callOver(trace);
       for (const telling of tellingsOfCall(wake, clock.now())) emit(wake.aor, telling);
     },

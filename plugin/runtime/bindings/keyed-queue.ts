@@ -1,19 +1,17 @@
 /** One queue per key: work of one AOR runs in order, work of different AORs side by side. Forgets a key that is idle. */
 export class KeyedQueue<K> {
-  readonly #tails = new Map<K, Promise<unknown>>();
+  readonly #tails = new Map<K, Promise<void>>();
 
   /** Runs `work` after everything queued for `key` before. A failure reaches its caller only. */
   run<T>(key: K, work: () => Promise<T>): Promise<T> {
     const before = this.#tails.get(key) ?? Promise.resolve();
-    const result = before.then(work, work);
-    const tail = result.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#tails.set(key, tail);
-    void tail.then(() => {
+    const result = before.then(work);
+    const ended = () => {
       if (this.#tails.get(key) === tail) this.#tails.delete(key);
-    });
+    };
+    // Never rejects, so that the next one begins whatever became of this one.
+    const tail: Promise<void> = result.then(ended, ended);
+    this.#tails.set(key, tail);
     return result;
   }
 

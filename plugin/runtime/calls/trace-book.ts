@@ -18,4 +18,9 @@ export class TraceBook {
     const found = key === undefined ? this.#calls : this.#calls.filter((c) => c.aor === key || c.callId === key);
     return [...found].reverse();
   }
+
+  /** The latest of one call. Asked at the end of each: it is one of the last of the book. */
+  latest(callId: string): CallTrace | undefined {
+    return this.#calls.findLast((c) => c.callId === callId);
+  }
 }
