@@ -118,6 +118,11 @@ export class Pbx {
     return (this.#contacts.get(aor) ?? []).filter((c) => this.isValid(c));
   }
 
+  /** Of one account, also what has expired and was not looked at. */
+  allOf(aor: Aor): readonly Stored[] {
+    return this.#contacts.get(aor) ?? [];
+  }
+
   /** Everything, also what has expired and was not looked at. */
   get all(): Stored[] {
     return [...this.#contacts.values()].flat();

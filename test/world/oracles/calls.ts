@@ -7,7 +7,7 @@ import type { Oracle } from '../oracle.ts';
 import type { Phone } from '../phone.ts';
 import type { TokenTruth } from '../push-service.ts';
 import { AFTER_A_CALL, type World } from '../world.ts';
-import { ALL_BUT_PHONES, bindingWith, isCalm, liveOf, MACHINES } from './support.ts';
+import { ALL_BUT_PHONES, bindingWith, isCalm, keepLatest, liveOf, MACHINES } from './support.ts';
 
 /** The guards of two nodes and of a stored contact one after the other, and a moment. */
 const RINGS_WITHIN = 2 * 1_500 + 1_800 + 500;
@@ -139,7 +139,7 @@ export function everybodyIsPushed(): Oracle {
       const round = `${call.o.linkedId} ${call.aor}`;
       const isFirst = !rounds.has(round);
       rounds.set(round, world.time.nowMs);
-      if (rounds.size > 100) rounds.delete([...rounds.keys()][0] as string);
+      keepLatest(rounds, 100);
       if (!isFirst || world.settings.mode !== 'full' || !isCalm(world, ALL_BUT_PHONES, 10 * MINUTE)) return;
       const devices = liveOf(world.store.record(call.aor));
       world.time.after(1 * SECOND, () => {

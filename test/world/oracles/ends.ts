@@ -27,7 +27,7 @@ function hasRegisteredSince(world: World, aor: Aor, { claim, renewedAt }: Bindin
   const pbx = world.pbxOf(aor);
   const sinceMs = toMs(world, claim?.at ?? renewedAt);
   if ((pbx.o.kind === 'asterisk' && !pbx.o.hep) || world.faulty.troubled(MACHINES, sinceMs - HOUR)) return false;
-  const held = pbx.all.filter((c) => c.aor === aor).map((c) => pbx.lastRegister(c));
+  const held = pbx.allOf(aor).map((c) => pbx.lastRegister(c));
   const seen = (pbx.phones.get(aor) ?? []).map((p) => p.registeredMs.get(aor) ?? Number.NEGATIVE_INFINITY);
   return Math.max(Number.NEGATIVE_INFINITY, ...held, ...seen) > sinceMs + MINUTE;
 }

@@ -5,7 +5,7 @@ import { between, type DurationMs, MINUTE, SECOND } from '../../../plugin/core/t
 import { callIdOf } from '../../../plugin/core/wake.ts';
 import type { Call } from '../call.ts';
 import type { Oracle } from '../oracle.ts';
-import { bindingWith, ELSEWHERE_KNOWN_AFTER, isCalm, liveOf } from './support.ts';
+import { bindingWith, ELSEWHERE_KNOWN_AFTER, isCalm, keepLatest, liveOf } from './support.ts';
 
 export function noneTooLate(): Oracle {
   const deadlines = new Map<string, number>();
@@ -18,7 +18,7 @@ export function noneTooLate(): Oracle {
       const deadline = known ?? monotonicMs + (request.expiresAt - request.sentAt);
       if (known === undefined) {
         deadlines.set(key, deadline);
-        if (deadlines.size > 2_000) deadlines.delete([...deadlines.keys()][0] as string);
+        keepLatest(deadlines, 2_000);
       }
       if (monotonicMs > deadline + 5) {
         world.fail(
@@ -75,7 +75,7 @@ export function noneToTheDead(): Oracle {
       const ofCall = request.purpose === 'call' ? `${request.callId} ${token}` : undefined;
       if (binding && (binding.ending === undefined || isLastWord)) {
         if (ofCall !== undefined) pushedFor.add(ofCall);
-        if (pushedFor.size > 500) pushedFor.delete([...pushedFor][0] as string);
+        keepLatest(pushedFor, 500);
         return;
       }
       // Two calls of one account: the end of one shows that its device cannot be reached, and ends it. The other had pushed it before, still
@@ -115,7 +115,7 @@ export function noStaleNotice(): Oracle {
       const key = `${node} ${request.pushId}`;
       const known = begun.get(key);
       begun.set(key, known ?? binding.renewedAt);
-      if (begun.size > 2_000) begun.delete([...begun.keys()][0] as string);
+      keepLatest(begun, 2_000);
       if (between(binding.renewedAt, request.sentAt) < ELSEWHERE_KNOWN_AFTER && world.nodes.length > 1) return;
       // A proof that moves it by a little is no new lifetime.
       if (known !== undefined && binding.renewedAt - known > 70 * MINUTE)
@@ -137,7 +137,7 @@ export function noneForAnEndedCall(): Oracle {
     why: 'A phone that is pushed for a dead call rings, on iOS by Apple’s own rule, and nobody is there.',
     callStarted(call) {
       calls.set(callIdOf(call.o.pbx.name, call.o.linkedId, call.aor), call);
-      if (calls.size > 200) calls.delete([...calls.keys()][0] as string);
+      keepLatest(calls, 200);
     },
     attempted({ request }, world) {
       const call = request.purpose === 'call' ? calls.get(request.callId) : undefined;

@@ -18,6 +18,15 @@ export const isCalm = (world: World, hits: readonly Hit[], forMs: number): boole
 /** What another node has seen is looked for once a minute by the one that tries a push again. */
 export const ELSEWHERE_KNOWN_AFTER: DurationMs = 70 * SECOND;
 
+/** Forgets what was set longest ago, beyond so many. */
+export function keepLatest(
+  map: { readonly size: number; keys(): Iterator<string>; delete(key: string): boolean },
+  most: number,
+): void {
+  const oldest = map.size > most ? map.keys().next().value : undefined;
+  if (oldest !== undefined) map.delete(oldest);
+}
+
 /** When pushes were tried first: of the last two thousand. */
 export class FirstTries {
   readonly #tries = new BoundedMap<string, number>(upTo(2_000));
@@ -46,7 +55,10 @@ export function phoneOf(world: World, b: Pick<Binding, 'targets' | 'claim'>): Ph
 /** True time of the last REGISTER of a phone for an account, its refreshes included. */
 export function lastRegister(phone: Phone, aor: Aor): number {
   const { pbx } = phone.o;
-  const own = pbx.all.filter((c) => c.aor === aor && c.phone === phone).map((c) => pbx.lastRegister(c));
+  const own = pbx
+    .allOf(aor)
+    .filter((c) => c.phone === phone)
+    .map((c) => pbx.lastRegister(c));
   return Math.max(phone.registeredMs.get(aor) ?? Number.NEGATIVE_INFINITY, ...own, Number.NEGATIVE_INFINITY);
 }
 
