@@ -51,6 +51,45 @@ const admin = z
     if (!a.tls || a.tokens.length === 0) context.addIssue({ code: 'custom', path: ['listen'], message });
   });
 
+const PAGE = 'expected an https URL, for example https://phone.example.com (http only for localhost)';
+const WSS = 'expected a wss URL, for example wss://pbx.example.com:8089/ws (ws only for localhost)';
+
+/** Whether a browser takes it for secure: encrypted, or of the machine it runs on. */
+function isSecure(text: string, encrypted: 'https:' | 'wss:', plain: 'http:' | 'ws:'): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname, username, password, hash } = new URL(text);
+  if (username !== '' || password !== '' || hash !== '') return false;
+  return protocol === encrypted || (protocol === plain && isLoopback(hostname));
+}
+
+const wss = z.string(WSS).refine((text) => isSecure(text, 'wss:', 'ws:'), WSS);
+/** Without what a path is appended to twice, or not at all. */
+const page = z
+  .string(PAGE)
+  .refine((text) => isSecure(text, 'https:', 'http:') && new URL(text).search === '', PAGE)
+  .transform((text) => text.replace(/\/+$/, ''));
+
+const phone = z
+  .union(
+    [
+      z.boolean(),
+      z.strictObject({
+        wss: z
+          .union([wss, z.array(wss).min(1, WSS)], WSS)
+          .transform((one) => [one].flat())
+          .optional()
+          .describe(
+            'Where browsers reach the PBX by SIP over WebSocket. A list: the first is what a link gives unless it names another. Default: port 8089 (Asterisk, with /ws) or 7443 (FreeSWITCH) of the host of the page',
+          ),
+        page: page
+          .optional()
+          .describe('Where browsers reach this listener, without /phone. Default: publicUrl; or this machine'),
+      }),
+    ],
+    'expected true, false, or a section with wss and page',
+  )
+  .transform((given) => (given === true ? {} : given === false ? undefined : given));
+
 const devices = z.strictObject({
   listen,
   tls: tls.optional(),
@@ -64,6 +103,9 @@ const devices = z.strictObject({
     .describe('Addresses of the reverse proxies in front of it'),
   ratePerMinute: z.int().min(0).max(1_000_000).default(600).describe('Requests per address. 0: no limit'),
   accountSecret: secret.describe("Every account's key is made from it; a new one takes them all back"),
+  phone: phone
+    .optional()
+    .describe('A phone for the browser at /phone/. Needs push.webpush. Default: off, and nothing of it is reachable'),
 });
 
 export const httpSchema = z.strictObject({
@@ -72,3 +114,5 @@ export const httpSchema = z.strictObject({
 });
 
 export type HttpConfig = z.output<typeof httpSchema>;
+/** The phone for the browser, where it is on. */
+export type PhoneConfig = NonNullable<NonNullable<HttpConfig['devices']>['phone']>;

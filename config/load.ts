@@ -162,6 +162,10 @@ function parseNested(file: string, text: string, schemaOf: SchemaOf, env: NodeJS
     push: withProxies(raw.push),
     events: many('events', raw.events, 'webhook'),
   };
+  if (root.success && root.data.http.devices?.phone && adapters.push.webpush?.type !== 'webpush') {
+    const path = ['http', 'devices', 'phone'];
+    mistakes.push({ ...position(doc, counter, path), path: path.join('.'), message: PHONE_NEEDS_WEBPUSH });
+  }
   if (mistakes.length > 0 || !root.success) {
     // What a missing variable stands for cannot be in the right form either: that is one mistake, not two.
     const told = mistakes.filter((m) => m.path === '' || !unreplaced.has(placeOf(m)));
@@ -271,6 +275,9 @@ function aliasMistakes(doc: Document, counter: LineCounter): Mistake[] {
   }
 }
 
+const PHONE_NEEDS_WEBPUSH =
+  'needs a push service `webpush` of this type, by which a browser is woken: `push: { webpush: { subject: mailto:…, privateKey: … } }`; `pushwake vapid-keys` makes the key';
+
 const placeOf = (m: Mistake): string => `${m.line}:${m.column}`;
 
 const PLACEHOLDER = /\$\{([^}]*)\}/g;
@@ -315,7 +322,7 @@ function issues(
   counter: LineCounter,
   schema: () => JsonSchema,
 ): Mistake[] {
-  return error.issues.flatMap((issue) => {
+  return error.issues.flatMap(meantForm).flatMap((issue) => {
     const below = issue.path.map(String);
     const path = [...prefix, ...below];
     if (issue.code === 'unrecognized_keys') {
@@ -335,6 +342,16 @@ function issues(
       issue.code === 'invalid_key' ? keyPosition(doc, counter, path.slice(0, -1), path.at(-1) ?? '') : undefined;
     return [{ ...(at ?? position(doc, counter, path)), path: path.join('.'), message: inWords(issue, plain) }];
   });
+}
+
+/** Of a value that may have several forms: what is wrong with the one it was meant to have, where only one is of its kind. */
+function meantForm(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union') return [issue];
+  const isOtherKind = (of: readonly z.core.$ZodIssue[]) =>
+    of.some(({ code, path }) => code === 'invalid_type' && path.length === 0);
+  const [meant, ...more] = issue.errors.filter((of) => !isOtherKind(of));
+  if (!meant || more.length > 0) return [issue];
+  return meant.flatMap((inner) => meantForm({ ...inner, path: [...issue.path, ...inner.path] }));
 }
 
 /** Where the value at `path` stands; where there is none, its nearest parent. */

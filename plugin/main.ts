@@ -13,6 +13,7 @@ import { LiveConfig } from './app/live-config.ts';
 import { createLogger } from './app/log.ts';
 import { fileTrouble, isConfigError, placed } from './app/mistakes.ts';
 import { adaptersFor } from './app/outside.ts';
+import { phoneParts } from './app/phone-assets.ts';
 import { Hangup, reload } from './app/reload.ts';
 import { statusLine } from './app/status-line.ts';
 import { tryOut } from './app/try-out.ts';
@@ -48,7 +49,7 @@ export async function start(configFile: string, clocks?: Clocks): Promise<void> 
     try {
       live = new LiveConfig(config, found, log, wire);
       runtime = compose(config, found, log, clocks, metrics, live);
-      listeners = listenersOf(config, runtime, log, wire, metrics, live);
+      listeners = listenersOf(config, runtime, log, wire, metrics, live, await phoneParts(config));
     } catch (error) {
       // One mistake ends the start; the others are printed with it.
       if (isConfigError(error)) await tryOut(file, found);

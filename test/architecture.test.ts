@@ -12,7 +12,9 @@ const file = (path: string, text: string): SourceFile => ({ path, text });
 test('every package that the program imports is delivered with it', () => {
   const { dependencies, devDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   const lock = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')).packages;
-  const imported = readSources(ROOT).flatMap(({ text }) =>
+  // What the browser gets is bundled; its packages are delivered as a part of it (ADR 0144).
+  const ours = readSources(ROOT).filter(({ path }) => !path.startsWith('plugin/phone/'));
+  const imported = ours.flatMap(({ text }) =>
     [...text.matchAll(/^(?:import|export)[^'"]*? from '((?:@[\w-]+\/)?[\w-]+)(?:\/[^']*)?';$/gms)].map(
       (m) => m[1] as string,
     ),
@@ -108,6 +110,21 @@ describe('the dependency rule', () => {
       'an SDK outside its folder',
       [file('adapters/push/log/a.ts', "import ari from 'ari-client';")],
       /known to adapters\/pbx\/asterisk/,
+    ],
+    [
+      'the page of the phone takes what is no part of a browser',
+      [file('plugin/phone/a.ts', "import { readFileSync } from 'node:fs';")],
+      /must not import node:fs/,
+    ],
+    [
+      'the page of the phone takes a file of the server',
+      [file('plugin/phone/a.ts', "import { x } from '../core/b.ts';"), file('plugin/core/b.ts', '')],
+      /must not import plugin\/core/,
+    ],
+    [
+      'the server takes a file of the page',
+      [file('plugin/app/a.ts', "import { x } from '../phone/b.ts';"), file('plugin/phone/b.ts', '')],
+      /which is for the browser/,
     ],
     [
       'a port takes a value of the core',

@@ -2,9 +2,11 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
+import { randomId } from '../../adapters/clock/system/index.ts';
 import type { LoadedConfig } from '../../config/load.ts';
-import { isServed } from '../../config/realms.ts';
-import type { Aor } from '../core/aor.ts';
+import { isServed, realmsOf } from '../../config/realms.ts';
+import { type Aor, servesAor } from '../core/aor.ts';
+import { isLoopback } from '../core/loopback.ts';
 import { acrobitsRoutes } from '../http/acrobits.ts';
 import { guarded } from '../http/admin.ts';
 import { appTestRoutes } from '../http/app-tests.ts';
@@ -16,6 +18,9 @@ import { HttpListener, type ListenerOptions, openapiRoute, type Routes, type Tls
 import type { Metrics } from '../http/metrics/metrics.ts';
 import { operateRoutes } from '../http/operate.ts';
 import { pageRoutes } from '../http/pages/routes.ts';
+import { type PhoneOptions, phoneRoutes } from '../http/phone.ts';
+import { PhoneCodes } from '../http/phone-codes.ts';
+import { type PhoneLinkOptions, phoneLinkRoutes } from '../http/phone-links.ts';
 import { pushRoutes } from '../http/push-api.ts';
 import { voicemailRoutes } from '../http/voicemail.ts';
 import { WrongTokens } from '../http/wrong-tokens.ts';
@@ -26,6 +31,7 @@ import { ConfigError } from '../ports/config-error.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { connectionShares, descriptorLimit } from './descriptors.ts';
 import type { LiveConfig } from './live-config.ts';
+import type { PhoneParts } from './phone-assets.ts';
 
 /**
  * The listeners the configuration asks for, each with its routes. Throws `ConfigError` for certificates that cannot be read.
@@ -37,6 +43,7 @@ export function listenersOf(
   clock: Clock,
   metrics: Metrics | undefined,
   live: LiveConfig,
+  phoneParts?: PhoneParts,
 ): HttpListener[] {
   const { version } = readManifest();
   const common = { version, log, clock };
@@ -44,6 +51,7 @@ export function listenersOf(
   const { admin, devices } = config.http;
   const shares = connectionShares(descriptorLimit());
   const served = { serves: (aor: Aor) => isServed(live.config, aor), services: live.services };
+  const phone = phoneOf(config, served.serves, clock, live, phoneParts);
   if (admin) {
     const certificates = () =>
       found.flatMap((l) => (l.certificateEndsAt === undefined ? [] : [{ name: l.name, endsAt: l.certificateEndsAt }]));
@@ -54,6 +62,7 @@ export function listenersOf(
       appTestRoutes(runtime.appTests, version),
       pushRoutes(runtime.customPushes),
       voicemailRoutes(runtime),
+      phoneLinkRoutes(phone),
       pageRoutes({ site: runtime.status, version, listeners: certificates }),
       openapiRoute,
     ];
@@ -78,6 +87,7 @@ export function listenersOf(
     const about = { reports: runtime.reports, secret: devices.accountSecret, ...served };
     const calls = callRoutes({ find: (id) => runtime.traces.find(id), secret: devices.accountSecret, clock });
     const routes: Routes[] = [acrobitsRoutes(about), deviceRoutes(about), calls, openapiRoute];
+    if (phone) routes.push(phoneRoutes(phone));
     found.push(
       new HttpListener({
         ...common,
@@ -93,6 +103,41 @@ export function listenersOf(
     );
   }
   return found;
+}
+
+/** What both listeners need for the phone of the browser: the admin listener makes the codes, the devices listener takes them. */
+function phoneOf(
+  { http: { devices } }: LoadedConfig,
+  serves: (aor: Aor) => boolean,
+  clock: Clock,
+  live: LiveConfig,
+  parts: PhoneParts | undefined,
+): (PhoneOptions & PhoneLinkOptions) | undefined {
+  if (!devices?.phone || !parts) return undefined;
+  const { wss = [], page } = devices.phone;
+  return {
+    assets: parts.assets,
+    codes: new PhoneCodes({ clock, randomHex: randomId }),
+    secret: devices.accountSecret,
+    serves,
+    wss,
+    wssDefaultOf: (aor) => {
+      const [pbx] = [...realmsOf(live.config)].find(([, realms]) => servesAor(realms, aor)) ?? [];
+      return pbx !== undefined && live.config.pbx[pbx]?.type === 'freeswitch' ? '7443' : '8089/ws';
+    },
+    // The key may be another one after a reload.
+    vapidPublicKey: () => parts.publicKeyOf(live.config.push.webpush?.options, 'push.webpush.privateKey'),
+    page: page ?? devices.publicUrl?.replace(/\/+$/, '') ?? ownAddress(devices),
+  };
+}
+
+/** Where a browser on this machine reaches a listener that no other machine does. */
+function ownAddress({
+  listen: { host, port },
+  tls,
+}: Pick<NonNullable<LoadedConfig['http']['devices']>, 'listen' | 'tls'>) {
+  if (!isLoopback(host)) return undefined;
+  return `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** Reads and checks the certificates of both listeners. Throws `ConfigError` with every mistake. */

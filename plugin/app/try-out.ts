@@ -11,6 +11,7 @@ import { compose } from './compose.ts';
 import { certificatesOf, listenersOf } from './listeners.ts';
 import { LiveConfig } from './live-config.ts';
 import { isConfigError, placed } from './mistakes.ts';
+import { phoneParts } from './phone-assets.ts';
 
 const nothing = () => undefined;
 const SILENT: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing };
@@ -31,6 +32,11 @@ export async function tryOut(file: ConfigFile, found: Adapters): Promise<void> {
   };
   const live = collect(() => new LiveConfig(config, found, SILENT, wire));
   collect(() => certificatesOf(config));
+  const phone = await phoneParts(config).catch((error: unknown) => {
+    if (!isConfigError(error)) throw error;
+    mistakes.push(error.message);
+    return undefined;
+  });
   const store = found.store.get(config.store.type);
   const made = collect(() =>
     store?.create(config.store.options, { clock: wire, log: SILENT, name: config.store.type }),
@@ -42,7 +48,7 @@ export async function tryOut(file: ConfigFile, found: Adapters): Promise<void> {
   try {
     if (mistakes.length > 0 || !live) throw new ConfigError(mistakes.join('\n'));
     const runtime = compose(config, found, SILENT, { clock: wire, wire }, undefined, live);
-    for (const listener of listenersOf(config, runtime, SILENT, wire, undefined, live)) await listener.tryOut();
+    for (const listener of listenersOf(config, runtime, SILENT, wire, undefined, live, phone)) await listener.tryOut();
   } catch (error) {
     throw placed(error, file);
   } finally {

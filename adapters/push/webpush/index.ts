@@ -30,6 +30,11 @@ export function generateKeys(): { privateKey: string; publicKey: string } {
   return webPush.generateVAPIDKeys();
 }
 
+/** What browsers subscribe with: the public part of the key in the options. Throws `ConfigError` when there is none to be read. */
+export function publicKeyOf(options: unknown, setting: string): string {
+  return readVapidKeys(optionsSchema.parse(options).privateKey, setting).publicKey;
+}
+
 interface Service {
   readonly client: HttpsClient;
   authorization: string;
