@@ -63,10 +63,13 @@ function isSecure(text: string, encrypted: 'https:' | 'wss:', plain: 'http:' | '
 }
 
 const wss = z.string(WSS).refine((text) => isSecure(text, 'wss:', 'ws:'), WSS);
-/** Without what a path is appended to twice, or not at all. */
+/** Whether it can stand before `/phone/`, as an address that a browser takes for secure. */
+export const isBrowserPage = (text: string): boolean =>
+  isSecure(text, 'https:', 'http:') && new URL(text).search === '';
+
 const page = z
   .string(PAGE)
-  .refine((text) => isSecure(text, 'https:', 'http:') && new URL(text).search === '', PAGE)
+  .refine(isBrowserPage, PAGE)
   .transform((text) => text.replace(/\/+$/, ''));
 
 const phone = z

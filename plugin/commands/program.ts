@@ -17,6 +17,7 @@ import { CommandError, EXIT, EXIT_HELP } from './exit.ts';
 import { addExplain } from './explain.ts';
 import { addHealth } from './health.ts';
 import { addInit } from './init.ts';
+import { addPhone } from './phone.ts';
 import { addPushTest } from './push-test.ts';
 import { addSimulate } from './simulate.ts';
 import { addStart } from './start.ts';
@@ -48,6 +49,7 @@ export function buildProgram(): Command {
     addAppTest,
     addSimulate,
     addAppKeys,
+    addPhone,
     addDemo,
   ]) {
     add(program);
