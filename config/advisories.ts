@@ -24,20 +24,54 @@ export interface Installed {
   readonly version: string;
 }
 
-interface Lockfile {
-  readonly packages: Readonly<
-    Record<string, { readonly version?: string; readonly dev?: boolean; readonly devOptional?: boolean }>
-  >;
+interface Locked {
+  readonly version?: string;
+  readonly dev?: boolean;
+  readonly devOptional?: boolean;
+  readonly license?: string;
+  readonly dependencies?: Readonly<Record<string, string>>;
 }
 
-/** Packages that run in service, from a package-lock.json. */
+interface Lockfile {
+  readonly packages: Readonly<Record<string, Locked>>;
+}
+
+/** What the page of the browser's phone is bundled with (ADR 0144): a development package here, and a part of what is delivered. */
+const BUNDLED = 'jssip';
+
+export interface Bundled extends Installed {
+  readonly license: string;
+}
+
+/** The packages in the page of the browser's phone, from a package-lock.json. */
+export function bundledIn(lockfile: string): Bundled[] {
+  const { packages } = JSON.parse(lockfile) as Lockfile;
+  const found = new Map<string, Bundled>();
+  const visit = (name: string, above: string): void => {
+    // As Node looks for it: of these few packages, none is deeper than one below another.
+    const path = [`${above}/node_modules/${name}`, `node_modules/${name}`].find((one) => one in packages) ?? '';
+    const { version, license, dependencies = {} } = packages[path] ?? {};
+    if (path === '' || version === undefined || license === undefined)
+      throw new Error(`${name} is not in the lockfile`);
+    if (found.has(path)) return;
+    found.set(path, { name, version, license });
+    for (const below of Object.keys(dependencies)) visit(below, path);
+  };
+  visit(BUNDLED, '');
+  return [...found.values()];
+}
+
+/** Packages that run in service, in the browsers of users too, from a package-lock.json. */
 export function installedIn(lockfile: string): Installed[] {
   const { packages } = JSON.parse(lockfile) as Lockfile;
-  return Object.entries(packages).flatMap(([path, { version, dev, devOptional }]) =>
+  const inBrowsers = `node_modules/${BUNDLED}` in packages ? bundledIn(lockfile) : [];
+  const here = Object.entries(packages).flatMap(([path, { version, dev, devOptional }]) =>
     path === '' || dev || devOptional || version === undefined
       ? []
       : [{ name: path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length), version }],
   );
+  const isNamed = ({ name, version }: Installed) => here.some((one) => one.name === name && one.version === version);
+  return [...here, ...inBrowsers.filter((one) => !isNamed(one)).map(({ name, version }) => ({ name, version }))];
 }
 
 export function isAffected(version: string, affected: string): boolean {

@@ -2,11 +2,18 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { bundledIn } from '../advisories.ts';
 import { builtAt, packageJson, ROOT, run } from './tree.ts';
 
 const sha256 = (data: string | Uint8Array) => createHash('sha256').update(data).digest('hex');
 
-/** By npm from the lockfile: the run-time packages, and Node. Its number and time follow from its content, so that two are the same. */
+interface Component {
+  readonly name: string;
+  readonly version: string;
+  readonly [more: string]: unknown;
+}
+
+/** By npm from the lockfile: the run-time packages, Node, and what the page of the browser's phone is bundled with. Its number and time follow from its content, so that two are the same. */
 export function billOfMaterials(): string {
   const made = JSON.parse(
     run('npm', [
@@ -19,7 +26,7 @@ export function billOfMaterials(): string {
       '--sbom-type',
       'application',
     ]),
-  ) as { serialNumber: string; metadata: { timestamp: string }; components: unknown[] };
+  ) as { serialNumber: string; metadata: { timestamp: string }; components: Component[] };
   const { devDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   const node = String(devDependencies.node);
   made.components.push({
@@ -30,6 +37,18 @@ export function billOfMaterials(): string {
     purl: `pkg:generic/node@${node}`,
     licenses: [{ license: { id: 'MIT' } }],
   });
+  // In the page of the browser's phone, whatever else has the same package.
+  for (const { name, version, license } of bundledIn(readFileSync(join(ROOT, 'package-lock.json'), 'utf8'))) {
+    if (made.components.some((one) => one.name === name && one.version === version)) continue;
+    made.components.push({
+      'bom-ref': `${name}@${version}`,
+      type: 'library',
+      name,
+      version,
+      purl: `pkg:npm/${name}@${version}`,
+      licenses: [{ license: { id: license } }],
+    });
+  }
   made.metadata.timestamp = new Date(builtAt() * 1_000).toISOString();
   const hex = sha256(JSON.stringify({ ...made, serialNumber: '' }));
   const [a, b, c, d] = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(13, 16), hex.slice(17, 20)];

@@ -175,6 +175,11 @@ Copyright: Node.js contributors and the authors of what it includes
 License: MIT
  See https://github.com/nodejs/node/blob/main/LICENSE
 
+Files: usr/lib/pushwake/dist/plugin/phone/*.js
+Copyright: The pushwake authors, and the authors of the packages that licences.txt beside them names
+License: Apache-2.0 and MIT
+ See usr/lib/pushwake/dist/plugin/phone/licences.txt
+
 Files: usr/lib/pushwake/node_modules/*
 Copyright: the authors of each package; see its folder
 License: various

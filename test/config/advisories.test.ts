@@ -1,7 +1,7 @@
 /** What is known about the packages that run in service: nothing affected is installed without a written reason. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { hitsOf, installedIn, isAffected, readAdvisories } from '../../config/advisories.ts';
+import { bundledIn, hitsOf, installedIn, isAffected, readAdvisories } from '../../config/advisories.ts';
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 const advisories = readAdvisories();
@@ -37,6 +37,34 @@ describe('packages at run time', () => {
   it('packages of the development are none of them', () => {
     expect(installed.map((i) => i.name)).toContain('modesl');
     expect(installed.map((i) => i.name)).not.toContain('vitest');
+    expect(installed.map((i) => i.name)).not.toContain('esbuild');
+  });
+
+  it('what the page of the phone is bundled with is among them, each once', () => {
+    expect(bundledIn(read('package-lock.json')).map(({ name, license }) => `${name} ${license}`)).toEqual([
+      'jssip MIT',
+      'debug MIT',
+      'ms MIT',
+      'events MIT',
+      'sdp-transform MIT',
+    ]);
+    const named = installed.map(({ name, version }) => `${name} ${version}`);
+    for (const { name, version } of bundledIn(read('package-lock.json')))
+      expect(named.filter((one) => one === `${name} ${version}`)).toHaveLength(1);
+  });
+
+  it('of two versions of a bundled package the one that it uses counts', () => {
+    const packages = {
+      'node_modules/jssip': { version: '1.0.0', license: 'MIT', dependencies: { ms: '1', debug: '1' } },
+      'node_modules/jssip/node_modules/ms': { version: '1.0.0', license: 'MIT' },
+      'node_modules/ms': { version: '2.0.0', license: 'MIT' },
+      'node_modules/debug': { version: '4.0.0', license: 'MIT' },
+    };
+    expect(bundledIn(JSON.stringify({ packages })).map(({ name, version }) => `${name} ${version}`)).toEqual([
+      'jssip 1.0.0',
+      'ms 1.0.0',
+      'debug 4.0.0',
+    ]);
   });
 });
 
