@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ApnsStandIn, startApnsStandIn } from './apns-stand-in/index.ts';
 import type { SipUser } from './asterisk/config.ts';
-import { type AsteriskPorts, type RunningAsterisk, startAsterisk } from './asterisk/index.ts';
+import { type AsteriskPorts, type RunningAsterisk, type Snippet, startAsterisk } from './asterisk/index.ts';
 import { PbxScene, type PushwakeChanges, REALM } from './pbx-scene.ts';
 import { type Entry, PushwakeProcess } from './pushwake-process.ts';
 
@@ -34,6 +34,8 @@ export interface SceneOptions {
   readonly queues?: string;
   /** Modules to load that a PBX for softphones does without, without `.so`. */
   readonly modules?: readonly string[];
+  /** Further snippets, besides the shipped ones. */
+  readonly snippets?: readonly Snippet[];
   /** Further configuration files by name. */
   readonly extra?: Readonly<Record<string, string>>;
   /** YAML lines under `policy:`. */
@@ -129,6 +131,7 @@ export class Scene extends PbxScene {
         ...(options.twoNodes && { without: ['app_stasis_broadcast'] }),
         ...((options.extra || options.dialsIn) && { extra: { ...options.extra, ...dialInConf(options.dialsIn) } }),
         snippets: [
+          ...(options.snippets ?? []),
           {
             file: options.dialplan ?? shipped('pushwake-extensions.conf'),
             into: 'extensions.conf',

@@ -14,6 +14,7 @@ export const UNHURRIED: readonly string[] = [
   'test/package/npm.test.ts',
   'test/package/adapters.test.ts',
   'test/browser/**',
+  'test/phone/real/**',
   'test/crash/**',
   'test/prometheus/**',
 ];

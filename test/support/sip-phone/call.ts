@@ -143,6 +143,11 @@ export abstract class Call {
     );
   }
 
+  /** The tone that the other side plays, in Hz; 0: silence. */
+  heardTone(): number {
+    return this.audio?.heardTone() ?? 0;
+  }
+
   /** A request of the other side inside this call's dialog. */
   takeRequest(request: SipRequest, at: number): void {
     switch (request.method) {

@@ -35,6 +35,8 @@ export class RtpStream {
   #lastReceivedAt: number | undefined;
   #srtp: SrtpSender | undefined;
   #icePassword: string | undefined;
+  /** What was heard last, a second of it. */
+  #heard: Buffer[] = [];
 
   private constructor(socket: Socket, onReceived: () => void) {
     this.#socket = socket;
@@ -68,6 +70,16 @@ export class RtpStream {
       firstReceivedAt: this.#firstReceivedAt,
       lastReceivedAt: this.#lastReceivedAt,
     };
+  }
+
+  /** The tone of what was heard last, in Hz, by how often it changes its sign; 0: silence. */
+  heardTone(): number {
+    const heard = Buffer.concat(this.#heard);
+    // μ-law: the exponent of 0xff is the least, of 0x80 the most.
+    const isLoud = heard.some((byte) => (~byte & 0x70) >= 0x40);
+    let changes = 0;
+    for (let i = 1; i < heard.length; i++) if (((heard[i] ?? 0) ^ (heard[i - 1] ?? 0)) & 0x80) changes++;
+    return isLoud ? (changes / 2 / heard.length) * 8_000 : 0;
   }
 
   /** From now on what is sent is encrypted, and connectivity checks are answered, where the SDP says so. */
@@ -116,6 +128,7 @@ export class RtpStream {
     const isPcmu = packet.length > 12 && packet[0]! >> 6 === 2 && (packet[1]! & 0x7f) === 0;
     if (!isPcmu) return;
     this.#received++;
+    this.#heard = [...this.#heard.slice(-49), packet.subarray(12)];
     this.#lastReceivedAt = performance.now();
     this.#firstReceivedAt ??= this.#lastReceivedAt;
     this.#onReceived();

@@ -1,0 +1,270 @@
+/** The phone in the browser: a real Chromium, a real Asterisk, a closed page that a call wakes. */
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Aor } from '../../../plugin/core/aor.ts';
+import { isLive } from '../../../plugin/core/binding.ts';
+import { AXE, serious } from '../../support/chromium/axe.ts';
+import type { OutgoingCall, SipPhone } from '../../support/sip-phone/index.ts';
+import { BrowserPhone, PhoneScene, waitUntil } from './phone-scene.ts';
+
+let s: PhoneScene;
+let caller: SipPhone;
+let second: SipPhone;
+const open: BrowserPhone[] = [];
+
+beforeAll(async () => {
+  s = await PhoneScene.start(Array.from({ length: 40 }, (_, i) => String(1000 + i)));
+  [caller, second] = await Promise.all([s.scene.phone('2000'), s.scene.phone('2001')]);
+  await Promise.all([caller.register(), second.register()]);
+});
+afterAll(async () => s?.close());
+afterEach(async () => {
+  for (const phone of open.splice(0)) await phone.close();
+  await s.scene.asterisk.waitForNoChannels();
+});
+
+async function browser(o?: Parameters<typeof BrowserPhone.open>[1]): Promise<BrowserPhone> {
+  const phone = await BrowserPhone.open(s, o);
+  open.push(phone);
+  return phone;
+}
+
+/** Logged in, and its page closed. */
+async function asleep(account: string): Promise<BrowserPhone> {
+  const phone = await browser();
+  await phone.logIn(account);
+  await s.scene.stored.waitFor(`${account}@example.com` as Aor, 'bound', (r) => r.bindings.some(isLive));
+  await phone.closePage();
+  return phone;
+}
+
+async function bothHear(phone: BrowserPhone, call: OutgoingCall): Promise<void> {
+  await call.waitForRtp(50);
+  expect(await phone.hears(), 'the tone of the phone, in the page').toBeCloseTo(1000, -2);
+  expect(call.heardTone(), 'the tone of the page, at the phone').toBeCloseTo(440, -2);
+}
+
+const answer = (phone: BrowserPhone) => phone.page?.getByRole('button', { name: 'Answer' });
+
+describe('a call', () => {
+  it('to a page that is open: it rings, both hear each other, the caller hangs up', async () => {
+    const phone = await browser();
+    const page = await phone.logIn('1011');
+    const call = await caller.call('1011');
+    await answer(phone)?.click();
+    expect((await call.done).status).toBe(200);
+    await page.getByText('In a call').waitFor();
+    await bothHear(phone, call);
+    await call.hangup();
+    await page.getByText('In a call').waitFor({ state: 'detached' });
+    expect(phone.complaints).toEqual([]);
+  });
+
+  it('to a page that is closed: push, notification, answer, talk, hang up; one binding', async () => {
+    const phone = await asleep('1012');
+    const call = await caller.call('1012');
+    expect(await phone.deliver()).toEqual(['call']);
+    await phone.waitForNotification('Incoming call');
+    await phone.tap('Incoming call', 'answer');
+    expect((await call.done).status).toBe(200);
+    await bothHear(phone, call);
+    await phone.page?.getByRole('button', { name: 'Hang up' }).click();
+    await call.waitForState('ended');
+    await waitUntil(async () => (await phone.notifications()).length === 0, 'no notification');
+    expect(phone.complaints).toEqual([]);
+    expect(s.scene.stored.get('1012@example.com' as never)?.bindings).toHaveLength(1);
+  });
+
+  it('is declined by the notification: the page opens, declines, and the caller hears that it is busy', async () => {
+    const phone = await asleep('1013');
+    const call = await caller.call('1013');
+    await phone.deliver();
+    await phone.tap('Incoming call', 'decline');
+    expect((await call.done).status).toBe(486);
+  });
+
+  it('cancelled before the phone woke: the notification becomes a missed call', async () => {
+    const phone = await asleep('1014');
+    const call = await caller.call('1014');
+    await phone.deliver();
+    await phone.waitForNotification('Incoming call');
+    await call.cancel();
+    expect(await phone.deliver()).toContain('cancel');
+    await phone.waitForNotification('Missed call');
+    expect((await phone.notifications()).map((n) => n.title)).not.toContain('Incoming call');
+    const page = await phone.openPage();
+    await page.getByTitle('Missed call').waitFor();
+  });
+
+  it('cancelled after it woke: the page stops ringing and lists it', async () => {
+    const phone = await asleep('1015');
+    const call = await caller.call('1015');
+    await phone.deliver();
+    await phone.tap('Incoming call');
+    await answer(phone)?.waitFor();
+    await call.cancel();
+    await answer(phone)?.waitFor({ state: 'detached' });
+    await phone.page?.getByTitle('Missed call').waitFor();
+  });
+
+  it('late: the push is brought when the call is over, and nothing rings', async () => {
+    const phone = await asleep('1016');
+    const call = await caller.call('1016');
+    await s.pushed(phone, 1);
+    await call.cancel();
+    await s.pushed(phone, 2);
+    expect((await phone.deliver(2)).slice(0, 2)).toEqual(['call', 'cancel']);
+    await phone.waitForNotification('Missed call');
+    expect((await phone.notifications()).map((n) => n.title)).not.toContain('Incoming call');
+    await phone.openPage('#answer=00000000');
+    await phone.page?.getByText('Fetching the call').waitFor();
+  });
+
+  it('to two browsers of one account: both are woken, one answers, the other reads where', async () => {
+    const [a, b] = [await asleep('1017'), await asleep('1017')];
+    const call = await caller.call('1017');
+    await Promise.all([a.deliver(), b.deliver()]);
+    await Promise.all([a.waitForNotification('Incoming call'), b.waitForNotification('Incoming call')]);
+    await a.tap('Incoming call', 'answer');
+    expect((await call.done).status).toBe(200);
+    await b.deliver();
+    await waitUntil(
+      async () => (await b.notifications()).some((n) => n.body === 'Answered on another device'),
+      'the word that it was answered elsewhere',
+    );
+    expect((await b.notifications()).map((n) => n.title)).not.toContain('Incoming call');
+    await call.hangup();
+  });
+
+  it('while another one is going on: it rings beside, answering it holds the first', async () => {
+    const phone = await browser();
+    const page = await phone.logIn('1018');
+    const first = await caller.call('1018');
+    await answer(phone)?.click();
+    expect((await first.done).status).toBe(200);
+    const other = await second.call('1018');
+    await answer(phone)?.click();
+    expect((await other.done).status).toBe(200);
+    await page.getByText('On hold').waitFor();
+    await other.hangup();
+    await page.getByRole('button', { name: 'Resume' }).click();
+    await page.getByText('On hold').waitFor({ state: 'detached' });
+    await first.hangup();
+  });
+
+  it('of the page, which is reloaded: the other side is not left alone, and the phone is there again', async () => {
+    const phone = await browser();
+    const page = await phone.logIn('1019');
+    const call = await caller.call('1019');
+    await answer(phone)?.click();
+    expect((await call.done).status).toBe(200);
+    await page.reload();
+    await call.waitForState('ended');
+    await page.getByText('Ready.').waitFor();
+  });
+
+  it('from the page to a phone', async () => {
+    const phone = await browser();
+    const page = await phone.logIn('1020');
+    await page.getByLabel('Number').fill('2000');
+    await page.getByRole('button', { name: 'Call', exact: true }).click();
+    const rung = await caller.waitForCall();
+    await rung.answer();
+    await page.getByText('In a call').waitFor();
+    await rung.waitForRtp(50);
+    await page.getByRole('button', { name: 'Hang up' }).click();
+    await rung.waitForState('ended');
+  });
+});
+
+describe('a closed page', () => {
+  it('registers when it is asked to, and says so quietly', async () => {
+    const phone = await asleep('1021');
+    const from = s.scene.pushwake.log.length;
+    await phone.inject({
+      type: 'refresh',
+      aor: '1021@example.com',
+      sentAt: Date.now(),
+      expiresAt: Date.now() + 60_000,
+    });
+    await s.scene.pushwake.waitForLog((l) => l.aor === '1021@example.com' && l.msg === 'binding renewed', {
+      from,
+      what: 'a renewal',
+    });
+    expect((await phone.notifications()).map((n) => n.body)).toEqual(['Still reachable for calls']);
+  });
+});
+
+describe('what is wrong is said in words', () => {
+  it('the telephone system is away, and is there again', async () => {
+    const phone = await browser();
+    const page = await phone.logIn('1022');
+    await s.scene.asterisk.kill();
+    await page.getByText('No connection to the telephone system').waitFor();
+    await s.scene.asterisk.restart();
+    await page.getByText('Ready.').waitFor({ timeout: 30_000 });
+    await Promise.all([caller.register(), second.register()]);
+  });
+
+  it('the microphone is refused', async () => {
+    const phone = await browser();
+    const page = await phone.logIn('1023');
+    await page.evaluate(
+      "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('no', 'NotAllowedError'))",
+    );
+    await page.getByLabel('Number').fill('2000');
+    await page.getByRole('button', { name: 'Call', exact: true }).click();
+    await page.getByText('The microphone is not allowed').waitFor();
+  });
+
+  it('the link was used', async () => {
+    const { code } = await s.link('1024');
+    for (const [n, text] of [
+      ['1', 'Ready.'],
+      ['2', 'This link was used'],
+    ] as const) {
+      const phone = await browser();
+      const page = await phone.openPage(`#${code}.${Buffer.from('secret-1024').toString('base64url')}`);
+      await page.getByText(text).waitFor({ timeout: 10_000 });
+      expect(n).toBeDefined();
+    }
+  });
+
+  it('the password is wrong', async () => {
+    const { code } = await s.link('1025');
+    const phone = await browser();
+    const page = await phone.openPage(`#${code}`);
+    await page.getByLabel('SIP password').fill('wrong');
+    await page.getByRole('button', { name: 'Turn this phone on' }).click();
+    await page.getByText('refused the login').waitFor();
+  });
+});
+
+describe.each([
+  ['light', '1031'],
+  ['dark', '1032'],
+] as const)('accessible, %s, 360 px', (colorScheme, account) => {
+  it('welcome, ready, ringing, talking', async () => {
+    const phone = await browser();
+    const { page } = { page: await phone.openPage() };
+    await page.emulateMedia({ colorScheme });
+    const check = async (what: string) => {
+      await page.evaluate(AXE);
+      expect(await serious(page), what).toEqual([]);
+      expect(await page.evaluate<number>('document.documentElement.scrollWidth'), what).toBeLessThanOrEqual(360);
+    };
+    await check('welcome');
+    await page.close();
+    const ready = await phone.logIn(account);
+    await ready.emulateMedia({ colorScheme });
+    await ready.evaluate(AXE);
+    expect(await serious(ready), 'ready').toEqual([]);
+    const call = await caller.call(account);
+    await answer(phone)?.waitFor();
+    expect(await serious(ready), 'ringing').toEqual([]);
+    await answer(phone)?.click();
+    expect((await call.done).status).toBe(200);
+    await ready.getByRole('button', { name: 'Keypad' }).click();
+    expect(await serious(ready), 'talking').toEqual([]);
+    await call.hangup();
+  });
+});
