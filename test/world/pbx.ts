@@ -120,7 +120,7 @@ export class Pbx {
 
   /** Of one account, also what has expired and was not looked at. */
   allOf(aor: Aor): readonly Stored[] {
-    return this.#contacts.get(aor) ?? [];
+    return this.#contacts.get(aor) ?? NOBODY;
   }
 
   /** Everything, also what has expired and was not looked at. */
@@ -267,8 +267,8 @@ export class Pbx {
 
   /** Reading an account drops what has expired. */
   read(aor: Aor): readonly Stored[] {
-    for (const c of [...(this.#contacts.get(aor) ?? [])]) if (!this.isValid(c)) this.#remove(c, 0);
-    return this.#contacts.get(aor) ?? [];
+    for (const c of this.allOf(aor)) if (!this.isValid(c)) this.#remove(c, 0);
+    return this.allOf(aor);
   }
 
   deleteAccount(aor: Aor): void {
@@ -388,6 +388,9 @@ export class Pbx {
     for (const link of this.links) link.comesBack();
   }
 }
+
+/** The list of an account is made anew at each change: who stands in it may go on. */
+const NOBODY: readonly Stored[] = [];
 
 function withoutInstance({ instanceId: _, ...contact }: HeldContact): HeldContact {
   return contact;

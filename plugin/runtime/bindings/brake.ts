@@ -113,12 +113,18 @@ export class Brake {
   /** Forecasts the coming hour, once an hour. Before anything is claimed: a store of several nodes puts what is claimed off a little. */
   async foresee(now: Instant): Promise<{ readonly count: number }> {
     if (!this.#o.enabled) return { count: 0 };
-    const known = this.#forecast;
-    const nowMs = this.#o.clock.monotonicMs();
-    if (known && nowMs - known.fromMs < HOUR && now >= known.from) return known;
+    const known = this.#forecastOf(now);
+    if (known) return known;
+    const fromMs = this.#o.clock.monotonicMs();
     this.#dueThisHour = 0;
-    this.#forecast = { from: now, fromMs: nowMs, count: await this.#o.store.countDue(now, plus(now, HOUR)) };
+    this.#forecast = { from: now, fromMs, count: await this.#o.store.countDue(now, plus(now, HOUR)) };
     return this.#forecast;
+  }
+
+  /** Of this hour, where there is one. */
+  #forecastOf(now: Instant): { readonly count: number } | undefined {
+    const known = this.#forecast;
+    return known && this.#o.clock.monotonicMs() - known.fromMs < HOUR && now >= known.from ? known : undefined;
   }
 
   /**
@@ -141,7 +147,7 @@ export class Brake {
   async look(now: Instant, due: number): Promise<void> {
     if (!this.#o.enabled) return;
     const nowMs = this.#o.clock.monotonicMs();
-    const { count } = await this.foresee(now);
+    const { count } = this.#forecastOf(now) ?? (await this.foresee(now));
     this.#dueThisHour += due;
     if (this.#dueThisHour > MANY && this.#dueThisHour > TIMES_FORECAST * Math.max(count, 1)) {
       this.#holdEverything(`${this.#dueThisHour} AORs due within an hour, ${count} were forecast`);

@@ -89,6 +89,7 @@ export class Ticker {
     await this.#o.brake.foresee(this.#o.clock.now());
     const due = clock === 'ahead' ? [] : await this.#o.store.claimDue(this.#o.clock.now(), CLAIM);
     await this.#o.brake.look(this.#o.clock.now(), due.length);
+    if (due.length === 0) return false;
     let next = 0;
     const worker = async () => {
       while (next < due.length && !this.#stopped) {
