@@ -14,21 +14,26 @@ interface Bundle {
 
 /** Every file of `PHONE_FILES`, by name. Throws for a source that is missing or wrong. */
 export async function bundlePhone(sources: string): Promise<ReadonlyMap<string, Uint8Array>> {
+  const { build, stop } = await import('esbuild');
   const files = new Map<string, Uint8Array>();
   const packages = new Set<string>();
-  for (const [name, { made }] of Object.entries(PHONE_FILES)) {
-    if (made === 'copied') files.set(name, readFileSync(join(sources, name)));
-    if (made !== 'bundled') continue;
-    const bundle = await bundled(join(sources, name.replace(/\.js$/, '.ts')));
-    files.set(name, bundle.text);
-    for (const folder of bundle.packages) packages.add(folder);
+  try {
+    for (const [name, { made }] of Object.entries(PHONE_FILES)) {
+      if (made === 'copied') files.set(name, readFileSync(join(sources, name)));
+      if (made !== 'bundled') continue;
+      const bundle = await bundled(build, join(sources, name.replace(/\.js$/, '.ts')));
+      files.set(name, bundle.text);
+      for (const folder of bundle.packages) packages.add(folder);
+    }
+  } finally {
+    // It would stay as a process of its own beside a pushwake that runs from a checkout.
+    await stop();
   }
   files.set('licences.txt', Buffer.from(licencesOf([...packages].sort())));
   return files;
 }
 
-async function bundled(entry: string): Promise<Bundle> {
-  const { build } = await import('esbuild');
+async function bundled(build: typeof import('esbuild').build, entry: string): Promise<Bundle> {
   const { outputFiles, metafile } = await build({
     entryPoints: [resolve(entry)],
     // Paths of what was bundled are told from here.
