@@ -2,7 +2,7 @@
  * Builds the phone for the browser from its sources: `node plugin/app/phone-bundle.ts <sources> <into>`, as `npm run build` does, or in
  * memory where pushwake runs from a checkout. The only file that knows esbuild, which is there for those who build and in no package.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { PHONE_FILES } from './phone-files.ts';
 
@@ -73,10 +73,7 @@ function licencesOf(folders: readonly string[]): string {
 if (process.argv[1] === import.meta.filename) {
   const [sources = '', into = ''] = process.argv.slice(2);
   rmSync(into, { recursive: true, force: true });
-  // Nothing to build where there is no page yet.
-  if (existsSync(join(sources, 'index.html'))) {
-    const files = await bundlePhone(sources);
-    mkdirSync(into, { recursive: true });
-    for (const [name, body] of files) writeFileSync(join(into, name), body);
-  }
+  const files = await bundlePhone(sources);
+  mkdirSync(into, { recursive: true });
+  for (const [name, body] of files) writeFileSync(join(into, name), body);
 }

@@ -3,13 +3,14 @@
  * below node_modules, so a file that was left uncompiled would not load.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PHONE_FILES } from '../../plugin/app/phone-files.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const run = promisify(execFile);
@@ -57,6 +58,30 @@ describe('installed by npm', () => {
   it('knows its version and its commands', async () => {
     expect((await run(pushwake, ['--version'], { env })).stdout.trim()).toMatch(/^\d+\.\d+\.\d+/);
     expect((await run(pushwake, ['--help'], { env })).stdout).toMatch(/^\s+explain\b/m);
+  });
+
+  it('has the phone for the browser, built, without what it is built with', async () => {
+    const at = join(folder, 'global/lib/node_modules/pushwake');
+    expect(readdirSync(join(at, 'dist/plugin/phone')).sort()).toEqual(Object.keys(PHONE_FILES).sort());
+    for (const name of ['jssip', 'esbuild']) expect(existsSync(join(at, 'node_modules', name)), name).toBe(false);
+    const key = JSON.parse((await run(pushwake, ['vapid-keys', '--json'], { env })).stdout).private;
+    const file = config(
+      'phone.yaml',
+      `store: { type: sqlite, path: ${join(folder, 'phone.db')} }
+pbx: { office: { type: asterisk, url: "http://127.0.0.1:9", password: nobody-listens-there, realm: example.com } }
+push: { webpush: { subject: "mailto:a@example.com", privateKey: ${key} } }
+http: { devices: { listen: "127.0.0.1:0", accountSecret: 0123456789abcdefghijklmnop, phone: true } }
+`,
+    );
+    const child: ChildProcess = spawn(pushwake, ['start', '-c', file], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+    let page = '';
+    for await (const line of createInterface({ input: child.stdout as NodeJS.ReadableStream })) {
+      const { msg, port } = JSON.parse(line) as { msg: string; port?: number };
+      if (msg !== 'listening') continue;
+      page = await (await fetch(`http://127.0.0.1:${port}/phone/`)).text();
+      child.kill('SIGTERM');
+    }
+    expect(page).toBe(readFileSync(join(ROOT, 'plugin/phone/index.html'), 'utf8'));
   });
 
   it('names the mistake of a configuration by file, line and column', async () => {

@@ -28,6 +28,7 @@ import { type Release, release } from '../../config/release/release.ts';
 import { throwAwayKey } from '../../config/release/repository.ts';
 import { rpmOf } from '../../config/release/rpm.ts';
 import { packageJson, ROOT, withTree } from '../../config/release/tree.ts';
+import { PHONE_FILES } from '../../plugin/app/phone-files.ts';
 import { programEnv, run, tryRun } from '../support/asterisk/shell.ts';
 import { freeUdpPort, REALM, Scene } from '../support/scene.ts';
 import { bringDebian } from '../support/systemd/machine.ts';
@@ -122,11 +123,16 @@ describe('a release', () => {
   it('says what is inside, where it comes from and what is new', () => {
     const bill = JSON.parse(readFileSync(fileOf('.cdx.json'), 'utf8'));
     const names = bill.components.map((c: { name: string }) => c.name);
-    for (const name of ['fastify', 'firebase-admin', 'node']) expect(names).toContain(name);
+    for (const name of ['fastify', 'firebase-admin', 'node', 'jssip']) expect(names).toContain(name);
     expect(names).not.toContain('vitest');
     const { subject } = JSON.parse(readFileSync(fileOf('provenance.intoto.json'), 'utf8'));
     const deb = fileOf('amd64.deb');
     expect(subject).toContainEqual({ name: basename(deb), digest: { sha256: sum(deb) } });
+    // The page of the browser's phone, built, and what is bundled into it said by name.
+    const files = execFileSync('dpkg-deb', ['--contents', deb], { encoding: 'utf8', maxBuffer: 16 * 1024 * 1024 });
+    for (const name of Object.keys(PHONE_FILES))
+      expect(files).toContain(`/usr/lib/pushwake/dist/plugin/phone/${name}\n`);
+    expect(files).not.toMatch(/node_modules\/(?:jssip|esbuild)\//);
     expect(readFileSync(fileOf('NOTES.md'), 'utf8')).toContain('### Added');
   });
 });
