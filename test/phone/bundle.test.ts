@@ -10,6 +10,7 @@ import { bundlePhone } from '../../plugin/app/phone-bundle.ts';
 import { PHONE_FILES } from '../../plugin/app/phone-files.ts';
 
 const FIXTURE = fileURLToPath(new URL('fixture', import.meta.url));
+const PAGE = fileURLToPath(new URL('../../plugin/phone', import.meta.url));
 const text = (of: Uint8Array | undefined) => Buffer.from(of ?? []).toString('utf8');
 
 let folder: string;
@@ -47,6 +48,22 @@ describe('the bundle', () => {
   it('is the same each time', async () => {
     const [a, b] = [await bundlePhone(FIXTURE), await bundlePhone(FIXTURE)];
     for (const name of Object.keys(PHONE_FILES)) expect(text(a.get(name)), name).toBe(text(b.get(name)));
+  });
+});
+
+describe('the page of plugin/phone', () => {
+  it('is built, and holds nothing that its own policy forbids', async () => {
+    const files = await bundlePhone(PAGE);
+    const page = text(files.get('index.html'));
+    expect(page).not.toMatch(/<style|\sstyle=|\son\w+=|https?:\/\/|javascript:/i);
+    for (const [tag] of page.matchAll(/<script\b[^>]*>/g)) expect(tag).toMatch(/\ssrc="[\w.]+"/);
+    // What it names is there.
+    const named = [...page.matchAll(/\s(?:src|href)="([\w.-]+)"/g)].map(([, name]) => name as string);
+    expect(named).toEqual(expect.arrayContaining(['app.js', 'style.css', 'manifest.webmanifest']));
+    for (const name of named) expect(Object.keys(PHONE_FILES)).toContain(name);
+    const { icons } = JSON.parse(text(files.get('manifest.webmanifest'))) as { icons: readonly { src: string }[] };
+    for (const { src } of icons) expect(Object.keys(PHONE_FILES)).toContain(src);
+    for (const name of ['app.js', 'sw.js']) expect(text(files.get(name))).not.toMatch(/\beval\(|new Function\b/);
   });
 });
 
