@@ -50,6 +50,18 @@ describe('the expiry of a contact has moved', () => {
       proved: 15 * MINUTE,
     },
     {
+      of: 'and an earlier look was wrong by some minutes, as a clock was then',
+      contact: { grantedMs: 45 * HOUR - MINUTE, seenExpiry },
+      before: 2 * MINUTE,
+      proved: 2 * MINUTE,
+    },
+    {
+      of: 'and by a clock that is wrong it was granted a minute less than was seen',
+      contact: { grantedMs: 46 * HOUR },
+      before: HOUR - MINUTE,
+      proved: HOUR,
+    },
+    {
       of: 'and it was granted 46 hours, as was seen',
       contact: { grantedMs: 46 * HOUR },
       before: 5 * HOUR,

@@ -7,6 +7,7 @@ import { isNotifiable, lifetimeOf } from '../schedule.ts';
 import { afterNewTokens, afterRegister } from '../signs.ts';
 import {
   between,
+  CLOCKS_DIFFER,
   capped,
   type DurationMs,
   EXPIRY_ROUNDING,
@@ -125,10 +126,16 @@ function provedBy(contact: SeenContact, candidates: readonly Binding[], now: Ins
   return grantedMs === undefined ? undefined : plus(contact.expiresAt, -grantedMs);
 }
 
-/** The least of all that is known of what was granted; each of these bounds is one from above. */
+/**
+ * What is known of what was granted; each of these bounds is one from above. A look compares two clocks, and may be wrong by what they differ: what was seen
+ * stays unless a look speaks clearly against it, and what an earlier look found gives way to a later one.
+ */
 function grantedAtMost(contact: SeenContact, known: KnownContact | undefined, now: Instant): DurationMs | undefined {
-  const told = isGrantedMore(contact, known, now) ? undefined : known?.grantedMs;
-  return least(told, contact.grantedAtMostMs, grantedSince(contact, known));
+  const looked = least(contact.grantedAtMostMs, grantedSince(contact, known));
+  const before = isGrantedMore(contact, known, now) ? undefined : known?.grantedMs;
+  if (looked === undefined || before === undefined) return looked ?? before;
+  const slack = known?.seenExpiry === undefined ? -CLOCKS_DIFFER : CLOCKS_DIFFER;
+  return looked < before + slack ? looked : before;
 }
 
 function least(...bounds: readonly (DurationMs | undefined)[]): DurationMs | undefined {
