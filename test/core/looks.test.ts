@@ -92,6 +92,18 @@ describe('what was granted', () => {
   });
 });
 
+it('a look by a clock that was days ahead of the PBX’s says nothing of what was granted', () => {
+  const ahead = { expiresAt: plus(NOW, HOUR), lookedAt: plus(NOW, 3 * DAY) };
+  for (const contact of [{ seenExpiry: ahead }, { seenExpiry }]) {
+    const [b] = step(
+      known(contact),
+      look(contact.seenExpiry === ahead ? undefined : -3 * DAY, { maximumMs: 2 * DAY }),
+    ).bindings;
+    const grantedMs = b?.contacts[0]?.grantedMs;
+    expect(grantedMs === undefined || grantedMs > 0, String(grantedMs)).toBe(true);
+  }
+});
+
 it('a contact that registered at some time after a look is not taken for one that was left behind', () => {
   const record = known({ grantedMs: HOUR, seenAt: plus(NOW, -HOUR) }, plus(NOW, -HOUR));
   const moved = look(2 * HOUR, { uri: contactUri({ port: 40009 }) });

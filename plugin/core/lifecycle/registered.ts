@@ -138,8 +138,9 @@ function grantedAtMost(contact: SeenContact, known: KnownContact | undefined, no
   return looked < before + slack ? looked : before;
 }
 
+/** A bound of nothing, or less, is none: a clock was far ahead of the other. */
 function least(...bounds: readonly (DurationMs | undefined)[]): DurationMs | undefined {
-  const known = bounds.filter((ms) => ms !== undefined);
+  const known = bounds.filter((ms) => ms !== undefined && ms > 0) as DurationMs[];
   return known.length === 0 ? undefined : Math.min(...known);
 }
 
