@@ -11,6 +11,7 @@ import type { HttpProxy } from '../../plugin/core/proxy.ts';
 import type { DurationMs } from '../../plugin/core/time.ts';
 import type { Clock } from '../../plugin/ports/clock.ts';
 import type { GiveUp } from '../../plugin/ports/push-provider.ts';
+import { TimeLimit } from '../../plugin/ports/time-limit.ts';
 import { ASKED_AFTER, closeIdle, DOUBTED_AFTER, Liveness } from './alive.ts';
 import {
   isCertificateError,
@@ -21,7 +22,6 @@ import {
   proxyTroubleIn,
   TunnelAgent,
 } from './proxy.ts';
-import { TimeLimit } from './time-limit.ts';
 
 /** In place of what the URL's host resolves to. For tests and for a relay of one's own. */
 export interface ConnectTo {

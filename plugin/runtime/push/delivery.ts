@@ -73,7 +73,7 @@ const OVER_BUDGET: PushOutcome = { kind: 'failed', reason: 'device budget used u
 export function createDelivery(options: DeliveryOptions): Delivery {
   const { clock, log, random } = options;
   const limits = { ...PER_DEVICE_HOURLY, ...options.perDeviceHourly };
-  let lanes = new Map(options.providers.map((provider) => [provider.name, laneOf(provider)]));
+  let lanes = new Map(options.providers.map((provider) => [provider.name, laneOf(provider, clock)]));
   const ended = new Map<
     string,
     { provider: string; purpose: PushPurpose; outcome: PushOutcome['kind']; count: number }
@@ -165,7 +165,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     lanes = new Map(
       providers.map((provider) => [
         provider.name,
-        before.find((lane) => lane.provider === provider) ?? laneOf(provider),
+        before.find((lane) => lane.provider === provider) ?? laneOf(provider, clock),
       ]),
     );
     for (const lane of before) {

@@ -3,20 +3,14 @@
  * Waits for one thing at a time. Written with callbacks: as a chain of async functions it missed the target of
  * `npm run bench -- push --only=cost`. Knows nothing of targets, budgets and counts.
  */
-import { type DurationMs, SECOND } from '../../core/time.ts';
+import type { DurationMs } from '../../core/time.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { GiveUp, PushOutcome, PushPurpose, PushRequest } from '../../ports/push-provider.ts';
 import { retryInMs } from './retry-delay.ts';
-import type { Lane } from './service.ts';
+import { ATTEMPT_LASTS_AT_MOST, type Lane, SLOW } from './service.ts';
 
 /** Higher goes first. */
 const PRIORITY = { call: 3, cancel: 2, notice: 1, missed: 1, message: 1, voicemail: 1, custom: 0, refresh: 0 } as const;
-
-/** Above every provider's own limit: for one that never answers. */
-const ATTEMPT_LASTS_AT_MOST = 15 * SECOND;
-
-/** An attempt that was given up after this long without an answer says that the service does not answer; they take 0.2 s. */
-const SLOW: DurationMs = 2 * SECOND;
 
 const ABORTED: PushOutcome = { kind: 'retryLater', reason: 'aborted' };
 const NO_ANSWER_SO_FAR: PushOutcome = { kind: 'retryLater', reason: 'no answer before the call was over' };
@@ -105,26 +99,34 @@ export class Sending {
     const refused = this.#refusal(lane, nowMs);
     if (refused) return this.#leave(lane, refused, true);
     const attempt = new Attempt();
+    const isCall = this.#request.purpose === 'call';
     const cutOff = (outcome: PushOutcome, saysSomething: boolean) => {
       attempt.abort();
       end(outcome, saysSomething);
     };
-    const lastsAtMost = Math.min(ATTEMPT_LASTS_AT_MOST, this.#deadlineMs - nowMs);
-    const cancelTimer = clock.after(lastsAtMost, () => cutOff(NO_ANSWER, true));
+    const onLate = () => cutOff(NO_ANSWER, true);
+    const leftMs = this.#deadlineMs - nowMs;
+    // Timers are dear: those of one length are shared.
+    let cancelTimer: (() => void) | undefined;
+    if (leftMs < ATTEMPT_LASTS_AT_MOST) cancelTimer = clock.after(leftMs, onLate);
+    else lane.late.begin(onLate);
     // Sent into a service that hung, it would be waited for until its own limit, which a call does not have.
-    let cancelOvertaken: () => void = () => undefined;
-    const overtaken = () => {
-      lane.openCalls.delete(overtaken);
-      const ageMs = clock.monotonicMs() - nowMs;
-      cancelOvertaken = clock.after(Math.max(0, SLOW - ageMs), () => cutOff(PASSED_OVER, false));
+    const overtaken = () => cutOff(PASSED_OVER, false);
+    const { accepted } = lane;
+    const onSlow = () => {
+      if (lane.accepted !== accepted) overtaken();
+      else lane.slowCalls.add(overtaken);
     };
-    if (this.#request.purpose === 'call') lane.openCalls.add(overtaken);
+    if (isCall) lane.slow.begin(onSlow);
     const end = (outcome: PushOutcome, saysSomething: boolean) => {
       if (attempt.isOver) return;
       attempt.isOver = true;
-      cancelTimer();
-      cancelOvertaken();
-      lane.openCalls.delete(overtaken);
+      if (cancelTimer) cancelTimer();
+      else lane.late.end(onLate);
+      if (isCall) {
+        lane.slow.end(onSlow);
+        lane.slowCalls.delete(overtaken);
+      }
       this.#end = undefined;
       this.#learn(lane, outcome, saysSomething ? seenByBreaker(outcome) : 'unknown');
       this.#leave(lane, outcome, true);
@@ -154,8 +156,9 @@ export class Sending {
     if (changed !== undefined) this.#around.onBreaker(lane, changed);
     if (changed === 'closed') lane.openedAtMs = undefined;
     if (outcome.kind !== 'accepted') return;
-    for (const wake of [...lane.waitingCalls]) wake();
-    for (const overtaken of [...lane.openCalls]) overtaken();
+    lane.accepted++;
+    if (lane.waitingCalls.size > 0) for (const wake of [...lane.waitingCalls]) wake();
+    if (lane.slowCalls.size > 0) for (const overtaken of [...lane.slowCalls]) overtaken();
   }
 
   /** Why a push whose turn it is must not be sent now. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { TimeLimit } from '../../adapters/shared/time-limit.ts';
+import { TimeLimit } from '../../plugin/ports/time-limit.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 describe('one time limit for many requests', () => {

@@ -2,8 +2,8 @@
  * One time limit for many requests. Each ends as long after its beginning as all the others, so the first that began is the first
  * that is over: one timer does for all of them, where each would set and cancel its own. Knows nothing of HTTP.
  */
-import type { DurationMs } from '../../plugin/core/time.ts';
-import type { Clock } from '../../plugin/ports/clock.ts';
+import type { DurationMs } from '../core/time.ts';
+import type { Clock } from './clock.ts';
 
 export class TimeLimit {
   readonly #clock: Clock;
