@@ -11,8 +11,8 @@ import type { HttpProxy } from '../../plugin/core/proxy.ts';
 import type { DurationMs } from '../../plugin/core/time.ts';
 import type { Clock } from '../../plugin/ports/clock.ts';
 import type { GiveUp } from '../../plugin/ports/push-provider.ts';
-import { TimeLimit } from '../../plugin/ports/time-limit.ts';
-import { ASKED_AFTER, closeIdle, DOUBTED_AFTER, Liveness } from './alive.ts';
+import { CallWhenOver, Limited, TimeLimit } from '../../plugin/ports/time-limit.ts';
+import { closeIdle, DOUBTED_AFTER, Liveness, Patience } from './alive.ts';
 import {
   isCertificateError,
   openingMs,
@@ -89,10 +89,7 @@ export class HttpsClient {
   readonly #o: HttpsClientOptions;
   readonly #slots: Slot[];
   readonly #url: URL;
-  readonly #limit: TimeLimit;
-  readonly #slow: TimeLimit;
-  readonly #doubt: TimeLimit;
-  readonly #liveness: Liveness;
+  readonly #waits: Waits;
   readonly #agent: HttpsAgent | HttpAgent;
   /** Known once a server chose it; asked again when its connection fails. */
   #speaksHttp1: boolean;
@@ -101,10 +98,12 @@ export class HttpsClient {
   constructor(options: HttpsClientOptions) {
     this.#o = options;
     this.#url = new URL(options.origin);
-    this.#limit = new TimeLimit(options.clock, options.requestTimeoutMs);
-    this.#slow = new TimeLimit(options.clock, ASKED_AFTER);
-    this.#doubt = new TimeLimit(options.clock, DOUBTED_AFTER);
-    this.#liveness = new Liveness(options.clock);
+    this.#waits = {
+      patience: new Patience(options.clock, options.requestTimeoutMs),
+      doubt: new TimeLimit(options.clock, DOUBTED_AFTER),
+      liveness: new Liveness(options.clock),
+      closeIdle: () => closeIdle(this.#agent),
+    };
     this.#speaksHttp1 = this.#url.protocol === 'http:';
     this.#slots = Array.from({ length: options.connections }, () => ({
       session: undefined,
@@ -139,52 +138,16 @@ export class HttpsClient {
       const slot = this.#leastBusy();
       slot.inFlight++;
       slot.usedAtMs = this.#o.clock.monotonicMs();
-      let cut: () => void = () => undefined;
-      let over = false;
-      const end = (answer: HttpsAnswer) => {
-        if (over) return;
-        over = true;
-        slot.inFlight--;
-        this.#limit.end(onLate);
-        this.#slow.end(onSlow);
-        this.#doubt.end(onDoubt);
-        signal.removeEventListener('abort', onAbort);
-        resolve(answer);
-      };
-      const stop = (noAnswer: NoAnswer) => {
-        end({ noAnswer });
-        cut();
-      };
-      const onAbort = () => stop('aborted');
-      const onLate = () => {
-        // A firewall that forgot the connection leaves it open and silent: the next push opens another, those in flight may
-        // still finish.
-        const { session } = slot;
-        stop('no answer in time');
-        if (session && !session.closed) session.close();
-      };
-      const onSlow = () => {
-        if (slot.session) this.#liveness.ask(slot.session);
-      };
-      const onDoubt = () => {
-        closeIdle(this.#agent);
-        stop('connection lost');
-      };
-      const onReused = () => {
-        if (!over && request.isAwaited) this.#doubt.begin(onDoubt);
-      };
-      this.#limit.begin(onLate);
-      this.#slow.begin(onSlow);
-      signal.addEventListener('abort', onAbort);
+      const exchange = new Exchange(request, slot, signal, this.#waits, resolve);
+      exchange.begin();
       const begin = (how: ClientHttp2Session | 'http/1.1') => {
-        if (over) return;
-        cut =
-          how === 'http/1.1' ? this.#overHttp1(request, end, onReused) : overHttp2(how, this.#url.host, request, end);
+        if (exchange.isOver) return;
+        exchange.cut = how === 'http/1.1' ? this.#overHttp1(exchange) : overHttp2(how, this.#url.host, exchange);
       };
       const open = slot.session;
       if (this.#speaksHttp1) begin('http/1.1');
       else if (open && isUsable(open)) begin(open);
-      else this.#open(slot).then(begin, (error: unknown) => end(whyNot(error, 'cannot connect')));
+      else this.#open(slot).then(begin, (error: unknown) => exchange.end(whyNot(error, 'cannot connect')));
     });
   }
 
@@ -259,8 +222,9 @@ export class HttpsClient {
     return { proxy: this.#o.proxy, clock: this.#o.clock, withinMs: openingMs(this.#o.requestTimeoutMs) };
   }
 
-  /** `onReused`: the request goes out on a kept connection. */
-  #overHttp1(request: HttpsRequest, end: (answer: HttpsAnswer) => void, onReused: () => void): () => void {
+  #overHttp1(exchange: Exchange): () => void {
+    const { request } = exchange;
+    const end = (answer: HttpsAnswer) => exchange.end(answer);
     const { connectTo, lookup } = this.#o;
     const { hostname, port, protocol, host } = this.#url;
     const ca = connectTo?.ca ?? this.#o.ca;
@@ -287,7 +251,7 @@ export class HttpsClient {
       const ready = protocol === 'http:' ? 'connect' : 'secureConnect';
       if (socket.connecting) socket.once(ready, () => (sent = true));
       else sent = true;
-      if (one.reusedSocket) onReused();
+      if (one.reusedSocket) exchange.reused();
     });
     one.on('response', (response) => {
       const body = new Body(end, () => one.destroy());
@@ -300,16 +264,90 @@ export class HttpsClient {
   }
 }
 
+/** What all exchanges of a client share. */
+interface Waits {
+  readonly patience: Patience;
+  /** Of what goes out on a kept HTTP/1.1 connection. */
+  readonly doubt: TimeLimit;
+  readonly liveness: Liveness;
+  readonly closeIdle: () => void;
+}
+
+/** One request until it has its answer. */
+class Exchange extends Limited {
+  readonly request: HttpsRequest;
+  isOver = false;
+  cut: () => void = () => undefined;
+  readonly #slot: Slot;
+  readonly #signal: GiveUp;
+  readonly #waits: Waits;
+  readonly #resolve: (answer: HttpsAnswer) => void;
+  readonly #onAbort = () => this.#stop('aborted');
+  #isSlow = false;
+  #doubt: CallWhenOver | undefined;
+
+  constructor(request: HttpsRequest, slot: Slot, signal: GiveUp, waits: Waits, resolve: (answer: HttpsAnswer) => void) {
+    super();
+    this.request = request;
+    this.#slot = slot;
+    this.#signal = signal;
+    this.#waits = waits;
+    this.#resolve = resolve;
+  }
+
+  begin(): void {
+    this.#waits.patience.begin(this);
+    this.#signal.addEventListener('abort', this.#onAbort);
+  }
+
+  /** It goes out on a kept connection. */
+  reused(): void {
+    if (this.isOver || !this.request.isAwaited) return;
+    this.#doubt = new CallWhenOver(() => {
+      this.#waits.closeIdle();
+      this.#stop('connection lost');
+    });
+    this.#waits.doubt.begin(this.#doubt);
+  }
+
+  over(): void {
+    const { session } = this.#slot;
+    if (!this.#isSlow) {
+      this.#isSlow = true;
+      if (this.#waits.patience.goesOn(this)) {
+        if (session) this.#waits.liveness.ask(session);
+        return;
+      }
+    }
+    this.#stop('no answer in time');
+    // A firewall that forgot the connection leaves it open and silent: the next push opens another, those in flight may
+    // still finish.
+    if (session && !session.closed) session.close();
+  }
+
+  end(answer: HttpsAnswer): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.#slot.inFlight--;
+    this.under?.end(this);
+    if (this.#doubt) this.#waits.doubt.end(this.#doubt);
+    this.#signal.removeEventListener('abort', this.#onAbort);
+    this.#resolve(answer);
+  }
+
+  #stop(noAnswer: NoAnswer): void {
+    this.end({ noAnswer });
+    this.cut();
+  }
+}
+
 function isUsable(session: ClientHttp2Session): boolean {
   return !session.closed && !session.destroyed;
 }
 
-function overHttp2(
-  session: ClientHttp2Session,
-  authority: string,
-  request: HttpsRequest,
-  end: (answer: HttpsAnswer) => void,
-): () => void {
+function overHttp2(session: ClientHttp2Session, authority: string, exchange: Exchange): () => void {
+  const { request } = exchange;
+  const end = (answer: HttpsAnswer) => exchange.end(answer);
   // A list of names and values, in turn: Node neither sorts nor copies it, as it would an object.
   const headers = [':method', request.method, ':path', request.path, ':authority', authority, ':scheme', 'https'];
   for (const name in request.headers) headers.push(name, request.headers[name] as string);

@@ -53,6 +53,14 @@ export interface Delivery {
   close(): Promise<void>;
 }
 
+/** How many pushes ended so. */
+interface Ended {
+  readonly provider: string;
+  readonly purpose: PushPurpose;
+  readonly outcome: PushOutcome['kind'];
+  count: number;
+}
+
 /** A brake against loops, far above what a lifecycle sends: several accounts of one app share a device. */
 const PER_DEVICE_HOURLY = {
   cancel: 120,
@@ -74,10 +82,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   const { clock, log, random } = options;
   const limits = { ...PER_DEVICE_HOURLY, ...options.perDeviceHourly };
   let lanes = new Map(options.providers.map((provider) => [provider.name, laneOf(provider, clock)]));
-  const ended = new Map<
-    string,
-    { provider: string; purpose: PushPurpose; outcome: PushOutcome['kind']; count: number }
-  >();
+  const ended: Ended[] = [];
   const alarms = new Alarms();
   const listeners: ((request: PushRequest) => void)[] = [];
   const underWay = new Set<Sending>();
@@ -198,17 +203,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   function settle(request: PushRequest, outcome: PushOutcome, attempts: number): void {
     const { purpose, target, aor, pushId } = request;
     const { provider, app } = target;
-    const key = `${provider} ${purpose} ${outcome.kind}`;
-    let entry = ended.get(key);
-    if (!entry) {
-      entry = { provider, purpose, outcome: outcome.kind, count: 0 };
-      ended.set(key, entry);
-    }
+    const entry = entryOf(provider, purpose, outcome.kind);
     entry.count++;
 
-    const reason = 'reason' in outcome ? { reason: outcome.reason } : {};
-    const token = target.token.fingerprint;
-    const fields = { provider, app, purpose, aor, pushId, token, outcome: outcome.kind, ...reason, attempts };
     if (outcome.kind === 'misconfigured') {
       const raised = alarms.raise(request, outcome, clock.monotonicMs());
       const proxy = lanes.get(provider)?.provider.proxy;
@@ -221,11 +218,28 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       for (const heard of listeners) heard(request);
       if (alarms.clear(request)) log.info({ provider, app, purpose }, 'push service accepts this app again');
     }
+    const token = target.token.fingerprint;
+    if (outcome.kind === 'accepted') {
+      log.debug({ provider, app, purpose, aor, pushId, token, outcome: outcome.kind, attempts }, 'push ended');
+      return;
+    }
+    const reason = 'reason' in outcome ? { reason: outcome.reason } : {};
+    const fields = { provider, app, purpose, aor, pushId, token, outcome: outcome.kind, ...reason, attempts };
     const isTold = outcome.kind === 'retryLater' && (outcome.reason === 'aborted' || isHeldBack(provider));
     // A service that is out has its own line: one for each push would hide everything else.
     if (outcome.kind === 'failed' || (outcome.kind === 'retryLater' && !isTold)) log.warn(fields, 'push given up');
     else if (outcome.kind === 'tokenDead') log.info(fields, 'push token is dead');
     else log.debug(fields, 'push ended');
+  }
+
+  /** Few: services × purposes × outcomes. Looked through, since a name for each would be joined anew with each push. */
+  function entryOf(provider: string, purpose: PushPurpose, outcome: PushOutcome['kind']): Ended {
+    for (const entry of ended) {
+      if (entry.purpose === purpose && entry.outcome === outcome && entry.provider === provider) return entry;
+    }
+    const entry = { provider, purpose, outcome, count: 0 };
+    ended.push(entry);
+    return entry;
   }
 
   function isHeldBack(provider: string): boolean {
@@ -253,7 +267,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       for (const { provider } of lanes.values()) provider.warm?.();
     },
     stats: () => ({
-      ended: [...ended.values()].map((entry) => ({ ...entry })),
+      ended: ended.map((entry) => ({ ...entry })),
       retries,
       providers: [...lanes.values()].map(({ provider, breaker, places, trouble }) => {
         const nowMs = clock.monotonicMs();

@@ -18,6 +18,12 @@ export const ATTEMPT_LASTS_AT_MOST: DurationMs = 15 * SECOND;
 /** An attempt that was given up after this long without an answer says that the service does not answer; they take 0.2 s. */
 export const SLOW: DurationMs = 2 * SECOND;
 
+/** An attempt for a call that has no answer yet. */
+export interface OpenCall {
+  /** The service takes others meanwhile. */
+  overtaken(): void;
+}
+
 export interface Lane {
   readonly provider: PushProvider;
   readonly breaker: Breaker;
@@ -31,11 +37,12 @@ export interface Lane {
   /** How many pushes it has accepted: a success since a call's attempt began says that the attempt may have been sent into nothing. */
   accepted: number;
   /** Calls whose attempt is older than `SLOW`, without a success since then: the next one ends it. */
-  readonly slowCalls: Set<() => void>;
-  /** Of each attempt, whose own deadline is later than that: `ATTEMPT_LASTS_AT_MOST`. */
+  readonly slowCalls: Set<OpenCall>;
+  /** Of an attempt for anybody but a call, where its own deadline is later: `ATTEMPT_LASTS_AT_MOST`. */
   readonly late: TimeLimit;
-  /** Of each attempt of a call: `SLOW`. */
+  /** Of an attempt for a call: `SLOW`; then what is left of `ATTEMPT_LASTS_AT_MOST`. */
   readonly slow: TimeLimit;
+  readonly lateSinceSlow: TimeLimit;
   /** Attempts that wait or are made. */
   users: number;
   /** Called when the last of them has ended, once the provider is to go. */
@@ -52,6 +59,7 @@ export function laneOf(provider: PushProvider, clock: Clock): Lane {
     slowCalls: new Set(),
     late: new TimeLimit(clock, ATTEMPT_LASTS_AT_MOST),
     slow: new TimeLimit(clock, SLOW),
+    lateSinceSlow: new TimeLimit(clock, ATTEMPT_LASTS_AT_MOST - SLOW),
     users: 0,
     places: new Places(most, Math.min(MOST_OTHERS, most * SHARE_OF_OTHERS)),
   };
