@@ -3,7 +3,13 @@
  * connections, follows no redirect, cuts what is silent. Knows nothing of pushes; what an answer means is each provider's.
  */
 import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
-import { type ClientHttp2Session, connect as connectHttp2, constants } from 'node:http2';
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect as connectHttp2,
+  constants,
+  type IncomingHttpStatusHeader,
+} from 'node:http2';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import type { TLSSocket } from 'node:tls';
@@ -254,15 +260,45 @@ export class HttpsClient {
       if (one.reusedSocket) exchange.reused();
     });
     one.on('response', (response) => {
-      const body = new Body(end, () => one.destroy());
-      response.on('data', (chunk: Buffer) => body.add(chunk));
-      response.on('end', () => body.end(response.statusCode ?? 0, response.headers));
+      exchange.status = response.statusCode ?? 0;
+      exchange.headers = response.headers;
+      response.on('data', (chunk: Buffer) => exchange.add(chunk));
+      response.on('end', () => exchange.finish());
       response.on('error', () => end({ noAnswer: 'connection lost' }));
     });
     one.end(request.body);
     return () => one.destroy();
   }
 }
+
+/** The listeners are the same for all streams, and find their exchange at the stream: closures for each are a part of what a push costs. */
+const EXCHANGE = Symbol('exchange');
+type Carrier = ClientHttp2Stream & { [EXCHANGE]?: Exchange };
+
+function onResponse(this: Carrier, head: IncomingHttpHeaders & IncomingHttpStatusHeader, flags: number): void {
+  const exchange = this[EXCHANGE] as Exchange;
+  exchange.status = Number(head[':status'] ?? 0);
+  exchange.headers = head;
+  // There is no body to wait for.
+  if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) return exchange.finish();
+  this.on('data', onData);
+  this.on('end', onEnd);
+}
+
+function onData(this: Carrier, chunk: Buffer): void {
+  this[EXCHANGE]?.add(chunk);
+}
+
+function onEnd(this: Carrier): void {
+  this[EXCHANGE]?.finish();
+}
+
+function onLost(this: Carrier): void {
+  this[EXCHANGE]?.end({ noAnswer: 'connection lost' });
+}
+
+const nothing = () => undefined;
+const NONE: IncomingHttpHeaders = {};
 
 /** What all exchanges of a client share. */
 interface Waits {
@@ -277,7 +313,10 @@ interface Waits {
 class Exchange extends Limited {
   readonly request: HttpsRequest;
   isOver = false;
-  cut: () => void = () => undefined;
+  cut: () => void = nothing;
+  /** Of its answer, as soon as it has begun. */
+  status = 0;
+  headers: IncomingHttpHeaders = NONE;
   readonly #slot: Slot;
   readonly #signal: GiveUp;
   readonly #waits: Waits;
@@ -285,6 +324,10 @@ class Exchange extends Limited {
   readonly #onAbort = () => this.#stop('aborted');
   #isSlow = false;
   #doubt: CallWhenOver | undefined;
+  /** Nearly every body is one chunk. */
+  #first: Buffer | undefined;
+  #more: Buffer[] | undefined;
+  #bytes = 0;
 
   constructor(request: HttpsRequest, slot: Slot, signal: GiveUp, waits: Waits, resolve: (answer: HttpsAnswer) => void) {
     super();
@@ -325,6 +368,24 @@ class Exchange extends Limited {
     if (session && !session.closed) session.close();
   }
 
+  add(chunk: Buffer): void {
+    this.#bytes += chunk.length;
+    if (this.#bytes > MOST_BODY_BYTES) {
+      this.end({ noAnswer: 'unreadable answer' });
+      this.cut();
+    } else if (this.#first) {
+      this.#more ??= [];
+      this.#more.push(chunk);
+    } else this.#first = chunk;
+  }
+
+  /** The answer is whole. */
+  finish(): void {
+    const { status, headers } = this;
+    const whole = this.#first && this.#more ? Buffer.concat([this.#first, ...this.#more]) : this.#first;
+    this.end({ status, headers, body: whole === undefined ? '' : whole.toString() });
+  }
+
   end(answer: HttpsAnswer): void {
     if (this.isOver) return;
     this.isOver = true;
@@ -347,7 +408,6 @@ function isUsable(session: ClientHttp2Session): boolean {
 
 function overHttp2(session: ClientHttp2Session, authority: string, exchange: Exchange): () => void {
   const { request } = exchange;
-  const end = (answer: HttpsAnswer) => exchange.end(answer);
   // A list of names and values, in turn: Node neither sorts nor copies it, as it would an object.
   const headers = [':method', request.method, ':path', request.path, ':authority', authority, ':scheme', 'https'];
   for (const name in request.headers) headers.push(name, request.headers[name] as string);
@@ -355,51 +415,17 @@ function overHttp2(session: ClientHttp2Session, authority: string, exchange: Exc
   try {
     // Node ends a GET by itself, and a second end is an error to it: whether there is a body is said, not guessed from the method.
     const endStream = request.body.length === 0;
-    const stream = session.request(headers, { endStream });
-    const cut = () => stream.close(constants.NGHTTP2_CANCEL);
-    stream.on('response', (head, flags) => {
-      const status = Number(head[':status'] ?? 0);
-      const body = new Body(end, cut);
-      // There is no body to wait for.
-      if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) return body.end(status, head);
-      stream.on('data', (chunk: Buffer) => body.add(chunk));
-      stream.on('end', () => body.end(status, head));
-    });
+    const stream: Carrier = session.request(headers, { endStream });
+    stream[EXCHANGE] = exchange;
+    stream.on('response', onResponse);
     // Reset, refused, or ended without a status: GOAWAY and the like.
-    stream.on('error', () => end({ noAnswer: 'connection lost' }));
-    stream.on('close', () => end({ noAnswer: 'connection lost' }));
+    stream.on('error', onLost);
+    stream.on('close', onLost);
     if (!endStream) stream.end(request.body);
-    return cut;
+    return () => stream.close(constants.NGHTTP2_CANCEL);
   } catch {
-    end({ noAnswer: 'connection lost' });
+    exchange.end({ noAnswer: 'connection lost' });
     return () => undefined;
-  }
-}
-
-class Body {
-  readonly #chunks: Buffer[] = [];
-  readonly #give: (answer: HttpsAnswer) => void;
-  readonly #cut: () => void;
-  #bytes = 0;
-
-  constructor(give: (answer: HttpsAnswer) => void, cut: () => void) {
-    this.#give = give;
-    this.#cut = cut;
-  }
-
-  add(chunk: Buffer): void {
-    this.#bytes += chunk.length;
-    if (this.#bytes <= MOST_BODY_BYTES) this.#chunks.push(chunk);
-    else {
-      this.#give({ noAnswer: 'unreadable answer' });
-      this.#cut();
-    }
-  }
-
-  end(status: number, headers: IncomingHttpHeaders): void {
-    const { length } = this.#chunks;
-    const body = length === 0 ? '' : length === 1 ? String(this.#chunks[0]) : Buffer.concat(this.#chunks).toString();
-    this.#give({ status, headers, body });
   }
 }
 

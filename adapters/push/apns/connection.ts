@@ -205,12 +205,12 @@ class Exchange extends Limited {
     const { stream, signal, patience } = this.#o;
     patience.begin(this);
     signal.addEventListener('abort', this.#onAbort);
-    stream.on('response', (headers, flags) => this.#answered(headers, flags));
-    stream.on('error', (error) => this.#end({ reason: reasonOf(stream.rstCode, error) }));
+    // The listeners are the same for all streams: closures for each are a part of what a push costs.
+    (stream as Carrier)[EXCHANGE] = this;
+    stream.on('response', onResponse);
+    stream.on('error', onError);
     // GOAWAY and reset end a stream without an error or an answer.
-    stream.on('close', () => {
-      if (!this.#isOver) this.#end({ reason: reasonOf(stream.rstCode) });
-    });
+    stream.on('close', onClose);
     stream.end(payload);
   }
 
@@ -226,7 +226,11 @@ class Exchange extends Limited {
     if (!session.closed) session.close();
   }
 
-  #answered(headers: IncomingHttpHeaders & IncomingHttpStatusHeader, flags: number): void {
+  lost(error?: Error): void {
+    if (!this.#isOver) this.#end({ reason: reasonOf(this.#o.stream.rstCode, error) });
+  }
+
+  answered(headers: IncomingHttpHeaders & IncomingHttpStatusHeader, flags: number): void {
     const status = Number(headers[':status']);
     const given = headers['apns-id'];
     const id = typeof given === 'string' ? given : undefined;
@@ -256,6 +260,21 @@ class Exchange extends Limited {
     this.#o.signal.removeEventListener('abort', this.#onAbort);
     this.#o.resolve(answer);
   }
+}
+
+const EXCHANGE = Symbol('exchange');
+type Carrier = ClientHttp2Stream & { [EXCHANGE]?: Exchange };
+
+function onResponse(this: Carrier, headers: IncomingHttpHeaders & IncomingHttpStatusHeader, flags: number): void {
+  this[EXCHANGE]?.answered(headers, flags);
+}
+
+function onError(this: Carrier, error: Error): void {
+  this[EXCHANGE]?.lost(error);
+}
+
+function onClose(this: Carrier): void {
+  this[EXCHANGE]?.lost();
 }
 
 /** "REFUSED_STREAM … guarantees that a request has not been processed" (RFC 9113 §8.7), also of streams after a GOAWAY. */
