@@ -66,7 +66,8 @@ export function httpProvider(spec: HttpProviderSpec): PushProvider {
       return outcomeOf({ reasons: [spec.reasonOf(answer.noAnswer, answer.code)] });
     }
     const status = answer.status >= 200 && answer.status < 300 ? acceptedStatus : answer.status;
-    const retryAfterMs = readRetryAfter(answer.headers['retry-after'], clock.now());
+    const asked = answer.headers['retry-after'];
+    const retryAfterMs = asked === undefined ? undefined : readRetryAfter(asked, clock.now());
     return outcomeOf({ status, reasons: spec.reasonsIn(answer.body), retryAfterMs });
   }
 

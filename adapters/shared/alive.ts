@@ -10,7 +10,7 @@ import type { Clock } from '../../plugin/ports/clock.ts';
 import { type Limited, TimeLimit } from '../../plugin/ports/time-limit.ts';
 
 /** An answer takes a push service 20 to 200 ms; after this long without one the connection is asked whether it is alive. */
-export const ASKED_AFTER: DurationMs = 500;
+const ASKED_AFTER: DurationMs = 500;
 /**
  * HTTP/1.1 has no PING: a kept connection whose other end went away without a word is as silent as a service that takes its time. Services
  * answer in 0.02 to 0.5 s; a call has some seconds, and the second push of one call is known to the app by its `callId`.

@@ -2,7 +2,7 @@
  * One HTTPS service: requests over HTTP/2 where the server speaks it, else over HTTP/1.1. Makes one attempt, keeps its
  * connections, follows no redirect, cuts what is silent. Knows nothing of pushes; what an answer means is each provider's.
  */
-import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import {
   type ClientHttp2Session,
   type ClientHttp2Stream,
@@ -146,15 +146,22 @@ export class HttpsClient {
       slot.usedAtMs = this.#o.clock.monotonicMs();
       const exchange = new Exchange(request, slot, signal, this.#waits, resolve);
       exchange.begin();
-      const begin = (how: ClientHttp2Session | 'http/1.1') => {
-        if (exchange.isOver) return;
-        exchange.cut = how === 'http/1.1' ? this.#overHttp1(exchange) : overHttp2(how, this.#url.host, exchange);
-      };
       const open = slot.session;
-      if (this.#speaksHttp1) begin('http/1.1');
-      else if (open && isUsable(open)) begin(open);
-      else this.#open(slot).then(begin, (error: unknown) => exchange.end(whyNot(error, 'cannot connect')));
+      if (this.#speaksHttp1) this.#overHttp1(exchange);
+      else if (open && isUsable(open)) overHttp2(open, this.#url.host, exchange);
+      else this.#openFor(exchange, slot);
     });
+  }
+
+  #openFor(exchange: Exchange, slot: Slot): void {
+    this.#open(slot).then(
+      (how) => {
+        if (exchange.isOver) return;
+        if (how === 'http/1.1') this.#overHttp1(exchange);
+        else overHttp2(how, this.#url.host, exchange);
+      },
+      (error: unknown) => exchange.end(whyNot(error, 'cannot connect')),
+    );
   }
 
   /** Opens what is not open, or was idle for long. A call's push must not wait for TCP, TLS and HTTP/2 to say hello. */
@@ -228,7 +235,7 @@ export class HttpsClient {
     return { proxy: this.#o.proxy, clock: this.#o.clock, withinMs: openingMs(this.#o.requestTimeoutMs) };
   }
 
-  #overHttp1(exchange: Exchange): () => void {
+  #overHttp1(exchange: Exchange): void {
     const { request } = exchange;
     const end = (answer: HttpsAnswer) => exchange.end(answer);
     const { connectTo, lookup } = this.#o;
@@ -267,7 +274,7 @@ export class HttpsClient {
       response.on('error', () => end({ noAnswer: 'connection lost' }));
     });
     one.end(request.body);
-    return () => one.destroy();
+    exchange.carriedBy = one;
   }
 }
 
@@ -297,7 +304,6 @@ function onLost(this: Carrier): void {
   this[EXCHANGE]?.end({ noAnswer: 'connection lost' });
 }
 
-const nothing = () => undefined;
 const NONE: IncomingHttpHeaders = {};
 
 /** What all exchanges of a client share. */
@@ -313,7 +319,8 @@ interface Waits {
 class Exchange extends Limited {
   readonly request: HttpsRequest;
   isOver = false;
-  cut: () => void = nothing;
+  /** Undefined: it waits for a connection. */
+  carriedBy: ClientHttp2Stream | ClientRequest | undefined = undefined;
   /** Of its answer, as soon as it has begun. */
   status = 0;
   headers: IncomingHttpHeaders = NONE;
@@ -372,7 +379,7 @@ class Exchange extends Limited {
     this.#bytes += chunk.length;
     if (this.#bytes > MOST_BODY_BYTES) {
       this.end({ noAnswer: 'unreadable answer' });
-      this.cut();
+      this.#cut();
     } else if (this.#first) {
       this.#more ??= [];
       this.#more.push(chunk);
@@ -398,7 +405,14 @@ class Exchange extends Limited {
 
   #stop(noAnswer: NoAnswer): void {
     this.end({ noAnswer });
-    this.cut();
+    this.#cut();
+  }
+
+  #cut(): void {
+    const { carriedBy } = this;
+    if (carriedBy === undefined) return;
+    if ('rstCode' in carriedBy) carriedBy.close(constants.NGHTTP2_CANCEL);
+    else carriedBy.destroy();
   }
 }
 
@@ -406,7 +420,7 @@ function isUsable(session: ClientHttp2Session): boolean {
   return !session.closed && !session.destroyed;
 }
 
-function overHttp2(session: ClientHttp2Session, authority: string, exchange: Exchange): () => void {
+function overHttp2(session: ClientHttp2Session, authority: string, exchange: Exchange): void {
   const { request } = exchange;
   // A list of names and values, in turn: Node neither sorts nor copies it, as it would an object.
   const headers = [':method', request.method, ':path', request.path, ':authority', authority, ':scheme', 'https'];
@@ -417,15 +431,14 @@ function overHttp2(session: ClientHttp2Session, authority: string, exchange: Exc
     const endStream = request.body.length === 0;
     const stream: Carrier = session.request(headers, { endStream });
     stream[EXCHANGE] = exchange;
+    exchange.carriedBy = stream;
     stream.on('response', onResponse);
     // Reset, refused, or ended without a status: GOAWAY and the like.
     stream.on('error', onLost);
     stream.on('close', onLost);
     if (!endStream) stream.end(request.body);
-    return () => stream.close(constants.NGHTTP2_CANCEL);
   } catch {
     exchange.end({ noAnswer: 'connection lost' });
-    return () => undefined;
   }
 }
 

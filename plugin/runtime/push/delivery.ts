@@ -12,7 +12,7 @@ import type { PushOutcome, PushProvider, PushPurpose, PushRequest } from '../../
 import type { PushState } from '../../ports/status.ts';
 import { Alarms } from './misconfigurations.ts';
 import { Sending, type Surroundings } from './one-push.ts';
-import { type Lane, laneOf } from './service.ts';
+import { laneOf } from './service.ts';
 
 type Draft<R> = R extends PushRequest
   ? Omit<R, 'target' | 'via' | 'pushId' | 'sentAt'> & { readonly pushId?: string; readonly sentAt?: Instant }
@@ -114,27 +114,28 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     },
   };
 
-  function choose(purpose: PushPurpose, targets: Targets): { lane: Lane; target: Target } | undefined {
-    const order = purpose === 'call' ? [targets.call, targets.other] : [targets.other, targets.call];
-    for (const candidate of order) {
-      const lane = candidate && lanes.get(candidate.provider);
-      const target = lane?.provider.targetFor(purpose, targets);
-      if (lane && target) return { lane, target };
-    }
-    return undefined;
+  function choose(purpose: PushPurpose, targets: Targets): Target | undefined {
+    const { call, other } = targets;
+    return purpose === 'call'
+      ? (chooseBy(call, purpose, targets) ?? chooseBy(other, purpose, targets))
+      : (chooseBy(other, purpose, targets) ?? chooseBy(call, purpose, targets));
+  }
+
+  function chooseBy(candidate: Target | undefined, purpose: PushPurpose, targets: Targets): Target | undefined {
+    return candidate && lanes.get(candidate.provider)?.provider.targetFor(purpose, targets);
   }
 
   function send(draft: PushDraft, targets: Targets, signal?: AbortSignal, onDelay?: () => void): Promise<PushOutcome> {
     if (closed) return Promise.resolve(CLOSED);
-    const chosen = choose(draft.purpose, targets);
-    if (!chosen) return Promise.resolve({ kind: 'failed', reason: 'no target for this purpose' });
+    const target = choose(draft.purpose, targets);
+    if (!target) return Promise.resolve({ kind: 'failed', reason: 'no target for this purpose' });
     const now = clock.now();
     const request: PushRequest = {
       ...draft,
       pushId: draft.pushId ?? randomUUID(),
       sentAt: draft.sentAt ?? now,
-      target: chosen.target,
-      via: chosen.target === targets.other && chosen.target !== targets.call ? 'other' : 'call',
+      target,
+      via: target === targets.other && target !== targets.call ? 'other' : 'call',
     };
     if (overBudget(request)) {
       settle(request, OVER_BUDGET, 0);
@@ -258,7 +259,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   }
 
   return {
-    targetFor: (purpose, targets) => choose(purpose, targets)?.target,
+    targetFor: choose,
     send,
     replace,
     onAccepted: (heard) => void listeners.push(heard),
