@@ -37,7 +37,7 @@ export class BadTokens {
     this.#acceptedMs.set(app, nowMs);
     this.#inARow.get(app)?.clear();
     this.#unreached.delete(app);
-    this.#failing.delete(`${app} ${token}`);
+    if (this.#failing.size > 0) this.#failing.delete(`${app} ${token}`);
   }
 
   /** `many`: the app is misconfigured. `dead`: it is this token. */

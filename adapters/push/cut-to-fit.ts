@@ -9,6 +9,9 @@ type Render<P> = (first: string | undefined, second: string | undefined) => P;
 export function cutToFit<P>(render: Render<P>, fits: (payload: P) => boolean, a?: string, b?: string): P | undefined {
   const first = a?.toWellFormed();
   const second = b?.toWellFormed();
+  // Nearly all fit as they are.
+  const uncut = render(first, second);
+  if (fits(uncut)) return uncut;
   const passing = (payload: P) => (fits(payload) ? payload : undefined);
   return (
     longest(first, (text) => passing(render(text, second))) ??

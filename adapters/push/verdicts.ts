@@ -26,6 +26,9 @@ export function readVerdict(rows: readonly Verdict[], answer: Answer): PushOutco
   if (status === 200 && reasons.length === 0 && rows[0]?.outcome === 'accepted' && rows[0].reason === '*') {
     return answer.id === undefined ? ACCEPTED : { kind: 'accepted', id: answer.id };
   }
+  if (status === 200 && reasons.length === 1 && rows[0]?.outcome === 'accepted' && rows[0].reason === reasons[0]) {
+    return answer.id === undefined ? ACCEPTED : { kind: 'accepted', id: answer.id };
+  }
   const same = byStatus(rows).get(status);
   const row = reasons.map((reason) => same?.get(reason)).find((r) => r !== undefined) ?? same?.get('*');
   // A reason we do not know is not repeated: it is text from outside.

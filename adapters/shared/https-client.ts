@@ -2,8 +2,14 @@
  * One HTTPS service: requests over HTTP/2 where the server speaks it, else over HTTP/1.1. Makes one attempt, keeps its
  * connections, follows no redirect, cuts what is silent. Knows nothing of pushes; what an answer means is each provider's.
  */
-import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
-import { type ClientHttp2Session, connect as connectHttp2, constants } from 'node:http2';
+import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect as connectHttp2,
+  constants,
+  type IncomingHttpStatusHeader,
+} from 'node:http2';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import type { TLSSocket } from 'node:tls';
@@ -11,7 +17,8 @@ import type { HttpProxy } from '../../plugin/core/proxy.ts';
 import type { DurationMs } from '../../plugin/core/time.ts';
 import type { Clock } from '../../plugin/ports/clock.ts';
 import type { GiveUp } from '../../plugin/ports/push-provider.ts';
-import { ASKED_AFTER, closeIdle, DOUBTED_AFTER, Liveness } from './alive.ts';
+import { CallWhenOver, Limited, TimeLimit } from '../../plugin/ports/time-limit.ts';
+import { closeIdle, DOUBTED_AFTER, Liveness, Patience } from './alive.ts';
 import {
   isCertificateError,
   openingMs,
@@ -21,7 +28,6 @@ import {
   proxyTroubleIn,
   TunnelAgent,
 } from './proxy.ts';
-import { TimeLimit } from './time-limit.ts';
 
 /** In place of what the URL's host resolves to. For tests and for a relay of one's own. */
 export interface ConnectTo {
@@ -89,10 +95,7 @@ export class HttpsClient {
   readonly #o: HttpsClientOptions;
   readonly #slots: Slot[];
   readonly #url: URL;
-  readonly #limit: TimeLimit;
-  readonly #slow: TimeLimit;
-  readonly #doubt: TimeLimit;
-  readonly #liveness: Liveness;
+  readonly #waits: Waits;
   readonly #agent: HttpsAgent | HttpAgent;
   /** Known once a server chose it; asked again when its connection fails. */
   #speaksHttp1: boolean;
@@ -101,10 +104,12 @@ export class HttpsClient {
   constructor(options: HttpsClientOptions) {
     this.#o = options;
     this.#url = new URL(options.origin);
-    this.#limit = new TimeLimit(options.clock, options.requestTimeoutMs);
-    this.#slow = new TimeLimit(options.clock, ASKED_AFTER);
-    this.#doubt = new TimeLimit(options.clock, DOUBTED_AFTER);
-    this.#liveness = new Liveness(options.clock);
+    this.#waits = {
+      patience: new Patience(options.clock, options.requestTimeoutMs),
+      doubt: new TimeLimit(options.clock, DOUBTED_AFTER),
+      liveness: new Liveness(options.clock),
+      closeIdle: () => closeIdle(this.#agent),
+    };
     this.#speaksHttp1 = this.#url.protocol === 'http:';
     this.#slots = Array.from({ length: options.connections }, () => ({
       session: undefined,
@@ -139,53 +144,24 @@ export class HttpsClient {
       const slot = this.#leastBusy();
       slot.inFlight++;
       slot.usedAtMs = this.#o.clock.monotonicMs();
-      let cut: () => void = () => undefined;
-      let over = false;
-      const end = (answer: HttpsAnswer) => {
-        if (over) return;
-        over = true;
-        slot.inFlight--;
-        this.#limit.end(onLate);
-        this.#slow.end(onSlow);
-        this.#doubt.end(onDoubt);
-        signal.removeEventListener('abort', onAbort);
-        resolve(answer);
-      };
-      const stop = (noAnswer: NoAnswer) => {
-        end({ noAnswer });
-        cut();
-      };
-      const onAbort = () => stop('aborted');
-      const onLate = () => {
-        // A firewall that forgot the connection leaves it open and silent: the next push opens another, those in flight may
-        // still finish.
-        const { session } = slot;
-        stop('no answer in time');
-        if (session && !session.closed) session.close();
-      };
-      const onSlow = () => {
-        if (slot.session) this.#liveness.ask(slot.session);
-      };
-      const onDoubt = () => {
-        closeIdle(this.#agent);
-        stop('connection lost');
-      };
-      const onReused = () => {
-        if (!over && request.isAwaited) this.#doubt.begin(onDoubt);
-      };
-      this.#limit.begin(onLate);
-      this.#slow.begin(onSlow);
-      signal.addEventListener('abort', onAbort);
-      const begin = (how: ClientHttp2Session | 'http/1.1') => {
-        if (over) return;
-        cut =
-          how === 'http/1.1' ? this.#overHttp1(request, end, onReused) : overHttp2(how, this.#url.host, request, end);
-      };
+      const exchange = new Exchange(request, slot, signal, this.#waits, resolve);
+      exchange.begin();
       const open = slot.session;
-      if (this.#speaksHttp1) begin('http/1.1');
-      else if (open && isUsable(open)) begin(open);
-      else this.#open(slot).then(begin, (error: unknown) => end(whyNot(error, 'cannot connect')));
+      if (this.#speaksHttp1) this.#overHttp1(exchange);
+      else if (open && isUsable(open)) overHttp2(open, this.#url.host, exchange);
+      else this.#openFor(exchange, slot);
     });
+  }
+
+  #openFor(exchange: Exchange, slot: Slot): void {
+    this.#open(slot).then(
+      (how) => {
+        if (exchange.isOver) return;
+        if (how === 'http/1.1') this.#overHttp1(exchange);
+        else overHttp2(how, this.#url.host, exchange);
+      },
+      (error: unknown) => exchange.end(whyNot(error, 'cannot connect')),
+    );
   }
 
   /** Opens what is not open, or was idle for long. A call's push must not wait for TCP, TLS and HTTP/2 to say hello. */
@@ -259,8 +235,9 @@ export class HttpsClient {
     return { proxy: this.#o.proxy, clock: this.#o.clock, withinMs: openingMs(this.#o.requestTimeoutMs) };
   }
 
-  /** `onReused`: the request goes out on a kept connection. */
-  #overHttp1(request: HttpsRequest, end: (answer: HttpsAnswer) => void, onReused: () => void): () => void {
+  #overHttp1(exchange: Exchange): void {
+    const { request } = exchange;
+    const end = (answer: HttpsAnswer) => exchange.end(answer);
     const { connectTo, lookup } = this.#o;
     const { hostname, port, protocol, host } = this.#url;
     const ca = connectTo?.ca ?? this.#o.ca;
@@ -287,16 +264,155 @@ export class HttpsClient {
       const ready = protocol === 'http:' ? 'connect' : 'secureConnect';
       if (socket.connecting) socket.once(ready, () => (sent = true));
       else sent = true;
-      if (one.reusedSocket) onReused();
+      if (one.reusedSocket) exchange.reused();
     });
     one.on('response', (response) => {
-      const body = new Body(end, () => one.destroy());
-      response.on('data', (chunk: Buffer) => body.add(chunk));
-      response.on('end', () => body.end(response.statusCode ?? 0, response.headers));
+      exchange.status = response.statusCode ?? 0;
+      exchange.headers = response.headers;
+      response.on('data', (chunk: Buffer) => exchange.add(chunk));
+      response.on('end', () => exchange.finish());
       response.on('error', () => end({ noAnswer: 'connection lost' }));
     });
     one.end(request.body);
-    return () => one.destroy();
+    exchange.carriedBy = one;
+  }
+}
+
+/** The listeners are the same for all streams, and find their exchange at the stream: closures for each are a part of what a push costs. */
+const EXCHANGE = Symbol('exchange');
+type Carrier = ClientHttp2Stream & { [EXCHANGE]?: Exchange };
+
+function onResponse(this: Carrier, head: IncomingHttpHeaders & IncomingHttpStatusHeader, flags: number): void {
+  const exchange = this[EXCHANGE] as Exchange;
+  exchange.status = Number(head[':status'] ?? 0);
+  exchange.headers = head;
+  // There is no body to wait for.
+  if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) return exchange.finish();
+  this.on('data', onData);
+  this.on('end', onEnd);
+}
+
+function onData(this: Carrier, chunk: Buffer): void {
+  this[EXCHANGE]?.add(chunk);
+}
+
+function onEnd(this: Carrier): void {
+  this[EXCHANGE]?.finish();
+}
+
+function onLost(this: Carrier): void {
+  this[EXCHANGE]?.end({ noAnswer: 'connection lost' });
+}
+
+const NONE: IncomingHttpHeaders = {};
+
+/** What all exchanges of a client share. */
+interface Waits {
+  readonly patience: Patience;
+  /** Of what goes out on a kept HTTP/1.1 connection. */
+  readonly doubt: TimeLimit;
+  readonly liveness: Liveness;
+  readonly closeIdle: () => void;
+}
+
+/** One request until it has its answer. */
+class Exchange extends Limited {
+  readonly request: HttpsRequest;
+  isOver = false;
+  /** Undefined: it waits for a connection. */
+  carriedBy: ClientHttp2Stream | ClientRequest | undefined = undefined;
+  /** Of its answer, as soon as it has begun. */
+  status = 0;
+  headers: IncomingHttpHeaders = NONE;
+  readonly #slot: Slot;
+  readonly #signal: GiveUp;
+  readonly #waits: Waits;
+  readonly #resolve: (answer: HttpsAnswer) => void;
+  readonly #onAbort = () => this.#stop('aborted');
+  #isSlow = false;
+  #doubt: CallWhenOver | undefined;
+  /** Nearly every body is one chunk. */
+  #first: Buffer | undefined;
+  #more: Buffer[] | undefined;
+  #bytes = 0;
+
+  constructor(request: HttpsRequest, slot: Slot, signal: GiveUp, waits: Waits, resolve: (answer: HttpsAnswer) => void) {
+    super();
+    this.request = request;
+    this.#slot = slot;
+    this.#signal = signal;
+    this.#waits = waits;
+    this.#resolve = resolve;
+  }
+
+  begin(): void {
+    this.#waits.patience.begin(this);
+    this.#signal.addEventListener('abort', this.#onAbort);
+  }
+
+  /** It goes out on a kept connection. */
+  reused(): void {
+    if (this.isOver || !this.request.isAwaited) return;
+    this.#doubt = new CallWhenOver(() => {
+      this.#waits.closeIdle();
+      this.#stop('connection lost');
+    });
+    this.#waits.doubt.begin(this.#doubt);
+  }
+
+  over(): void {
+    const { session } = this.#slot;
+    if (!this.#isSlow) {
+      this.#isSlow = true;
+      if (this.#waits.patience.goesOn(this)) {
+        if (session) this.#waits.liveness.ask(session);
+        return;
+      }
+    }
+    this.#stop('no answer in time');
+    // A firewall that forgot the connection leaves it open and silent: the next push opens another, those in flight may
+    // still finish.
+    if (session && !session.closed) session.close();
+  }
+
+  add(chunk: Buffer): void {
+    this.#bytes += chunk.length;
+    if (this.#bytes > MOST_BODY_BYTES) {
+      this.end({ noAnswer: 'unreadable answer' });
+      this.#cut();
+    } else if (this.#first) {
+      this.#more ??= [];
+      this.#more.push(chunk);
+    } else this.#first = chunk;
+  }
+
+  /** The answer is whole. */
+  finish(): void {
+    const { status, headers } = this;
+    const whole = this.#first && this.#more ? Buffer.concat([this.#first, ...this.#more]) : this.#first;
+    this.end({ status, headers, body: whole === undefined ? '' : whole.toString() });
+  }
+
+  end(answer: HttpsAnswer): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.#slot.inFlight--;
+    this.under?.end(this);
+    if (this.#doubt) this.#waits.doubt.end(this.#doubt);
+    this.#signal.removeEventListener('abort', this.#onAbort);
+    this.#resolve(answer);
+  }
+
+  #stop(noAnswer: NoAnswer): void {
+    this.end({ noAnswer });
+    this.#cut();
+  }
+
+  #cut(): void {
+    const { carriedBy } = this;
+    if (carriedBy === undefined) return;
+    if ('rstCode' in carriedBy) carriedBy.close(constants.NGHTTP2_CANCEL);
+    else carriedBy.destroy();
   }
 }
 
@@ -304,12 +420,8 @@ function isUsable(session: ClientHttp2Session): boolean {
   return !session.closed && !session.destroyed;
 }
 
-function overHttp2(
-  session: ClientHttp2Session,
-  authority: string,
-  request: HttpsRequest,
-  end: (answer: HttpsAnswer) => void,
-): () => void {
+function overHttp2(session: ClientHttp2Session, authority: string, exchange: Exchange): void {
+  const { request } = exchange;
   // A list of names and values, in turn: Node neither sorts nor copies it, as it would an object.
   const headers = [':method', request.method, ':path', request.path, ':authority', authority, ':scheme', 'https'];
   for (const name in request.headers) headers.push(name, request.headers[name] as string);
@@ -317,51 +429,16 @@ function overHttp2(
   try {
     // Node ends a GET by itself, and a second end is an error to it: whether there is a body is said, not guessed from the method.
     const endStream = request.body.length === 0;
-    const stream = session.request(headers, { endStream });
-    const cut = () => stream.close(constants.NGHTTP2_CANCEL);
-    stream.on('response', (head, flags) => {
-      const status = Number(head[':status'] ?? 0);
-      const body = new Body(end, cut);
-      // There is no body to wait for.
-      if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) return body.end(status, head);
-      stream.on('data', (chunk: Buffer) => body.add(chunk));
-      stream.on('end', () => body.end(status, head));
-    });
+    const stream: Carrier = session.request(headers, { endStream });
+    stream[EXCHANGE] = exchange;
+    exchange.carriedBy = stream;
+    stream.on('response', onResponse);
     // Reset, refused, or ended without a status: GOAWAY and the like.
-    stream.on('error', () => end({ noAnswer: 'connection lost' }));
-    stream.on('close', () => end({ noAnswer: 'connection lost' }));
+    stream.on('error', onLost);
+    stream.on('close', onLost);
     if (!endStream) stream.end(request.body);
-    return cut;
   } catch {
-    end({ noAnswer: 'connection lost' });
-    return () => undefined;
-  }
-}
-
-class Body {
-  readonly #chunks: Buffer[] = [];
-  readonly #give: (answer: HttpsAnswer) => void;
-  readonly #cut: () => void;
-  #bytes = 0;
-
-  constructor(give: (answer: HttpsAnswer) => void, cut: () => void) {
-    this.#give = give;
-    this.#cut = cut;
-  }
-
-  add(chunk: Buffer): void {
-    this.#bytes += chunk.length;
-    if (this.#bytes <= MOST_BODY_BYTES) this.#chunks.push(chunk);
-    else {
-      this.#give({ noAnswer: 'unreadable answer' });
-      this.#cut();
-    }
-  }
-
-  end(status: number, headers: IncomingHttpHeaders): void {
-    const { length } = this.#chunks;
-    const body = length === 0 ? '' : length === 1 ? String(this.#chunks[0]) : Buffer.concat(this.#chunks).toString();
-    this.#give({ status, headers, body });
+    exchange.end({ noAnswer: 'connection lost' });
   }
 }
 

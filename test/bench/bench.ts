@@ -8,6 +8,7 @@ import { appTest } from './app-test.ts';
 import { bindings } from './bindings.ts';
 import { calls } from './calls.ts';
 import { cluster } from './cluster.ts';
+import { encodings } from './encodings.ts';
 import { freeswitch } from './freeswitch.ts';
 import { media } from './media.ts';
 import { push } from './push.ts';
@@ -30,6 +31,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   bindings,
   calls,
   cluster,
+  encodings,
   freeswitch,
   media,
   push,

@@ -86,6 +86,74 @@ describe('one redis', () => {
     expect(conflicts, 'a row without its version is never overwritten unseen').toEqual([7]);
     await store.close();
   });
+
+  it('a hundred records go in one transaction, a few by the script', async () => {
+    const server = await started();
+    const store = create(optionsSchema.parse({ url: server.url, prefix: nextPrefix() }), deps());
+    await store.open();
+    const all = Array.from({ length: 100 }, (_, i) => aorNo(i));
+    await Promise.all(all.map((aor) => store.put(recordOf(aor, NOW), 0)));
+    const counted = async (command: string) =>
+      Number(
+        new RegExp(`^cmdstat_${command}:calls=(\\d+)`, 'm').exec(await server.cli('info', 'commandstats'))?.[1] ?? 0,
+      );
+    await server.cli('config', 'resetstat');
+    await Promise.all(all.map((aor) => store.put(recordOf(aor, NOW), 1)));
+    expect([await counted('exec'), await counted('evalsha')]).toEqual([1, 0]);
+    await Promise.all(all.slice(0, 10).map((aor) => store.put(recordOf(aor, NOW), 2)));
+    expect([await counted('exec'), await counted('evalsha')]).toEqual([1, 1]);
+    await store.close();
+  });
+
+  it('of nodes that write the same hundred records at the same moment, one wins each', async () => {
+    const { url } = await started();
+    const options = optionsSchema.parse({ url, prefix: nextPrefix() });
+    const nodes = Array.from({ length: 4 }, () => create(options, deps()));
+    await Promise.all(nodes.map((node) => node.open()));
+    const all = Array.from({ length: 100 }, (_, i) => aorNo(i));
+    for (let version = 0; version < 20; version++) {
+      const outcomes = await Promise.all(
+        nodes.map((node) => Promise.all(all.map((aor) => node.put(recordOf(aor, NOW), version)))),
+      );
+      const winners = all.map((_, i) => outcomes.filter((ofNode) => ofNode[i]?.ok).length);
+      expect(winners, `version ${version}`).toEqual(all.map(() => 1));
+    }
+    expect((await nodes[0]?.get(aorNo(99)))?.version).toBe(20);
+    await Promise.all(nodes.map((node) => node.close()));
+  });
+
+  it('a schedule that is broken keeps nobody else from being written', async () => {
+    const server = await started();
+    const options = optionsSchema.parse({ url: server.url, prefix: nextPrefix() });
+    const store = create(options, deps());
+    await store.open();
+    const all = Array.from({ length: 100 }, (_, i) => aorNo(i));
+    await Promise.all(all.map((aor) => store.put(recordOf(aor, NOW), 0)));
+    const key = (await server.cli('keys', `${options.prefix}:*r:${aorNo(0)}`)).trim();
+    const due = key.replace(/r:.*$/, 'due');
+    const theirs = (await server.cli('zrange', due, '0', '-1')).split('\n').map((line) => line.trim());
+    await server.cli('set', due, 'no schedule');
+    const written = await Promise.allSettled(all.map((aor) => store.put(recordOf(aor, NOW), 1)));
+    expect(all.filter((_, i) => written[i]?.status === 'rejected').sort()).toEqual(theirs.sort());
+    await store.close();
+  });
+
+  it.each(['-@transaction', '-multi', '-mset'])('a user with %s: the script writes', async (less) => {
+    const server = await started();
+    const name = `u${nextPrefix()}`;
+    await server.cli('acl', 'setuser', name, 'on', '>secret', '~*', '&*', '+@all', less);
+    const url = server.url.replace('redis://', `redis://${name}:secret@`);
+    const store = create(optionsSchema.parse({ url, prefix: nextPrefix() }), deps());
+    await store.open();
+    const all = Array.from({ length: 100 }, (_, i) => aorNo(i));
+    for (const version of [0, 1]) {
+      const outcomes = await Promise.all(all.map((aor) => store.put(recordOf(aor, NOW), version)));
+      expect(outcomes.every((o) => o.ok)).toBe(true);
+    }
+    const late = await Promise.all(all.map((aor) => store.put(recordOf(aor, NOW), 1)));
+    expect(late.some((o) => o.ok)).toBe(false);
+    await store.close();
+  });
 });
 
 describe('a redis cluster', () => {

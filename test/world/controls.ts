@@ -114,8 +114,8 @@ export const CONTROLS: readonly Control[] = [
   one(
     'a token in the log',
     'runtime/push/delivery.ts',
-    'const token = target.token.fingerprint;\n    const fields',
-    'const token = target.token.reveal();\n    const fields',
+    'const token = target.token.fingerprint;\n    if (outcome.kind',
+    'const token = target.token.reveal();\n    if (outcome.kind',
   ),
   one(
     'pushes say who calls without being asked',

@@ -4,16 +4,22 @@
  * refused from one that was lost, cannot be aborted, and costs half as much again as the push itself (ADR 0007; 8.1.0, each
  * trap is provoked in `test/providers/apns.test.ts`).
  */
-import { type ClientHttp2Session, type ClientHttp2Stream, constants } from 'node:http2';
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  constants,
+  type IncomingHttpHeaders,
+  type IncomingHttpStatusHeader,
+} from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import { MultiProvider } from '@parse/node-apn';
 import type { HttpProxy } from '../../../plugin/core/proxy.ts';
 import type { DurationMs } from '../../../plugin/core/time.ts';
 import type { Clock } from '../../../plugin/ports/clock.ts';
 import type { GiveUp } from '../../../plugin/ports/push-provider.ts';
-import { ASKED_AFTER, Liveness } from '../../shared/alive.ts';
+import { Limited } from '../../../plugin/ports/time-limit.ts';
+import { Liveness, Patience } from '../../shared/alive.ts';
 import { openingMs, openSecure, proxyFor } from '../../shared/proxy.ts';
-import { TimeLimit } from '../../shared/time-limit.ts';
 import { type Credential, type Endpoint, SERVERS } from './options.ts';
 import { type ApnsAnswer, readAnswer, reasonOfError } from './outcome.ts';
 import type { ApnsMessage } from './payload.ts';
@@ -78,8 +84,7 @@ export function connect(options: ConnectionOptions): ApnsConnection {
   const clients = innerClients(provider);
   for (const client of clients) finishStreamsOnGoaway(client);
   if (isThroughProxy(options)) for (const client of clients) goThroughProxy(client, options);
-  const limit = new TimeLimit(clock, requestTimeoutMs);
-  const slow = new TimeLimit(clock, ASKED_AFTER);
+  const patience = new Patience(clock, requestTimeoutMs);
   const liveness = new Liveness(clock);
   let turn = 0;
 
@@ -145,59 +150,131 @@ export function connect(options: ConnectionOptions): ApnsConnection {
         String(message.priority),
         'apns-expiration',
         String(message.expiration),
+        'authorization',
+        token ? bearerOf(token.current) : '',
       ];
+      // A certificate needs no signature.
+      if (!token) headers.length -= 2;
       if (message.collapseId !== undefined) headers.push('apns-collapse-id', message.collapseId);
-      if (token) headers.push('authorization', `bearer ${token.current}`);
       stream = session.request(headers);
     } catch (error) {
       // The session was closed in between.
       return Promise.resolve({ reason: reasonOfError(error) });
     }
     return new Promise((resolve) => {
-      const end = (answer: ApnsAnswer) => {
-        limit.end(onLate);
-        slow.end(onSlow);
-        signal.removeEventListener('abort', onAbort);
-        resolve(answer);
-      };
-      const cut = (reason: string) => {
-        end({ reason });
-        stream.close(constants.NGHTTP2_CANCEL);
-      };
-      const onAbort = () => cut('aborted');
-      const onLate = () => {
-        cut('no answer in time');
-        // A firewall that forgot the connection leaves it open and silent, and it would be used until TCP gives up, a quarter
-        // of an hour later. The next push opens another; those in flight may still finish.
-        if (!session.closed) session.close();
-      };
-      const onSlow = () => liveness.ask(session);
-      limit.begin(onLate);
-      slow.begin(onSlow);
-      signal.addEventListener('abort', onAbort);
-      stream.on('response', (headers, flags) => {
-        const status = Number(headers[':status']);
-        const given = headers['apns-id'];
-        const id = typeof given === 'string' ? given : undefined;
-        // Accepted: there is no body to wait for.
-        if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) return end(readAnswer(status, id, ''));
-        let body = '';
-        stream.on('data', (chunk: Buffer) => {
-          if (body.length < MOST_BODY_CHARACTERS) body += chunk.toString('latin1');
-        });
-        stream.on('end', () => {
-          const answer = readAnswer(status, id, body);
-          // Once for all pushes that carried it; the next is signed anew.
-          if (answer.reason === 'ExpiredProviderToken') token?.regenerate(generation);
-          end(answer);
-        });
-      });
-      stream.on('error', (error) => end({ reason: reasonOf(stream.rstCode, error) }));
-      // GOAWAY and reset end a stream without an error or an answer.
-      stream.on('close', () => end({ reason: reasonOf(stream.rstCode) }));
-      stream.end(message.payload);
+      const exchange = new Exchange({ resolve, stream, session, signal, patience, liveness, token, generation });
+      exchange.begin(message.payload);
     });
   }
+}
+
+let lastBearer = { signature: '', text: '' };
+
+/** Joined once for each signature, not for each push. */
+function bearerOf(signature: string): string {
+  if (signature !== lastBearer.signature) lastBearer = { signature, text: `bearer ${signature}` };
+  return lastBearer.text;
+}
+
+interface Request {
+  readonly resolve: (answer: ApnsAnswer) => void;
+  readonly stream: ClientHttp2Stream;
+  readonly session: ClientHttp2Session;
+  readonly signal: GiveUp;
+  readonly patience: Patience;
+  readonly liveness: Liveness;
+  readonly token: InnerClient['config']['token'];
+  /** Of the signature that it carries. */
+  readonly generation: number;
+}
+
+/** One request and its answer. */
+class Exchange extends Limited {
+  readonly #o: Request;
+  readonly #onAbort = () => this.#cut('aborted');
+  #isOver = false;
+  #isSlow = false;
+  #body = '';
+
+  constructor(request: Request) {
+    super();
+    this.#o = request;
+  }
+
+  begin(payload: string): void {
+    const { stream, signal, patience } = this.#o;
+    patience.begin(this);
+    signal.addEventListener('abort', this.#onAbort);
+    // The listeners are the same for all streams: closures for each are a part of what a push costs.
+    (stream as Carrier)[EXCHANGE] = this;
+    stream.on('response', onResponse);
+    stream.on('error', onError);
+    // GOAWAY and reset end a stream without an error or an answer.
+    stream.on('close', onClose);
+    stream.end(payload);
+  }
+
+  over(): void {
+    const { session, patience, liveness } = this.#o;
+    if (!this.#isSlow) {
+      this.#isSlow = true;
+      if (patience.goesOn(this)) return liveness.ask(session);
+    }
+    this.#cut('no answer in time');
+    // A firewall that forgot the connection leaves it open and silent, and it would be used until TCP gives up, a quarter
+    // of an hour later. The next push opens another; those in flight may still finish.
+    if (!session.closed) session.close();
+  }
+
+  lost(error?: Error): void {
+    if (!this.#isOver) this.#end({ reason: reasonOf(this.#o.stream.rstCode, error) });
+  }
+
+  answered(headers: IncomingHttpHeaders & IncomingHttpStatusHeader, flags: number): void {
+    const status = Number(headers[':status']);
+    const given = headers['apns-id'];
+    const id = typeof given === 'string' ? given : undefined;
+    // Accepted: there is no body to wait for.
+    if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) return this.#end(readAnswer(status, id, ''));
+    const { stream, token, generation } = this.#o;
+    stream.on('data', (chunk: Buffer) => {
+      if (this.#body.length < MOST_BODY_CHARACTERS) this.#body += chunk.toString('latin1');
+    });
+    stream.on('end', () => {
+      const answer = readAnswer(status, id, this.#body);
+      // Once for all pushes that carried it; the next is signed anew.
+      if (answer.reason === 'ExpiredProviderToken') token?.regenerate(generation);
+      this.#end(answer);
+    });
+  }
+
+  #cut(reason: string): void {
+    this.#end({ reason });
+    this.#o.stream.close(constants.NGHTTP2_CANCEL);
+  }
+
+  #end(answer: ApnsAnswer): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.under?.end(this);
+    this.#o.signal.removeEventListener('abort', this.#onAbort);
+    this.#o.resolve(answer);
+  }
+}
+
+const EXCHANGE = Symbol('exchange');
+type Carrier = ClientHttp2Stream & { [EXCHANGE]?: Exchange };
+
+function onResponse(this: Carrier, headers: IncomingHttpHeaders & IncomingHttpStatusHeader, flags: number): void {
+  this[EXCHANGE]?.answered(headers, flags);
+}
+
+function onError(this: Carrier, error: Error): void {
+  this[EXCHANGE]?.lost(error);
+}
+
+function onClose(this: Carrier): void {
+  this[EXCHANGE]?.lost();
 }
 
 /** "REFUSED_STREAM … guarantees that a request has not been processed" (RFC 9113 §8.7), also of streams after a GOAWAY. */

@@ -32,7 +32,7 @@ import {
   SERVERS,
 } from './options.ts';
 import { type ApnsAnswer, outcomeOf } from './outcome.ts';
-import { buildMessage, LIMIT_BYTES } from './payload.ts';
+import { type ApnsMessage, buildMessage, LIMIT_BYTES } from './payload.ts';
 
 export { check } from './check.ts';
 export { ConfigError, optionsSchema } from './options.ts';
@@ -71,42 +71,51 @@ export function create(input: unknown, { clock, log, name, proxy }: AdapterDeps)
     return purpose === 'call' ? (ours(targets.call) ?? ours(targets.other)) : ours(targets.other);
   }
 
-  async function send(request: PushRequest, signal: GiveUp): Promise<PushOutcome> {
-    if (closed) return { kind: 'failed', reason: 'closed' };
-    if (signal.aborted) return outcomeOf({ reason: 'aborted' });
+  /** What it cannot send it says at once; no async function, since what a push allocates is a good part of what it costs. */
+  function send(request: PushRequest, signal: GiveUp): Promise<PushOutcome> {
+    if (closed) return Promise.resolve({ kind: 'failed', reason: 'closed' });
+    if (signal.aborted) return Promise.resolve(outcomeOf({ reason: 'aborted' }));
     const { target } = request;
     const app = findApp(options.apps, target.app);
     if (!app) {
       const hint = `no app of push.${name}.apps has the bundleId (and teamId) of "${printable(target.app)}"`;
-      return { kind: 'misconfigured', reason: 'unknown app', hint, scope: 'device' };
+      return Promise.resolve({ kind: 'misconfigured', reason: 'unknown app', hint, scope: 'device' });
     }
     // Not `tokenDead`: what is no token at all was garbled on its way to us, and says nothing about the app.
     const token = target.token.reveal();
-    if (!DEVICE_TOKEN.test(token)) return { kind: 'failed', reason: 'token is not hex' };
+    if (!DEVICE_TOKEN.test(token)) return Promise.resolve({ kind: 'failed', reason: 'token is not hex' });
     const texts = textsOfApp.get(app);
     const key = keyOfApp.get(app);
-    if (!texts || !key) return { kind: 'failed', reason: 'closed' };
+    if (!texts || !key) return Promise.resolve({ kind: 'failed', reason: 'closed' });
     const message = buildMessage(request, texts);
-    if (!message) return { kind: 'failed', reason: 'payload too large' };
+    if (!message) return Promise.resolve({ kind: 'failed', reason: 'payload too large' });
 
     refresh(key);
     const { first, other } = environments(app, target);
-    const { fingerprint } = target.token;
-    const outcome = judge(key, await connectionOf(key, first).exchange(message, token, signal));
-    if (outcome.kind === 'accepted') badTokens.accepted(app.bundleId, fingerprint, clock.monotonicMs());
-    if (outcome.kind !== 'failed' || outcome.reason !== 'BadDeviceToken' || closed) return outcome;
+    return connectionOf(key, first)
+      .exchange(message, token, signal)
+      .then((answer) => {
+        const outcome = judge(key, answer);
+        if (outcome.kind === 'accepted')
+          badTokens.accepted(app.bundleId, target.token.fingerprint, clock.monotonicMs());
+        if (outcome.kind !== 'failed' || outcome.reason !== 'BadDeviceToken' || closed) return outcome;
+        if (!other) return judgeBadToken(app, target.token.fingerprint, request.aor, outcome);
+        return askOther({ key, app, other, message, request, outcome }, signal);
+      });
+  }
 
-    if (other) {
-      const second = judge(key, await connectionOf(key, other).exchange(message, token, signal));
-      if (second.kind === 'accepted') badTokens.accepted(app.bundleId, fingerprint, clock.monotonicMs());
-      if (second.kind === 'accepted' || second.kind === 'tokenDead') {
-        remember(fingerprint, other, app);
-        return second;
-      }
-      // Only an answer of both worlds that neither knows the token says anything about it.
-      if (second.kind !== 'failed' || second.reason !== 'BadDeviceToken') return outcome;
+  async function askOther(refused: Refused, signal: GiveUp): Promise<PushOutcome> {
+    const { key, app, other, message, request, outcome } = refused;
+    const { token } = request.target;
+    const second = judge(key, await connectionOf(key, other).exchange(message, token.reveal(), signal));
+    if (second.kind === 'accepted') badTokens.accepted(app.bundleId, token.fingerprint, clock.monotonicMs());
+    if (second.kind === 'accepted' || second.kind === 'tokenDead') {
+      remember(token.fingerprint, other, app);
+      return second;
     }
-    return judgeBadToken(app, fingerprint, request.aor, outcome);
+    // Only an answer of both worlds that neither knows the token says anything about it.
+    if (second.kind !== 'failed' || second.reason !== 'BadDeviceToken') return outcome;
+    return judgeBadToken(app, token.fingerprint, request.aor, outcome);
   }
 
   /** "BadDeviceToken" alone is no verdict: a wrong environment gives it for every token there is. */
@@ -178,8 +187,9 @@ export function create(input: unknown, { clock, log, name, proxy }: AdapterDeps)
 
   /** Takes up a file that was replaced. A bad one changes nothing: the old one may still be good. */
   function refresh(key: Key): void {
-    const changed = key.files.filter((file) => file.changed()).map((file) => file.path);
-    const [file] = changed;
+    let file: string | undefined;
+    // Each is asked: one that has changed says so once.
+    for (const one of key.files) if (one.changed()) file ??= one.path;
     if (file === undefined) return;
     const fields = { provider: name, app: key.app.bundleId, file };
     try {
@@ -231,6 +241,16 @@ export function create(input: unknown, { clock, log, name, proxy }: AdapterDeps)
       keyOfApp.clear();
     },
   };
+}
+
+/** A push whose token one of Apple's worlds does not know. */
+interface Refused {
+  readonly key: Key;
+  readonly app: ApnsApp;
+  readonly other: Environment;
+  readonly message: ApnsMessage;
+  readonly request: PushRequest;
+  readonly outcome: PushOutcome;
 }
 
 /** One key of one team, or one certificate: apps that share it share its connections, because Apple counts signatures by key. */

@@ -222,6 +222,7 @@ export const VERDICTS: readonly Verdict[] = [
 
 export function outcomeOf(answer: ApnsAnswer): PushOutcome {
   const { status, reason, id, timestamp } = answer;
+  if (status === 200 && reason === undefined) return readVerdict(VERDICTS, { status, id });
   if (status === undefined && reason !== undefined && isProxyTrouble(reason)) return outcomeOfProxy(reason);
   const since = timestamp === undefined ? undefined : instant(timestamp);
   return readVerdict(VERDICTS, {

@@ -168,25 +168,35 @@ function callPayload(request: CallPush, app: AppTexts, type: 'voip' | 'alert'): 
     (name, number) => {
       // Without a VoIP token a visible push is the only one iOS delivers at once, also to an app that was swiped away.
       // `mutable-content` lets the app's extension reword or drop it, `content-available` wakes an app that still runs.
-      const shown = name || number;
-      const alert =
-        app.texts === 'app'
-          ? located(textOfCall(shown))
-          : { title: app.incomingCallText, ...(shown && { body: shown }) };
-      const visible = { alert, sound: 'default', 'mutable-content': 1, 'content-available': 1 };
-      const theirs = written(request, app, type === 'voip' ? undefined : visible, [name, number]);
+      const visible = type === 'voip' ? undefined : visibleCall(app, name || number);
+      const theirs = written(request, app, visible, [name, number]);
       if (theirs) return textOf(theirs);
-      const caller = name || number ? { caller: { ...(name && { name }), ...(number && { number }) } } : {};
-      const ours = { pushwake: body(request, { callId, aor, ...(callKey && { callKey }), ...caller }) };
+      // One literal: what is undefined is left out of the JSON.
+      const ours = {
+        v: 1,
+        type: 'call',
+        pushId: request.pushId,
+        callId,
+        aor,
+        callKey: callKey || undefined,
+        caller: name || number ? { name: name || undefined, number: number || undefined } : undefined,
+        sentAt: request.sentAt,
+        expiresAt: request.expiresAt,
+      };
       const keys = isForLinphone(app.profile, request.target) ? linphoneKeys(request) : undefined;
-      const aps = { ...keys, ...(type === 'alert' && visible) };
-      const shownName = keys && name ? { 'display-name': name } : {};
-      return textOf({ ...(Object.keys(aps).length > 0 && { aps }), ...shownName, ...ours });
+      const aps = keys || visible ? { ...keys, ...visible } : undefined;
+      return textOf({ aps, 'display-name': keys && name ? name : undefined, pushwake: ours });
     },
     (built) => fits(built, type),
     request.caller?.name,
     request.caller?.number,
   );
+}
+
+function visibleCall(app: AppTexts, shown: string | undefined): Payload {
+  const alert =
+    app.texts === 'app' ? located(textOfCall(shown)) : { title: app.incomingCallText, ...(shown && { body: shown }) };
+  return { alert, sound: 'default', 'mutable-content': 1, 'content-available': 1 };
 }
 
 /** A text that the app itself has, in the language of the phone. */

@@ -14,9 +14,9 @@ import { type DurationMs, MINUTE } from '../../../plugin/core/time.ts';
 import type { Token } from '../../../plugin/core/token.ts';
 import type { Clock } from '../../../plugin/ports/clock.ts';
 import type { GiveUp } from '../../../plugin/ports/push-provider.ts';
+import { CallWhenOver, TimeLimit } from '../../../plugin/ports/time-limit.ts';
 import { closeIdle, DOUBTED_AFTER } from '../../shared/alive.ts';
 import { openingMs, TunnelAgent } from '../../shared/proxy.ts';
-import { TimeLimit } from '../../shared/time-limit.ts';
 import { type Endpoint, type FcmOptions, SERVERS, type ServiceAccount } from './options.ts';
 import { type FcmAnswer, readFailure, readNoRequest, readNoToken, readResponse } from './outcome.ts';
 import type { FcmMessage } from './payload.ts';
@@ -168,13 +168,13 @@ export function openSession(options: SessionOptions): FcmSession {
           request?.destroy();
         };
         const onAbort = () => cut('aborted');
-        const onLate = () => cut('no answer in time');
+        const onLate = new CallWhenOver(() => cut('no answer in time'));
         // A push on a kept connection has no answer: it goes again on a new one, and so does whatever comes next.
-        const onDoubt = () => {
+        const onDoubt = new CallWhenOver(() => {
           if (!request?.reusedSocket) return;
           closeIdle(agent);
           cut('connection lost');
-        };
+        });
         limit.begin(onLate);
         if (isCall) doubt.begin(onDoubt);
         underWay.add(onAbort);

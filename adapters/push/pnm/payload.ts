@@ -18,8 +18,8 @@ export interface PnmMessage {
   /** Which account on the device. Every verb but the generic text needs it. */
   readonly Selector?: string;
   readonly Id?: string;
-  readonly UserDisplayName?: string;
-  readonly UserName?: string;
+  readonly UserDisplayName?: string | undefined;
+  readonly UserName?: string | undefined;
   readonly Message?: string;
 }
 
@@ -38,14 +38,16 @@ export function buildMessage(request: PushRequest, { callerFields }: { callerFie
       if (selector === undefined) return undefined;
       const caller = callerFields ? request.caller : undefined;
       return cutToFit<string>(
+        // One literal: what is undefined is left out of the JSON.
         (name, number) =>
           textOf({
             verb: 'NotifyIncomingCall',
-            ...to,
+            AppId: app,
+            DeviceToken: to.DeviceToken,
             Selector: selector,
             Id: request.callId,
-            ...(name && { UserDisplayName: name }),
-            ...(number && { UserName: number }),
+            UserDisplayName: name || undefined,
+            UserName: number || undefined,
           }),
         fits,
         caller?.name,

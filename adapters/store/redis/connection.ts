@@ -23,6 +23,11 @@ export interface RedisCommands {
   eval(text: string, options: ScriptArguments): Promise<unknown>;
   get(key: string): Promise<string | null>;
   set(key: string, value: string, options: { NX: true } | { PX: number }): Promise<unknown>;
+  watch(keys: string[]): Promise<unknown>;
+  unwatch(): Promise<unknown>;
+  mGet(keys: string[]): Promise<(string | null)[]>;
+  getRange(key: string, first: number, last: number): Promise<string>;
+  multi(): Transaction;
   publish(channel: string, message: string): Promise<unknown>;
   zCount(key: string, min: number | string, max: number | string): Promise<number>;
   zScan(
@@ -30,6 +35,12 @@ export interface RedisCommands {
     cursor: string,
     options: { COUNT: number },
   ): Promise<{ cursor: string; members: { value: string }[] }>;
+}
+
+/** Rejects with a `WatchError` when what was watched has changed; then nothing of it was done. */
+export interface Transaction {
+  addCommand(args: string[]): unknown;
+  exec(): Promise<unknown>;
 }
 
 export type Client = ReturnType<typeof createClient> | ReturnType<typeof createCluster>;

@@ -23,6 +23,7 @@ import { RedisPeers } from './peers.ts';
 import { LEASE, PEEK, PUT, REMOVE, type Script } from './scripts.ts';
 import { RedisTexts } from './texts.ts';
 import { inWords } from './trouble.ts';
+import { type Put, type PutAnswer, WatchedPuts } from './watched-puts.ts';
 
 export { check } from './check.ts';
 export { optionsSchema } from './options.ts';
@@ -39,6 +40,8 @@ const RECORD = 'r:';
 /** Reads and writes that no call waits for are gathered for this long (ms), and at most this many go together: Redis does nothing else meanwhile. */
 const GATHER: DurationMs = 10;
 const GATHER_AT_MOST = 100;
+/** From so many on, records are written by a transaction: of fewer the script costs Redis less, since it is one command (measured: even at 10). */
+const BY_TRANSACTION_FROM = 16;
 
 /** What tests replace. */
 export interface Internals {
@@ -60,6 +63,7 @@ class RedisStore implements BindingStore {
   #keyv: Keyv<string> | undefined;
   readonly #reads: Gather<ReadItem, string | undefined>;
   readonly #puts: Gather<PutItem, number>;
+  readonly #watchedPuts: WatchedPuts;
   /** One of all; in a cluster, where a server may be lost for itself, one of each shard. */
   readonly #markers: readonly Marker[];
   #connectionsLost = 0;
@@ -83,6 +87,7 @@ class RedisStore implements BindingStore {
       });
     });
     this.#reads = new Gather({ ...gather, send: (items) => this.#inGroups(items, (some) => this.#readMany(some)) });
+    this.#watchedPuts = new WatchedPuts(deps.clock, () => this.#commands());
     this.#puts = new Gather({ ...gather, send: (items) => this.#inGroups(items, (some) => this.#putMany(some)) });
   }
 
@@ -180,11 +185,7 @@ class RedisStore implements BindingStore {
     const dueAt = record.dueAt === undefined ? '+inf' : String(record.dueAt);
     // A row begins with its version and a comma.
     const head = expectedVersion === 0 ? '' : `${expectedVersion},`;
-    const done = await this.#puts.add({
-      shard,
-      key,
-      args: [head, String(Math.max(0, head.length - 1)), row, dueAt],
-    });
+    const done = await this.#puts.add({ shard, key, aor: record.aor, head, row, due: shard.due, dueAt });
     return done === 1 ? { ok: true, version } : { ok: false, reason: 'conflict' };
   }
 
@@ -194,17 +195,28 @@ class RedisStore implements BindingStore {
     return this.#asked(keyv.getMany(items.map(({ key }) => key)));
   }
 
-  async #putMany(items: readonly PutItem[]): Promise<(number | Error)[]> {
+  async #putMany(items: readonly PutItem[]): Promise<readonly PutAnswer[]> {
+    const answers =
+      // What is watched belongs to one connection; in a cluster a group has a server, and its script few records.
+      this.#options.cluster || items.length < BY_TRANSACTION_FROM
+        ? undefined
+        : await this.#asked(this.#watchedPuts.put(items));
+    return (answers ?? (await this.#putByScript(items))).map((a) =>
+      a instanceof Error ? new StoreError(inWords(this.#where, a)) : a,
+    );
+  }
+
+  async #putByScript(items: readonly PutItem[]): Promise<readonly PutAnswer[]> {
     const records = items.map(({ key }) => key);
-    const dues = [...new Set(items.map(({ shard }) => shard.due))];
+    const dues = [...new Set(items.map(({ due }) => due))];
     const numberOf = new Map(dues.map((due, i) => [due, String(records.length + i + 1)]));
-    const args = items.flatMap((item) => [...item.args, numberOf.get(item.shard.due) as string]);
+    const args = items.flatMap(({ head, row, dueAt, due }) => {
+      return [head, String(Math.max(0, head.length - 1)), row, dueAt, numberOf.get(due) as string];
+    });
     // Lua counts from 1; all shards' tags are of one length.
     const aorFrom = String((items[0] as PutItem).shard.tag.length + RECORD.length + 1);
     const done = await this.#run(PUT, [...records, ...dues], [aorFrom, String(items.length), ...args]);
-    return (done as (number | string)[]).map((d) =>
-      typeof d === 'string' ? new StoreError(inWords(this.#where, new Error(d))) : d,
-    );
+    return (done as (number | string)[]).map((d) => (typeof d === 'string' ? new Error(d) : d));
   }
 
   /** Groups that Redis takes at once: everything, or what lies in one shard where it is a cluster. */
@@ -441,11 +453,8 @@ interface ReadItem {
   readonly key: string;
 }
 
-interface PutItem {
+interface PutItem extends Put {
   readonly shard: Shard;
-  readonly key: string;
-  /** What its row must begin with, that text's last index, the new row, due time. */
-  readonly args: readonly string[];
 }
 
 interface Shard {

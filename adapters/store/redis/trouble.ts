@@ -5,7 +5,10 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
     /WRONGPASS|NOAUTH|invalid username-password/i,
     'it refuses our user or password: see store.url, and `ACL LIST` there',
   ],
-  [/NOPERM/i, 'its user may not do this: it needs +@read +@write +@scripting +@connection +time +info on our keys'],
+  [
+    /NOPERM/i,
+    'its user may not do this: it needs +@read +@write +@scripting +@transaction +@connection +time +info on our keys',
+  ],
   [/READONLY/i, 'this is a read-only replica: name the primary in store.url, or the cluster in store.cluster'],
   [/OOM command not allowed/i, 'its memory is full: raise maxmemory there; bindings must not be evicted'],
   [/MISCONF/i, 'it cannot write its disk: look at its log and its free space'],

@@ -12,7 +12,7 @@ import type { PushOutcome, PushProvider, PushPurpose, PushRequest } from '../../
 import type { PushState } from '../../ports/status.ts';
 import { Alarms } from './misconfigurations.ts';
 import { Sending, type Surroundings } from './one-push.ts';
-import { type Lane, laneOf } from './service.ts';
+import { laneOf } from './service.ts';
 
 type Draft<R> = R extends PushRequest
   ? Omit<R, 'target' | 'via' | 'pushId' | 'sentAt'> & { readonly pushId?: string; readonly sentAt?: Instant }
@@ -53,6 +53,14 @@ export interface Delivery {
   close(): Promise<void>;
 }
 
+/** How many pushes ended so. */
+interface Ended {
+  readonly provider: string;
+  readonly purpose: PushPurpose;
+  readonly outcome: PushOutcome['kind'];
+  count: number;
+}
+
 /** A brake against loops, far above what a lifecycle sends: several accounts of one app share a device. */
 const PER_DEVICE_HOURLY = {
   cancel: 120,
@@ -73,11 +81,8 @@ const OVER_BUDGET: PushOutcome = { kind: 'failed', reason: 'device budget used u
 export function createDelivery(options: DeliveryOptions): Delivery {
   const { clock, log, random } = options;
   const limits = { ...PER_DEVICE_HOURLY, ...options.perDeviceHourly };
-  let lanes = new Map(options.providers.map((provider) => [provider.name, laneOf(provider)]));
-  const ended = new Map<
-    string,
-    { provider: string; purpose: PushPurpose; outcome: PushOutcome['kind']; count: number }
-  >();
+  let lanes = new Map(options.providers.map((provider) => [provider.name, laneOf(provider, clock)]));
+  const ended: Ended[] = [];
   const alarms = new Alarms();
   const listeners: ((request: PushRequest) => void)[] = [];
   const underWay = new Set<Sending>();
@@ -109,27 +114,28 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     },
   };
 
-  function choose(purpose: PushPurpose, targets: Targets): { lane: Lane; target: Target } | undefined {
-    const order = purpose === 'call' ? [targets.call, targets.other] : [targets.other, targets.call];
-    for (const candidate of order) {
-      const lane = candidate && lanes.get(candidate.provider);
-      const target = lane?.provider.targetFor(purpose, targets);
-      if (lane && target) return { lane, target };
-    }
-    return undefined;
+  function choose(purpose: PushPurpose, targets: Targets): Target | undefined {
+    const { call, other } = targets;
+    return purpose === 'call'
+      ? (chooseBy(call, purpose, targets) ?? chooseBy(other, purpose, targets))
+      : (chooseBy(other, purpose, targets) ?? chooseBy(call, purpose, targets));
+  }
+
+  function chooseBy(candidate: Target | undefined, purpose: PushPurpose, targets: Targets): Target | undefined {
+    return candidate && lanes.get(candidate.provider)?.provider.targetFor(purpose, targets);
   }
 
   function send(draft: PushDraft, targets: Targets, signal?: AbortSignal, onDelay?: () => void): Promise<PushOutcome> {
     if (closed) return Promise.resolve(CLOSED);
-    const chosen = choose(draft.purpose, targets);
-    if (!chosen) return Promise.resolve({ kind: 'failed', reason: 'no target for this purpose' });
+    const target = choose(draft.purpose, targets);
+    if (!target) return Promise.resolve({ kind: 'failed', reason: 'no target for this purpose' });
     const now = clock.now();
     const request: PushRequest = {
       ...draft,
       pushId: draft.pushId ?? randomUUID(),
       sentAt: draft.sentAt ?? now,
-      target: chosen.target,
-      via: chosen.target === targets.other && chosen.target !== targets.call ? 'other' : 'call',
+      target,
+      via: target === targets.other && target !== targets.call ? 'other' : 'call',
     };
     if (overBudget(request)) {
       settle(request, OVER_BUDGET, 0);
@@ -165,7 +171,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     lanes = new Map(
       providers.map((provider) => [
         provider.name,
-        before.find((lane) => lane.provider === provider) ?? laneOf(provider),
+        before.find((lane) => lane.provider === provider) ?? laneOf(provider, clock),
       ]),
     );
     for (const lane of before) {
@@ -198,17 +204,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   function settle(request: PushRequest, outcome: PushOutcome, attempts: number): void {
     const { purpose, target, aor, pushId } = request;
     const { provider, app } = target;
-    const key = `${provider} ${purpose} ${outcome.kind}`;
-    let entry = ended.get(key);
-    if (!entry) {
-      entry = { provider, purpose, outcome: outcome.kind, count: 0 };
-      ended.set(key, entry);
-    }
+    const entry = entryOf(provider, purpose, outcome.kind);
     entry.count++;
 
-    const reason = 'reason' in outcome ? { reason: outcome.reason } : {};
-    const token = target.token.fingerprint;
-    const fields = { provider, app, purpose, aor, pushId, token, outcome: outcome.kind, ...reason, attempts };
     if (outcome.kind === 'misconfigured') {
       const raised = alarms.raise(request, outcome, clock.monotonicMs());
       const proxy = lanes.get(provider)?.provider.proxy;
@@ -221,11 +219,28 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       for (const heard of listeners) heard(request);
       if (alarms.clear(request)) log.info({ provider, app, purpose }, 'push service accepts this app again');
     }
+    const token = target.token.fingerprint;
+    if (outcome.kind === 'accepted') {
+      log.debug({ provider, app, purpose, aor, pushId, token, outcome: outcome.kind, attempts }, 'push ended');
+      return;
+    }
+    const reason = 'reason' in outcome ? { reason: outcome.reason } : {};
+    const fields = { provider, app, purpose, aor, pushId, token, outcome: outcome.kind, ...reason, attempts };
     const isTold = outcome.kind === 'retryLater' && (outcome.reason === 'aborted' || isHeldBack(provider));
     // A service that is out has its own line: one for each push would hide everything else.
     if (outcome.kind === 'failed' || (outcome.kind === 'retryLater' && !isTold)) log.warn(fields, 'push given up');
     else if (outcome.kind === 'tokenDead') log.info(fields, 'push token is dead');
     else log.debug(fields, 'push ended');
+  }
+
+  /** Few: services × purposes × outcomes. Looked through, since a name for each would be joined anew with each push. */
+  function entryOf(provider: string, purpose: PushPurpose, outcome: PushOutcome['kind']): Ended {
+    for (const entry of ended) {
+      if (entry.purpose === purpose && entry.outcome === outcome && entry.provider === provider) return entry;
+    }
+    const entry = { provider, purpose, outcome, count: 0 };
+    ended.push(entry);
+    return entry;
   }
 
   function isHeldBack(provider: string): boolean {
@@ -244,7 +259,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   }
 
   return {
-    targetFor: (purpose, targets) => choose(purpose, targets)?.target,
+    targetFor: choose,
     send,
     replace,
     onAccepted: (heard) => void listeners.push(heard),
@@ -253,7 +268,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       for (const { provider } of lanes.values()) provider.warm?.();
     },
     stats: () => ({
-      ended: [...ended.values()].map((entry) => ({ ...entry })),
+      ended: ended.map((entry) => ({ ...entry })),
       retries,
       providers: [...lanes.values()].map(({ provider, breaker, places, trouble }) => {
         const nowMs = clock.monotonicMs();

@@ -3,20 +3,15 @@
  * Waits for one thing at a time. Written with callbacks: as a chain of async functions it missed the target of
  * `npm run bench -- push --only=cost`. Knows nothing of targets, budgets and counts.
  */
-import { type DurationMs, SECOND } from '../../core/time.ts';
+import type { DurationMs } from '../../core/time.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { GiveUp, PushOutcome, PushPurpose, PushRequest } from '../../ports/push-provider.ts';
+import { Limited } from '../../ports/time-limit.ts';
 import { retryInMs } from './retry-delay.ts';
-import type { Lane } from './service.ts';
+import { ATTEMPT_LASTS_AT_MOST, type Lane, type OpenCall, SLOW } from './service.ts';
 
 /** Higher goes first. */
 const PRIORITY = { call: 3, cancel: 2, notice: 1, missed: 1, message: 1, voicemail: 1, custom: 0, refresh: 0 } as const;
-
-/** Above every provider's own limit: for one that never answers. */
-const ATTEMPT_LASTS_AT_MOST = 15 * SECOND;
-
-/** An attempt that was given up after this long without an answer says that the service does not answer; they take 0.2 s. */
-const SLOW: DurationMs = 2 * SECOND;
 
 const ABORTED: PushOutcome = { kind: 'retryLater', reason: 'aborted' };
 const NO_ANSWER_SO_FAR: PushOutcome = { kind: 'retryLater', reason: 'no answer before the call was over' };
@@ -60,8 +55,9 @@ export class Sending {
   #isToStop = false;
   /** Why its last attempt was not taken: kept when it is given up while it waits. */
   #trouble: PushOutcome | undefined;
-  /** Ends what it waits for now. */
+  /** Ends what it waits for now, where that is no attempt. */
   #end: (() => void) | undefined;
+  #attempt: Attempt | undefined;
 
   /** `ended` is called once. `onDelay`: once, when the first attempt has failed and another follows. */
   constructor(
@@ -84,8 +80,8 @@ export class Sending {
     if (!lane) return this.#judge(REMOVED);
     if (this.#isToStop) return this.#judge(this.#trouble ?? ABORTED);
     lane.users++;
-    const giveUp = lane.places.take(PRIORITY[this.#request.purpose], () => this.#attempt(lane));
-    if (!giveUp) return this.#attempt(lane);
+    const giveUp = lane.places.take(PRIORITY[this.#request.purpose], () => this.#try(lane));
+    if (!giveUp) return this.#try(lane);
     this.#end = () => {
       if (giveUp()) this.#leave(lane, this.#trouble ?? ABORTED, false);
     };
@@ -94,53 +90,34 @@ export class Sending {
   /** Ends it now, with the outcome `aborted`; before `begin`, as soon as that is called. */
   stop(): void {
     this.#isToStop = true;
-    this.#end?.();
+    if (this.#attempt) this.#attempt.giveUp(this.#around.clock.monotonicMs(), this.#trouble ?? ABORTED);
+    else this.#end?.();
   }
 
   /** It has a place. Asks the provider once, whatever that does: throw, hang, ignore that it is given up. */
-  #attempt(lane: Lane): void {
+  #try(lane: Lane): void {
     this.#end = undefined;
     const { clock } = this.#around;
     const nowMs = clock.monotonicMs();
     const refused = this.#refusal(lane, nowMs);
     if (refused) return this.#leave(lane, refused, true);
-    const attempt = new Attempt();
-    const cutOff = (outcome: PushOutcome, saysSomething: boolean) => {
-      attempt.abort();
-      end(outcome, saysSomething);
-    };
-    const lastsAtMost = Math.min(ATTEMPT_LASTS_AT_MOST, this.#deadlineMs - nowMs);
-    const cancelTimer = clock.after(lastsAtMost, () => cutOff(NO_ANSWER, true));
-    // Sent into a service that hung, it would be waited for until its own limit, which a call does not have.
-    let cancelOvertaken: () => void = () => undefined;
-    const overtaken = () => {
-      lane.openCalls.delete(overtaken);
-      const ageMs = clock.monotonicMs() - nowMs;
-      cancelOvertaken = clock.after(Math.max(0, SLOW - ageMs), () => cutOff(PASSED_OVER, false));
-    };
-    if (this.#request.purpose === 'call') lane.openCalls.add(overtaken);
-    const end = (outcome: PushOutcome, saysSomething: boolean) => {
-      if (attempt.isOver) return;
-      attempt.isOver = true;
-      cancelTimer();
-      cancelOvertaken();
-      lane.openCalls.delete(overtaken);
-      this.#end = undefined;
-      this.#learn(lane, outcome, saysSomething ? seenByBreaker(outcome) : 'unknown');
-      this.#leave(lane, outcome, true);
-    };
-    // Given up by its call: only a long silence says something of the service.
-    this.#end = () => {
-      if (clock.monotonicMs() - nowMs >= SLOW) cutOff(NO_ANSWER_SO_FAR, true);
-      else cutOff(this.#trouble ?? ABORTED, false);
-    };
-    const settled = (outcome: PushOutcome) => end(outcome, true);
-    const threw = () => settled(THREW);
+    const attempt = new Attempt(lane, this.#request.purpose === 'call', nowMs, this);
+    this.#attempt = attempt;
+    attempt.begin(clock, this.#deadlineMs - nowMs);
+    const settled = (outcome: PushOutcome) => attempt.end(outcome, true);
+    const threw = () => attempt.end(THREW, true);
     try {
       lane.provider.send(this.#request, attempt).then(settled, threw);
     } catch {
       threw();
     }
+  }
+
+  /** Of its attempt, once. */
+  attemptEnded(lane: Lane, outcome: PushOutcome, saysSomething: boolean): void {
+    this.#attempt = undefined;
+    this.#learn(lane, outcome, saysSomething ? seenByBreaker(outcome) : 'unknown');
+    this.#leave(lane, outcome, true);
   }
 
   /** What an outcome says of the service, for everybody who wants to send there. */
@@ -154,8 +131,9 @@ export class Sending {
     if (changed !== undefined) this.#around.onBreaker(lane, changed);
     if (changed === 'closed') lane.openedAtMs = undefined;
     if (outcome.kind !== 'accepted') return;
-    for (const wake of [...lane.waitingCalls]) wake();
-    for (const overtaken of [...lane.openCalls]) overtaken();
+    lane.accepted++;
+    if (lane.waitingCalls.size > 0) for (const wake of [...lane.waitingCalls]) wake();
+    if (lane.slowCalls.size > 0) for (const slow of [...lane.slowCalls]) slow.overtaken();
   }
 
   /** Why a push whose turn it is must not be sent now. */
@@ -216,13 +194,73 @@ export class Sending {
   }
 }
 
-/** One attempt, as its provider sees it. A real AbortSignal costs Node more than the rest of our own work on a push. */
-class Attempt implements GiveUp {
-  isOver = false;
+/**
+ * One attempt. Its provider sees that it is given up: a real AbortSignal costs Node more than the rest of our own work on a push. An object
+ * with methods, because a closure for each thing that may happen to it costs the same again in garbage.
+ */
+class Attempt extends Limited implements GiveUp, OpenCall {
   aborted = false;
+  readonly #lane: Lane;
+  readonly #isCall: boolean;
+  readonly #begunMs: number;
+  readonly #of: Sending;
+  /** What the service had accepted when it began. */
+  readonly #acceptedBefore: number;
+  #isOver = false;
+  #isSlow = false;
+  #cancelTimer: (() => void) | undefined;
   #listener: (() => void) | undefined;
   /** Most providers have one thing to cut off. */
   #others: (() => void)[] | undefined;
+
+  constructor(lane: Lane, isCall: boolean, nowMs: number, of: Sending) {
+    super();
+    this.#lane = lane;
+    this.#isCall = isCall;
+    this.#begunMs = nowMs;
+    this.#of = of;
+    this.#acceptedBefore = lane.accepted;
+  }
+
+  begin(clock: Clock, leftMs: DurationMs): void {
+    // Timers are dear: those of one length are shared, and a push whose time is up before sets one of its own.
+    if (leftMs < ATTEMPT_LASTS_AT_MOST) this.#cancelTimer = clock.after(leftMs, () => this.#cutOff(NO_ANSWER, true));
+    if (this.#isCall) this.#lane.slow.begin(this);
+    else if (!this.#cancelTimer) this.#lane.late.begin(this);
+  }
+
+  over(): void {
+    if (!this.#isCall || this.#isSlow) return this.#cutOff(NO_ANSWER, true);
+    this.#isSlow = true;
+    // Sent into a service that hung, it would be waited for until its own limit, which a call does not have.
+    if (this.#lane.accepted !== this.#acceptedBefore) return this.overtaken();
+    this.#lane.slowCalls.add(this);
+    if (!this.#cancelTimer) this.#lane.lateSinceSlow.begin(this);
+  }
+
+  overtaken(): void {
+    this.#cutOff(PASSED_OVER, false);
+  }
+
+  /** By its call: only a long silence says something of the service. */
+  giveUp(nowMs: number, otherwise: PushOutcome): void {
+    if (nowMs - this.#begunMs >= SLOW) this.#cutOff(NO_ANSWER_SO_FAR, true);
+    else this.#cutOff(otherwise, false);
+  }
+
+  end(outcome: PushOutcome, saysSomething: boolean): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#cancelTimer?.();
+    this.under?.end(this);
+    if (this.#isSlow) this.#lane.slowCalls.delete(this);
+    this.#of.attemptEnded(this.#lane, outcome, saysSomething);
+  }
+
+  #cutOff(outcome: PushOutcome, saysSomething: boolean): void {
+    this.abort();
+    this.end(outcome, saysSomething);
+  }
 
   addEventListener(_type: 'abort', listener: () => void): void {
     if (this.#listener === undefined) this.#listener = listener;

@@ -122,7 +122,7 @@ export async function cost(progress: (line: string) => void): Promise<Result[]> 
           name: `${name}: CPU, ours / bare (medians of ${ROUNDS})`,
           value: of(a, 'cpuUs') / of(b, 'cpuUs'),
           unit: '×',
-          target: '<=1.4',
+          target: '<=1.25',
         },
         { name: `${name}: pushes per second, ours`, value: of(a, 'perSecond'), unit: '/s' },
         {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { TimeLimit } from '../../adapters/shared/time-limit.ts';
+import { CallWhenOver, TimeLimit } from '../../plugin/ports/time-limit.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 describe('one time limit for many requests', () => {
@@ -25,13 +25,16 @@ describe('one time limit for many requests', () => {
     const begun = clock.monotonicMs();
     const over: string[] = [];
     const on = Object.fromEntries(
-      ['a', 'b', 'c'].map((name) => [name, () => void over.push(`${name} ${clock.monotonicMs() - begun}`)]),
-    ) as Record<string, () => void>;
+      ['a', 'b', 'c'].map((name) => [
+        name,
+        new CallWhenOver(() => void over.push(`${name} ${clock.monotonicMs() - begun}`)),
+      ]),
+    ) as Record<string, CallWhenOver>;
     const steps: [number, () => void][] = [
-      [0, () => limit.begin(on.a as () => void)],
-      [400, () => limit.begin(on.b as () => void)],
-      [900, () => limit.begin(on.c as () => void)],
-      ...ends.map(([at, name]): [number, () => void] => [at, () => limit.end(on[name] as () => void)]),
+      [0, () => limit.begin(on.a as CallWhenOver)],
+      [400, () => limit.begin(on.b as CallWhenOver)],
+      [900, () => limit.begin(on.c as CallWhenOver)],
+      ...ends.map(([at, name]): [number, () => void] => [at, () => limit.end(on[name] as CallWhenOver)]),
       [3_000, () => undefined],
     ];
     for (const [at, step] of steps.toSorted(([a], [b]) => a - b)) {
@@ -50,13 +53,15 @@ describe('one time limit for many requests', () => {
     const clock = new FakeClock();
     const limit = new TimeLimit(clock, 1_000);
     const over: string[] = [];
-    const second = () => void over.push('second');
-    const third = () => void over.push('third');
-    limit.begin(() => {
-      over.push('first');
-      limit.end(second);
-      limit.begin(third);
-    });
+    const second = new CallWhenOver(() => void over.push('second'));
+    const third = new CallWhenOver(() => void over.push('third'));
+    limit.begin(
+      new CallWhenOver(() => {
+        over.push('first');
+        limit.end(second);
+        limit.begin(third);
+      }),
+    );
     limit.begin(second);
     await clock.advance(1_999);
     expect(over).toEqual(['first']);
