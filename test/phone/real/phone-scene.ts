@@ -92,6 +92,8 @@ export class PhoneScene {
     await scene.startPushwake();
     const browser = await chromium.launch({
       executablePath,
+      // On a screen, where somebody wants to see it (`DISPLAY`, with PUSHWAKE_PHONE_SHOWN=1).
+      headless: process.env.PUSHWAKE_PHONE_SHOWN !== '1',
       args: [
         ...FLAGS,
         '--use-fake-device-for-media-stream',
