@@ -37,7 +37,7 @@ interface Lockfile {
 }
 
 /** What the page of the browser's phone is bundled with (ADR 0144): a development package here, and a part of what is delivered. */
-const BUNDLED = 'jssip';
+const BUNDLED: readonly string[] = ['jssip', 'idb-keyval'];
 
 export interface Bundled extends Installed {
   readonly license: string;
@@ -57,14 +57,15 @@ export function bundledIn(lockfile: string): Bundled[] {
     found.set(path, { name, version, license });
     for (const below of Object.keys(dependencies)) visit(below, path);
   };
-  visit(BUNDLED, '');
+  for (const name of BUNDLED) visit(name, '');
   return [...found.values()];
 }
 
 /** Packages that run in service, in the browsers of users too, from a package-lock.json. */
 export function installedIn(lockfile: string): Installed[] {
   const { packages } = JSON.parse(lockfile) as Lockfile;
-  const inBrowsers = `node_modules/${BUNDLED}` in packages ? bundledIn(lockfile) : [];
+  const isHere = BUNDLED.every((name) => `node_modules/${name}` in packages);
+  const inBrowsers = isHere ? bundledIn(lockfile) : [];
   const here = Object.entries(packages).flatMap(([path, { version, dev, devOptional }]) =>
     path === '' || dev || devOptional || version === undefined
       ? []

@@ -2,11 +2,11 @@
 import { add, forgetEverything, keep, kept } from './kept.ts';
 import type { Push } from './pushes.ts';
 import { type CallView, Line, type LineState } from './sip.ts';
-import { isAlive, report, subscribe, unpack, withdraw } from './subscribe.ts';
+import { isAlive, logIn, report, subscribe, unpack, withdraw } from './subscribe.ts';
 import type { Account, PastCall, Subscribed } from './types.ts';
-import { type Words, wordsFor } from './words.ts';
+import { wordsFor } from './words.ts';
 
-const words: Words = wordsFor(navigator.languages);
+const words = wordsFor(navigator.languages);
 /** A call that was pushed comes by INVITE within moments of the REGISTER; later than this it does not (ms). */
 const COMES_WITHIN = 20_000;
 const KEYS = '123456789*0#';
@@ -52,15 +52,18 @@ class Phone {
 
   async start(): Promise<void> {
     document.documentElement.lang = words.lang;
+    document.documentElement.dir = words.dir;
     document.title = words.phone;
     for (const at of document.querySelectorAll<HTMLElement>('[data-word]'))
-      at.textContent = words[at.dataset.word as keyof Words];
+      at.textContent = words[at.dataset.word as keyof typeof words];
     onSubmit('login', (typed) => void this.#turnOnFirst(typed));
     onSubmit('dialler', (number) => void this.#dial(number.trim()));
     $('allow').addEventListener('click', () => void Notification.requestPermission().then(() => this.#turnOn()));
     $('out').addEventListener('click', () => void this.#logOut());
     addEventListener('hashchange', () => void this.#follow(location.hash.slice(1)));
     addEventListener('pagehide', () => this.#line?.close());
+    // Shown again as it was left: its line is closed.
+    addEventListener('pageshow', (event) => (event as PageTransitionEvent).persisted && location.reload());
     navigator.serviceWorker?.addEventListener('message', ({ data }) => {
       if (data.hash !== undefined) void this.#follow(data.hash);
       if (data.push) void this.#pushed(data.push);
@@ -84,9 +87,7 @@ class Phone {
   // ── The account ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async #logIn(code: string, password: string): Promise<void> {
-    const headers = { 'content-type': 'application/json' };
-    const asked = { method: 'POST', headers, body: JSON.stringify({ code }) };
-    const answer = await fetch('v1/login', asked).catch(() => undefined);
+    const answer = await logIn(code);
     if (!answer?.ok) return this.#say(words.linkIsOver);
     const { aor, user, realm, wss, key, vapidPublicKey } = await answer.json();
     const secret = new TextDecoder().decode(unpack(password));
@@ -110,7 +111,7 @@ class Phone {
     const worker = this.#worker && (await navigator.serviceWorker.ready);
     const to = worker && (await subscribe(worker, this.#account).catch(() => undefined));
     if (to) await keep('subscribed', to);
-    this.#line?.logOut();
+    this.#line?.close();
     this.#line = new Line(this.#account, to, {
       state: (state) => void this.#lineIs(state, to),
       call: (call) => this.#callIs(call),
@@ -175,13 +176,10 @@ class Phone {
 
   /** Asked before each call: without it JsSIP would refuse the INVITE, and nobody would know why. */
   async #hasMicrophone(): Promise<boolean> {
-    try {
-      for (const track of (await navigator.mediaDevices.getUserMedia({ audio: true })).getTracks()) track.stop();
-      return true;
-    } catch {
-      this.#say(words.noMicrophone);
-      return false;
-    }
+    const stream = await navigator.mediaDevices?.getUserMedia({ audio: true }).catch(() => undefined);
+    for (const track of stream?.getTracks() ?? []) track.stop();
+    if (!stream) this.#say(words.noMicrophone);
+    return stream !== undefined;
   }
 
   #callIs(call: CallView): void {
@@ -214,8 +212,9 @@ class Phone {
     for (const n of (await this.#worker?.getNotifications({ tag })) ?? []) if (n.tag === tag) n.close();
   }
 
-  async #pushed({ type, callId, callKey }: Push): Promise<void> {
-    const isOver = type === 'cancel' || (type === 'call' && (await isAlive(callId, callKey, 1_500)) === false);
+  async #pushed(push: Push): Promise<void> {
+    const { type, callId } = push;
+    const isOver = type === 'cancel' || (type === 'call' && (await isAlive(push, 1_500)) === false);
     if (isOver) this.#giveUp(callId);
     await this.#reread();
   }
@@ -228,7 +227,7 @@ class Phone {
     $('past').replaceChildren(...(past.length > 0 ? past.map(pastCall) : [none]));
     const texts = (await kept('texts')) ?? [];
     $('messages').hidden = texts.length === 0;
-    $('texts').replaceChildren(...texts.map(({ from, text, at }) => line(`${from}: ${text}`, at)));
+    $('texts').replaceChildren(...texts.map(({ from, text, at }) => line([apart(from), ': ', apart(text)], at)));
     this.#draw();
   }
 
@@ -240,10 +239,9 @@ class Phone {
 
   #draw(): void {
     const isOn = (this.#account?.password ?? '') !== '';
-    const isTrouble = isOn && (this.#state === 'refused' || this.#state === 'offline');
     $('aor').textContent = this.#account?.aor ?? words.phone;
     $('state').textContent = isOn ? this.#stateInWords() : this.#account ? '' : words.welcome;
-    $('state').className = isTrouble ? 'state trouble' : 'state';
+    $('state').className = isOn && /refused|offline/.test(this.#state) ? 'state trouble' : 'state';
     const permission = 'Notification' in globalThis ? Notification.permission : undefined;
     $('push').textContent = permission === undefined ? words.homeScreen : words.noNotifications;
     $('push').hidden = !isOn || permission === 'granted' || permission === 'default';
@@ -264,8 +262,10 @@ class Phone {
 
   #card(call: CallView): Node {
     const { state, held, muted, id } = call;
-    const { incomingCall: ringing, calling, connecting } = words;
-    const text = { ringing, calling, connecting, talking: held ? words.held : words.talking, over: '' }[state];
+    const { incomingCall: ringing, calling, connecting, ringing: alerting } = words;
+    const text = { ringing, calling, alerting, connecting, talking: held ? words.held : words.talking, over: '' }[
+      state
+    ];
     const key = (what: string) => ({ 'data-key': `${what} ${id}` });
     const toggle = (label: string, on: boolean, onTap: () => void) =>
       button(label, onTap, { 'aria-pressed': String(on), ...key(label) });
@@ -274,23 +274,23 @@ class Phone {
       this.#keypadOf = isKeypad ? undefined : call;
       this.#draw();
     };
-    const end = (label: string) => button(label, () => this.#line?.end(call), { class: 'stop', ...key('end') });
-    const buttons = {
-      ringing: () => [button(words.answer, () => void this.#answer(call), { class: 'go' }), end(words.decline)],
-      talking: () => [
-        toggle(muted ? words.unmute : words.mute, muted, () => this.#line?.mute(call, !muted)),
-        toggle(held ? words.resume : words.hold, held, () => this.#line?.hold(call, !held)),
-        toggle(words.keypad, isKeypad, onKeypad),
-        end(words.hangUp),
-      ],
-      other: () => [end(words.hangUp)],
-    }[state === 'ringing' || state === 'talking' ? state : 'other']();
+    const isTalking = state === 'talking';
+    const buttons = [
+      ...(state === 'ringing' ? [button(words.answer, () => void this.#answer(call), { class: 'go' })] : []),
+      ...(isTalking ? [toggle(muted ? words.unmute : words.mute, muted, () => this.#line?.mute(call, !muted))] : []),
+      ...(isTalking ? [toggle(held ? words.resume : words.hold, held, () => this.#line?.hold(call, !held))] : []),
+      ...(isTalking ? [toggle(words.keypad, isKeypad, onKeypad)] : []),
+      button(state === 'ringing' ? words.decline : words.hangUp, () => this.#line?.end(call), {
+        class: 'stop',
+        ...key('end'),
+      }),
+    ];
     const digits = isKeypad ? [...KEYS].map((digit) => button(digit, () => this.#line?.tone(call, digit))) : [];
     return el(
       'section',
       { class: 'card' },
       el('p', { role: state === 'ringing' ? 'alert' : 'status' }, text),
-      el('strong', {}, call.with || words.unknown),
+      el('strong', {}, apart(call.with || words.unknown)),
       el('div', { class: 'row' }, ...buttons),
       el('div', { class: 'keys' }, ...digits),
     );
@@ -306,15 +306,18 @@ function onSubmit(form: string, onText: (text: string) => void): void {
   });
 }
 
-function line(text: string, at: number, title = ''): Node {
+/** A number or a name has a direction of its own: in a page from right to left, `+49…` would end with its `+`. */
+const apart = (text: string): Node => el('bdi', {}, text);
+
+function line(parts: readonly (Node | string)[], at: number, title = ''): Node {
   const when = new Date(at);
   const shown = when.toLocaleString([], { dateStyle: 'short', timeStyle: 'short' });
-  return el('li', { title }, el('span', {}, text), el('time', { datetime: when.toISOString() }, shown));
+  return el('li', { title }, el('span', {}, ...parts), el('time', { datetime: when.toISOString() }, shown));
 }
 
 function pastCall({ at, with: who, how }: PastCall): Node {
   const title = { in: words.talking, out: words.call, missed: words.missedCall, elsewhere: words.elsewhere }[how];
-  return line(`${MARKS[how]} ${who ?? words.unknown}`, at, title);
+  return line([`${MARKS[how]} `, apart(who ?? words.unknown)], at, title);
 }
 
 void new Phone().start();

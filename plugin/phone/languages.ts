@@ -1,105 +1,48 @@
-/** The texts. A key that a language lacks does not compile. */
-const en = {
-  lang: 'en',
-  phone: 'Phone',
-  incomingCall: 'Incoming call',
-  missedCall: 'Missed call',
-  elsewhere: 'Answered on another device',
-  stillReachable: 'Still reachable for calls',
-  openMe: 'Open the phone to stay reachable',
-  message: 'New message',
-  voicemail: 'New voice message',
-  heard: 'No new voice messages',
-  answer: 'Answer',
-  decline: 'Decline',
-  hangUp: 'Hang up',
-  call: 'Call',
-  mute: 'Mute',
-  unmute: 'Unmute',
-  hold: 'Hold',
-  resume: 'Resume',
-  keypad: 'Keypad',
-  number: 'Number',
-  unknown: 'Unknown caller',
-  calling: 'Calling…',
-  ringing: 'Ringing…',
-  connecting: 'Connecting…',
-  talking: 'In a call',
-  held: 'On hold',
-  waitsForCall: 'Fetching the call…',
-  callIsOver: 'The call is over',
-  calls: 'Calls',
-  noCalls: 'No calls yet',
-  texts: 'Messages',
-  ready: 'Ready. You can close this page: calls wake it.',
-  readyOpenOnly: 'Ready while this page is open. Allow notifications to be woken when it is closed.',
-  registering: 'Registering…',
-  offline: 'No connection to the telephone system. Trying again.',
-  refused: 'The telephone system refused the login',
-  wrongCertificate: 'No connection: the telephone system is away, or its certificate is not valid for this address',
-  noMicrophone: 'The microphone is not allowed or not there. Allow it in the browser and call again.',
-  noNotifications: 'Notifications are not allowed: this phone rings only while the page is open.',
-  homeScreen: 'On an iPhone: Share, then "Add to Home Screen", and open it from there.',
-  welcome: 'Open the link that your administrator gave you, or scan its code.',
-  linkIsOver: 'This link was used already or is older than ten minutes. Ask for a new one.',
-  password: 'SIP password',
-  turnOn: 'Turn this phone on',
-  logOut: 'Log out',
-  failed: 'The call failed',
-  busy: 'Busy',
-  notFound: 'There is no such number',
-};
+/** The texts, one file for each language, named by BCP 47 as those of `config/messages` are. One that lacks a text does not compile. */
+import ar from './languages/ar.json' with { type: 'json' };
+import cs from './languages/cs.json' with { type: 'json' };
+import da from './languages/da.json' with { type: 'json' };
+import de from './languages/de.json' with { type: 'json' };
+import el from './languages/el.json' with { type: 'json' };
+import en from './languages/en.json' with { type: 'json' };
+import es from './languages/es.json' with { type: 'json' };
+import fi from './languages/fi.json' with { type: 'json' };
+import fr from './languages/fr.json' with { type: 'json' };
+import he from './languages/he.json' with { type: 'json' };
+import hu from './languages/hu.json' with { type: 'json' };
+import it from './languages/it.json' with { type: 'json' };
+import ja from './languages/ja.json' with { type: 'json' };
+import nb from './languages/nb.json' with { type: 'json' };
+import nl from './languages/nl.json' with { type: 'json' };
+import pl from './languages/pl.json' with { type: 'json' };
+import pt from './languages/pt.json' with { type: 'json' };
+import sv from './languages/sv.json' with { type: 'json' };
+import tr from './languages/tr.json' with { type: 'json' };
+import uk from './languages/uk.json' with { type: 'json' };
+import zh from './languages/zh.json' with { type: 'json' };
 
-const de: typeof en = {
-  lang: 'de',
-  phone: 'Telefon',
-  incomingCall: 'Eingehender Anruf',
-  missedCall: 'Verpasster Anruf',
-  elsewhere: 'Auf einem anderen Gerät angenommen',
-  stillReachable: 'Weiter für Anrufe erreichbar',
-  openMe: 'Öffnen Sie das Telefon, um erreichbar zu bleiben',
-  message: 'Neue Nachricht',
-  voicemail: 'Neue Sprachnachricht',
-  heard: 'Keine neuen Sprachnachrichten',
-  answer: 'Annehmen',
-  decline: 'Ablehnen',
-  hangUp: 'Auflegen',
-  call: 'Anrufen',
-  mute: 'Stumm',
-  unmute: 'Ton an',
-  hold: 'Halten',
-  resume: 'Fortsetzen',
-  keypad: 'Tasten',
-  number: 'Nummer',
-  unknown: 'Unbekannter Anrufer',
-  calling: 'Wird angerufen…',
-  ringing: 'Es klingelt…',
-  connecting: 'Verbinde…',
-  talking: 'Im Gespräch',
-  held: 'Gehalten',
-  waitsForCall: 'Der Anruf wird geholt…',
-  callIsOver: 'Der Anruf ist vorbei',
-  calls: 'Anrufe',
-  noCalls: 'Noch keine Anrufe',
-  texts: 'Nachrichten',
-  ready: 'Bereit. Sie können diese Seite schließen: Anrufe wecken sie.',
-  readyOpenOnly: 'Bereit, solange diese Seite offen ist. Erlauben Sie Mitteilungen, damit Anrufe sie wecken.',
-  registering: 'Melde an…',
-  offline: 'Keine Verbindung zur Telefonanlage. Neuer Versuch.',
-  refused: 'Die Telefonanlage hat die Anmeldung abgelehnt',
-  wrongCertificate: 'Keine Verbindung: Die Telefonanlage ist weg, oder ihr Zertifikat gilt nicht für diese Adresse',
-  noMicrophone:
-    'Das Mikrofon ist nicht erlaubt oder nicht da. Erlauben Sie es im Browser und rufen Sie noch einmal an.',
-  noNotifications: 'Mitteilungen sind nicht erlaubt: Dieses Telefon klingelt nur, solange die Seite offen ist.',
-  homeScreen: 'Auf einem iPhone: Teilen, dann „Zum Home-Bildschirm“, und von dort öffnen.',
-  welcome: 'Öffnen Sie den Link, den Sie von Ihrer Verwaltung haben, oder scannen Sie den Code.',
-  linkIsOver: 'Dieser Link ist schon benutzt oder älter als zehn Minuten. Bitten Sie um einen neuen.',
-  password: 'SIP-Passwort',
-  turnOn: 'Dieses Telefon einschalten',
-  logOut: 'Abmelden',
-  failed: 'Der Anruf ist fehlgeschlagen',
-  busy: 'Besetzt',
-  notFound: 'Diese Nummer gibt es nicht',
-};
+export type Words = Readonly<typeof en>;
 
-export const LANGUAGES = { en, de };
+export const LANGUAGES: Readonly<Record<string, Words>> = {
+  ar,
+  cs,
+  da,
+  de,
+  el,
+  en,
+  es,
+  fi,
+  fr,
+  he,
+  hu,
+  it,
+  ja,
+  nb,
+  nl,
+  pl,
+  pt,
+  sv,
+  tr,
+  uk,
+  zh,
+};

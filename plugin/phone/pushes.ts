@@ -1,6 +1,7 @@
 /** What a push means here: which notification is shown, which goes. Pure; docs/app-payloads.md says what a push holds. */
+
+import type { Words } from './languages.ts';
 import type { PastCall } from './types.ts';
-import { count, type Words } from './words.ts';
 
 export interface Push {
   readonly type: string;
@@ -55,59 +56,40 @@ export function callerOf(push: Pick<Push, 'caller'>): string | undefined {
  * `known`: what was heard of its call: that it is over, or that another push has shown it already. A browser demands that each push shows something,
  * so what needs nothing is said in a quiet line.
  */
-export function decide(
-  push: Push,
-  now: number,
-  known: { readonly over: boolean; readonly shown: boolean },
-  words: Words,
-): Decision {
-  const { callId = '', type } = push;
+export function decide(push: Push, now: number, known: { over: boolean; shown: boolean }, words: Words): Decision {
+  const { callId = '', type, body } = push;
   const from = callerOf(push);
-  const quiet = (body: string): Shown => ({ tag: 'quiet', title: words.phone, body, silent: true, opens: '' });
-  const missed = (): Decision => ({
-    show: { tag: 'missed', title: words.missedCall, body: from ?? push.aor, silent: true, opens: 'list' },
-    close: [callId],
-    past: { id: callId, at: now, with: from, how: 'missed' },
-  });
+  const text = body ?? String(push.count ?? 1);
+  const shown = (tag: string, title: string, said: string, more: Partial<Shown> = {}): Shown => {
+    return { tag, title, body: said, opens: '', ...more };
+  };
+  const quiet = (said: string) => shown('quiet', words.phone, said, { silent: true });
+  const over = (show: Shown, how: PastCall['how']): Decision => {
+    return { show, close: [callId], past: { id: callId, at: now, with: from, how } };
+  };
+  const missed = () => over(shown('missed', words.missedCall, from ?? push.aor, { silent: true }), 'missed');
   switch (type) {
-    case 'call':
+    case 'call': {
       if (known.over || now >= push.expiresAt) return missed();
-      return {
-        show: {
-          tag: callId,
-          title: words.incomingCall,
-          body: from ?? push.aor,
-          rings: true,
-          silent: known.shown,
-          opens: `open=${callId}`,
-        },
-      };
+      const rings = { rings: true, silent: known.shown, opens: `open=${callId}` };
+      return { show: shown(callId, words.incomingCall, from ?? push.aor, rings) };
+    }
     case 'cancel':
-      if (push.ended !== 'elsewhere' && push.ended !== 'declined') return missed();
-      return {
-        show: quiet(words.elsewhere),
-        close: [callId],
-        past: { id: callId, at: now, with: from, how: 'elsewhere' },
-      };
+      return push.ended === 'elsewhere' || push.ended === 'declined'
+        ? over(quiet(words.elsewhere), 'elsewhere')
+        : missed();
     case 'refresh':
       return { show: quiet(words.stillReachable), register: true };
     case 'notice':
-      return {
-        show: { tag: 'notice', title: words.phone, body: push.body ?? words.openMe, opens: '' },
-        register: true,
-      };
+      return { show: shown('notice', words.phone, body ?? words.openMe), register: true };
     case 'missed':
-      return {
-        show: { tag: 'missed', title: words.missedCall, body: push.body ?? count(push.count), opens: 'list' },
-      };
+      return { show: shown('missed', words.missedCall, text) };
     case 'message':
-      return {
-        show: { tag: 'message', title: words.message, body: push.body ?? count(push.count), opens: 'texts' },
-      };
+      return { show: shown('message', words.message, text) };
     case 'voicemail':
       if (push.count === 0) return { show: quiet(words.heard), close: ['voicemail'] };
-      return { show: { tag: 'voicemail', title: words.voicemail, body: push.body ?? count(push.count), opens: '' } };
+      return { show: shown('voicemail', words.voicemail, text) };
     default:
-      return { show: quiet(push.body ?? words.phone) };
+      return { show: quiet(body ?? words.phone) };
   }
 }

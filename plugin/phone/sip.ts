@@ -2,7 +2,7 @@
 import JsSIP from 'jssip';
 import type { RTCSession } from 'jssip/lib/RTCSession.js';
 import type { IncomingRequest } from 'jssip/lib/SIPMessage.js';
-import type { IncomingMessageEvent, IncomingRTCSessionEvent, RTCSessionEvent, UA } from 'jssip/lib/UA.js';
+import type { IncomingMessageEvent, RTCSessionEvent, UA } from 'jssip/lib/UA.js';
 import type { Account, Subscribed } from './types.ts';
 
 export type LineState = 'connecting' | 'registered' | 'refused' | 'offline';
@@ -13,7 +13,7 @@ export interface CallView {
   /** `X-Push-ID` of its INVITE: the `callId` of the push for this call. */
   readonly pushId: string | undefined;
   readonly with: string;
-  state: 'ringing' | 'calling' | 'connecting' | 'talking' | 'over';
+  state: 'ringing' | 'calling' | 'alerting' | 'connecting' | 'talking' | 'over';
   held: boolean;
   muted: boolean;
   /** Why it is over, as SIP says. */
@@ -110,8 +110,9 @@ export class Line {
       on.state('registered');
     });
     ua.on('registrationFailed', ({ response }) => on.state(response ? 'refused' : 'offline'));
-    ua.on('newRTCSession', (event: RTCSessionEvent) => {
-      if (event.originator === 'remote') this.#incoming(event as IncomingRTCSessionEvent);
+    ua.on('newRTCSession', ({ originator, session, request }: RTCSessionEvent) => {
+      const { from, getHeader } = request as IncomingRequest;
+      if (originator === 'remote') this.#follow(session, 'in', nameOf(from), getHeader.call(request, 'X-Push-ID'));
     });
     ua.on('newMessage', (event: IncomingMessageEvent | { originator: string }) => {
       if (event.originator === 'remote') this.#text(event as IncomingMessageEvent);
@@ -132,8 +133,7 @@ export class Line {
   }
 
   dial(number: string): void {
-    const session = this.#ua.call(number, MEDIA);
-    this.#follow(session, { direction: 'out', pushId: undefined, with: number, state: 'calling' });
+    this.#follow(this.#ua.call(number, MEDIA), 'out', number);
   }
 
   answer(call: CallView): void {
@@ -154,9 +154,7 @@ export class Line {
   }
 
   mute(call: CallView, on: boolean): void {
-    const session = this.#sessions.get(call.id)?.session;
-    if (on) session?.mute({ audio: true });
-    else session?.unmute({ audio: true });
+    this.#sessions.get(call.id)?.session[on ? 'mute' : 'unmute']({ audio: true });
     this.#change(call, { muted: on });
   }
 
@@ -164,9 +162,11 @@ export class Line {
     this.#sessions.get(call.id)?.session.sendDTMF(digit, { transportType: 'RFC2833' as never });
   }
 
-  /** The page goes: what is talking is hung up, and the registration is left to end with its connection. */
+  /** The page goes: what is talking is hung up, and the registration ends with its connection. */
   close(): void {
     for (const { session } of this.#sessions.values()) if (session.isEstablished()) session.terminate();
+    clearTimeout(this.#late);
+    leave(this.#ua);
   }
 
   /** Logs out of the PBX: nothing wakes this phone any more. */
@@ -178,21 +178,14 @@ export class Line {
   #text({ message, request }: IncomingMessageEvent): void {
     message.accept({});
     const id = request.getHeader('X-Pushwake-Text-ID') ?? request.getHeader('Call-ID') ?? '';
-    this.#on.text(id, nameOf(request), String(request.body ?? ''));
+    this.#on.text(id, nameOf(request.from), String(request.body ?? ''));
   }
 
-  #incoming({ session, request }: IncomingRTCSessionEvent): void {
-    this.#follow(session, {
-      direction: 'in',
-      pushId: request.getHeader('X-Push-ID'),
-      with: nameOf(request),
-      state: 'ringing',
-    });
-  }
-
-  #follow(session: RTCSession, begun: Pick<CallView, 'direction' | 'pushId' | 'with' | 'state'>): void {
+  #follow(session: RTCSession, direction: CallView['direction'], who: string, pushId?: string): void {
     const { id } = session;
-    const call: CallView = { ...begun, id, held: false, muted: false, cause: undefined, elsewhere: false };
+    const state = direction === 'in' ? 'ringing' : 'calling';
+    const begun = { held: false, muted: false, cause: undefined, elsewhere: false };
+    const call: CallView = { id, direction, pushId, with: who, state, ...begun };
     this.#sessions.set(id, { session, call });
     const listen = () =>
       session.connection?.addEventListener('track', ({ streams: [stream] }) => {
@@ -200,7 +193,7 @@ export class Line {
       });
     if (session.connection) listen();
     else session.on('peerconnection', listen);
-    session.on('progress', () => this.#on.call(call));
+    session.on('progress', () => this.#change(call, direction === 'out' ? { state: 'alerting' } : {}));
     session.on('accepted', () => this.#change(call, { state: 'talking' }));
     const over = ({ cause, message }: { cause?: string; message?: unknown }) => {
       const reason = (message as IncomingRequest | null)?.getHeader?.('Reason') ?? '';
@@ -218,7 +211,4 @@ export class Line {
   }
 }
 
-function nameOf(request: IncomingRequest): string {
-  const { display_name: name, uri } = request.from;
-  return name || uri.user || '';
-}
+const nameOf = ({ display_name: name, uri }: IncomingRequest['from']) => name || uri.user || '';

@@ -1,4 +1,5 @@
 /** Where this browser is pushed, and what pushwake is told of it (docs/apps-own.md). */
+import type { Push } from './pushes.ts';
 import type { Account, Subscribed } from './types.ts';
 
 /** base64url as bytes. */
@@ -25,13 +26,20 @@ export async function subscribe(
   return { endpoint: made.endpoint, keys: `${base64url(made.getKey('p256dh'))}.${base64url(made.getKey('auth'))}` };
 }
 
-function device({ aor, installId, key }: Account, method: string, body?: object, path = ''): Promise<Response> {
-  return fetch(`/v1/devices/${encodeURIComponent(aor)}/${installId}${path}`, {
-    method,
-    headers: { authorization: `Bearer ${key}`, ...(body ? { 'content-type': 'application/json' } : {}) },
-    ...(body ? { body: JSON.stringify(body) } : {}),
-  });
+function send(url: string, method: string, body?: object, key?: string): Promise<Response> {
+  const headers = {
+    ...(key && { authorization: `Bearer ${key}` }),
+    ...(body && { 'content-type': 'application/json' }),
+  };
+  return fetch(url, { method, headers, ...(body && { body: JSON.stringify(body) }) });
 }
+
+/** By a code of one use: undefined where it is none, or nobody answers. */
+export const logIn = (code: string): Promise<Response | undefined> =>
+  send('v1/login', 'POST', { code }).catch(() => undefined);
+
+const device = ({ aor, installId, key }: Account, method: string, body?: object, path = ''): Promise<Response> =>
+  send(`../v1/devices/${encodeURIComponent(aor)}/${installId}${path}`, method, body, key);
 
 /** Beside each REGISTER: a report is believed once the account has registered. False: it was not taken. */
 export async function report(account: Account, { endpoint, keys }: Subscribed): Promise<boolean> {
@@ -49,18 +57,10 @@ export async function confirm(account: Account, pushId: string): Promise<void> {
 }
 
 /** `undefined`: nobody knows. */
-export async function isAlive(
-  callId: string | undefined,
-  callKey: string | undefined,
-  withinMs: number,
-): Promise<boolean | undefined> {
+export async function isAlive({ callId, callKey }: Partial<Push>, withinMs: number): Promise<boolean | undefined> {
   if (callId === undefined || callKey === undefined) return undefined;
-  try {
-    const url = `/v1/calls/${encodeURIComponent(callId)}?key=${encodeURIComponent(callKey)}`;
-    const answer = await fetch(url, { signal: AbortSignal.timeout(withinMs) });
-    const { alive } = await answer.json();
-    return typeof alive === 'boolean' ? alive : undefined;
-  } catch {
-    return undefined;
-  }
+  const url = `../v1/calls/${encodeURIComponent(callId)}?key=${encodeURIComponent(callKey)}`;
+  const answer = await fetch(url, { signal: AbortSignal.timeout(withinMs) }).catch(() => undefined);
+  const { alive } = (await answer?.json().catch(() => undefined)) ?? {};
+  return typeof alive === 'boolean' ? alive : undefined;
 }

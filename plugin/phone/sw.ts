@@ -18,33 +18,15 @@ const REGISTER_WITHIN = 20_000;
 
 const words = () => wordsFor(self.navigator.languages);
 
-/** What browsers know beyond the types of today. */
-interface Options extends NotificationOptions {
-  readonly actions?: readonly { readonly action: string; readonly title: string }[];
-  readonly renotify?: boolean;
-  readonly vibrate?: readonly number[];
-}
-
-function show({ tag, title, body, rings = false, silent = false, opens }: Shown, push: Push): Promise<void> {
+function show({ tag, title, body, rings = false, silent = false, opens }: Shown, callId?: string): Promise<void> {
   const { answer, decline } = words();
-  const options: Options = {
-    tag,
-    body,
-    silent,
-    requireInteraction: rings,
-    icon: 'icon-192.png',
-    badge: 'icon-192.png',
-    data: { opens, callId: push.callId },
-    ...(rings
-      ? {
-          actions: [
-            { action: 'answer', title: answer },
-            { action: 'decline', title: decline },
-          ],
-        }
-      : {}),
-    ...(rings && !silent ? { renotify: true, vibrate: [400, 200, 400, 200, 400] } : {}),
-  };
+  const actions = rings
+    ? [answer, decline].map((text, i) => ({ action: i === 0 ? 'answer' : 'decline', title: text }))
+    : [];
+  const sounds = rings && !silent ? { renotify: true, vibrate: [400, 200, 400, 200, 400] } : {};
+  const looks = { tag, body, silent, requireInteraction: rings, icon: 'icon-192.png', badge: 'icon-192.png', actions };
+  // The types of today do not know actions and vibration.
+  const options = { ...looks, ...sounds, data: { opens, callId } } as NotificationOptions;
   return self.registration.showNotification(title, options);
 }
 
@@ -65,7 +47,7 @@ async function pushed(text: string | undefined): Promise<void> {
   const over = callId !== undefined && ((await kept('over'))?.includes(callId) || (await isOver(push)));
   const shown = callId !== undefined && (await withTag(callId)).length > 0;
   const decision = decide(push, Date.now(), { over: over === true, shown: shown || !isNew }, words());
-  if (decision.show) await show(decision.show, push);
+  if (decision.show) await show(decision.show, callId);
   for (const tag of decision.close ?? []) for (const n of await withTag(tag)) n.close();
   if (push.type === 'cancel' && callId !== undefined) await add('over', callId);
   if (decision.past) await add('calls', decision.past);
@@ -76,9 +58,8 @@ async function pushed(text: string | undefined): Promise<void> {
   ]);
 }
 
-async function isOver({ type, callId, callKey }: Push): Promise<boolean> {
-  return type === 'call' && callId !== undefined && (await isAlive(callId, callKey, ASK_WITHIN)) === false;
-}
+const isOver = async (push: Push): Promise<boolean> =>
+  push.type === 'call' && (await isAlive(push, ASK_WITHIN)) === false;
 
 /** A page that is open is registered, and stays so. */
 async function register(account: Account): Promise<void> {
@@ -100,11 +81,7 @@ self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim(
 self.addEventListener('push', (event) => event.waitUntil(pushed(event.data?.text())));
 self.addEventListener('notificationclick', (event) => event.waitUntil(tapped(event)));
 // The browser changed the subscription by itself: the page tells the new one when it is opened next.
-self.addEventListener('pushsubscriptionchange', (event) =>
-  (event as ExtendableEvent).waitUntil(
-    show(
-      { tag: 'notice', title: words().phone, body: words().openMe, opens: '' },
-      { type: 'notice', pushId: '', aor: '', expiresAt: 0 },
-    ),
-  ),
-);
+self.addEventListener('pushsubscriptionchange', (event) => {
+  const { phone: title, openMe: body } = words();
+  (event as ExtendableEvent).waitUntil(show({ tag: 'notice', title, body, opens: '' }));
+});

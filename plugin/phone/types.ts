@@ -29,9 +29,4 @@ export interface PastCall {
   readonly how: 'in' | 'out' | 'missed' | 'elsewhere';
 }
 
-export interface Text {
-  readonly id: string;
-  readonly at: number;
-  readonly from: string;
-  readonly text: string;
-}
+export type Text = { readonly id: string; readonly at: number; readonly from: string; readonly text: string };

@@ -11,6 +11,7 @@ import { cluster } from './cluster.ts';
 import { encodings } from './encodings.ts';
 import { freeswitch } from './freeswitch.ts';
 import { media } from './media.ts';
+import { phone } from './phone.ts';
 import { push } from './push.ts';
 import { sizing } from './sizing.ts';
 import { texts } from './texts.ts';
@@ -34,6 +35,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   encodings,
   freeswitch,
   media,
+  phone,
   push,
   sizing,
   texts,

@@ -97,3 +97,12 @@ describe('the language', () => {
     expect(wordsFor(languages).lang).toBe(lang);
   });
 });
+
+it('our own code of it is at most 700 lines, without comments and the texts', () => {
+  const sources = new URL('../../plugin/phone/', import.meta.url);
+  const lines = readdirSync(sources)
+    .filter((f) => f.endsWith('.ts') && f !== 'languages.ts')
+    .flatMap((f) => readFileSync(new URL(f, sources), 'utf8').split('\n'))
+    .filter((line) => !/^\s*($|\/\/|\/\*|\*)/.test(line));
+  expect(lines.length).toBeLessThanOrEqual(700);
+});

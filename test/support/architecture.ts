@@ -35,7 +35,7 @@ const RULES: readonly Rule[] = [
     builtins: [],
   },
   // The page of the browser's phone: no part of what runs here, and bundled with the one package that it takes.
-  { of: /^plugin\/phone\//, folders: ['plugin/phone/'], packages: ['jssip'], builtins: [] },
+  { of: /^plugin\/phone\//, folders: ['plugin/phone/'], packages: ['jssip', 'idb-keyval'], builtins: [] },
   { of: /^plugin\/ports\//, folders: ['plugin/ports/', 'plugin/core/'], packages: [], builtins: [] },
   {
     of: /^plugin\/(runtime|http)\//,
@@ -107,6 +107,7 @@ const SDK_HOME: Readonly<Record<string, string>> = {
   '@fastify/swagger': 'plugin/http/',
   'prom-client': 'plugin/http/',
   jssip: 'plugin/phone/',
+  'idb-keyval': 'plugin/phone/',
   esbuild: 'plugin/app/phone-bundle.ts',
   'qrcode-generator': 'plugin/commands/',
 };

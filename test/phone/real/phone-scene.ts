@@ -10,6 +10,7 @@ import { type Browser, type BrowserContext, type CDPSession, chromium, type Page
 import type { SipUser } from '../../support/asterisk/index.ts';
 import { bringChromium, FLAGS } from '../../support/chromium/bring.ts';
 import { freePort } from '../../support/free-port.ts';
+import type { Entry } from '../../support/pushwake-process.ts';
 import { DIALPLAN, REALM, Scene, shipped } from '../../support/scene.ts';
 import {
   type ReceivedPush,
@@ -49,7 +50,8 @@ export class PhoneScene {
     this.origin = parts.origin;
   }
 
-  static async start(users: readonly string[]): Promise<PhoneScene> {
+  /** `entry`: another way to start pushwake. */
+  static async start(users: readonly string[], entry?: Entry): Promise<PhoneScene> {
     const folder = mkdtempSync(join(tmpdir(), 'pushwake-phone-'));
     const file = (name: string, text: string) => {
       writeFileSync(join(folder, name), text);
@@ -69,6 +71,8 @@ export class PhoneScene {
       extensions: DIALPLAN,
       modules: MODULES,
       withoutPushwake: true,
+      // On a fast clock a push is under way for minutes.
+      ...(entry && { entry, policy: '  resendAfter: 1h\n  refreshSpread: 0s' }),
       snippets: [
         { file: shipped('pushwake-webrtc.conf'), into: 'pjsip.conf' },
         { file: file('rtp-loopback.conf', RTP), into: 'rtp.conf' },
@@ -89,21 +93,16 @@ export class PhoneScene {
 `,
       }),
     );
-    await scene.startPushwake();
-    const browser = await chromium.launch({
-      executablePath,
-      // On a screen, where somebody wants to see it (`DISPLAY`, with PUSHWAKE_PHONE_SHOWN=1).
-      headless: process.env.PUSHWAKE_PHONE_SHOWN !== '1',
-      args: [
-        ...FLAGS,
-        '--use-fake-device-for-media-stream',
-        `--use-file-for-fake-audio-capture=${tone}`,
-        '--use-fake-ui-for-media-stream',
-        '--allow-loopback-in-peer-connection',
-        '--autoplay-policy=no-user-gesture-required',
-      ],
-    });
-    return new PhoneScene({ scene, push, browser, origin, adminPort });
+    try {
+      await scene.startPushwake();
+      const browser = await launch(executablePath, tone);
+      return new PhoneScene({ scene, push, browser, origin, adminPort });
+    } catch (error) {
+      // Left behind, pushwake would take the Stasis application of the next Asterisk on this port.
+      await scene.close();
+      await push.close();
+      throw error;
+    }
   }
 
   /** Resolves when so many pushes have come to the service for this browser. */
@@ -149,6 +148,23 @@ function wav(hertz: number): Buffer {
   header.write('data', 36);
   header.writeUInt32LE(samples.length, 40);
   return Buffer.concat([header, samples]);
+}
+
+/** With a microphone that hears `tone`, a file. */
+function launch(executablePath: string, tone: string): Promise<Browser> {
+  return chromium.launch({
+    executablePath,
+    // On a screen, where somebody wants to see it (`DISPLAY`, with PUSHWAKE_PHONE_SHOWN=1).
+    headless: process.env.PUSHWAKE_PHONE_SHOWN !== '1',
+    args: [
+      ...FLAGS,
+      '--use-fake-device-for-media-stream',
+      `--use-file-for-fake-audio-capture=${tone}`,
+      '--use-fake-ui-for-media-stream',
+      '--allow-loopback-in-peer-connection',
+      '--autoplay-policy=no-user-gesture-required',
+    ],
+  });
 }
 
 /** One browser of one person. */
