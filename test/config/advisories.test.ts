@@ -47,6 +47,7 @@ describe('packages at run time', () => {
       'ms MIT',
       'events MIT',
       'sdp-transform MIT',
+      'idb-keyval Apache-2.0',
     ]);
     const named = installed.map(({ name, version }) => `${name} ${version}`);
     for (const { name, version } of bundledIn(read('package-lock.json')))
@@ -59,11 +60,13 @@ describe('packages at run time', () => {
       'node_modules/jssip/node_modules/ms': { version: '1.0.0', license: 'MIT' },
       'node_modules/ms': { version: '2.0.0', license: 'MIT' },
       'node_modules/debug': { version: '4.0.0', license: 'MIT' },
+      'node_modules/idb-keyval': { version: '6.0.0', license: 'Apache-2.0' },
     };
     expect(bundledIn(JSON.stringify({ packages })).map(({ name, version }) => `${name} ${version}`)).toEqual([
       'jssip 1.0.0',
       'ms 1.0.0',
       'debug 4.0.0',
+      'idb-keyval 6.0.0',
     ]);
   });
 });
