@@ -17,6 +17,7 @@ import { looksLikeFusionpbx, planFusionpbx } from './init/fusionpbx.ts';
 import { install, type Written } from './init/install.ts';
 import { changed, type Plan, type PlannedFile, whole } from './init/plan.ts';
 import { type Undone, undo } from './init/undo.ts';
+import { hasWebrtc, stillFromTemplate } from './init/webrtc.ts';
 import { type YamlInput, yamlOf } from './init/yaml.ts';
 import { load, withConfig } from './setup.ts';
 import { ask, isYes, say, sayText, tell } from './terminal.ts';
@@ -34,6 +35,7 @@ interface Options {
   readonly mode?: string;
   readonly install?: boolean;
   readonly extensions?: string;
+  readonly webrtc?: boolean;
   readonly undo?: boolean;
   readonly dryRun?: boolean;
   readonly json?: boolean;
@@ -75,6 +77,7 @@ export function addInit(program: Command): void {
     .option('--mode <mode>', 'observe or full: what a new pushwake.yaml begins with (default: observe)')
     .option('--install', 'change the PBX’s files, each with a backup; without it that is asked, or only shown')
     .option('--extensions <list>', 'FreePBX: all or 1001,1002; their lamps are right while pushwake rings them')
+    .option('--webrtc', 'what a phone in the browser needs as well (docs/browser-phone.md)')
     .option('--undo', 'the PBX’s files as they were before; pushwake.yaml and the bindings stay')
     .option('--dry-run', 'write nothing, show every change')
     .option('--json', 'one JSON object')
@@ -191,6 +194,7 @@ async function fromConfig(o: Options, { kind, folder, version }: Found): Promise
     );
   const options = entry.options as { realm: string; password: string; hep?: { listen: string; password?: string } };
   const { password, hep } = options;
+  const webrtc = o.webrtc ?? false;
   refuseOther(o, options.realm, config.push);
   const plan =
     kind === 'asterisk'
@@ -200,10 +204,11 @@ async function fromConfig(o: Options, { kind, folder, version }: Found): Promise
           hep: hep?.password === undefined ? undefined : { listen: hep.listen, password: hep.password },
           extensions: extensionsOf(o.extensions),
           version,
+          webrtc,
         })
       : kind === 'fusionpbx'
-        ? planFusionpbx({ folder, site: folder })
-        : planFreeswitch({ folder, password });
+        ? planFusionpbx({ folder, site: folder, webrtc })
+        : planFreeswitch({ folder, password, webrtc });
   return { yaml: undefined, plan };
 }
 
@@ -264,6 +269,7 @@ async function fromAnswers(
     o.fcm ?? (await question('Android key as projectId,file of the service account (empty: later): ')),
   );
   const mode = modeOf(o.mode);
+  const webrtc = o.webrtc ?? false;
   const common = { mode, schema: join(PACKAGE_ROOT, 'config', 'schema.json'), store: o.store, realm, apns, fcm };
   if (kind === 'asterisk') {
     const known = knownPasswords(folder);
@@ -272,7 +278,7 @@ async function fromAnswers(
     const pbx: YamlInput['pbx'] = { type: 'asterisk', url: ariUrl(folder), password, hep };
     return {
       yaml: yamlOf({ ...common, pbx }),
-      plan: planAsterisk({ folder, password, hep, extensions: extensionsOf(o.extensions), version }),
+      plan: planAsterisk({ folder, password, hep, extensions: extensionsOf(o.extensions), version, webrtc }),
     };
   }
   const socket = eventSocketOf(folder);
@@ -285,7 +291,10 @@ async function fromAnswers(
   const pbx: YamlInput['pbx'] = { type: 'freeswitch', port: socket.port, password };
   return {
     yaml: yamlOf({ ...common, pbx }),
-    plan: kind === 'fusionpbx' ? planFusionpbx({ folder, site: folder }) : planFreeswitch({ folder, password }),
+    plan:
+      kind === 'fusionpbx'
+        ? planFusionpbx({ folder, site: folder, webrtc })
+        : planFreeswitch({ folder, password, webrtc }),
   };
 }
 
@@ -296,16 +305,18 @@ function takeBack(o: Options, kind: Kind, folder: string, version: string | unde
   const known = kind === 'asterisk' ? knownPasswords(folder) : {};
   const hep = known.hep === undefined ? undefined : { listen: HEP_LISTEN, password: known.hep };
   const extensions = kind === 'asterisk' ? extensionsWithHints(folder) : undefined;
+  const webrtc = kind === 'asterisk' && hasWebrtc(folder);
   const planIn = (at: string): Plan =>
     kind === 'asterisk'
-      ? planAsterisk({ folder: at, password: known.ari ?? '', hep, extensions, version })
+      ? planAsterisk({ folder: at, password: known.ari ?? '', hep, extensions, version, webrtc })
       : kind === 'fusionpbx'
-        ? planFusionpbx({ folder: at, site: folder })
-        : planFreeswitch({ folder: at, password: eventSocketOf(folder).password ?? '' });
+        ? planFusionpbx({ folder: at, site: folder, webrtc })
+        : planFreeswitch({ folder: at, password: eventSocketOf(folder).password ?? '', webrtc });
   const undone = undo(folder, planIn, !o.dryRun);
   if (o.json) return say(JSON.stringify({ kind, folder, undone }));
   for (const { path, how } of undone) say(`${path}: ${UNDONE[how]}`);
-  for (const note of kind === 'asterisk' ? stillDialled(folder) : []) say(`note: ${note}`);
+  for (const note of kind === 'asterisk' ? [...stillDialled(folder), ...stillFromTemplate(folder)] : [])
+    say(`note: ${note}`);
   if (undone.length === 0) return say('Nothing of pushwake is in its files.');
   say(o.dryRun ? 'Nothing was written.' : `Now: ${isFreePbx(folder) ? 'fwconsole reload' : RELOAD_AFTER_UNDO[kind]}`);
 }

@@ -174,6 +174,112 @@ describe('a small Asterisk', () => {
   });
 });
 
+describe('--webrtc', () => {
+  const PJSIP = '[transport-udp]\ntype = transport\nprotocol = udp\n\n[1001]\ntype = endpoint';
+  const INCLUDE = '#include "pushwake-webrtc.conf"';
+
+  it('Asterisk: the templates stand before the endpoints, and what only a person can do is said', async () => {
+    write({ ...SMALL, 'pjsip.conf': PJSIP });
+    const ran = await init('--realm', 'example.com', '--install', '--webrtc');
+    expect(ran, ran.stderr).toMatchObject({ code: 0 });
+    expect(read('pjsip.conf')).toBe(`${INCLUDE}\n${PJSIP}`);
+    expect(read('pushwake-webrtc.conf')).toContain('[pushwake-webrtc](!)');
+    expect(settingOf(read('http.conf'), 'general', 'enabled')).toBe('yes');
+    for (const said of ['[1001](pushwake-webrtc)', 'core restart now', 'tlscertfile'])
+      expect(ran.stdout).toContain(said);
+  });
+
+  it('a second run changes nothing, with it or without; an include that stands elsewhere stays there', async () => {
+    write({ ...SMALL, 'pjsip.conf': PJSIP });
+    await init('--realm', 'example.com', '--install', '--webrtc');
+    const before = snapshot();
+    expect((await init('--install', '--webrtc')).stdout).toContain('Everything is as it should be already');
+    expect((await init('--install')).stdout).toContain('Everything is as it should be already');
+    expect(snapshot()).toEqual(before);
+    const own = `; of the site\n${INCLUDE}\n${PJSIP}`;
+    writeFileSync(join(asterisk, 'pjsip.conf'), own);
+    await init('--install', '--webrtc');
+    expect(read('pjsip.conf')).toBe(own);
+  });
+
+  it('without it nothing of it is written or said', async () => {
+    write({ ...SMALL, 'pjsip.conf': PJSIP });
+    const ran = await init('--realm', 'example.com', '--install');
+    expect(read('pjsip.conf')).toBe(PJSIP);
+    expect(readdirSync(asterisk)).not.toContain('pushwake-webrtc.conf');
+    expect(ran.stdout).not.toMatch(/webrtc|browser/i);
+  });
+
+  it.each([
+    ['with pjsip.conf', { 'pjsip.conf': PJSIP }],
+    ['without one', {}],
+  ])('--undo takes it back byte for byte: %s', async (_, more) => {
+    write({ ...SMALL, ...more });
+    const before = snapshot();
+    await init('--realm', 'example.com', '--install', '--webrtc');
+    const ran = await init('--undo');
+    expect(ran, ran.stderr).toMatchObject({ code: 0 });
+    expect(snapshot()).toEqual(before);
+  });
+
+  it('--undo of a pjsip.conf that was changed since takes our line out and leaves the rest', async () => {
+    write({ ...SMALL, 'pjsip.conf': PJSIP });
+    await init('--realm', 'example.com', '--install', '--webrtc');
+    writeFileSync(join(asterisk, 'pjsip.conf'), `${read('pjsip.conf')}\n[1002](pushwake-webrtc)\n`);
+    const ran = await init('--undo');
+    expect(read('pjsip.conf')).toBe(`${PJSIP}\n[1002](pushwake-webrtc)\n`);
+    expect(ran.stdout).toContain('pjsip.conf: 1002 still names the template pushwake-webrtc');
+  });
+
+  it('an Asterisk with wss of its own is told what its certificate must be', async () => {
+    const http = `${SMALL['http.conf']}tlsenable = yes\ntlsbindaddr = 0.0.0.0:8089\ntlscertfile = /etc/asterisk/keys/a.pem\n`;
+    write({ ...SMALL, 'http.conf': http });
+    const ran = await init('--realm', 'example.com', '--install', '--webrtc');
+    expect(ran.stdout).toContain('http.conf has wss already, at 0.0.0.0:8089');
+  });
+
+  it('FreePBX: its pages are named, and no file of PJSIP is touched', async () => {
+    write({ 'extensions.conf': '', 'pjsip.conf': PJSIP, 'extensions_additional.conf': '; generated' });
+    const ran = await init('--realm', 'example.com', '--install', '--webrtc');
+    expect(ran.stdout).toContain('"Enable WebRTC defaults"');
+    expect(read('pjsip.conf')).toBe(PJSIP);
+    expect(readdirSync(asterisk)).not.toContain('pushwake-webrtc.conf');
+  });
+
+  it.each([
+    [
+      'nothing',
+      '<!-- <param name="wss-binding" value=":7443"/> -->',
+      /internal\.xml, in <settings>.*wss-binding.*ws-binding.*apply-candidate-acl/,
+    ],
+    [
+      'one of two',
+      '<param name="ws-binding"  value=":5066"/>',
+      /internal\.xml has ws-binding :5066\.[\s\S]*internal\.xml, in <settings>[^\n]*wss-binding/,
+    ],
+  ])('FreeSWITCH: the lines of its profile, where it has %s', async (_, lines, expected) => {
+    const freeswitch = join(folder, 'freeswitch');
+    mkdirSync(join(freeswitch, 'sip_profiles'), { recursive: true });
+    writeFileSync(join(freeswitch, 'freeswitch.xml'), '<document/>');
+    const profile = join(freeswitch, 'sip_profiles', 'internal.xml');
+    writeFileSync(profile, `<profile name="internal"><settings>${lines}</settings></profile>`);
+    const ran = await init('--realm', 'example.com', '--freeswitch-dir', freeswitch, '--install', '--webrtc');
+    expect(ran, ran.stderr).toMatchObject({ code: 0 });
+    expect(ran.stdout).toMatch(expected);
+    expect(ran.stdout).toContain('wss.pem');
+    expect(readFileSync(profile, 'utf8')).toContain(lines);
+  });
+
+  it('FusionPBX: where its pages have them', async () => {
+    const of = join(folder, 'fusionpbx');
+    mkdirSync(join(of, 'autoload_configs'), { recursive: true });
+    writeFileSync(join(of, 'freeswitch.xml'), '<document/>');
+    writeFileSync(join(of, 'autoload_configs', 'event_socket.conf.xml'), '<param name="password" value="x"/>');
+    const ran = await init('--pbx', 'fusionpbx', '--freeswitch-dir', of, '--install', '--webrtc');
+    expect(ran.stdout).toContain('Advanced, SIP Profiles, internal: wss-binding :7443');
+  });
+});
+
 describe('a FreeSWITCH', () => {
   const socket = (password: string) =>
     `<configuration name="event_socket.conf">\n<settings>\n<param name="listen-port" value="8022"/>\n<param name="password" value="${password}"/>\n</settings></configuration>\n`;

@@ -5,6 +5,7 @@ import { PACKAGE_ROOT } from '../../manifest.ts';
 import { aclLines } from './ari-acl.ts';
 import { type Extensions, isFreePbx, planHints } from './freepbx.ts';
 import { type Plan, type PlannedFile, settingOf, textOf, whole, withLine, withSetting } from './plan.ts';
+import { planWebrtc } from './webrtc.ts';
 
 export interface AsteriskInput {
   /** `/etc/asterisk`. */
@@ -15,6 +16,8 @@ export interface AsteriskInput {
   readonly extensions: Extensions;
   /** What `asterisk -V` says, as `22.10.1`; undefined: there is no such program in the PATH. */
   readonly version: string | undefined;
+  /** What a phone in the browser needs as well. */
+  readonly webrtc: boolean;
 }
 
 const IS_ON = /^(yes|true|1|on|y|t)$/i;
@@ -48,7 +51,7 @@ export function knownPasswords(folder: string): { ari?: string; hep?: string } {
   return { ...(usable(ari) ? { ari: ari as string } : {}), ...(usable(hep) ? { hep: hep as string } : {}) };
 }
 
-export function planAsterisk({ folder, password, hep, extensions, version }: AsteriskInput): Plan {
+export function planAsterisk({ folder, password, hep, extensions, version, webrtc }: AsteriskInput): Plan {
   const at = (name: string) => join(folder, name);
   const free = isFreePbx(folder);
   const notes: string[] = [];
@@ -82,10 +85,13 @@ export function planAsterisk({ folder, password, hep, extensions, version }: Ast
       'pjsip.conf: set taskprocessor_overload_trigger=pjsip_only in [global] (docs/getting-started-asterisk.md says why).',
     );
   }
+  const browsers = webrtc ? planWebrtc(folder, free) : undefined;
+  files.push(...(browsers?.files ?? []));
   notes.push(
     free
       ? 'Calls pass through pushwake where "Dial" of an extension (Advanced) is Local/1001@pushwake/n in place of PJSIP/1001; its lamp is right with `init --extensions 1001`, or with "Hint Override" = PJSIP/1001&Stasis:pushwake-1001.'
       : 'Calls pass through pushwake where you write Local/1001@pushwake/n in place of PJSIP/1001, and nowhere else.',
+    ...(browsers?.notes ?? []),
   );
   return {
     files,
@@ -95,6 +101,7 @@ export function planAsterisk({ folder, password, hep, extensions, version }: Ast
       'asterisk -rx "module reload res_ari.so"',
       free ? 'fwconsole reload' : 'asterisk -rx "dialplan reload"',
       ...(hep ? ['asterisk -rx "module load res_hep.so"', 'asterisk -rx "module load res_hep_pjsip.so"'] : []),
+      ...(browsers?.reload ?? []),
     ],
   };
 }

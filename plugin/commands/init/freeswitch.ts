@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PACKAGE_ROOT } from '../../manifest.ts';
 import { type Plan, textOf, whole } from './plan.ts';
+import { webrtcNotes } from './webrtc.ts';
 
 const EVENT_SOCKET = join('autoload_configs', 'event_socket.conf.xml');
 const shipped = (name: string) => readFileSync(join(PACKAGE_ROOT, 'config', 'freeswitch', name), 'utf8');
@@ -20,7 +21,14 @@ export function eventSocketOf(folder: string): EventSocket {
   return { port: Number(value('listen-port') ?? 8021), password: value('password') };
 }
 
-export function planFreeswitch({ folder, password }: { readonly folder: string; readonly password: string }): Plan {
+export interface FreeswitchInput {
+  readonly folder: string;
+  readonly password: string;
+  /** What a phone in the browser needs as well. */
+  readonly webrtc: boolean;
+}
+
+export function planFreeswitch({ folder, password, webrtc }: FreeswitchInput): Plan {
   const known = eventSocketOf(folder).password;
   const files = [
     whole(
@@ -42,6 +50,7 @@ export function planFreeswitch({ folder, password }: { readonly folder: string; 
       : []),
     'The SIP profile of your mobiles: compare it with config/freeswitch/pushwake-profile.xml.',
     'Calls pass through pushwake where you write execute_extension "1001@example.com XML pushwake" in place of bridge, and nowhere else.',
+    ...(webrtc ? webrtcNotes(folder) : []),
   ];
   return {
     files,

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { PACKAGE_ROOT } from '../../manifest.ts';
 import { eventSocketOf } from './freeswitch.ts';
 import { type Plan, type PlannedFile, textOf, whole } from './plan.ts';
+import { FUSIONPBX_WEBRTC } from './webrtc.ts';
 
 /** Name of our context beside FusionPBX's. */
 const CONTEXT = 'pushwake@fusionpbx';
@@ -34,8 +35,16 @@ function withScripts(lua: string, folder: string): string | undefined {
   return [...lines.slice(0, first), `${margin}${ours}`, ...lines.slice(first)].join('\n');
 }
 
-/** `site`: where FreeSWITCH reads them; `folder`: where they are looked at and written, a copy of it for `--undo`. */
-export function planFusionpbx({ folder, site }: { readonly folder: string; readonly site: string }): Plan {
+export interface FusionpbxInput {
+  /** Where the files are looked at and written: a copy of `site` for `--undo`. */
+  readonly folder: string;
+  /** Where FreeSWITCH reads them. */
+  readonly site: string;
+  /** What a phone in the browser needs as well. */
+  readonly webrtc: boolean;
+}
+
+export function planFusionpbx({ folder, site, webrtc }: FusionpbxInput): Plan {
   const like = join(folder, 'freeswitch.xml');
   const shipped = (...name: string[]) => readFileSync(join(PACKAGE_ROOT, 'config', ...name), 'utf8');
   const scripts = join('pushwake', 'lua');
@@ -68,6 +77,7 @@ export function planFusionpbx({ folder, site }: { readonly folder: string; reado
       `By hand, once: Dialplan Manager, local_extension, the action bridge "user/\${destination_number}@\${domain_name}" becomes execute_extension "\${destination_number}@\${domain_name} XML ${CONTEXT}".`,
       `Agents of the call center: their contact becomes loopback/1001@<domain>/${CONTEXT}/XML.`,
       'The SIP profile of your mobiles (Advanced, SIP Profiles): compare it with config/freeswitch/pushwake-profile.xml.',
+      ...(webrtc ? FUSIONPBX_WEBRTC : []),
     ],
     // mod_lua reads lua.conf.xml when FreeSWITCH starts, and only then.
     reload: ['fs_cli -x reloadxml', 'systemctl restart freeswitch   # when no call is up: the Lua scripts need it'],

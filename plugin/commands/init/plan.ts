@@ -38,6 +38,14 @@ export function withLine(path: string, line: string, whenNew = ''): PlannedFile 
   return { path, before, after: has ? base : `${base}${gap}${line}\n`, mode: 0o644 };
 }
 
+/** The same with the line at its beginning: templates of an included file must stand before what uses them. */
+export function withFirstLine(path: string, line: string): PlannedFile {
+  const before = textOf(path);
+  const base = before ?? '';
+  const has = base.split('\n').some((l) => l.trim() === line);
+  return { path, before, after: has ? base : `${line}\n${base}`, mode: 0o644 };
+}
+
 /** A key of a section of an Asterisk file, set where it stands; added where it does not. Comments and order stay. */
 export function withSetting(text: string, section: string, key: string, value: string): string {
   const lines = text.split('\n');

@@ -19,7 +19,7 @@ const COPY = '.before-pushwake';
 /** The plan leaves these out where they are right already. */
 const ONLY_WHEN_NEEDED = ['hep.conf', join('autoload_configs', 'event_socket.conf.xml')];
 const OUR_LINE =
-  /^\s*(?:#include "pushwake-(?:ari|extensions)\.conf"|<param name="script-directory" value="[^"]*\/pushwake\/lua\/\?\.lua"\/>)\s*$/;
+  /^\s*(?:#include "pushwake-(?:ari|extensions|webrtc)\.conf"|<param name="script-directory" value="[^"]*\/pushwake\/lua\/\?\.lua"\/>)\s*$/;
 
 /** `planIn`: what `init` would write in a folder, with the passwords of this site. `write` false: only says what it would do. */
 export function undo(folder: string, planIn: (folder: string) => Plan, write: boolean): Undone[] {
