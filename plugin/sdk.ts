@@ -37,7 +37,7 @@ export { type BindingStore, type PutOutcome, type ReadHow, StoreError } from './
 export type { Clock } from './ports/clock.ts';
 export { ConfigError } from './ports/config-error.ts';
 export type { EventSink } from './ports/event-sink.ts';
-export type { CheckDeps, Finding } from './ports/finding.ts';
+export type { BrowsersRegister, CheckDeps, Finding } from './ports/finding.ts';
 export {
   type AskAnswer,
   type Caller,

@@ -114,7 +114,7 @@ function phoneOf(
   parts: PhoneParts | undefined,
 ): (PhoneOptions & PhoneLinkOptions) | undefined {
   if (!devices?.phone || !parts) return undefined;
-  const { wss = [], page } = devices.phone;
+  const { wss = [] } = devices.phone;
   return {
     assets: parts.assets,
     codes: new PhoneCodes({ clock, randomHex: randomId }),
@@ -127,8 +127,13 @@ function phoneOf(
     },
     // The key may be another one after a reload.
     vapidPublicKey: () => parts.publicKeyOf(live.config.push.webpush?.options, 'push.webpush.privateKey'),
-    page: page ?? devices.publicUrl?.replace(/\/+$/, '') ?? ownAddress(devices),
+    page: phonePage(devices),
   };
+}
+
+/** Where browsers reach the phone's page, without `/phone/`. Undefined: nobody has said it. */
+export function phonePage(devices: NonNullable<LoadedConfig['http']['devices']>): string | undefined {
+  return devices.phone?.page ?? devices.publicUrl?.replace(/\/+$/, '') ?? ownAddress(devices);
 }
 
 /** Where a browser on this machine reaches a listener that no other machine does. */

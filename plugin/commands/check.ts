@@ -6,8 +6,9 @@ import { isFromOutside } from '../app/outside.ts';
 import { SECOND } from '../core/time.ts';
 import type { Health } from '../http/health.ts';
 import type { AdapterModule } from '../manifest.ts';
-import type { CheckDeps, Finding } from '../ports/finding.ts';
+import type { BrowsersRegister, CheckDeps, Finding } from '../ports/finding.ts';
 import { type AdminAnswer, askAdmin, NO_ADMIN } from './admin-client.ts';
+import { checkBrowser } from './check/browser.ts';
 import { checkListeners } from './check/listeners.ts';
 import { checkProgram } from './check/program.ts';
 import { checkRunning } from './check/running.ts';
@@ -26,7 +27,7 @@ const MARKS = { ok: ['green', 'ok  '], warn: ['yellow', 'warn'], fail: ['red', '
 export function addCheck(program: Command): void {
   withConfig(program.command('check'))
     .description('Proves the whole chain without ringing anybody: each line ok, warn or fail with what to do.')
-    .option('--offline', 'do not try to reach the push services')
+    .option('--offline', 'do not try to reach the push services, nor where browsers reach the phone')
     .option('--quiet', 'only what is not ok')
     .option('--json', 'one JSON object')
     .addHelpText(
@@ -34,7 +35,7 @@ export function addCheck(program: Command): void {
       `
 Works while pushwake runs (then it is asked what only it knows: HEP, links, alarms) and while it is stopped. It looks at
 versions, modules, login and rights, dialplan, settings of the accounts, HEP, the store, clocks, keys and their end, the way
-to the push services, ports. It changes nothing, and sends nothing but questions.
+to the push services, ports, and what the phone in a browser meets (http.devices.phone). It changes nothing, and sends nothing but questions.
 
 Exit codes: 0 nothing failed (there may be warnings) · 1 something failed · 2 a mistake in the configuration
 
@@ -90,17 +91,25 @@ export async function* checkAll(file: string, loaded: Loaded, offline: boolean):
       ...(sensors ? { sensors } : {}),
     };
   };
+  const browsers = !config.http.devices?.phone ? {} : { browsers: browsersRegister(config) };
   yield* grouped('pushwake', checkProgram(file, config));
   yield* grouped('pushwake', checkRunning(answer, config.http.admin === undefined ? NO_ADMIN : undefined));
   yield* grouped('store', ofAdapter(found.store, config.store, deps(config.store.type)));
   for (const kind of ['pbx', 'push', 'events'] as const) {
     for (const [name, entry] of Object.entries(config[kind])) {
-      yield* grouped(`${kind}.${name}`, ofAdapter<unknown>(found[kind], entry, { ...deps(name), proxy: entry.proxy }));
+      yield* grouped(
+        `${kind}.${name}`,
+        ofAdapter<unknown>(found[kind], entry, { ...deps(name), ...(kind === 'pbx' && browsers), proxy: entry.proxy }),
+      );
     }
   }
   if (Object.keys(config.push).length === 0) yield { group: 'push', ...NO_SERVICE };
   yield* grouped('http', checkListeners(config, running, systemClock().now()));
+  yield* grouped('http.devices.phone', checkBrowser(config, { running, offline, now: systemClock().now() }));
 }
+
+const browsersRegister = ({ pbx }: LoadedConfig): BrowsersRegister =>
+  Object.keys(pbx).length === 1 ? 'here' : 'here or elsewhere';
 
 /** How long `check` waits for a link after a start before it reports it as down. */
 const LINKS_COME_UP_WITHIN = 5 * SECOND;

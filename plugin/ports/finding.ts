@@ -18,6 +18,9 @@ export interface Finding {
   readonly remedy?: string;
 }
 
+/** Where phones in browsers register: with this PBX, or with one of several that this is one of. */
+export type BrowsersRegister = 'here' | 'here or elsewhere';
+
 export interface CheckDeps {
   readonly clock: Clock;
   /** The adapter's name in the configuration. */
@@ -28,6 +31,8 @@ export interface CheckDeps {
   readonly timeoutMs: DurationMs;
   /** Push services only: the proxy that the configuration sets for this one. Absent: none. */
   readonly proxy?: HttpProxy | undefined;
+  /** PBXs only: the phone for the browser is on (`http.devices.phone`). Absent: it is off. */
+  readonly browsers?: BrowsersRegister;
   /** Our own pushwake runs with this configuration: what is in use is in use by us. */
   readonly running: boolean;
   /** What the running pushwake's sensors of this PBX have counted. */

@@ -7,7 +7,7 @@ const LOOKED_AT = 1_000;
 const AT_ONCE = 8;
 const NAMED = 5;
 
-interface Account {
+export interface Account {
   readonly id: string;
   /** The first of its AORs that phones may register with. */
   readonly aor: ReadonlyMap<string, string>;
@@ -59,15 +59,20 @@ const RULES: readonly Rule[] = [
   },
 ];
 
-export async function* checkAccounts(ari: AriProbe): AsyncIterable<Finding> {
+/** Undefined: they cannot be listed. */
+export async function readAccounts(ari: AriProbe): Promise<readonly Account[] | undefined> {
   const { status, body } = await ari.ask('GET', 'endpoints/PJSIP');
-  if (status !== 200 || !Array.isArray(body)) {
+  if (status !== 200 || !Array.isArray(body)) return undefined;
+  const ids = (body as { resource: string }[]).map((e) => e.resource).slice(0, LOOKED_AT);
+  return (await inTurn(ids, (id) => readAccount(ari, id))).filter((a) => a !== undefined);
+}
+
+export function* checkAccounts(accounts: readonly Account[] | undefined): Iterable<Finding> {
+  if (accounts === undefined) {
     const remedy = 'run `asterisk -rx "pjsip show endpoints"`';
     yield { level: 'warn', what: 'accounts', found: 'cannot be listed', remedy };
     return;
   }
-  const ids = (body as { resource: string }[]).map((e) => e.resource).slice(0, LOOKED_AT);
-  const accounts = (await inTurn(ids, (id) => readAccount(ari, id))).filter((a) => a !== undefined);
   if (accounts.length === 0) {
     const remedy = 'phones need an endpoint with an AOR in pjsip.conf';
     yield { level: 'warn', what: 'accounts', found: 'no endpoint that phones could register with', remedy };

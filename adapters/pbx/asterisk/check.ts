@@ -3,10 +3,11 @@ import { instant } from '../../../plugin/core/time.ts';
 import type { CheckDeps, Finding } from '../../../plugin/ports/finding.ts';
 import { clockFinding, reasonOf } from '../../shared/findings.ts';
 import { isAclRefusal } from './acl-refusal.ts';
-import { checkAccounts } from './check-accounts.ts';
+import { checkAccounts, readAccounts } from './check-accounts.ts';
 import { checkDialplan } from './check-dialplan.ts';
 import { checkHep } from './check-hep.ts';
 import { checkHints } from './check-hints.ts';
+import { checkWebrtc } from './check-webrtc.ts';
 import { checkDialIn } from './dial-in/check.ts';
 import type { AsteriskOptions, ReachedOptions } from './options.ts';
 import { AriProbe, type ProbeChannel } from './probe.ts';
@@ -92,7 +93,9 @@ async function* checkReached(options: ReachedOptions, deps: CheckDeps): AsyncIte
     yield* await checkOverload(ari, undefined);
     yield* await checkHep(undefined, options.hep, deps);
   }
-  yield* checkAccounts(ari);
+  const accounts = await readAccounts(ari);
+  yield* checkAccounts(accounts);
+  if (deps.browsers && accounts) yield* checkWebrtc(ari, accounts, deps.browsers);
 }
 
 // ── ARI ──────────────────────────────────────────────────────────────────────────────────────────────────────────────

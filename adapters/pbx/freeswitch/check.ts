@@ -10,6 +10,7 @@ import { profileFindings, runningProfiles } from './profile-check.ts';
 import { ownName } from './profile-names.ts';
 import { whyNotBound } from './registrations/not-bound.ts';
 import { readRegistrations } from './registrations/xml-status.ts';
+import { webrtcOf } from './webrtc-check.ts';
 
 const LEAST_VERSION = [1, 10, 5] as const;
 const MODULES: readonly (readonly [name: string, why: string])[] = [
@@ -51,6 +52,7 @@ export async function* check(options: FreeswitchOptions, deps: CheckDeps): Async
     const interfaces = await interfaceFinding(esl);
     if (interfaces) yield interfaces;
     yield* profileFindings(esl, options);
+    if (deps.browsers) yield* webrtcOf(esl, options.profiles, deps.browsers);
     yield* realmFindings(esl, options);
     const luaConf = await luaConfOf(esl);
     if (isFusionpbx(luaConf)) yield* fusionpbxFindings(esl, luaConf);
