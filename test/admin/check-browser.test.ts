@@ -83,6 +83,7 @@ describe('a WebSocket', () => {
     ['is nowhere', { unreachable: 'ENOTFOUND' }, /^fail .*no name server knows pbx\.example\.com/],
     ['is down', { unreachable: 'ECONNREFUSED' }, /^fail .*nothing listens at/],
     ['has no TLS', { unreachable: 'EPROTO' }, /^fail .*speaks no TLS/],
+    ['is another thing', { unreachable: 'HPE_INVALID_CONSTANT' }, /^fail .*speaks no HTTP/],
     ['is silent', { unreachable: 'no answer in time' }, /^warn .*cannot be reached from this machine .*router/],
   ])('that %s', (_, seen, expected) => {
     const lines = said(seen);
@@ -247,7 +248,10 @@ describe('the looks', () => {
 
   it('nothing where the phone is off; where nobody said the page, that; without wss what the page goes to', async () => {
     expect(await found(config(undefined))).toEqual([]);
-    expect(await found(config({}))).toEqual([expect.stringMatching(/^warn page for browsers: .*not known/)]);
+    expect(await found(config({}))).toEqual([
+      expect.stringMatching(/^warn page for browsers: .*not known/),
+      expect.stringMatching(/^warn WebSocket for browsers: .*not known/),
+    ]);
     expect(await found(config({}, { publicUrl: 'https://push.example.com/' }), true)).toEqual([
       'ok page for browsers: https://push.example.com/phone/ was not tried (--offline)',
       'ok WebSocket for browsers: wss://push.example.com:8089/ws was not tried (--offline)',

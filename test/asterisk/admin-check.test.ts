@@ -24,19 +24,23 @@ const healthyUser = { rewriteContact: true } as const;
 let asterisk: RunningAsterisk;
 let hepPort: number;
 let adminPort: number;
+let devicesPort: number;
 
 beforeAll(async () => {
   hepPort = await freeUdpPort();
   adminPort = await freeUdpPort();
+  devicesPort = await freeUdpPort();
   asterisk = await startAsterisk({
     name: `check-${process.pid}`,
     users: [
       { id: '1001', ...healthyUser },
       { id: '1002', ...healthyUser },
     ],
+    modules: ['res_http_websocket', 'res_pjsip_transport_websocket', 'res_srtp'],
     extensions: `${PLAIN_DIALPLAN}exten => 700,1,Queue(sales,t,,,60)\n`,
     snippets: [
       { file: shipped('pushwake-extensions.conf'), into: 'extensions.conf' },
+      { file: shipped('pushwake-webrtc.conf'), into: 'pjsip.conf' },
       { file: shipped('pushwake-ari.conf'), into: 'ari.conf', replace: [['CHANGE-ME', 'check-ari-secret']] },
       {
         file: shipped('pushwake-hep.conf'),
@@ -349,6 +353,57 @@ describe('planted:', () => {
     } finally {
       if (edit) write(path, before);
       for (const command of undo) await asterisk.cli(command);
+    }
+  });
+});
+
+describe('a phone in the browser', () => {
+  const INCLUDE = '#include "snippet-pushwake-webrtc.conf"\n';
+  const path = () => join(asterisk.folder, 'etc', 'pjsip.conf');
+  const before = () => readFileSync(path(), 'utf8');
+  const ofBrowsers = (at: string) =>
+    `${yaml().replace('log: {}', `log: {}\n  webpush: { subject: "mailto:a@example.com", privateKey: kG3rRz9U5h0yAaJr0mXqPj3t0XwM9J9v1l7iB3o5Y1E }`)}  devices: { listen: "127.0.0.1:${devicesPort}", accountSecret: a-secret-of-24-characters-, phone: { wss: "ws://localhost:${asterisk.ports.ari}${at}" } }
+`;
+
+  it('as `init --webrtc` writes it, with an endpoint of the template: nothing to be told', async () => {
+    const was = before();
+    // The include stands at the end here; the template is known below the beginning alone.
+    const text = was.replace(INCLUDE, '').replace('[1002](user-endpoint)', '[1002](user-endpoint,pushwake-webrtc)');
+    try {
+      write(path(), `${INCLUDE}${text}`);
+      for (const command of PJSIP) await asterisk.cli(command);
+      const findings = await check(ofBrowsers('/ws'));
+      expect(told(findings)).toEqual([]);
+      const seen = findings.filter((f) => /WebRTC|browsers/.test(f.what)).map((f) => f.found);
+      expect(seen).toEqual([
+        '1 of 2 endpoints speak it',
+        'there is a transport for WebSockets',
+        expect.stringMatching(/nobody to serve it, as pushwake is stopped/),
+        expect.stringMatching(/^ws:.*\/ws takes SIP, for a browser on this machine alone$/),
+      ]);
+      write(path(), `${INCLUDE}${text.replace('[1002](user-endpoint,pushwake-webrtc)', '$&\nallow=!all,g722')}`);
+      for (const command of PJSIP) await asterisk.cli(command);
+      expect(told(await check(ofBrowsers('/')))).toEqual([
+        expect.stringMatching(/^fail pbx\.office WebRTC: no codec that a browser has: .* \(1002\)$/),
+        expect.stringMatching(/^fail http\.devices\.phone WebSocket for browsers: .*no WebSocket there \(404\)$/),
+      ]);
+    } finally {
+      write(path(), was);
+      for (const command of PJSIP) await asterisk.cli(command);
+    }
+  });
+
+  it('no endpoint of a browser, and no SIP over the WebSocket', async () => {
+    await asterisk.cli('module unload res_pjsip_transport_websocket.so');
+    try {
+      expect(told(await check(ofBrowsers('/ws')))).toEqual([
+        expect.stringMatching(/^fail pbx\.office WebRTC: no endpoint has webrtc = yes/),
+        expect.stringMatching(
+          /^fail http\.devices\.phone WebSocket for browsers: .*refuses SIP over WebSocket \(400\)$/,
+        ),
+      ]);
+    } finally {
+      await asterisk.cli('module load res_pjsip_transport_websocket.so');
     }
   });
 });

@@ -97,6 +97,7 @@ function unreachableFinding(what: string, { url, from }: Address, code: string):
     );
   if (/SSL|EPROTO|TLS/.test(code))
     return fail(`${url} speaks no TLS (${code})`, `${host} must have a certificate: ${PROXY}`);
+  if (/^HPE_/.test(code)) return fail(`${url} speaks no HTTP`, `is the port in ${from} right?`);
   // A router that does not lead its own address back inside looks the same from here.
   return {
     level: 'warn',

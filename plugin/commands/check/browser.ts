@@ -22,6 +22,14 @@ const NO_PAGE: Finding = {
   remedy: 'write `page: https://phone.example.com` into http.devices.phone',
 };
 
+const NO_WSS: Finding = {
+  level: 'warn',
+  what: 'WebSocket for browsers',
+  found:
+    'where browsers reach the PBX is not known: the page goes to its own host, port 8089 (Asterisk) or 7443 (FreeSWITCH)',
+  remedy: 'write `wss: wss://phone.example.com/ws` into http.devices.phone, or `page`, whose host is then asked',
+};
+
 /** Where the PBX of each type takes browsers by itself. */
 const DEFAULTS: Readonly<Record<string, string>> = { asterisk: ':8089/ws', freeswitch: ':7443' };
 
@@ -32,15 +40,20 @@ export async function* checkBrowser(config: LoadedConfig, deps: BrowserDeps): As
   const looks: Promise<Finding[]>[] = [];
   if (page === undefined) yield NO_PAGE;
   else looks.push(lookAt({ url: `${page}/phone/`, from: 'http.devices.phone.page' }, 'page for browsers', deps, page));
-  for (const address of webSockets(config, page)) looks.push(lookAt(address, 'WebSocket for browsers', deps, page));
+  const { wss = [] } = devices.phone;
+  // The listener's own address is none of the hosts that a browser elsewhere opens the page by.
+  const known = devices.phone.page ?? devices.publicUrl;
+  const addresses =
+    wss.length > 0 || known === undefined
+      ? wss.map((url) => ({ url, from: 'http.devices.phone.wss' }))
+      : defaultsOf(config, known);
+  for (const address of addresses) looks.push(lookAt(address, 'WebSocket for browsers', deps, page));
   for (const findings of looks) yield* await findings;
+  if (addresses.length === 0) yield NO_WSS;
 }
 
-/** Those that are configured, or what a page without any goes to: its own host. */
-function webSockets({ http, pbx }: LoadedConfig, page: string | undefined): Address[] {
-  const { wss = [] } = http.devices?.phone ?? {};
-  if (wss.length > 0) return wss.map((url) => ({ url, from: 'http.devices.phone.wss' }));
-  if (page === undefined) return [];
+/** What a page without any goes to: the PBX on its own host. */
+function defaultsOf({ pbx }: LoadedConfig, page: string): Address[] {
   const types = new Set(Object.values(pbx).map(({ type }) => type));
   return [...types].flatMap((type) => {
     const rest = DEFAULTS[type];

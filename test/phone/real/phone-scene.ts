@@ -34,7 +34,66 @@ const SECRET = 'account-secret-of-the-phone-tests';
 const TOKEN = 'admin-token-of-the-phone-tests';
 const VAPID = 'kG3rRz9U5h0yAaJr0mXqPj3t0XwM9J9v1l7iB3o5Y1E';
 
-export class PhoneScene {
+/** Where browsers are phones: what one of them needs to know. */
+export interface PhonePlace {
+  readonly push: WebPushStandIn;
+  readonly browser: Browser;
+  /** Where the page is. */
+  readonly origin: string;
+  /** What `pushwake phone` asks the running pushwake for. */
+  link(account: string): Promise<{ code: string }>;
+}
+
+/** What pushwake.yaml says of them. */
+export function phoneYaml(
+  push: WebPushStandIn,
+  port: number,
+  adminPort: number,
+  wss: string,
+): { push: string; more: string } {
+  return {
+    push: `  webpush:
+    subject: mailto:admin@example.com
+    privateKey: ${VAPID}
+    endpoint: ${JSON.stringify(push.endpoint)}
+`,
+    more: `http:
+  admin: { listen: "127.0.0.1:${adminPort}", tokens: [{ name: phone, role: operate, token: ${TOKEN} }] }
+  devices: { listen: "127.0.0.1:${port}", accountSecret: ${SECRET}, phone: { wss: "${wss}" } }
+`,
+  };
+}
+
+/** A Chromium whose microphone hears a tone. */
+export async function launchBrowser(): Promise<Browser> {
+  const tone = join(mkdtempSync(join(tmpdir(), 'pushwake-phone-')), 'tone.wav');
+  writeFileSync(tone, wav(440));
+  return chromium.launch({
+    executablePath: await bringChromium(),
+    // On a screen, where somebody wants to see it (`DISPLAY`, with PUSHWAKE_PHONE_SHOWN=1).
+    headless: process.env.PUSHWAKE_PHONE_SHOWN !== '1',
+    args: [
+      ...FLAGS,
+      '--use-fake-device-for-media-stream',
+      `--use-file-for-fake-audio-capture=${tone}`,
+      '--use-fake-ui-for-media-stream',
+      '--allow-loopback-in-peer-connection',
+      '--autoplay-policy=no-user-gesture-required',
+    ],
+  });
+}
+
+export async function linkOf(adminPort: number, account: string): Promise<{ code: string }> {
+  const answer = await fetch(`http://127.0.0.1:${adminPort}/v1/phone-links`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${TOKEN}` },
+    body: JSON.stringify({ account: `${account}@${REALM}` }),
+  });
+  if (!answer.ok) throw new Error(`phone-links: ${answer.status} ${await answer.text()}`);
+  return (await answer.json()) as { code: string };
+}
+
+export class PhoneScene implements PhonePlace {
   readonly scene: Scene;
   readonly push: WebPushStandIn;
   readonly browser: Browser;
@@ -57,10 +116,8 @@ export class PhoneScene {
       writeFileSync(join(folder, name), text);
       return join(folder, name);
     };
-    const tone = join(folder, 'tone.wav');
-    writeFileSync(tone, wav(440));
     const [port, adminPort] = [await freePort(), await freePort()];
-    const [push, executablePath] = await Promise.all([startWebPushStandIn(), bringChromium()]);
+    const push = await startWebPushStandIn();
     const scene = await Scene.start({
       name: 'phone',
       users: [
@@ -80,22 +137,10 @@ export class PhoneScene {
     });
     const origin = `http://localhost:${port}`;
     const wss = `ws://localhost:${scene.asterisk.ports.ari}/ws`;
-    scene.pushwake.configure(
-      scene.yaml({
-        push: `  webpush:
-    subject: mailto:admin@example.com
-    privateKey: ${VAPID}
-    endpoint: ${JSON.stringify(push.endpoint)}
-`,
-        more: `http:
-  admin: { listen: "127.0.0.1:${adminPort}", tokens: [{ name: phone, role: operate, token: ${TOKEN} }] }
-  devices: { listen: "127.0.0.1:${port}", accountSecret: ${SECRET}, phone: { wss: "${wss}" } }
-`,
-      }),
-    );
+    scene.pushwake.configure(scene.yaml(phoneYaml(push, port, adminPort, wss)));
     try {
       await scene.startPushwake();
-      const browser = await launch(executablePath, tone);
+      const browser = await launchBrowser();
       return new PhoneScene({ scene, push, browser, origin, adminPort });
     } catch (error) {
       // Left behind, pushwake would take the Stasis application of the next Asterisk on this port.
@@ -110,15 +155,8 @@ export class PhoneScene {
     await waitUntil(() => phone.pushes.length >= count, `${count} pushes at the service`);
   }
 
-  /** What `pushwake phone` asks the running pushwake for. */
-  async link(account: string): Promise<{ code: string }> {
-    const answer = await fetch(`http://127.0.0.1:${this.adminPort}/v1/phone-links`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${TOKEN}` },
-      body: JSON.stringify({ account: `${account}@${REALM}` }),
-    });
-    if (!answer.ok) throw new Error(`phone-links: ${answer.status} ${await answer.text()}`);
-    return (await answer.json()) as { code: string };
+  link(account: string): Promise<{ code: string }> {
+    return linkOf(this.adminPort, account);
   }
 
   async close(): Promise<void> {
@@ -150,26 +188,9 @@ function wav(hertz: number): Buffer {
   return Buffer.concat([header, samples]);
 }
 
-/** With a microphone that hears `tone`, a file. */
-function launch(executablePath: string, tone: string): Promise<Browser> {
-  return chromium.launch({
-    executablePath,
-    // On a screen, where somebody wants to see it (`DISPLAY`, with PUSHWAKE_PHONE_SHOWN=1).
-    headless: process.env.PUSHWAKE_PHONE_SHOWN !== '1',
-    args: [
-      ...FLAGS,
-      '--use-fake-device-for-media-stream',
-      `--use-file-for-fake-audio-capture=${tone}`,
-      '--use-fake-ui-for-media-stream',
-      '--allow-loopback-in-peer-connection',
-      '--autoplay-policy=no-user-gesture-required',
-    ],
-  });
-}
-
 /** One browser of one person. */
 export class BrowserPhone {
-  readonly #s: PhoneScene;
+  readonly #s: PhonePlace;
   readonly context: BrowserContext;
   page: Page | undefined;
   readonly #cdp: CDPSession;
@@ -179,13 +200,13 @@ export class BrowserPhone {
   /** What the page wrote to its console, and its errors. */
   readonly complaints: string[] = [];
 
-  private constructor(s: PhoneScene, context: BrowserContext, cdp: CDPSession) {
+  private constructor(s: PhonePlace, context: BrowserContext, cdp: CDPSession) {
     this.#s = s;
     this.context = context;
     this.#cdp = cdp;
   }
 
-  static async open(s: PhoneScene, permissions = ['notifications', 'microphone']): Promise<BrowserPhone> {
+  static async open(s: PhonePlace, permissions = ['notifications', 'microphone']): Promise<BrowserPhone> {
     const context = await s.browser.newContext({ viewport: { width: 360, height: 780 }, locale: 'en-GB' });
     await context.grantPermissions(permissions, { origin: s.origin });
     // Holds the debugger while the page is closed; out of the phone's scope.
