@@ -91,13 +91,23 @@ describe('FreeSWITCH', () => {
     ['OPUS with its module', { internal: status(WS, 'OPUS@48000h@20i,G722') }, true, [/^ok/]],
     ['codecs that are not said', { internal: status(WS, '') }, false, [/^ok/]],
   ])('%s', (_, profiles, hasOpus, expected) => {
-    const said = lines(ofFreeswitch(new Map(Object.entries(profiles)), hasOpus, 'here'));
+    const seen = Object.entries(profiles).map(([name, xmlstatus]) => [name, { xmlstatus }] as const);
+    const said = lines(ofFreeswitch(new Map(seen), hasOpus, 'here'));
     expect(said).toHaveLength(expected.length);
     for (const [i, pattern] of expected.entries()) expect(said[i]).toMatch(pattern);
   });
+  it('a profile that takes public addresses alone', () => {
+    const said = (settings: ReadonlyMap<string, string>) =>
+      lines(ofFreeswitch(new Map([['internal', { xmlstatus: status(WS), settings }]]), false, 'here'));
+    expect(said(new Map())).toEqual([
+      expect.stringMatching(/^ok/),
+      expect.stringMatching(/^fail .*private network with 488 → .*any_v4\.auto/),
+    ]);
+    expect(said(new Map([['apply-candidate-acl', 'localnet.auto']]))).toHaveLength(1);
+  });
   it('one of several PBXs may be without', () => {
-    expect(lines(ofFreeswitch(new Map([['internal', status('')]]), true, 'here or elsewhere'))[0]).toMatch(
-      /^warn .*another PBX alone$/,
-    );
+    expect(
+      lines(ofFreeswitch(new Map([['internal', { xmlstatus: status('') }]]), true, 'here or elsewhere'))[0],
+    ).toMatch(/^warn .*another PBX alone$/);
   });
 });

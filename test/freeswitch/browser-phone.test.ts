@@ -92,11 +92,17 @@ it('a page that is closed is woken: push, notification, answer, and both hear ea
   await waitUntil(async () => (await phone.notifications()).length === 0, 'no notification');
 });
 
-it('check has nothing to say of it, and names a WebSocket that is none', async () => {
+it('check has nothing to say of it, and names a certificate that browsers refuse and a WebSocket that is none', async () => {
   const ofBrowsers = (lines: readonly string[]) => lines.filter((line) => /WebRTC|browsers/.test(line));
   const said = (change = (text: string) => text) => notOk(scene, () => change(scene.yaml(yaml))).then(ofBrowsers);
   expect(await said()).toEqual([]);
-  const { ws, esl } = scene.freeswitch.ports;
+  const { ws, wss, esl } = scene.freeswitch.ports;
+  // Its own wss.pem.
+  expect(await said((text) => text.replace(`ws://localhost:${ws}`, `wss://localhost:${wss}`))).toEqual([
+    expect.stringMatching(
+      /^fail http\.devices\.phone, certificate for browsers: .* is self-signed: a browser refuses it/,
+    ),
+  ]);
   expect((await said((text) => text.replace(`localhost:${ws}`, `localhost:${esl}`))).join('\n')).toMatch(
     /^fail http\.devices\.phone, WebSocket for browsers: .* speaks no HTTP/,
   );

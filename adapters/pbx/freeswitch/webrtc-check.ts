@@ -1,6 +1,8 @@
 /** What a phone in the browser needs of FreeSWITCH: a profile that takes WebSockets, and a codec that browsers have. Reads FreeSWITCH's answers only. */
 import type { BrowsersRegister, Finding } from '../../../plugin/ports/finding.ts';
 import type { EslConnection } from './connection.ts';
+import { settingsOf } from './profile-check.ts';
+import { ownName } from './profile-names.ts';
 
 /** Of FreeSWITCH itself; OPUS comes with a module. */
 const CODECS = ['PCMU', 'PCMA'];
@@ -11,27 +13,48 @@ export async function* webrtcOf(
   profiles: readonly string[],
   where: BrowsersRegister,
 ): AsyncIterable<Finding> {
-  const seen = new Map<string, string>();
-  for (const profile of profiles) seen.set(profile, await esl.api(`sofia xmlstatus profile ${profile}`));
+  const configured = await esl.api('xml_locate configuration configuration name sofia.conf');
+  const seen = new Map<string, SeenProfile>();
+  for (const profile of profiles) {
+    const xmlstatus = await esl.api(`sofia xmlstatus profile ${profile}`);
+    const settings = settingsOf(configured, ownName(xmlstatus) ?? profile);
+    seen.set(profile, { xmlstatus, ...(settings ? { settings } : {}) });
+  }
   const hasOpus = (await esl.api('module_exists mod_opus')).trim() === 'true';
   yield* webrtcFindings(seen, hasOpus, where);
 }
 
-/** `xmlstatus`: what `sofia xmlstatus profile` says, by profile. */
+export interface SeenProfile {
+  /** What `sofia xmlstatus profile` says. */
+  readonly xmlstatus: string;
+  /** Its lines in sofia.conf. Undefined: they cannot be seen. */
+  readonly settings?: ReadonlyMap<string, string>;
+}
+
+/** `profiles`: those that pushwake.yaml names. */
 export function* webrtcFindings(
-  xmlstatus: ReadonlyMap<string, string>,
+  profiles: ReadonlyMap<string, SeenProfile>,
   hasOpus: boolean,
   where: BrowsersRegister,
 ): Iterable<Finding> {
   const what = 'WebRTC';
   let taking = 0;
-  for (const [profile, xml] of xmlstatus) {
+  for (const [profile, { xmlstatus: xml, settings }] of profiles) {
     const textOf = (name: string) => new RegExp(`<${name}>([^<]*)</${name}>`).exec(xml)?.[1]?.trim() ?? '';
     const at = ['wss', 'ws'].filter((kind) => portOf(textOf(`${kind}-bind-url`)) !== undefined);
     if (at.length === 0) continue;
     taking++;
     const ports = at.map((kind) => `${kind} ${portOf(textOf(`${kind}-bind-url`))}`);
     yield { level: 'ok', what, found: `${profile} takes browsers (${ports.join(', ')})` };
+    if (settings && !settings.has('apply-candidate-acl')) {
+      yield {
+        level: 'fail',
+        what,
+        found: `${profile} takes sound from public addresses alone: it refuses a browser in a private network with 488`,
+        remedy:
+          'write `<param name="apply-candidate-acl" value="any_v4.auto"/>` into it, then `sofia profile <name> restart`',
+      };
+    }
     const codecs = textOf('inbound-codecs')
       .toUpperCase()
       .match(/[A-Z0-9]+/g);
@@ -49,7 +72,7 @@ export function* webrtcFindings(
   yield {
     level: where === 'here' ? 'fail' : 'warn',
     what,
-    found: `no profile takes WebSockets (${[...xmlstatus.keys()].join(', ')}): a browser cannot register`,
+    found: `no profile takes WebSockets (${[...profiles.keys()].join(', ')}): a browser cannot register`,
     remedy: `write \`<param name="wss-binding" value=":7443"/>\`, or ws-binding behind a reverse proxy, as ${GUIDE} says, then \`sofia profile <name> restart\`${elsewhere}`,
   };
 }

@@ -80,7 +80,7 @@ export function webrtcNotes(folder: string): string[] {
 const LINES = [
   ['wss-binding', ':7443', 'with a certificate'],
   ['ws-binding', '127.0.0.1:5066', 'behind a reverse proxy on this machine'],
-  ['apply-candidate-acl', 'any_v4.auto', 'else addresses of the local network are left out'],
+  ['apply-candidate-acl', 'any_v4.auto', 'else a browser in a private network is refused with 488'],
 ] as const;
 
 export const FUSIONPBX_WEBRTC: readonly string[] = [
