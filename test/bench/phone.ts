@@ -20,7 +20,7 @@ export const phone: Suite = async (progress, options) => {
     await caller.register();
     const browser = await BrowserPhone.open(s);
     const page = await browser.logIn('1001');
-    const [mobile, identity] = [await s.scene.phone('1003', { transport: 'tls' }), s.scene.install()];
+    const [mobile, identity] = [await s.scene.phone('1900', { transport: 'tls' }), s.scene.install()];
     await s.scene.bind(mobile, identity);
     const pages: number[] = [];
     const woken: number[] = [];
@@ -36,7 +36,7 @@ export const phone: Suite = async (progress, options) => {
       await mobile.sleep();
       const wakes = s.scene.wakeByPush(mobile, identity);
       const before = mobile.incoming.length;
-      const toMobile = await caller.call('1003');
+      const toMobile = await caller.call('1900');
       const rung = await mobile.waitForCall(10_000, before + 1);
       woken.push(rung.receivedAt - (wakes.registered.at(-1) ?? rung.receivedAt));
       wakes.stop();

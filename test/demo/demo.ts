@@ -11,6 +11,7 @@ import { playFreeswitch } from './freeswitch.ts';
 import { keepRunning } from './keep.ts';
 import { playNodes } from './nodes.ts';
 import { type DemoOptions, parseOptions } from './options.ts';
+import { playPhone } from './phone.ts';
 import { Printer } from './print.ts';
 import { lastWords, NotSeen, Stage } from './stage.ts';
 import { type Part, STEPS, TEXT_PARTS } from './steps.ts';
@@ -34,6 +35,7 @@ if (parsed.kind === 'freeswitch' || (parsed.kind === 'week' && parsed.pbx === 'f
   }
   process.exit(parsed.kind === 'week' ? await playWeek(parsed.speed, parsed.pbx) : await playFreeswitch());
 }
+if (parsed.kind === 'phone') process.exit(await playPhone(parsed.keep));
 if (parsed.kind === 'nodes') process.exit(await playNodes(parsed.count));
 if (parsed.kind === 'week') process.exit(await playWeek(parsed.speed));
 if (parsed.kind === 'run') process.exit(await main(parsed.options));

@@ -38,6 +38,12 @@ describe('the options of the demo', () => {
     expect([...stepsOf('calls'), ...stepsOf('texts')].sort()).toEqual(expect.arrayContaining([...stepNames].sort()));
   });
 
+  it('--phone is a story of its own, for a person with --keep', () => {
+    expect(parseOptions(['--phone'])).toEqual({ kind: 'phone', keep: false });
+    expect(parseOptions(['--keep', '--phone'])).toEqual({ kind: 'phone', keep: true });
+    expect(parseOptions(['--phone', '--texts'])).toMatchObject({ kind: 'mistake' });
+  });
+
   it('--nodes is a story of its own', () => {
     expect(parseOptions(['--nodes', '3'])).toEqual({ kind: 'nodes', count: 3 });
     expect(parseOptions(['--nodes=2', '--pbx', 'asterisk'])).toEqual({ kind: 'nodes', count: 2 });

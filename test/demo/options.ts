@@ -14,6 +14,8 @@ export type Parsed =
   | { readonly kind: 'week'; readonly speed: number; readonly pbx: PbxName }
   /** Several nodes beside one Asterisk, over one Redis. */
   | { readonly kind: 'nodes'; readonly count: number }
+  /** The phone in the browser; `keep`: for a person's own. */
+  | { readonly kind: 'phone'; readonly keep: boolean }
   /** The short story on FreeSWITCH. */
   | { readonly kind: 'freeswitch' }
   | { readonly kind: 'print'; readonly text: string }
@@ -40,6 +42,8 @@ rings, a caller gives up, a desk phone is faster, pushwake is killed in the midd
   --sabotage <step>    break one step on purpose: the demo must then fail and name it
   --sabotage list      list the steps and how each is broken
   --nodes <n>          ${NODES.least} to ${NODES.most} nodes beside one Asterisk, over one Redis: one is drained while calls go on
+  --phone              a phone in the browser, asleep and woken: a Chromium plays the user; with --keep the
+                       address is for a browser of yours on this machine
   --week               the other story: a week of three phones in less than a minute
   --speed <n>          how many times as fast, 1,000 to 20,000 (default ${WEEK_SPEED.toLocaleString('en-US')})
   --pbx <name>         asterisk (default), or freeswitch where there is one: PUSHWAKE_FREESWITCH names its
@@ -56,6 +60,7 @@ export function parseOptions(args: readonly string[]): Parsed {
   let keep = false;
   let week = false;
   let texts = false;
+  let phone = false;
   let speed = WEEK_SPEED;
   let nodes: number | undefined;
   let pbx: PbxName = 'asterisk';
@@ -71,6 +76,10 @@ export function parseOptions(args: readonly string[]): Parsed {
     }
     if (name === '--texts') {
       texts = true;
+      continue;
+    }
+    if (name === '--phone') {
+      phone = true;
       continue;
     }
     if (name === '--week') {
@@ -110,6 +119,10 @@ export function parseOptions(args: readonly string[]): Parsed {
   if (nodes !== undefined) {
     const isAlone = !keep && !only && !sabotage && !texts && !week && pbx === 'asterisk';
     return isAlone ? { kind: 'nodes', count: nodes } : mistake('--nodes is a story of its own, on asterisk');
+  }
+  if (phone) {
+    const isAlone = !only && !sabotage && !texts && !week && pbx === 'asterisk';
+    return isAlone ? { kind: 'phone', keep } : mistake('--phone is a story of its own, on asterisk');
   }
   if (week) return { kind: 'week', speed, pbx };
   if (pbx === 'freeswitch')

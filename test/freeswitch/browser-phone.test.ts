@@ -38,7 +38,7 @@ beforeAll(async () => {
     }),
   ]);
   const wss = `ws://localhost:${scene.freeswitch.ports.ws}`;
-  yaml = phoneYaml(push, port, adminPort, wss);
+  yaml = phoneYaml(push, port, adminPort, [wss]);
   scene.pushwake.configure(scene.yaml(yaml));
   await scene.startPushwake();
   place = { push, browser, origin: `http://localhost:${port}`, link: (account) => linkOf(adminPort, account) };

@@ -46,20 +46,19 @@ export interface PhonePlace {
 
 /** What pushwake.yaml says of them. */
 export function phoneYaml(
-  push: WebPushStandIn,
+  push: WebPushStandIn | undefined,
   port: number,
   adminPort: number,
-  wss: string,
+  wss: readonly string[],
 ): { push: string; more: string } {
   return {
     push: `  webpush:
     subject: mailto:admin@example.com
     privateKey: ${VAPID}
-    endpoint: ${JSON.stringify(push.endpoint)}
-`,
+${push ? `    endpoint: ${JSON.stringify(push.endpoint)}\n` : ''}`,
     more: `http:
   admin: { listen: "127.0.0.1:${adminPort}", tokens: [{ name: phone, role: operate, token: ${TOKEN} }] }
-  devices: { listen: "127.0.0.1:${port}", accountSecret: ${SECRET}, phone: { wss: "${wss}" } }
+  devices: { listen: "127.0.0.1:${port}", accountSecret: ${SECRET}, phone: { wss: ${JSON.stringify(wss)} } }
 `,
   };
 }
@@ -83,14 +82,23 @@ export async function launchBrowser(): Promise<Browser> {
   });
 }
 
-export async function linkOf(adminPort: number, account: string): Promise<{ code: string }> {
+export async function linkOf(adminPort: number, account: string, wss?: string): Promise<{ code: string }> {
   const answer = await fetch(`http://127.0.0.1:${adminPort}/v1/phone-links`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${TOKEN}` },
-    body: JSON.stringify({ account: `${account}@${REALM}` }),
+    body: JSON.stringify({ account: `${account}@${REALM}`, ...(wss && { wss }) }),
   });
   if (!answer.ok) throw new Error(`phone-links: ${answer.status} ${await answer.text()}`);
   return (await answer.json()) as { code: string };
+}
+
+export interface PhoneSceneOptions {
+  /** Another way to start pushwake. */
+  readonly entry?: Entry;
+  /** Further addresses that a link may name. */
+  readonly moreWss?: readonly string[];
+  /** The push services of real browsers, in place of the stand-in. */
+  readonly realPush?: boolean;
 }
 
 export class PhoneScene implements PhonePlace {
@@ -109,19 +117,21 @@ export class PhoneScene implements PhonePlace {
     this.origin = parts.origin;
   }
 
-  /** `entry`: another way to start pushwake. */
-  static async start(users: readonly string[], entry?: Entry): Promise<PhoneScene> {
+  static async start(users: readonly string[], o: PhoneSceneOptions = {}): Promise<PhoneScene> {
+    const { entry } = o;
     const folder = mkdtempSync(join(tmpdir(), 'pushwake-phone-'));
     const file = (name: string, text: string) => {
       writeFileSync(join(folder, name), text);
       return join(folder, name);
     };
     const [port, adminPort] = [await freePort(), await freePort()];
-    const push = await startWebPushStandIn();
+    const [push, browser] = await Promise.all([startWebPushStandIn(), launchBrowser()]);
     const scene = await Scene.start({
       name: 'phone',
       users: [
         ...users.map(webrtc),
+        // No browser: a SIP phone beside them.
+        { id: '1900', callerId: 'Mobile <1900>' },
         { id: '2000', callerId: 'The Caller <2000>' },
         { id: '2001', callerId: 'Second Caller <2001>' },
       ],
@@ -137,15 +147,15 @@ export class PhoneScene implements PhonePlace {
     });
     const origin = `http://localhost:${port}`;
     const wss = `ws://localhost:${scene.asterisk.ports.ari}/ws`;
-    scene.pushwake.configure(scene.yaml(phoneYaml(push, port, adminPort, wss)));
+    scene.pushwake.configure(
+      scene.yaml(phoneYaml(o.realPush ? undefined : push, port, adminPort, [wss, ...(o.moreWss ?? [])])),
+    );
     try {
       await scene.startPushwake();
-      const browser = await launchBrowser();
       return new PhoneScene({ scene, push, browser, origin, adminPort });
     } catch (error) {
       // Left behind, pushwake would take the Stasis application of the next Asterisk on this port.
-      await scene.close();
-      await push.close();
+      await Promise.all([browser.close(), scene.close(), push.close()]);
       throw error;
     }
   }
@@ -155,8 +165,8 @@ export class PhoneScene implements PhonePlace {
     await waitUntil(() => phone.pushes.length >= count, `${count} pushes at the service`);
   }
 
-  link(account: string): Promise<{ code: string }> {
-    return linkOf(this.adminPort, account);
+  link(account: string, wss?: string): Promise<{ code: string }> {
+    return linkOf(this.adminPort, account, wss);
   }
 
   async close(): Promise<void> {

@@ -1,9 +1,13 @@
 /** The phone in the browser: a real Chromium, a real Asterisk, a closed page that a call wakes. */
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Aor } from '../../../plugin/core/aor.ts';
 import { isLive } from '../../../plugin/core/binding.ts';
 import { AXE, serious } from '../../support/chromium/axe.ts';
 import type { OutgoingCall, SipPhone } from '../../support/sip-phone/index.ts';
+import { selfSignedCertificate } from '../../support/tls.ts';
 import { BrowserPhone, PhoneScene, waitUntil } from './phone-scene.ts';
 
 let s: PhoneScene;
@@ -11,12 +15,25 @@ let caller: SipPhone;
 let second: SipPhone;
 const open: BrowserPhone[] = [];
 
+/** Of a certificate that nobody vouches for. */
+let selfSigned: Server;
+let selfSignedWss: string;
+
 beforeAll(async () => {
-  s = await PhoneScene.start(Array.from({ length: 40 }, (_, i) => String(1000 + i)));
+  selfSigned = createServer(selfSignedCertificate()).listen(0, '127.0.0.1');
+  await once(selfSigned, 'listening');
+  selfSignedWss = `wss://localhost:${(selfSigned.address() as AddressInfo).port}/ws`;
+  s = await PhoneScene.start(
+    Array.from({ length: 40 }, (_, i) => String(1000 + i)),
+    { moreWss: [selfSignedWss] },
+  );
   [caller, second] = await Promise.all([s.scene.phone('2000'), s.scene.phone('2001')]);
   await Promise.all([caller.register(), second.register()]);
 });
-afterAll(async () => s?.close());
+afterAll(async () => {
+  await s?.close();
+  selfSigned?.close();
+});
 afterEach(async () => {
   for (const phone of open.splice(0)) await phone.close();
   await s.scene.asterisk.waitForNoChannels();
@@ -214,6 +231,13 @@ describe('what is wrong is said in words', () => {
     await page.getByLabel('Number').fill('2000');
     await page.getByRole('button', { name: 'Call', exact: true }).click();
     await page.getByText('The microphone is not allowed').waitFor();
+  });
+
+  it('the certificate of the telephone system is wrong', async () => {
+    const { code } = await s.link('1034', selfSignedWss);
+    const phone = await browser();
+    const page = await phone.openPage(`#${code}.${Buffer.from('secret-1034').toString('base64url')}`);
+    await page.getByText('its certificate is not valid for this address').waitFor();
   });
 
   it('the link was used', async () => {

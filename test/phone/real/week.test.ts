@@ -16,11 +16,12 @@ afterAll(async () => s?.close());
 test('a browser that is asked to registers renews; one that hears nothing is warned twice, told, and gone; opening it binds it again', {
   timeout: 300_000,
 }, async () => {
-  s = await PhoneScene.start(['1001', '1002'], (file) =>
-    isFast
-      ? [path('../../demo/week-child.ts'), file, String(SPEED), String(Date.now()), String(Date.now())]
-      : [path('../../../plugin/cli.ts'), 'start', '--config', file],
-  );
+  s = await PhoneScene.start(['1001', '1002'], {
+    entry: (file) =>
+      isFast
+        ? [path('../../demo/week-child.ts'), file, String(SPEED), String(Date.now()), String(Date.now())]
+        : [path('../../../plugin/cli.ts'), 'start', '--config', file],
+  });
   const [hears, off] = [await BrowserPhone.open(s), await BrowserPhone.open(s)];
   const bindings = (account: string) =>
     s.scene.stored.get(`${account}@example.com` as Aor)?.bindings.filter(isLive) ?? [];
