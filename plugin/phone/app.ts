@@ -9,9 +9,7 @@ import { wordsFor } from './words.ts';
 const words = wordsFor(navigator.languages);
 /** A call that was pushed comes by INVITE within moments of the REGISTER; later than this it does not (ms). */
 const COMES_WITHIN = 20_000;
-const KEYS = '123456789*0#';
 const CAUSES: Readonly<Record<string, string>> = { Busy: words.busy, 'Not Found': words.notFound };
-const MARKS = { in: '↙', out: '↗', missed: '✕', elsewhere: '⇄' };
 
 const $ = <T extends HTMLElement = HTMLElement>(id: string) => document.getElementById(id) as T;
 
@@ -51,9 +49,7 @@ class Phone {
   readonly #far = new Audio();
 
   async start(): Promise<void> {
-    document.documentElement.lang = words.lang;
-    document.documentElement.dir = words.dir;
-    document.title = words.phone;
+    Object.assign(document.documentElement, { lang: words.lang, dir: words.dir });
     for (const at of document.querySelectorAll<HTMLElement>('[data-word]'))
       at.textContent = words[at.dataset.word as keyof typeof words];
     onSubmit('login', (typed) => void this.#turnOnFirst(typed));
@@ -61,8 +57,8 @@ class Phone {
     $('allow').addEventListener('click', () => void Notification.requestPermission().then(() => this.#turnOn()));
     $('out').addEventListener('click', () => void this.#logOut());
     addEventListener('hashchange', () => void this.#follow(location.hash.slice(1)));
-    addEventListener('pagehide', () => this.#line?.close());
-    // Shown again as it was left: its line is closed.
+    addEventListener('pagehide', () => this.#line?.hangUp());
+    // Shown again as it was left: its connection is gone.
     addEventListener('pageshow', (event) => (event as PageTransitionEvent).persisted && location.reload());
     navigator.serviceWorker?.addEventListener('message', ({ data }) => {
       if (data.hash !== undefined) void this.#follow(data.hash);
@@ -285,7 +281,9 @@ class Phone {
         ...key('end'),
       }),
     ];
-    const digits = isKeypad ? [...KEYS].map((digit) => button(digit, () => this.#line?.tone(call, digit))) : [];
+    const digits = isKeypad
+      ? [...'123456789*0#'].map((digit) => button(digit, () => this.#line?.tone(call, digit)))
+      : [];
     return el(
       'section',
       { class: 'card' },
@@ -317,7 +315,7 @@ function line(parts: readonly (Node | string)[], at: number, title = ''): Node {
 
 function pastCall({ at, with: who, how }: PastCall): Node {
   const title = { in: words.talking, out: words.call, missed: words.missedCall, elsewhere: words.elsewhere }[how];
-  return line([`${MARKS[how]} `, apart(who ?? words.unknown)], at, title);
+  return line([`${{ in: '↙', out: '↗', missed: '✕', elsewhere: '⇄' }[how]} `, apart(who ?? words.unknown)], at, title);
 }
 
 void new Phone().start();

@@ -162,9 +162,13 @@ export class Line {
     this.#sessions.get(call.id)?.session.sendDTMF(digit, { transportType: 'RFC2833' as never });
   }
 
-  /** The page goes: what is talking is hung up, and the registration ends with its connection. */
-  close(): void {
+  /** The page goes: what is talking is hung up. Its connection is left to the browser: closed here as well, it would take the BYE with it. */
+  hangUp(): void {
     for (const { session } of this.#sessions.values()) if (session.isEstablished()) session.terminate();
+  }
+
+  /** Another line takes its place; the registration ends with the connection. */
+  close(): void {
     clearTimeout(this.#late);
     leave(this.#ua);
   }

@@ -23,7 +23,7 @@ import {
 const webrtc = (id: string): SipUser => ({
   id,
   callerId: `Browser ${id} <${id}>`,
-  endpointLines: ['webrtc=yes', 'allow=!all,opus,ulaw,alaw'],
+  endpointLines: ['webrtc=yes', 'allow=!all,opus,ulaw,alaw', 'rtp_timeout=60'],
   maxContacts: 5,
 });
 
@@ -284,6 +284,7 @@ export class BrowserPhone {
 
   async #give(data: string): Promise<void> {
     const { origin } = this.#s;
+    await waitUntil(() => this.#registrationId !== '', 'the registration of the service worker');
     await this.#cdp.send('ServiceWorker.deliverPushMessage', { origin, registrationId: this.#registrationId, data });
   }
 

@@ -43,6 +43,8 @@ test('a browser that is asked to registers renews; one that hears nothing is war
   await waitUntil(() => (bindings('1001')[0]?.endsAt ?? 0) > begun + 3 * 86_400_000, 'a new lifetime', 20_000);
 
   await waitUntil(() => bindings('1002').length === 0, 'the end of the other one', 60_000);
+  const isTold = () => off.pushes.some((p) => p.text?.includes('"expired"'));
+  await waitUntil(isTold, 'the word that it has ended', 20_000);
   const said = off.pushes.map((p) => JSON.parse(p.text ?? '{}'));
   expect(said.flatMap(({ pushwake }) => (pushwake.type === 'notice' ? [pushwake.notice] : []))).toEqual([
     'soon',
