@@ -165,3 +165,16 @@ describe('while our clock is a day ahead of the PBX', () => {
     expect(after.effects.filter((e) => e.type === 'removeContact' && e.uri.includes(':40009'))).toEqual([]);
   });
 });
+
+it('our clock is 18 minutes behind: the contact that a phone has left a quarter of an hour ago does not take the place of its present one', () => {
+  const now = plus(NOW, -18 * MINUTE);
+  const moved = step(recordOf(bindingEndingIn(5 * DAY, NOW)), register(NOW, 40009), NOW).record;
+  const left: LifecycleEvent = {
+    ...(register(now) as Extract<LifecycleEvent, { type: 'ContactSeen' }>),
+    live: false,
+    contact: { pbx: 'office', uri: contactUri(), expiresAt: plus(NOW, HOUR - 15 * MINUTE), grantedMs: HOUR },
+  };
+  const after = step(moved, left, now);
+  expect(after.effects.filter((e) => e.type === 'removeContact' && e.uri.includes(':40009'))).toEqual([]);
+  expect(after.record.bindings[0]?.contacts.map((c) => c.uri)).toContain(contactUri({ port: 40009 }));
+});

@@ -133,3 +133,15 @@ describe('an app that registers unseen and reports over HTTP', () => {
     expect(b?.claim === undefined).toBe(is);
   });
 });
+
+it('a phone whose time is up, held at a contact that nobody has dated, lives on: it has registered since we heard of it', () => {
+  const old = recordOf(bindingEndingIn(-HOUR, NOW, { contacts: [], sent: [] }));
+  const seen = step(old, look(undefined, { uri: contactUri({ port: 40009 }), maximumMs: 30 * DAY }));
+  const tick: LifecycleEvent = { type: 'Ticked', observing: false, asked: 'held', braked: 'nothing' };
+  const { record, effects } = transition(seen, tick, NOW, () => DEFAULT_POLICY);
+  expect(effects.filter((e) => e.type === 'removeContact')).toEqual([]);
+  expect(record.bindings[0]).toMatchObject({
+    endsAt: plus(NOW, DEFAULT_POLICY.ttlMs),
+    renewedAt: old.bindings[0]?.renewedAt,
+  });
+});

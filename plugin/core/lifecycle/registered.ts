@@ -378,9 +378,12 @@ function heldContact(
     // We had asked for its removal once, or were away when the device moved on.
     removeContact(draft, binding, contact.uri, contact.pbx, 'replaced', [binding.targets]);
   } else if (!newest || (sameToken && isLikelyNewer(contact, newest, draft.now))) {
-    // It moved while we were away. Its next REGISTER tidies up; until then both are remembered.
+    // It moved while we were away. Its next REGISTER tidies up; until then both are remembered. When it registered nobody knows, but
+    // that it did since we last heard of it: an end that counts from then (an old backup was restored, say) would take a living phone.
+    const lived = plus(lookedAt, lifetimeOf({ targets }, draft.policy(binding)));
     draft.replace({
       ...binding,
+      ...(binding.ending || lived <= binding.endsAt ? {} : { endsAt: lived, sent: [] }),
       contacts: [...binding.contacts, knownContact(contact, provedAt ?? binding.renewedAt, lookedAt)],
     });
   }
@@ -396,11 +399,14 @@ function withoutFalseGrant(draft: Draft, binding: Binding, seen: SeenContact, lo
 }
 
 /**
- * The device has registered at another contact since, both by the PBX's own clock, which is hours ahead of ours: only then can a proof be later
+ * The device has registered at another contact since, both by the PBX's own clock, which is ahead of ours: only then can a proof be later
  * than the renewal and earlier than that REGISTER.
  */
 function isLeftBehind({ contacts }: Binding, seen: SeenContact, at: Instant, now: Instant): boolean {
-  return isFromFuture(at, now) && contacts.some((c) => c.pbx === seen.pbx && c.uri !== seen.uri && c.seenAt > at);
+  return (
+    between(now, at) > EXPIRY_ROUNDING &&
+    contacts.some((c) => c.pbx === seen.pbx && c.uri !== seen.uri && c.seenAt > at)
+  );
 }
 
 /** An app asks for the same time at each start. No proof, so nothing is removed and nothing renewed by it. */
