@@ -32,12 +32,17 @@ const WARNED_BEFORE = [11 * HOUR, 50 * MINUTE] as const;
 
 export function warnedBeforeTheEnd(): Oracle {
   const notices = new Map<string, Notice[]>();
+  const unsure = new Set<string>();
   return {
     name: 'warned before the end',
     why: 'Promise 2: no binding ends by age unless its user was warned 11 h and 50 min before.',
     answered({ request, outcome }, world) {
       if (request.purpose !== 'notice' || request.notice !== 'soon') return;
-      if (!['accepted', 'failed', 'tokenDead'].includes(outcome?.kind ?? '')) return;
+      // The second time that nobody knows whether it was shown it is not sent again: shown twice is the smaller evil, not with every try.
+      const isUnsure = outcome?.kind === 'retryLater' && outcome.unsure === true;
+      const mayBeShown = isUnsure && unsure.has(request.pushId);
+      if (isUnsure) unsure.add(request.pushId);
+      if (!mayBeShown && !['accepted', 'failed', 'tokenDead'].includes(outcome?.kind ?? '')) return;
       const key = `${request.aor} ${request.target.token.reveal()}`;
       const known = notices.get(key) ?? [];
       notices.set(
