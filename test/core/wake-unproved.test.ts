@@ -170,6 +170,16 @@ describe('a phone that comes without its proof', () => {
     expect(rings([{}], ...events)).toEqual(['stored rings undefined']);
   });
 
+  it('a phone that says nothing of itself does not take the leg that waits for another one which was dialled in vain', () => {
+    const vain: WakeEvent = { type: 'LegArrived', legId: 'leg0', ref: 'w12345678d0000000000000000', notReached: 34 };
+    const [first, second, third] = [41_001, 41_002, 41_003].map((port) => `sip:1001@192.0.2.7:${port};transport=tls`);
+    expect(rings([{}, {}], first as string, vain, second as string, third as string)).toEqual([
+      `leg0 rings ${first}`,
+      `leg1 rings ${second}`,
+      `leg0 rings ${third}`,
+    ]);
+  });
+
   it('a slower report proves which phone it is that rings as another one: it rings once, and the other is waited for', () => {
     const devices = [{}, { evidence: { instanceId: '<urn:uuid:1>' } }];
     const proved: WakeEvent = { type: 'Registered', contact: { uri: AGAIN, instanceId: '<urn:uuid:1>' } };

@@ -37,7 +37,8 @@ export function takenFor(draft: CallDraft, contact: StoredContact): DeviceDraft 
     return undefined;
   // Its own leg rings it: a desk phone that registers again.
   if (draft.rungAtOnce.some((uri) => uri === contact.uri || sameContact(uri, contact.uri))) return undefined;
-  const free = draft.devices.filter(isFree);
+  // A leg that waits for a phone which was dialled in vain is left to it, as long as another one is free.
+  const free = draft.devices.filter(isFree).toSorted((a, b) => Number(waitsAnew(a)) - Number(waitsAnew(b)));
   return (
     free.find(isLost) ??
     free.find((d) => d.binding.reportedAt !== undefined && said.length === 0) ??
