@@ -151,10 +151,13 @@ export function deadAreLetGo(): Oracle {
     why: 'A binding whose token its service calls dead again and again belongs to a phone that is gone.',
     answered({ request, truth, outcome }, world) {
       if (outcome?.kind !== 'tokenDead' || truth?.deadSinceMs === undefined) return;
-      const token = truth.token;
+      const { token, deadSinceMs } = truth;
       const known = [...(verdicts.get(token) ?? []), world.time.nowMs];
       verdicts.set(token, known);
       const binding = bindingWith(world.store.record(request.aor as Aor), token);
+      // Its app refreshed the old Contact after the death: such a token may live again, and the verdict is not to be believed (`dead by verdict only`).
+      const renewedMs = (binding?.renewedAt ?? 0) - trueWall(world.time) + world.time.nowMs;
+      if (outcome.since !== undefined && renewedMs > deadSinceMs + CLOCKS_DIFFER) return;
       if (!binding || !isCalm(world, ['store', 'node', 'admin'], 3 * HOUR)) return;
       if (known.length < 5 || world.time.nowMs - (known[0] ?? 0) <= 2 * DAY) return;
       // This one may be what ends it.
