@@ -187,6 +187,13 @@ describe('a phone that comes without its proof', () => {
     expect(rings(devices, AGAIN, proved, other)).toEqual([`leg0 rings ${AGAIN}`, `leg1 rings ${other}`]);
   });
 
+  it('a phone that is known twice, by its address and by its instance, rings once', () => {
+    const devices = [{ evidence: { instanceId: '<urn:uuid:1>' } }, { evidence: { instanceId: '<urn:uuid:2>' } }];
+    const again = AGAIN.replace('41000', '40001');
+    const asOther: WakeEvent = { type: 'Registered', contact: { uri: again, instanceId: '<urn:uuid:2>' } };
+    expect(rings(devices, again, asOther)).toEqual([`leg0 rings ${again}`]);
+  });
+
   describe('a phone that says nothing of itself has the leg of one which names its tokens and then comes where it was', () => {
     const stored = contactUri({ transport: 'udp' });
     const asked: WakeEvent = { type: 'Asked', contacts: [{ uri: stored }] };

@@ -70,8 +70,8 @@ export function takeBack(draft: CallDraft, d: DeviceDraft, own: StoredContact): 
 export function takeItsOwn(draft: CallDraft, d: DeviceDraft, own: StoredContact): boolean {
   const { fresh } = d.legs;
   if (isDialling(fresh.state)) return false;
-  const rings = ({ legs: { fresh: leg } }: DeviceDraft) =>
-    isDialling(leg.state) && leg.isUnproved === true && leg.invite?.uri === own.uri;
+  // Two devices at one address are one phone, however sure each of them is.
+  const rings = ({ legs: { fresh: leg } }: DeviceDraft) => isDialling(leg.state) && leg.invite?.uri === own.uri;
   const other = draft.devices.find((x) => x !== d && rings(x));
   if (!other) return false;
   d.legs.fresh = other.legs.fresh;
