@@ -23,8 +23,9 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
+/** The shell makes the file before it writes the line. */
 const said = () =>
-  existsSync(join(folder, 'said')) ? readFileSync(join(folder, 'said'), 'utf8').trim().split('\n') : [];
+  existsSync(join(folder, 'said')) ? readFileSync(join(folder, 'said'), 'utf8').split('\n').filter(Boolean) : [];
 const service = (o: Partial<SystemdOptions> = {}) =>
   systemd({ listens: true, watchdogMs: 30_000, program: join(folder, 'notify'), ...o }, () => status, clock, log);
 
