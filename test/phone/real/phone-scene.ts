@@ -23,7 +23,7 @@ import {
 const webrtc = (id: string): SipUser => ({
   id,
   callerId: `Browser ${id} <${id}>`,
-  endpointLines: ['webrtc=yes', 'allow=!all,opus,ulaw,alaw', 'rtp_timeout=60'],
+  endpointLines: ['webrtc=yes', 'allow=!all,opus,ulaw,alaw', 'rtp_timeout=5'],
   maxContacts: 5,
 });
 
