@@ -12,6 +12,7 @@ import {
   HURRIED,
   NODES,
   PACKAGES,
+  PHONE,
   SYSTEMD,
   UNHURRIED,
 } from './test/support/suites.ts';
@@ -94,6 +95,16 @@ export default defineConfig({
           hookTimeout: 300_000,
           maxWorkers: 1,
           sequence: { groupOrder: 9 },
+        },
+      },
+      {
+        test: {
+          name: 'phone',
+          include: filesOf(PHONE),
+          testTimeout: 60_000,
+          hookTimeout: 300_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 10 },
         },
       },
       {

@@ -14,7 +14,6 @@ export const UNHURRIED: readonly string[] = [
   'test/package/npm.test.ts',
   'test/package/adapters.test.ts',
   'test/browser/**',
-  'test/phone/real/**',
   'test/crash/**',
   'test/prometheus/**',
 ];
@@ -33,6 +32,8 @@ export const FUSIONPBX: readonly string[] = ['test/fusionpbx/**'];
 export const APP_TESTS: readonly string[] = ['test/app-test/real/**'];
 /** Several nodes beside a real Asterisk, with calls going on: `npm run test:nodes`. */
 export const NODES: readonly string[] = ['test/nodes/**'];
+/** A Chromium that is a phone, for four minutes: `npm run test:phone`. */
+export const PHONE: readonly string[] = ['test/phone/real/**'];
 /** What `npm test` leaves to commands of their own. */
 export const ELSEWHERE: readonly string[] = [
   ...FREESWITCH,
@@ -42,4 +43,5 @@ export const ELSEWHERE: readonly string[] = [
   ...FUSIONPBX,
   ...APP_TESTS,
   ...NODES,
+  ...PHONE,
 ];
