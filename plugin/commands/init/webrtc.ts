@@ -21,7 +21,7 @@ export function planWebrtc(folder: string, isFreePbx: boolean): Plan {
   return {
     files: [whole(join(folder, SNIPPET), text, 0o644, pjsip), withFirstLine(pjsip, `#include "${SNIPPET}"`)],
     notes: [
-      'pjsip.conf: an endpoint that a browser registers with is [1001](pushwake-webrtc); one that has a template already gets its two lines, webrtc = yes and allow = !all,opus,ulaw,alaw.',
+      'pjsip.conf: an endpoint that a browser registers with is [1001](pushwake-webrtc); one that has a template already gets its lines, webrtc = yes, allow = !all,opus,ulaw,alaw and rtp_timeout = 60.',
       certificateNote(folder),
     ],
     reload: ['asterisk -rx "core restart now"   # when no call is up: transports are read at the start alone'],
