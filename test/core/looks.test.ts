@@ -1,7 +1,7 @@
 /** What a remembered look tells of a REGISTER that nobody saw: it came after that look, and was granted no more than what lies between. */
 import { describe, expect, it } from 'vitest';
 import type { AorRecord, BindingId, KnownContact } from '../../plugin/core/binding.ts';
-import type { LifecycleEvent } from '../../plugin/core/events.ts';
+import type { LifecycleEvent, SeenContact } from '../../plugin/core/events.ts';
 import { transition } from '../../plugin/core/lifecycle.ts';
 import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
 import { DAY, HOUR, type Instant, MINUTE, plus } from '../../plugin/core/time.ts';
@@ -143,5 +143,48 @@ it('a phone whose time is up, held at a contact that nobody has dated, lives on:
   expect(record.bindings[0]).toMatchObject({
     endsAt: plus(NOW, DEFAULT_POLICY.ttlMs),
     renewedAt: old.bindings[0]?.renewedAt,
+  });
+});
+
+describe('two contacts of a device that registered within the same second', () => {
+  const moved = contactUri({ port: 42_000 });
+  const held = (uri: string, more: Partial<SeenContact> = {}): LifecycleEvent => {
+    const contact = { pbx: 'office', uri, expiresAt: plus(NOW, 58 * MINUTE), maximumMs: HOUR, ...more };
+    return { type: 'ContactSeen', live: false, binds: true, at: NOW, newId: 'aaaaaaaaaaaaaaaa' as BindingId, contact };
+  };
+  const removed = (record: AorRecord, event: LifecycleEvent) =>
+    transition(record, event, NOW, () => DEFAULT_POLICY).effects.flatMap((e) =>
+      e.type === 'removeContact' ? [e.uri] : [],
+    );
+
+  it('both stay where a look finds them: nobody knows at which of them it listens', () => {
+    const seenAt = plus(NOW, -HOUR);
+    const contact = { pbx: 'office', seenAt };
+    const expiresAt = plus(NOW, 58 * MINUTE);
+    const before = recordOf(
+      bindingEndingIn(5 * DAY, NOW, {
+        renewedAt: seenAt,
+        contacts: [
+          { ...contact, uri: contactUri(), grantedMs: HOUR },
+          { ...contact, uri: moved, seenExpiry: { expiresAt, lookedAt: plus(NOW, -MINUTE) } },
+        ],
+      }),
+    );
+    const event = held(contactUri());
+    expect(removed(before, event)).toEqual([]);
+    expect(step(before, event).bindings[0]?.contacts).toHaveLength(2);
+  });
+
+  it('the one that a REGISTER of the same second is known of does not take the other with it', () => {
+    const seenAt = plus(NOW, -2 * MINUTE + 400);
+    const before = known({ grantedMs: HOUR, seenAt }, seenAt);
+    expect(removed(before, held(moved, { grantedMs: HOUR }))).toEqual([]);
+  });
+
+  it('one of which a look proves that it is older goes', () => {
+    const seenAt = plus(NOW, -2 * HOUR);
+    const before = known({ grantedMs: 3 * HOUR, seenAt }, seenAt);
+    expect(removed(before, held(moved, { grantedMs: HOUR }))).toEqual([contactUri()]);
+    expect(removed(known({ grantedMs: HOUR, seenAt: NOW }, NOW), held(moved, { grantedMs: HOUR }))).toEqual([moved]);
   });
 });

@@ -5,7 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Binding, BindingId } from '../../plugin/core/binding.ts';
 import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
-import { DAY, HOUR, plus } from '../../plugin/core/time.ts';
+import { DAY, HOUR, type Instant, MINUTE, plus } from '../../plugin/core/time.ts';
 import { beginWake, stepWake, type WakeEvent } from '../../plugin/core/wake.ts';
 import { AOR, apnsPair, bindingEndingIn, contactUri, MONDAY, OTHER, recordOf, VOIP } from '../support/builders.ts';
 
@@ -15,7 +15,8 @@ const NEW = 'c'.repeat(64);
 const AGAIN = contactUri({ port: 41_000, voip: NEW, other: 'd'.repeat(64) });
 const OTHER_APP = `${PLAIN};pn-provider=fcm;pn-param=another-app;pn-prid=another-phone`;
 
-type Step = string | WakeEvent;
+/** What registers, by its contact; or anything else that happens, now or at a later instant. */
+type Step = string | WakeEvent | [at: Instant, event: WakeEvent];
 
 /** Whose legs ring in the end, by device and contact. `devices`: what each binding differs in. */
 function rings(devices: readonly Partial<Binding>[], ...happens: Step[]): string[] {
@@ -39,8 +40,8 @@ function played(devices: readonly Partial<Binding>[], ...happens: Step[]): { rin
   let wake = begun;
   const found: string[] = [];
   const words: string[] = [];
-  const step = (event: WakeEvent) => {
-    const next = stepWake(wake, event, MONDAY, () => DEFAULT_POLICY);
+  const step = (event: WakeEvent, at = MONDAY) => {
+    const next = stepWake(wake, event, at, () => DEFAULT_POLICY);
     wake = next.wake;
     for (const e of next.effects) {
       if (e.type === 'ring') found.push(`${e.legId} rings ${e.contact?.uri}`);
@@ -52,13 +53,14 @@ function played(devices: readonly Partial<Binding>[], ...happens: Step[]): { rin
       step({ type: 'LegArrived', legId: `leg${i}`, ref: d.legs.fresh.ref });
     }
   };
-  const isAskedLater = happens.some((h) => typeof h !== 'string' && h.type === 'Asked');
+  const isAskedLater = happens.some((h) => typeof h === 'object' && 'type' in h && h.type === 'Asked');
   if (!isAskedLater) step({ type: 'Asked', contacts: [{ uri: DESK }] });
   if (!isAskedLater) legs();
   for (const what of happens) {
     if (typeof what === 'string') step({ type: 'Registered', contact: { uri: what } });
+    else if (Array.isArray(what)) step(what[1], what[0]);
     else step(what);
-    if (typeof what !== 'string' && what.type === 'Asked') legs();
+    if (typeof what !== 'string' && !Array.isArray(what) && what.type === 'Asked') legs();
   }
   return { rings: found, words };
 }
@@ -187,6 +189,32 @@ describe('a phone that comes without its proof', () => {
     expect(rings(devices, AGAIN, proved, other)).toEqual([`leg0 rings ${AGAIN}`, `leg1 rings ${other}`]);
   });
 
+  describe('a phone is installed anew while it rings', () => {
+    const devices = [
+      { evidence: { instanceId: '<urn:uuid:1>' } },
+      { evidence: { instanceId: '<urn:uuid:2>' }, contacts: [] },
+    ];
+    const vain: WakeEvent = { type: 'LegArrived', legId: 'leg0', ref: 'w12345678d0000000000000000', notReached: 27 };
+    const first = contactUri({ port: 42_000 });
+    const second = contactUri({ port: 43_000, voip: '1'.repeat(64), other: '6'.repeat(64) });
+
+    it('has the leg of another one, which then comes: that one rings by the leg that was dialled in vain', () => {
+      const anew: WakeEvent = { type: 'Registered', contact: { uri: AGAIN, instanceId: '<urn:uuid:3>' } };
+      expect(rings(devices, first, vain, AGAIN, anew, second)).toEqual([
+        `leg0 rings ${first}`,
+        `leg1 rings ${AGAIN}`,
+        `leg0 rings ${second}`,
+      ]);
+    });
+
+    it('… and the leg that was dialled in vain does not end for the one that has it now', () => {
+      const passed: WakeEvent = { type: 'TimePassed', linkUp: true };
+      const proved: WakeEvent = { type: 'Registered', contact: { uri: AGAIN, instanceId: '<urn:uuid:1>' } };
+      const { rings: rung } = played(devices, first, vain, AGAIN, proved, [plus(MONDAY, MINUTE), passed], second);
+      expect(rung).toEqual([`leg0 rings ${first}`, `leg1 rings ${AGAIN}`, `leg0 rings ${second}`]);
+    });
+  });
+
   it('a phone that is known twice, by its address and by its instance, rings once', () => {
     const devices = [{ evidence: { instanceId: '<urn:uuid:1>' } }, { evidence: { instanceId: '<urn:uuid:2>' } }];
     const again = AGAIN.replace('41000', '40001');
@@ -194,7 +222,7 @@ describe('a phone that comes without its proof', () => {
     expect(rings(devices, again, asOther)).toEqual([`leg0 rings ${again}`]);
   });
 
-  describe('a phone that says nothing of itself has the leg of one which names its tokens and then comes where it was', () => {
+  describe('a phone that is another one has the leg of one which names its tokens and then comes where it was', () => {
     const stored = contactUri({ transport: 'udp' });
     const asked: WakeEvent = { type: 'Asked', contacts: [{ uri: stored }] };
     const held: WakeEvent = { type: 'LegArrived', legId: 'stored', ref: 'w12345678s0000000000000000' };
@@ -213,6 +241,12 @@ describe('a phone that comes without its proof', () => {
         known,
         [asked, held, PLAIN, stored, stored],
         [`leg0 rings ${PLAIN}`, 'stored rings undefined'],
+      ],
+      [
+        'what has the leg says other tokens: both ring',
+        known,
+        [asked, held, AGAIN, stored],
+        [`leg0 rings ${AGAIN}`, 'stored rings undefined'],
       ],
       ['it comes nowhere: its stored leg rings nobody', known, [asked, held, PLAIN, PLAIN], [`leg0 rings ${PLAIN}`]],
       ['… it comes elsewhere', known, [asked, held, PLAIN, contactUri({ port: 42_000 })], [`leg0 rings ${PLAIN}`]],

@@ -241,14 +241,18 @@ function renew(
   lookedAt: Instant,
   /** By our clock, where it is far from `at`: a PBX's stamps order what its phones did, and a lifetime is counted by ours. */
   heardAt?: Instant,
+  /** Whether the device is gone from another contact of this PBX. By a REGISTER that was heard it is from all of them. */
+  isLeft: (other: KnownContact) => boolean = () => true,
 ): void {
   // `choice` absent: this sensor cannot know it, so the previous value stays.
   const choice = contact.choice ?? binding.choice;
   const targets = withKnownOther(binding.targets, said);
   const policy = draft.policyFor({ targets, choice });
   const same = binding.contacts.find((c) => c.pbx === contact.pbx && c.uri === contact.uri);
-  const others = binding.contacts.filter((c) => c.pbx === contact.pbx && c.uri !== contact.uri);
-  const elsewhere = binding.contacts.filter((c) => c.pbx !== contact.pbx);
+  const others = binding.contacts.filter((c) => c.pbx === contact.pbx && c.uri !== contact.uri && isLeft(c));
+  const stays = binding.contacts
+    .filter((c) => c.uri !== contact.uri || c.pbx !== contact.pbx)
+    .filter((c) => !others.includes(c));
   // A proof of now takes the place of a stamp that cannot be one.
   const before = capped(binding.renewedAt, draft.now);
   const renewedAt = before === binding.renewedAt ? latest(before, at) : at;
@@ -304,7 +308,7 @@ function renew(
     ...(binding.texts && { texts: binding.texts }),
     ...(binding.voicemail && { voicemail: binding.voicemail }),
     targets,
-    contacts: [...elsewhere, known],
+    contacts: [...stays, known],
     choice: orNothing(choice),
     renewedAt,
     endsAt: latest(lived, revived || !sameChoice(binding.choice, choice) ? undefined : sameEnd(binding, targets)),
@@ -359,7 +363,7 @@ function heldContact(
   const at = provedAtLeast(contact, same, provedAt);
   if (at !== undefined && between(capped(binding.renewedAt, draft.now), at) > EXPIRY_ROUNDING) {
     if (isLeftBehind(binding, seen, at, draft.now)) return;
-    return renew(draft, binding, contact, targets, at, [binding], lookedAt);
+    return renew(draft, binding, contact, targets, at, [binding], lookedAt, undefined, (c) => isEarlier(c, at));
   }
   if (same) {
     const granted = knownContact(contact, same.seenAt, lookedAt, same);
@@ -374,7 +378,8 @@ function heldContact(
   const isKnown = (seenAt: Instant) => !isFromFuture(seenAt, draft.now);
   // By what was granted at the most it has registered since then, and perhaps long since.
   const registeredAt = seen.grantedMs === undefined ? undefined : provedAt;
-  if (newest && registeredAt !== undefined && registeredAt < newest.seenAt && isKnown(newest.seenAt) && sameToken) {
+  const isOlder = newest && registeredAt !== undefined && between(registeredAt, newest.seenAt) > EXPIRY_ROUNDING;
+  if (isOlder && isKnown(newest.seenAt) && sameToken) {
     // We had asked for its removal once, or were away when the device moved on.
     removeContact(draft, binding, contact.uri, contact.pbx, 'replaced', [binding.targets]);
   } else if (!newest || (sameToken && isLikelyNewer(contact, newest, draft.now))) {
@@ -387,6 +392,11 @@ function heldContact(
       contacts: [...binding.contacts, knownContact(contact, provedAt ?? binding.renewedAt, lookedAt)],
     });
   }
+}
+
+/** Of two contacts that are held, and registered within the same seconds, or of which one says nothing of when, nobody knows at which the phone listens. */
+function isEarlier({ seenAt, grantedMs }: KnownContact, at: Instant): boolean {
+  return grantedMs !== undefined && between(seenAt, at) > EXPIRY_ROUNDING;
 }
 
 /** It was granted more than is known: what is known of that is forgotten. */

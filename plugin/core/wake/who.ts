@@ -5,7 +5,7 @@ import { isSameDevice, targetList } from '../identity.ts';
 import { pushParamsOf } from '../push-params.ts';
 import type { CallDraft, DeviceDraft } from './call-draft.ts';
 import { hasCome, isDialling, isLost, waitsAnew } from './leg-state.ts';
-import type { StoredContact, WakeDevice } from './types.ts';
+import type { FreshLeg, StoredContact, WakeDevice } from './types.ts';
 
 export function deviceOf<D extends WakeDevice>(
   call: { readonly pbx: string; readonly devices: readonly D[] },
@@ -55,9 +55,11 @@ export function takeBack(draft: CallDraft, d: DeviceDraft, own: StoredContact): 
   if (!isDialling(fresh.state) || !fresh.contact || fresh.contact.uri === own.uri || !mayBeAnother(d)) return;
   const { contact } = fresh;
   const said = saidBy(draft, contact);
-  const other = draft.devices.find((x) => x !== d && isFree(x) && (isLost(x) || mayBe(x, contact, said)));
+  const others = draft.devices.filter((x) => x !== d && isFree(x));
+  // One that was dialled in vain is better than none: its phone may be this very one, installed anew.
+  const other = others.find((x) => isLost(x) || mayBe(x, contact, said)) ?? others.find(waitsAnew);
   if (!other) return;
-  d.legs.fresh = other.legs.fresh;
+  d.legs.fresh = unused(other.legs.fresh);
   other.legs.fresh = fresh;
   other.rang = d.rang;
   d.rang = false;
@@ -76,22 +78,28 @@ export function takeItsOwn(draft: CallDraft, d: DeviceDraft, own: StoredContact)
   if (!other) return false;
   d.legs.fresh = other.legs.fresh;
   d.legs.fresh.isUnproved = false;
-  other.legs.fresh = fresh;
+  other.legs.fresh = unused(fresh);
   d.rang = other.rang;
   other.rang = false;
   return true;
 }
 
 /**
- * Whether what has its leg says nothing of itself, and the device names its tokens in all of its REGISTERs: it may yet come, and what is stored of it be
- * where it listens.
+ * Whether what has its leg may be another phone: it says tokens of its own, or nothing of itself where the device names its tokens in all of its
+ * REGISTERs. The device may yet come, and what is stored of it be where it listens.
  */
-export function mayStillCome({ binding, legs: { fresh } }: WakeDevice): boolean {
-  const saysNothing = fresh.isUnproved === true && fresh.contact !== undefined && !namesTokens(fresh.contact.uri);
-  return saysNothing && binding.contacts.some((c) => namesTokens(c.uri));
+export function mayStillCome(d: WakeDevice): boolean {
+  const { isUnproved, contact } = d.legs.fresh;
+  if (isUnproved !== true || contact === undefined) return false;
+  return mayBeAnother(d) || d.binding.contacts.some((c) => namesTokens(c.uri));
 }
 
 const namesTokens = (uri: string) => pushParamsOf(uri).kind === 'push';
+
+/** A leg that waits, for a phone of which nothing is known yet: where another one was sought by it says nothing of this one. */
+function unused({ ref, legId, state }: FreshLeg): FreshLeg {
+  return { ref, state, ...(legId === undefined ? {} : { legId }) };
+}
 
 /** Whether two contacts that no device is known by are of one phone: it says the same of itself at each of its addresses. */
 function isSamePhone(draft: CallDraft, a: StoredContact, b: StoredContact, saidByB: readonly Target[]): boolean {

@@ -113,7 +113,7 @@ export function wokenRings(): Oracle {
           if (phone.o.reports && call.legs.some((l) => l.kind === 'plain' && l.uri === uri && l.state !== 'ended'))
             return;
           // It had lost its sockets after the INVITE had come: over UDP nobody knows, and the next one comes by timer A.
-          if (leg.state === 'dialling' && leg.uri === uri && uri.includes('transport=udp')) return;
+          if (uri.includes('transport=udp') && call.legs.some((l) => l.state === 'dialling' && l.uri === uri)) return;
           // A new install of another phone, which nothing tells from this one, has taken its leg: there is no second one.
           if (leg.uri !== undefined && !came.at.has(leg.uri)) return;
           // Where its Contact says nothing of it, so is it at its second address.
