@@ -1,5 +1,6 @@
 /** What `pushwake check` makes of a PBX that browsers shall register with. */
 import { describe, expect, it } from 'vitest';
+import { type Account, checkAccounts } from '../../adapters/pbx/asterisk/check-accounts.ts';
 import { webrtcFindings as ofAsterisk, type SeenOfWebrtc } from '../../adapters/pbx/asterisk/check-webrtc.ts';
 import { webrtcFindings as ofFreeswitch } from '../../adapters/pbx/freeswitch/webrtc-check.ts';
 import type { Finding } from '../../plugin/ports/finding.ts';
@@ -53,6 +54,18 @@ describe('Asterisk', () => {
     const said = lines(ofAsterisk(seen(changes), 'here'));
     expect(said).toHaveLength(expected.length);
     for (const [i, pattern] of expected.entries()) expect(said[i]).toMatch(pattern);
+  });
+
+  it('a browser’s contact needs no rewrite_contact: the WebSocket transport does that', () => {
+    const account = (of: Pick<Account, 'id' | 'endpoint'>): Account => ({
+      ...of,
+      aor: new Map([['max_contacts', '5']]),
+    });
+    const said = lines(checkAccounts([BROWSER, FREEPBX, DESK].map(account)));
+    expect(said).toEqual([
+      expect.stringMatching(/^warn is off: behind NAT .*\(1003\)/),
+      expect.stringMatching(/^ok 2 of 3/),
+    ]);
   });
 
   it('one of several PBXs may be without', () => {

@@ -45,7 +45,8 @@ const RULES: readonly Rule[] = [
   {
     what: 'rewrite_contact',
     level: 'warn',
-    applies: (a) => !isOn(a, 'rewrite_contact'),
+    // A browser's contact is rewritten by the WebSocket transport itself.
+    applies: (a) => !isOn(a, 'rewrite_contact') && !speaksWebrtc(a.endpoint),
     found: () => 'is off: behind NAT the INVITE misses the phone, and contacts of closed connections stay',
     remedy: 'set rewrite_contact=yes for the endpoints of mobiles (with TLS or TCP), unless an edge proxy does that',
   },
@@ -58,6 +59,12 @@ const RULES: readonly Rule[] = [
     remedy: 'set support_path=yes for every AOR that registers through the proxy',
   },
 ];
+
+/** By the one line, or by the lines that it stands for (FreePBX writes those). */
+export function speaksWebrtc(endpoint: ReadonlyMap<string, string>): boolean {
+  const isOn = (key: string) => /^(yes|true|1|on)$/i.test(endpoint.get(key) ?? '');
+  return isOn('webrtc') || (endpoint.get('media_encryption') === 'dtls' && isOn('use_avpf') && isOn('ice_support'));
+}
 
 /** Undefined: they cannot be listed. */
 export async function readAccounts(ari: AriProbe): Promise<readonly Account[] | undefined> {

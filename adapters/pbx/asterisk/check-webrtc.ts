@@ -1,6 +1,6 @@
 /** What a phone in the browser needs of Asterisk: modules, a transport, endpoints that speak WebRTC, and a codec that browsers have. */
 import type { BrowsersRegister, Finding } from '../../../plugin/ports/finding.ts';
-import type { Account } from './check-accounts.ts';
+import { type Account, speaksWebrtc } from './check-accounts.ts';
 import type { AriProbe } from './probe.ts';
 
 const MODULES: readonly (readonly [name: string, why: string])[] = [
@@ -95,12 +95,6 @@ export function* webrtcFindings(
       .join(', ')}${more})`,
     remedy: 'set allow = !all,opus,ulaw,alaw at the endpoint, then `module reload res_pjsip.so`',
   };
-}
-
-/** By the one line, or by the lines that it stands for (FreePBX writes those). */
-function speaksWebrtc(endpoint: ReadonlyMap<string, string>): boolean {
-  const isOn = (key: string) => /^(yes|true|1|on)$/i.test(endpoint.get(key) ?? '');
-  return isOn('webrtc') || (endpoint.get('media_encryption') === 'dtls' && isOn('use_avpf') && isOn('ice_support'));
 }
 
 /** ARI writes `(opus|ulaw)`. */
