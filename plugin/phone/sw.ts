@@ -1,7 +1,7 @@
 /// <reference lib="webworker" />
 /** The service worker: it is there when the page is closed. A push wakes it; it shows, registers, and opens the page. */
 import { add, kept } from './kept.ts';
-import { decide, type Push, readPush, type Shown } from './pushes.ts';
+import { decide, readPush, type Shown } from './pushes.ts';
 import { registerOnce } from './sip.ts';
 import { confirm, isAlive } from './subscribe.ts';
 import type { Account } from './types.ts';
@@ -19,14 +19,11 @@ const REGISTER_WITHIN = 20_000;
 const words = () => wordsFor(self.navigator.languages);
 
 function show({ tag, title, body, rings = false, silent = false, opens }: Shown, callId?: string): Promise<void> {
-  const { answer, decline } = words();
-  const actions = rings
-    ? [answer, decline].map((text, i) => ({ action: i === 0 ? 'answer' : 'decline', title: text }))
-    : [];
+  const actions = (['answer', 'decline'] as const).map((action) => ({ action, title: words()[action] }));
   const sounds = rings && !silent ? { renotify: true, vibrate: [400, 200, 400, 200, 400] } : {};
-  const looks = { tag, body, silent, requireInteraction: rings, icon: 'icon-192.png', badge: 'icon-192.png', actions };
+  const looks = { tag, body, silent, requireInteraction: rings, icon: 'icon-192.png', badge: 'icon-192.png' };
   // The types of today do not know actions and vibration.
-  const options = { ...looks, ...sounds, data: { opens, callId } } as NotificationOptions;
+  const options = { ...looks, ...sounds, ...(rings && { actions }), data: { opens, callId } } as NotificationOptions;
   return self.registration.showNotification(title, options);
 }
 
@@ -38,13 +35,17 @@ async function pages(): Promise<readonly WindowClient[]> {
 
 const withTag = (tag: string) => self.registration.getNotifications({ tag });
 
-async function pushed(text: string | undefined): Promise<void> {
-  const push = readPush(text) ?? { type: 'unknown', pushId: '', aor: '', expiresAt: 0 };
+/** One after the other: a `cancel` that comes while its `call` is still asked about takes away what that one shows. */
+let last: Promise<void> = Promise.resolve();
+
+async function pushed(event: PushEvent): Promise<void> {
+  const push = readPush(event.data?.text()) ?? { type: 'unknown', pushId: '', aor: '', expiresAt: 0 };
   const account = await kept('account');
   const { callId } = push;
   // One push that comes twice is shown once, and each must show something: what is there stays.
   const isNew = push.pushId === '' || (await add('pushes', push.pushId));
-  const over = callId !== undefined && ((await kept('over'))?.includes(callId) || (await isOver(push)));
+  const alive = push.type === 'call' ? await isAlive(push, ASK_WITHIN) : undefined;
+  const over = alive === false || (callId !== undefined && (await kept('over'))?.includes(callId));
   const shown = callId !== undefined && (await withTag(callId)).length > 0;
   const decision = decide(push, Date.now(), { over: over === true, shown: shown || !isNew }, words());
   if (decision.show) await show(decision.show, callId);
@@ -52,14 +53,11 @@ async function pushed(text: string | undefined): Promise<void> {
   if (push.type === 'cancel' && callId !== undefined) await add('over', callId);
   if (decision.past) await add('calls', decision.past);
   for (const page of await pages()) page.postMessage({ push });
-  await Promise.allSettled([
-    account && isNew && push.pushId !== '' ? confirm(account, push.pushId) : undefined,
-    account && decision.register ? register(account) : undefined,
-  ]);
+  // What may take long: the next push is not held up by it.
+  const rest = (work: Promise<void>) => event.waitUntil(work.catch(() => undefined));
+  if (account && isNew && push.pushId !== '') rest(confirm(account, push.pushId));
+  if (account && decision.register) rest(register(account));
 }
-
-const isOver = async (push: Push): Promise<boolean> =>
-  push.type === 'call' && (await isAlive(push, ASK_WITHIN)) === false;
 
 /** A page that is open is registered, and stays so. */
 async function register(account: Account): Promise<void> {
@@ -78,7 +76,10 @@ async function tapped({ action, notification }: NotificationEvent): Promise<void
 
 self.addEventListener('install', () => void self.skipWaiting());
 self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()));
-self.addEventListener('push', (event) => event.waitUntil(pushed(event.data?.text())));
+self.addEventListener('push', (event) => {
+  last = last.then(() => pushed(event)).catch(() => undefined);
+  event.waitUntil(last);
+});
 self.addEventListener('notificationclick', (event) => event.waitUntil(tapped(event)));
 // The browser changed the subscription by itself: the page tells the new one when it is opened next.
 self.addEventListener('pushsubscriptionchange', (event) => {
