@@ -2,7 +2,7 @@
  * Self-signed certificates for tests, made on the spot: no openssl program needed and no private key in the repository.
  * Writes the little of X.509 (RFC 5280) and DER that such a certificate takes. For tests only.
  */
-import { createPublicKey, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import { createHash, createPublicKey, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import { isIP } from 'node:net';
 
 export interface TestCertificate {
@@ -56,6 +56,12 @@ export function selfSignedCertificate(options: CertificateOptions = {}): TestCer
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
     cert: `-----BEGIN CERTIFICATE-----\n${base64}-----END CERTIFICATE-----\n`,
   };
+}
+
+/** How Chromium names the key of a certificate (`--ignore-certificate-errors-spki-list`): it then takes it for one of a known authority. */
+export function spkiOf({ cert }: Pick<TestCertificate, 'cert'>): string {
+  const key = createPublicKey(cert).export({ type: 'spki', format: 'der' });
+  return createHash('sha256').update(key).digest('base64');
 }
 
 /** Tag, length, value: DER's one rule. */

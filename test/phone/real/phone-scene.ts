@@ -63,8 +63,8 @@ ${push ? `    endpoint: ${JSON.stringify(push.endpoint)}\n` : ''}`,
   };
 }
 
-/** A Chromium whose microphone hears a tone. */
-export async function launchBrowser(): Promise<Browser> {
+/** A Chromium whose microphone hears a tone. `more`: further options of its command. */
+export async function launchBrowser(more: readonly string[] = []): Promise<Browser> {
   const tone = join(mkdtempSync(join(tmpdir(), 'pushwake-phone-')), 'tone.wav');
   writeFileSync(tone, wav(440));
   return chromium.launch({
@@ -78,6 +78,7 @@ export async function launchBrowser(): Promise<Browser> {
       '--use-fake-ui-for-media-stream',
       '--allow-loopback-in-peer-connection',
       '--autoplay-policy=no-user-gesture-required',
+      ...more,
     ],
   });
 }
@@ -229,9 +230,16 @@ export class BrowserPhone {
       if (ours) phone.#registrationId = ours.registrationId;
     });
     await cdp.send('ServiceWorker.enable');
+    let keyOf = '';
     await context.exposeFunction('pushServiceSubscribes', (key: string) => {
-      phone.#subscription = s.push.subscribe(key);
+      // A browser has one subscription of a page, however often it is opened, until that gives it up.
+      if (!phone.#subscription || keyOf !== key) phone.#subscription = s.push.subscribe(key);
+      keyOf = key;
       return phone.#subscription;
+    });
+    await context.exposeFunction('pushServiceHas', () => phone.#subscription && { ...phone.#subscription, key: keyOf });
+    await context.exposeFunction('pushServiceForgets', () => {
+      phone.#subscription = undefined;
     });
     await context.addInitScript(PUSH_SERVICE);
     await context.addInitScript(HEAR);
@@ -375,12 +383,17 @@ const HEAR = `(() => {
 const PUSH_SERVICE = `(() => {
   const bytes = (text) => Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (c) => c.charCodeAt(0)).buffer;
   const text = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer))).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
-  let made;
-  PushManager.prototype.subscribe = async ({ applicationServerKey }) => {
-    const { endpoint, keys } = await pushServiceSubscribes(text(applicationServerKey));
+  const subscription = ({ endpoint, keys }, key) => {
     const [p256dh, auth] = keys.split('.').map(bytes);
-    made = { endpoint, options: { applicationServerKey }, getKey: (name) => (name === 'auth' ? auth : p256dh), unsubscribe: async () => true };
-    return made;
+    const unsubscribe = async () => { await pushServiceForgets(); return true; };
+    return { endpoint, options: { applicationServerKey: bytes(key) }, getKey: (name) => (name === 'auth' ? auth : p256dh), unsubscribe };
   };
-  PushManager.prototype.getSubscription = async () => made ?? null;
+  PushManager.prototype.subscribe = async ({ applicationServerKey }) => {
+    const key = text(applicationServerKey);
+    return subscription(await pushServiceSubscribes(key), key);
+  };
+  PushManager.prototype.getSubscription = async () => {
+    const has = await pushServiceHas();
+    return has ? subscription(has, has.key) : null;
+  };
 })()`;
