@@ -24,12 +24,12 @@ interface Need {
 }
 const ASTERISK: Need = {
   what: 'a real Asterisk',
-  paths: ['test/asterisk', 'test/transparency', 'test/e2e', 'test/package'],
+  paths: ['test/asterisk', 'test/transparency', 'test/e2e', 'test/package', 'test/phone/real'],
   bring: async (progress) => `Asterisk ${(await bringAsterisk(progress)).version}`,
 };
 const CHROMIUM: Need = {
   what: 'a Chromium',
-  paths: ['test/browser'],
+  paths: ['test/browser', 'test/phone/real'],
   bring: async (progress) => `Chromium ${await bringChromium(progress)}`,
 };
 /**

@@ -48,8 +48,9 @@ async function pushed(event: PushEvent): Promise<void> {
   const over = alive === false || (callId !== undefined && (await kept('over'))?.includes(callId));
   const shown = callId !== undefined && (await withTag(callId)).length > 0;
   const decision = decide(push, Date.now(), { over: over === true, shown: shown || !isNew }, words());
-  if (decision.show) await show(decision.show, callId);
+  // Before the new one: Chromium forgets a notification that it has not displayed yet when it is asked for the others.
   for (const tag of decision.close ?? []) for (const n of await withTag(tag)) n.close();
+  if (decision.show) await show(decision.show, callId);
   if (push.type === 'cancel' && callId !== undefined) await add('over', callId);
   if (decision.past) await add('calls', decision.past);
   for (const page of await pages()) page.postMessage({ push });

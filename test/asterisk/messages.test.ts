@@ -16,7 +16,7 @@ import {
 import { Mobile } from '../support/mobile.ts';
 import { freeUdpPort, REALM, Scene, shipped } from '../support/scene.ts';
 import type { SipPhone } from '../support/sip-phone/index.ts';
-import { besideCalls, comesBack, gets, keepsText, messagePushes, textsOf } from '../support/texting.ts';
+import { besideCalls, comesBack, gets, keepsText, messagePushes, textsOf, WITH_TEXTS } from '../support/texting.ts';
 
 /** Whom the text is for, and what Asterisk says to it by itself. */
 const TEXTS = [
@@ -143,15 +143,6 @@ describe('a text gets the same answer', () => {
 });
 
 /** As an administrator writes it: one line of ours before what he had. */
-const WITH_TEXTS = `[internal]
-exten => _1XXX,1,Dial(Local/\${EXTEN}@pushwake/n,30)
-
-[messages]
-exten => _1XXX,1,Gosub(pushwake-text,s,1(\${EXTEN}))
- same => n,MessageSend(pjsip:\${EXTEN},\${MESSAGE(from)})
-
-#include "pushwake-messages.conf"
-`;
 const PUSH_TOKEN = 'voicemail-token-of-24-characters';
 const wake = (adminPort: number) => `messages: { wake: true }
 http:

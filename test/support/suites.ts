@@ -8,6 +8,9 @@ export const HURRIED: readonly string[] = [
   'test/e2e/demo.test.ts',
   'test/redis/**',
   'test/package/getting-started.test.ts',
+  'test/phone/real/guide.test.ts',
+  'test/phone/real/phone.test.ts',
+  'test/phone/real/texts.test.ts',
 ];
 export const UNHURRIED: readonly string[] = [
   'test/e2e/week.test.ts',
@@ -32,8 +35,8 @@ export const FUSIONPBX: readonly string[] = ['test/fusionpbx/**'];
 export const APP_TESTS: readonly string[] = ['test/app-test/real/**'];
 /** Several nodes beside a real Asterisk, with calls going on: `npm run test:nodes`. */
 export const NODES: readonly string[] = ['test/nodes/**'];
-/** A Chromium that is a phone, for four minutes: `npm run test:phone`. */
-export const PHONE: readonly string[] = ['test/phone/real/**'];
+/** The seven days of a Chromium that is a phone, two minutes beside those above: `npm run test:phone` plays all of them. */
+export const PHONE: readonly string[] = ['test/phone/real/week.test.ts'];
 /** What `npm test` leaves to commands of their own. */
 export const ELSEWHERE: readonly string[] = [
   ...FREESWITCH,

@@ -8,6 +8,17 @@ import { textsOf } from './texts-of.ts';
 
 export { textsOf };
 
+/** extensions.conf of an Asterisk whose texts go through pushwake; `pushwake-messages.conf` lies beside it. */
+export const WITH_TEXTS = `[internal]
+exten => _1XXX,1,Dial(Local/\${EXTEN}@pushwake/n,30)
+
+[messages]
+exten => _1XXX,1,Gosub(pushwake-text,s,1(\${EXTEN}))
+ same => n,MessageSend(pjsip:\${EXTEN},\${MESSAGE(from)})
+
+#include "pushwake-messages.conf"
+`;
+
 /** Resolves with all of them when the phone has got so many. */
 export const gets = (phone: SipPhone, count: number): Promise<string[]> =>
   phone.waitFor(() => textsOf(phone).length >= count && textsOf(phone), 10_000, `${count} texts`);

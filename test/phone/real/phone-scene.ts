@@ -11,7 +11,7 @@ import type { SipUser } from '../../support/asterisk/index.ts';
 import { bringChromium, FLAGS } from '../../support/chromium/bring.ts';
 import { freePort } from '../../support/free-port.ts';
 import type { Entry } from '../../support/pushwake-process.ts';
-import { DIALPLAN, REALM, Scene, shipped } from '../../support/scene.ts';
+import { DIALPLAN, REALM, Scene, type SceneOptions, shipped } from '../../support/scene.ts';
 import {
   type ReceivedPush,
   type Subscription,
@@ -20,10 +20,10 @@ import {
 } from '../../support/webpush-stand-in/index.ts';
 
 /** An endpoint of a phone in the browser: the lines of the template in our snippet. */
-const webrtc = (id: string): SipUser => ({
+const webrtc = (id: string, more: readonly string[]): SipUser => ({
   id,
   callerId: `Browser ${id} <${id}>`,
-  endpointLines: ['webrtc=yes', 'allow=!all,opus,ulaw,alaw', 'rtp_timeout=5'],
+  endpointLines: ['webrtc=yes', 'allow=!all,opus,ulaw,alaw', 'rtp_timeout=5', ...more],
   maxContacts: 5,
 });
 
@@ -32,6 +32,8 @@ const RTP = 'icesupport=yes\nice_deny=0.0.0.0/0\nice_permit=127.0.0.0/8\n';
 const MODULES = ['res_http_websocket', 'res_pjsip_transport_websocket', 'res_srtp', 'res_format_attr_opus'];
 const SECRET = 'account-secret-of-the-phone-tests';
 const TOKEN = 'admin-token-of-the-phone-tests';
+/** Of the script that a voicemail runs. */
+export const PUSH_TOKEN = 'push-token-of-the-phone-tests';
 const VAPID = 'kG3rRz9U5h0yAaJr0mXqPj3t0XwM9J9v1l7iB3o5Y1E';
 
 /** Where browsers are phones: what one of them needs to know. */
@@ -57,7 +59,7 @@ export function phoneYaml(
     privateKey: ${VAPID}
 ${push ? `    endpoint: ${JSON.stringify(push.endpoint)}\n` : ''}`,
     more: `http:
-  admin: { listen: "127.0.0.1:${adminPort}", tokens: [{ name: phone, role: operate, token: ${TOKEN} }] }
+  admin: { listen: "127.0.0.1:${adminPort}", tokens: [{ name: phone, role: operate, token: ${TOKEN} }, { name: voicemail, role: push, token: ${PUSH_TOKEN} }] }
   devices: { listen: "127.0.0.1:${port}", accountSecret: ${SECRET}, phone: { wss: ${JSON.stringify(wss)} } }
 `,
   };
@@ -100,6 +102,11 @@ export interface PhoneSceneOptions {
   readonly moreWss?: readonly string[];
   /** The push services of real browsers, in place of the stand-in. */
   readonly realPush?: boolean;
+  /** Texts and voice messages: parts of Asterisk's configuration, and of pushwake.yaml. */
+  readonly messages?: Required<Pick<SceneOptions, 'extensions' | 'modules' | 'extra' | 'policy'>> & {
+    readonly endpointLines: readonly string[];
+    readonly yaml: string;
+  };
 }
 
 export class PhoneScene implements PhonePlace {
@@ -119,7 +126,8 @@ export class PhoneScene implements PhonePlace {
   }
 
   static async start(users: readonly string[], o: PhoneSceneOptions = {}): Promise<PhoneScene> {
-    const { entry } = o;
+    const { entry, messages } = o;
+    const lines = messages?.endpointLines ?? [];
     const folder = mkdtempSync(join(tmpdir(), 'pushwake-phone-'));
     const file = (name: string, text: string) => {
       writeFileSync(join(folder, name), text);
@@ -130,14 +138,15 @@ export class PhoneScene implements PhonePlace {
     const scene = await Scene.start({
       name: 'phone',
       users: [
-        ...users.map(webrtc),
+        ...users.map((id) => webrtc(id, lines)),
         // No browser: a SIP phone beside them.
         { id: '1900', callerId: 'Mobile <1900>' },
-        { id: '2000', callerId: 'The Caller <2000>' },
+        { id: '2000', callerId: 'The Caller <2000>', endpointLines: lines.filter((l) => !l.startsWith('mailboxes')) },
         { id: '2001', callerId: 'Second Caller <2001>' },
       ],
-      extensions: DIALPLAN,
-      modules: MODULES,
+      extensions: messages?.extensions ?? DIALPLAN,
+      modules: [...MODULES, ...(messages?.modules ?? [])],
+      ...(messages && { extra: messages.extra, policy: messages.policy }),
       withoutPushwake: true,
       // On a fast clock a push is under way for minutes.
       ...(entry && { entry, policy: '  resendAfter: 1h\n  refreshSpread: 0s' }),
@@ -148,9 +157,8 @@ export class PhoneScene implements PhonePlace {
     });
     const origin = `http://localhost:${port}`;
     const wss = `ws://localhost:${scene.asterisk.ports.ari}/ws`;
-    scene.pushwake.configure(
-      scene.yaml(phoneYaml(o.realPush ? undefined : push, port, adminPort, [wss, ...(o.moreWss ?? [])])),
-    );
+    const yaml = phoneYaml(o.realPush ? undefined : push, port, adminPort, [wss, ...(o.moreWss ?? [])]);
+    scene.pushwake.configure(scene.yaml({ ...yaml, more: yaml.more + (messages?.yaml ?? '') }));
     try {
       await scene.startPushwake();
       return new PhoneScene({ scene, push, browser, origin, adminPort });
@@ -293,6 +301,7 @@ export class BrowserPhone {
   async #give(data: string): Promise<void> {
     const { origin } = this.#s;
     await waitUntil(() => this.#registrationId !== '', 'the registration of the service worker');
+    await this.#worker.evaluate(RECORD);
     await this.#cdp.send('ServiceWorker.deliverPushMessage', { origin, registrationId: this.#registrationId, data });
   }
 
@@ -302,31 +311,38 @@ export class BrowserPhone {
     return worker;
   }
 
-  /** What is on the screen of the device. */
+  /** What is on the screen of the device. Chromium leaves out what it is about to display, and forgets that: no way to wait for one. */
   async notifications(): Promise<{ tag: string; title: string; body: string }[]> {
     return this.#worker.evaluate<{ tag: string; title: string; body: string }[]>(
       'registration.getNotifications().then((all) => all.map(({ tag, title, body }) => ({ tag, title, body })))',
     );
   }
 
-  async waitForNotification(title: string): Promise<void> {
-    await waitUntil(
-      async () => (await this.notifications()).some((n) => n.title === title),
-      `a notification "${title}"`,
-    );
+  /** What the worker has shown, in its order. */
+  async shown(): Promise<{ tag: string; title: string; body: string }[]> {
+    return this.#worker.evaluate(`(${RECORD}).map(({ tag, title, body }) => ({ tag, title, body }))`);
+  }
+
+  /** Resolves when the worker has shown one with this title or this text. */
+  async waitForNotification(text: string): Promise<void> {
+    const has = async () => (await this.shown()).some((n) => n.title === text || n.body === text);
+    await waitUntil(has, `a notification "${text}"`).catch(async (error: Error) => {
+      throw new Error(`${error.message}; there were ${JSON.stringify(await this.shown())}`);
+    });
   }
 
   /** The user taps a notification. A browser opens a window only for a real tap: what the worker wants opened is opened here. */
   async tap(title: string, action = ''): Promise<void> {
     await this.waitForNotification(title);
     const wanted = await this.#worker.evaluate<string | undefined>(`(async () => {
-      const [notification] = (await registration.getNotifications()).filter((n) => n.title === ${JSON.stringify(title)});
+      const { tag, data } = (${RECORD}).findLast((n) => n.title === ${JSON.stringify(title)});
+      const close = () => registration.getNotifications({ tag }).then((all) => all.forEach((n) => n.close()));
       let wanted;
       self.Clients.prototype.openWindow = async (url) => { wanted = url; };
       const waiting = [];
-      const event = new NotificationEvent('notificationclick', { notification, action: ${JSON.stringify(action)} });
-      event.waitUntil = (work) => waiting.push(work);
-      dispatchEvent(event);
+      const waitUntil = (work) => waiting.push(work);
+      const event = { notification: { tag, data, close }, action: ${JSON.stringify(action)}, waitUntil };
+      dispatchEvent(Object.assign(new Event('notificationclick'), event));
       await Promise.all(waiting);
       return wanted;
     })()`);
@@ -350,6 +366,18 @@ export async function waitUntil(is: () => boolean | Promise<boolean>, what: stri
     await new Promise((r) => setTimeout(r, 20));
   }
 }
+
+/** Remembers in the worker what it shows; what it remembers. */
+const RECORD = `(self.shownByTests ??= (() => {
+  const all = [];
+  const show = registration.showNotification.bind(registration);
+  registration.showNotification = async (title, options) => {
+    await show(title, options);
+    const { tag, body, data } = options;
+    all.push({ title, tag, body, data });
+  };
+  return all;
+})())`;
 
 /** Listens to what the page receives. */
 const HEAR = `(() => {

@@ -144,10 +144,7 @@ describe('a call', () => {
     await a.tap('Incoming call', 'answer');
     expect((await call.done).status).toBe(200);
     await b.deliver();
-    await waitUntil(
-      async () => (await b.notifications()).some((n) => n.body === 'Answered on another device'),
-      'the word that it was answered elsewhere',
-    );
+    await b.waitForNotification('Answered on another device');
     expect((await b.notifications()).map((n) => n.title)).not.toContain('Incoming call');
     await call.hangup();
   });
@@ -208,7 +205,7 @@ describe('a closed page', () => {
       from,
       what: 'a renewal',
     });
-    expect((await phone.notifications()).map((n) => n.body)).toEqual(['Still reachable for calls']);
+    expect((await phone.shown()).map((n) => n.body)).toEqual(['Still reachable for calls']);
   });
 });
 

@@ -55,7 +55,7 @@ test('a browser that is asked to registers renews; one that hears nothing is war
   expect(await s.scene.contacts('1002')).toEqual([]);
   await off.deliver(said.length);
   await waitUntil(
-    async () => (await off.notifications()).some((n) => n.body.includes('no longer receiving calls')),
+    async () => (await off.shown()).some((n) => n.body.includes('no longer receiving calls')),
     'the last notice',
   );
   await off.tap('Phone');
