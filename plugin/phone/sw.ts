@@ -35,7 +35,10 @@ async function pages(): Promise<readonly WindowClient[]> {
 
 const withTag = (tag: string) => self.registration.getNotifications({ tag });
 
-/** One after the other: a `cancel` that comes while its `call` is still asked about takes away what that one shows. */
+/**
+ * One after the other: a `cancel` that comes while its `call` is still asked about takes away what that one shows. And Chromium forgets a notification that
+ * it is about to display when it is asked for its notifications meanwhile.
+ */
 let last: Promise<void> = Promise.resolve();
 
 async function pushed(event: PushEvent): Promise<void> {
@@ -48,7 +51,6 @@ async function pushed(event: PushEvent): Promise<void> {
   const over = alive === false || (callId !== undefined && (await kept('over'))?.includes(callId));
   const shown = callId !== undefined && (await withTag(callId)).length > 0;
   const decision = decide(push, Date.now(), { over: over === true, shown: shown || !isNew }, words());
-  // Before the new one: Chromium forgets a notification that it has not displayed yet when it is asked for the others.
   for (const tag of decision.close ?? []) for (const n of await withTag(tag)) n.close();
   if (decision.show) await show(decision.show, callId);
   if (push.type === 'cancel' && callId !== undefined) await add('over', callId);

@@ -311,7 +311,7 @@ export class BrowserPhone {
     return worker;
   }
 
-  /** What is on the screen of the device. Chromium leaves out what it is about to display, and forgets that: no way to wait for one. */
+  /** What is on the screen of the device. Chromium forgets what it is about to display when it is asked meanwhile: no way to wait for one. */
   async notifications(): Promise<{ tag: string; title: string; body: string }[]> {
     return this.#worker.evaluate<{ tag: string; title: string; body: string }[]>(
       'registration.getNotifications().then((all) => all.map(({ tag, title, body }) => ({ tag, title, body })))',

@@ -205,6 +205,7 @@ describe('a closed page', () => {
       from,
       what: 'a renewal',
     });
+    await phone.waitForNotification('Still reachable for calls');
     expect((await phone.shown()).map((n) => n.body)).toEqual(['Still reachable for calls']);
   });
 });
