@@ -1,7 +1,7 @@
 /**
  * How long a call waits for pushwake: INVITE to push, REGISTER to INVITE, side by side with the floor, with Kamailio in front
- * and with today's recipe on the same Asterisk, in turn. `--calls=100` per figure, `--bindings=10,1000000`; `--only=texts` or
- * `--only=kamailio`: that part alone.
+ * and with today's recipe on the same Asterisk, in turn. `--calls=100` per figure, `--bindings=10,1000000`; `--only=texts`,
+ * `--only=kamailio` or `--only=woken` (how many of many woken phones ring beside a load of REGISTERs): that part alone.
  */
 import { execFile } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -97,6 +97,7 @@ export const wake: Suite = async (progress, options) => {
   const results: Result[] = [];
   if (options.get('only') === 'texts') return texts(progress, calls);
   if (options.get('only') === 'kamailio') return besideKamailio(progress, calls);
+  if (options.get('only') === 'woken') return woken(progress, calls);
   const all = new Map<string, { readonly ours: Figures; readonly floor: Figures }>();
   const note = (name: string, found: ReadonlyMap<string, Measured>) => {
     const of = (who: string) => figures(found.get(who) as Measured);
@@ -152,6 +153,27 @@ export const wake: Suite = async (progress, options) => {
   }
   return results;
 };
+
+/** Where many connections are opened Asterisk shuts a new one now and then: its phone registers again, and has to ring. */
+async function woken(progress: (line: string) => void, calls: number): Promise<Result[]> {
+  const stage = await Stage.set({ hep: true });
+  try {
+    progress(`${calls} phones are woken beside ${REGISTERS} REGISTER/s`);
+    const stop = await stage.registerLoad(REGISTERS);
+    const found = await measure(stage, calls, [await stage.contender('ours', '1001', 'tcp')]);
+    const m = found.get('ours') as Measured;
+    const f = figures(m);
+    return [
+      { name: 'REGISTERs done beside the calls', value: await stop(), unit: '/s' },
+      { name: `woken phones that ring, of ${calls}`, value: m.toInvite.length, unit: '', target: `>=${calls}` },
+      { name: 'REGISTER → INVITE p50', value: f.ringP50, unit: 'ms' },
+      { name: 'REGISTER → INVITE p99', value: f.ringP99, unit: 'ms' },
+      { name: 'REGISTER → INVITE, the slowest', value: Math.max(...m.toInvite), unit: 'ms' },
+    ];
+  } finally {
+    await stage.close();
+  }
+}
 
 async function texts(progress: (line: string) => void, count: number): Promise<Result[]> {
   progress('texts that wait');

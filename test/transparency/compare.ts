@@ -31,8 +31,8 @@ const endpointIn = (plain: string): string => /PJSIP\/(?!1002|2000|3000)[\w-]+/.
 
 export const EXPLAINED: readonly Explained[] = [
   {
-    what: 'our legs are seen: as text of the Dial (`DIALEDPEERNUMBER`, `lastdata` of CDR), as `PUSHWAKE_…`, `TRANSFER_CONTEXT` and `GOSUB_…` on the phone’s channel, as channels and a pickup in CEL and manager events, as `X-Push-ID` in the INVITE of a pushed phone',
-    why: 'they repeat what was dialled; the app pairs push and call by the id',
+    what: 'our legs are seen: as text of the Dial (`DIALEDPEERNUMBER`, `lastdata` of CDR), as `PUSHWAKE_…`, `TRANSFER_CONTEXT` and `GOSUB_…` on the phone’s channel, as channels and a pickup in CEL and manager events, as `X-Push-ID` in the INVITE of a pushed phone, whose Request-URI and To are without its push parameters',
+    why: 'they repeat what was dialled; the app pairs push and call by the id; a token is nobody’s business but ours',
     mend: (place, text, plain) => {
       if (place === 'CDR rows')
         return text

@@ -219,6 +219,9 @@ export class BrowserPhone {
   /** What the page wrote to its console, and its errors. */
   readonly complaints: string[] = [];
 
+  /** Each INVITE that the page got, as text. */
+  readonly invites: string[] = [];
+
   private constructor(s: PhonePlace, context: BrowserContext, cdp: CDPSession) {
     this.#s = s;
     this.context = context;
@@ -269,6 +272,11 @@ export class BrowserPhone {
     this.page.on('console', (m) => {
       if (m.type() === 'error' || m.type() === 'warning') this.complaints.push(m.text());
     });
+    this.page.on('websocket', (socket) =>
+      socket.on('framereceived', ({ payload }) => {
+        if (String(payload).startsWith('INVITE ')) this.invites.push(String(payload));
+      }),
+    );
     await this.page.goto(`${this.#s.origin}/phone/${hash}`);
     return this.page;
   }

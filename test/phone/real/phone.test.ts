@@ -8,6 +8,7 @@ import { isLive } from '../../../plugin/core/binding.ts';
 import { AXE, serious } from '../../support/chromium/axe.ts';
 import type { OutgoingCall, SipPhone } from '../../support/sip-phone/index.ts';
 import { selfSignedCertificate } from '../../support/tls.ts';
+import { headers, sdp } from '../../transparency/normal.ts';
 import { BrowserPhone, PhoneScene, waitUntil } from './phone-scene.ts';
 
 let s: PhoneScene;
@@ -175,6 +176,28 @@ describe('a call', () => {
     // By its BYE; where the browser drops that with the page, by the time without sound (60 s in our snippet, 5 here).
     await call.waitForState('ended', 20_000);
     await page.getByText('Ready.').waitFor();
+  });
+
+  it('to the page is the call without pushwake, but for its X-Push-ID and the token in its To', async () => {
+    const phone = await browser();
+    await phone.logIn('1027');
+    for (const number of ['91027', '1027']) {
+      const call = await caller.call(number);
+      await answer(phone)?.waitFor();
+      await call.cancel();
+      await answer(phone)?.waitFor({ state: 'detached' });
+    }
+    const [plain, through] = phone.invites.map((invite) => {
+      const [head = '', body = ''] = invite.split('\r\n\r\n');
+      const lines = head.split('\r\n').slice(1);
+      const named = lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)] as const);
+      const all = headers('INVITE', named);
+      // docs/limits.md: Request-URI and To are without push parameters.
+      return { ...all, 'INVITE: To': all['INVITE: To']?.replace(/;pn-[^>]*/, ''), sdp: sdp(body) };
+    });
+    expect(phone.invites).toHaveLength(2);
+    expect(through).toEqual({ ...plain, 'INVITE: X-Push-ID': expect.stringMatching(/^<call>$/) });
+    expect(plain?.sdp).toMatch(/UDP\/TLS\/RTP\/SAVPF/);
   });
 
   it('from the page to a phone', async () => {
