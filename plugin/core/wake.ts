@@ -10,7 +10,7 @@ import type { Binding } from './binding.ts';
 import type { Policy } from './policy.ts';
 import { earliest, type Instant } from './time.ts';
 import { CallDraft, type WakeStep } from './wake/call-draft.ts';
-import { registeredLate } from './wake/end.ts';
+import { registeredLate, ringTooLate, toldLate } from './wake/end.ts';
 import { legAnswered, legArrived, legDials, legEnded, legRinging } from './wake/legs.ts';
 import { asked } from './wake/stored.ts';
 import type { Wake, WakeEvent } from './wake/types.ts';
@@ -42,6 +42,7 @@ export function stepWake(wake: Wake, event: WakeEvent, now: Instant, policyFor: 
   const draft = new CallDraft(wake, now, policyFor);
   if (wake.phase !== 'over') apply(draft, event);
   else if (event.type === 'Registered') registeredLate(draft, wake, event);
+  else if (event.type === 'RingTooLate') toldLate(draft, wake, event);
   return draft.finish();
 }
 
@@ -59,6 +60,8 @@ function apply(draft: CallDraft, event: WakeEvent): void {
       return legAnswered(draft, event.legId);
     case 'LegEnded':
       return legEnded(draft, event);
+    case 'RingTooLate':
+      return ringTooLate(draft, event);
     case 'Registered':
       return registered(draft, event);
     case 'RegisterRefused':

@@ -10,6 +10,8 @@ import { AOR, bindingEndingIn, contactUri, MONDAY, recordOf } from '../support/b
 
 const DAY = 86_400_000;
 const at = (port: number) => contactUri({ port });
+/** New tokens, of which nobody has heard. */
+const tokens = (port: number) => contactUri({ port, voip: 'c'.repeat(64), other: 'd'.repeat(64) });
 /** Contacts of an app that says nothing of itself in them. */
 const bare = (port: number) => `sip:1001@192.0.2.7:${port};transport=tls`;
 
@@ -47,6 +49,8 @@ function played(...happens: Happens[]): string[] {
       }
       now = until;
     } else if (what === 'rings') step({ type: 'LegRinging', ref });
+    else if (what === 'too late') step({ type: 'RingTooLate', legId: 'leg' });
+    else if (what === 'its leg ends') step({ type: 'LegEnded', legId: 'leg', cause: Cause.interworking, hungUp: true });
     else if (what === 'cancelled') step({ type: 'LegEnded', legId: 'w', cause: Cause.interworking, hungUp: true });
     else if (what.startsWith('unreachable')) {
       step({ type: 'LegArrived', legId: 'leg', ref, notReached: Number(what.split(' ')[1]) });
@@ -60,8 +64,31 @@ function played(...happens: Happens[]): string[] {
   return found;
 }
 
+describe('a woken phone whose caller hangs up just when it is to be rung', () => {
+  const came = at(41_000);
+  const rung = '0: 192.0.2.7:41000';
+  it.each<[string, Happens[], string[]]>([
+    ['it was dialled: the CANCEL tells it', [came, 'its leg ends', 'cancelled'], [rung]],
+    [
+      'the order came too late: it hears the end',
+      [came, 'too late', 'its leg ends', 'cancelled'],
+      [rung, '0: cancelled'],
+    ],
+    ['… and we learn that last', [came, 'its leg ends', 'cancelled', 'too late'], [rung, '0: cancelled']],
+    ['… and its leg ends last', [came, 'cancelled', 'too late', 'its leg ends'], [rung, '0: cancelled']],
+    ['it rings: the CANCEL tells it', [came, 'rings', 'cancelled', 'too late'], [rung]],
+  ])('%s', (_, happens, expected) => {
+    expect(played(...happens)).toEqual(expected);
+  });
+});
+
 describe('a woken phone that is dialled and not there', () => {
   it.each<[string, Happens[], string[]]>([
+    [
+      'it has new tokens at the address it had, and then changes that: it is still the one that was pushed',
+      [at(41_000), 5_000, tokens(41_000), 1_400, tokens(42_000), 10, 'cancelled'],
+      ['0: 192.0.2.7:41000', '6401: 192.0.2.7:42000'],
+    ],
     [
       'its INVITE fails, and it registers anew a moment later: it rings there',
       [1_000, at(41_000), 40, 'unreachable 20', 700, at(42_000)],

@@ -244,6 +244,21 @@ describe('what comes too early', () => {
     expect(site.wakes.waiting).toBe(0);
   });
 
+  it('the caller is gone before the order to ring: its phone, which was to hear that by a CANCEL, is told', async () => {
+    const ordered = Promise.withResolvers<'gone'>();
+    // What the fake takes is done; a real PBX answers that the leg had ended.
+    Object.assign(site.pbx, { ring: () => ordered.promise });
+    await site.call();
+    await site.tell(leg('device'));
+    site.pbx.register('1001', contactUri({ port: 40002 }));
+    await settle(3);
+    await site.tell(ended('device', 127), ended('wake', 127));
+    expect(site.pushed).toEqual(['call']);
+    ordered.resolve('gone');
+    await settle(3);
+    expect(site.pushed).toEqual(['call', 'cancel cancelled']);
+  });
+
   it('the caller is gone before the PBX was asked: one push, one word', async () => {
     const asked = Promise.withResolvers<never>();
     site.pbx.ask = () => asked.promise;

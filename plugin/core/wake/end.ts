@@ -5,7 +5,7 @@ import { type Instant, plus } from '../time.ts';
 import type { CallDraft, DeviceDraft } from './call-draft.ts';
 import { isForCallsOnly, isOpen } from './leg-state.ts';
 import { Cause, type ClosingWord, type Wake, type WakeDevice, type WakeEvent } from './types.ts';
-import { cameItself, deviceOf } from './who.ts';
+import { cameItself, deviceOf, mayBeAnother } from './who.ts';
 
 export function wordOf(cause: number, hungUp: boolean): ClosingWord {
   if (cause === Cause.answeredElsewhere) return 'elsewhere';
@@ -45,6 +45,22 @@ export function registeredLate(
   if (isForCallsOnly(d)) {
     draft.do({ type: 'showEnded', contact, word: outcome === 'answered' ? 'elsewhere' : outcome });
   }
+}
+
+/** A device that came and was to be rung has got no INVITE, so no CANCEL tells it the end either. */
+export function ringTooLate(draft: CallDraft, { legId }: Extract<WakeEvent, { type: 'RingTooLate' }>): void {
+  const d = draft.devices.find((x) => x.legs.fresh.legId === legId);
+  if (d?.legs.fresh.state === 'dialling') d.legs.fresh.state = 'ended';
+}
+
+/** The same is learnt when the call is over, and its device was left to the CANCEL. */
+export function toldLate(draft: CallDraft, wake: Wake, { legId }: Extract<WakeEvent, { type: 'RingTooLate' }>): void {
+  const d = draft.devices.find((x) => x.legs.fresh.legId === legId);
+  if (!d || wake.outcome === undefined || d.rang || d.legs.fresh.state === 'answered') return;
+  // One whose leg another phone had was told with all others.
+  if (d.pushes === 0 || d.push === 'dead' || d.declined !== undefined || mayBeAnother(d)) return;
+  d.told = true;
+  draft.do({ type: 'tell', device: d, word: wake.outcome === 'answered' ? 'elsewhere' : wake.outcome });
 }
 
 /** True for a device that was pushed, has not registered, and was not used to decline. */

@@ -159,6 +159,8 @@ export type WakeEvent =
    * another phone's 486; only of a leg that ended by itself the cause is what its own phone said.
    */
   | { readonly type: 'LegEnded'; readonly legId: string; readonly cause: number; readonly hungUp: boolean }
+  /** The order to ring a phone came too late: its leg had ended, and no INVITE has gone. */
+  | { readonly type: 'RingTooLate'; readonly legId: string }
   /**
    * A REGISTER that happened after the call began. `at`: when, or since when, as its sensor says; several sensors may report one REGISTER.
    * `undated`: it was learnt by asking, and when it happened is not known.

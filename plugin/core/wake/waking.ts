@@ -7,7 +7,7 @@ import type { CallDraft, DeviceDraft } from './call-draft.ts';
 import { hasRegistered, isForCallsOnly, isLost, isOpen, waitsAnew } from './leg-state.ts';
 import { isDatagram } from './stored.ts';
 import { Cause, type StoredContact, type WakeDevice, type WakeEvent } from './types.ts';
-import { deviceOf, mayStillCome, takeBack, takeItsOwn, takenFor } from './who.ts';
+import { deviceOf, mayStillCome, sameAddress, takeBack, takeItsOwn, takenFor } from './who.ts';
 
 /** RFC 3261 §17.1.1.2, timer A: an INVITE over UDP is sent again after these times, also when its channel is long gone. */
 const INVITE_RETRANSMITTED_AT: readonly DurationMs[] = [500, 1_500, 3_500, 7_500, 15_500, 31_500];
@@ -51,7 +51,8 @@ export function registered(draft: CallDraft, event: Extract<WakeEvent, { type: '
   // A sensor that looks says since when, which is earlier: the latest report of any counts.
   if (at !== undefined) fresh.registeredAt = latest(at, fresh.registeredAt);
   fresh.contact = contact;
-  fresh.isUnproved = known === undefined;
+  // With new tokens at the address where it had come it is still the one that had proved itself.
+  fresh.isUnproved = known === undefined && fresh.isUnproved !== false;
   if (fresh.state === 'held') goOn(draft, d);
   else if (!undated) planAnew(draft, d, contact);
 }
@@ -79,7 +80,7 @@ function planAnew({ now }: CallDraft, { legs: { fresh } }: DeviceDraft, contact:
   const { invite } = fresh;
   if (fresh.state !== 'dialling' || !invite || invite.nth >= INVITES_AT_MOST) return;
   // Back at the address that is being dialled: nothing is to be done.
-  fresh.anewAt = invite.uri === contact.uri ? undefined : latest(plus(invite.at, RINGS_WITHIN), plus(now, 1));
+  fresh.anewAt = sameAddress(invite.uri, contact.uri) ? undefined : latest(plus(invite.at, RINGS_WITHIN), plus(now, 1));
 }
 
 /** The leg has come back from an INVITE that reached no phone. */

@@ -2,7 +2,7 @@
 import { appChosen, type Target } from '../binding.ts';
 import { sameContact } from '../contact-uri.ts';
 import { isSameDevice, targetList } from '../identity.ts';
-import { pushParamsOf } from '../push-params.ts';
+import { pushParamsOf, stripPushParams } from '../push-params.ts';
 import type { CallDraft, DeviceDraft } from './call-draft.ts';
 import { hasCome, isDialling, isLost, waitsAnew } from './leg-state.ts';
 import type { FreshLeg, StoredContact, WakeDevice } from './types.ts';
@@ -101,9 +101,14 @@ function unused({ ref, legId, state }: FreshLeg): FreshLeg {
   return { ref, state, ...(legId === undefined ? {} : { legId }) };
 }
 
-/** Whether two contacts that no device is known by are of one phone: it says the same of itself at each of its addresses. */
+/** Whether two contacts are reached at one place, whatever tokens they say. */
+export const sameAddress = (a: string, b: string): boolean => sameContact(stripPushParams(a), stripPushParams(b));
+
+/** Whether two contacts are of one phone: it says the same of itself at each of its addresses, or has new tokens at the one it had. */
 function isSamePhone(draft: CallDraft, a: StoredContact, b: StoredContact, saidByB: readonly Target[]): boolean {
-  if (a.uri === b.uri || (a.instanceId !== undefined && a.instanceId === b.instanceId)) return true;
+  if (a.instanceId !== undefined && b.instanceId !== undefined) {
+    if (a.instanceId === b.instanceId) return true;
+  } else if (sameAddress(a.uri, b.uri)) return true;
   return saidBy(draft, a).some((t) => saidByB.some((u) => t.token.equals(u.token)));
 }
 

@@ -280,12 +280,14 @@ export class LiveWake {
     // What could not be ended before must not ring beside it.
     for (const [legId, cause] of this.#notEnded) this.#giveUp(legId, cause);
     const order = effect.kind === 'device' ? 'dial' : 'dialStored';
-    this.#order(order, this.link.ring(leg, contact), () => {
+    const failed = () => {
       // The order to ring also sets the status in the dialplan, which keeps the one from before.
       const setsStatus = order === 'dial' && this.#trace.status === 'WOKEN';
       if (setsStatus) this.#trace.status = 'NOBODY';
       if (nth < RINGS_AT_MOST) this.#ringAgain(effect, nth, setsStatus);
-    });
+    };
+    const tooLate = () => this.step({ type: 'RingTooLate', legId: effect.legId });
+    this.#order(order, this.link.ring(leg, contact), failed, order === 'dial' ? tooLate : undefined);
   }
 
   #giveUp(legId: string, cause: number): void {
@@ -307,12 +309,15 @@ export class LiveWake {
     this.#ringsAgain.set(effect.legId, cancel);
   }
 
-  #order(order: LegOrder, work: Promise<'done' | 'gone'>, failed: () => void = () => undefined): void {
+  #order(order: LegOrder, work: Promise<'done' | 'gone'>, failed?: () => void, gone?: () => void): void {
     work.then(
-      (outcome) => this.trace({ step: 'ordered', order, legGone: outcome === 'gone' }),
+      (outcome) => {
+        this.trace({ step: 'ordered', order, legGone: outcome === 'gone' });
+        if (outcome === 'gone') gone?.();
+      },
       (error: unknown) => {
         this.trace({ step: 'orderFailed', order, error: String(error) });
-        failed();
+        failed?.();
       },
     );
   }
