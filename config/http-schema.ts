@@ -70,7 +70,11 @@ export const isBrowserPage = (text: string): boolean =>
 const page = z
   .string(PAGE)
   .refine(isBrowserPage, PAGE)
-  .transform((text) => text.replace(/\/+$/, ''));
+  .transform((text) => text.replace(/\/+$/, ''))
+  .refine(
+    (text) => !text.endsWith('/phone'),
+    'expected the address without its /phone, for example https://phone.example.com',
+  );
 
 const phone = z
   .union(

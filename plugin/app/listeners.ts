@@ -51,7 +51,8 @@ export function listenersOf(
   const { admin, devices } = config.http;
   const shares = connectionShares(descriptorLimit());
   const served = { serves: (aor: Aor) => isServed(live.config, aor), services: live.services };
-  const phone = phoneOf(config, served.serves, clock, live, phoneParts);
+  const exists = (aor: Aor) => runtime.operator.exists(aor);
+  const phone = phoneOf(config, { serves: served.serves, exists }, clock, live, phoneParts);
   if (admin) {
     const certificates = () =>
       found.flatMap((l) => (l.certificateEndsAt === undefined ? [] : [{ name: l.name, endsAt: l.certificateEndsAt }]));
@@ -108,7 +109,7 @@ export function listenersOf(
 /** What both listeners need for the phone of the browser: the admin listener makes the codes, the devices listener takes them. */
 function phoneOf(
   { http: { devices } }: LoadedConfig,
-  serves: (aor: Aor) => boolean,
+  accounts: Pick<PhoneLinkOptions, 'serves' | 'exists'>,
   clock: Clock,
   live: LiveConfig,
   parts: PhoneParts | undefined,
@@ -119,7 +120,7 @@ function phoneOf(
     assets: parts.assets,
     codes: new PhoneCodes({ clock, randomHex: randomId }),
     secret: devices.accountSecret,
-    serves,
+    ...accounts,
     wss,
     wssDefaultOf: (aor) => {
       const [pbx] = [...realmsOf(live.config)].find(([, realms]) => servesAor(realms, aor)) ?? [];

@@ -17,7 +17,7 @@ export function addBrake(program: Command): void {
     .addHelpText(
       'after',
       `
-Asks the admin listener: \`http: { admin: {} }\` in the configuration, with a token of the role operate.
+Asks the admin listener: \`http: { admin: { tokens: [{ name: cli, role: operate, token: … }] } }\` in the configuration.
 Look first at the push key and its environment, and try a phone that works with \`pushwake push-test\`.
 
 Exit codes: 0 it holds nothing any more · 2 a mistake in the configuration · 3 no running pushwake can be asked

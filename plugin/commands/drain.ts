@@ -21,7 +21,7 @@ For several nodes beside one PBX (docs/scaling.md): look first that another one 
 for a phone, at most three minutes, and until the due work that it claimed is done; then the process ends with exit code 4, which
 the shipped unit of systemd does not start again. A call that comes to it all the same is served. Start it again with \`systemctl start pushwake\`.
 
-Asks the admin listener: \`http: { admin: {} }\` in the configuration, with a token of the role operate.
+Asks the admin listener: \`http: { admin: { tokens: [{ name: cli, role: operate, token: … }] } }\` in the configuration.
 
 Exit codes: 0 it has ended · 2 a mistake in the configuration · 3 no running pushwake can be asked
 

@@ -36,7 +36,7 @@ export function addPhone(program: Command): void {
 The link logs in one browser, once, within ten minutes. The page asks for the SIP password; with --password-file it stands in the link,
 behind #, a part that a browser sends to no server. Then the link is as secret as the password.
 
-Asks the admin listener of this node: \`http: { admin: {} }\` in the configuration, with a token of the role operate. The page must be
+Asks the admin listener of this node: \`http: { admin: { tokens: [{ name: cli, role: operate, token: … }] } }\` in the configuration. The page must be
 reached at this node as well: another one does not know the code.
 
 Exit codes: 0 printed · 2 a mistake in the configuration or the arguments · 3 no running pushwake can be asked
@@ -53,7 +53,7 @@ Examples:
       const given = o.page?.replace(/\/+$/, '');
       if (given !== undefined && !isBrowserPage(given))
         throw new CommandError('--page: expected an https URL, for example https://phone.example.com');
-      const { code, expiresAt, page: configured } = await linkFor(config, aor, o.wss);
+      const { code, expiresAt, page: configured, unknown } = await linkFor(config, aor, o.wss);
       const page = given ?? configured;
       if (page === undefined)
         throw new CommandError(
@@ -61,8 +61,12 @@ Examples:
         );
       const secret = password === undefined ? '' : `.${Buffer.from(password, 'utf8').toString('base64url')}`;
       const link = `${new URL(page).href.replace(/\/$/, '')}/phone/#${code}${secret}`;
-      if (o.json) return say(JSON.stringify({ aor, link, page, expiresAt }));
+      if (o.json) return say(JSON.stringify({ aor, link, page, expiresAt, ...(unknown && { unknown }) }));
       say(link);
+      if (unknown)
+        sayText(
+          `\nNo PBX knows ${aor}: its login will be refused. An endpoint or user of that name has to be there first.`,
+        );
       say();
       showCode(link);
       sayText(wordsFor(aor, password !== undefined));

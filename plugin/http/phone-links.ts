@@ -7,6 +7,8 @@ import type { PhoneCodes } from './phone-codes.ts';
 export interface PhoneLinkOptions {
   readonly codes: PhoneCodes;
   readonly serves: (aor: Aor) => boolean;
+  /** Whether a PBX knows the account. Undefined: nobody could say. */
+  readonly exists: (aor: Aor) => Promise<boolean | undefined>;
   /** `http.devices.phone.wss`. */
   readonly wss: readonly string[];
   /** Where browsers reach the page, without `/phone/`. Undefined: nobody has said it. */
@@ -18,6 +20,8 @@ export interface PhoneLink {
   readonly code: string;
   readonly expiresAt: string;
   readonly page?: string;
+  /** Every PBX of its realm has answered that it knows no such account: the page will be refused. */
+  readonly unknown?: true;
 }
 
 /** `phone` undefined: it is off. The route is there all the same, and says so. */
@@ -60,6 +64,7 @@ export function phoneLinkRoutes(phone: PhoneLinkOptions | undefined): Routes {
           code,
           expiresAt: new Date(expiresAt).toISOString(),
           ...(phone.page !== undefined && { page: phone.page }),
+          ...((await phone.exists(aor)) === false && { unknown: true as const }),
         };
         return reply.code(201).send(link);
       },

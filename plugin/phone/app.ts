@@ -9,22 +9,22 @@ import { wordsFor } from './words.ts';
 const words = wordsFor(navigator.languages);
 /** A call that was pushed comes by INVITE within moments of the REGISTER; later than this it does not (ms). */
 const COMES_WITHIN = 20_000;
+/** A browser that cannot reach its push service waits for minutes; then this phone rings while its page is open (ms). */
+const PUSH_WITHIN = 10_000;
 const CAUSES: Readonly<Record<string, string>> = { Busy: words.busy, 'Not Found': words.notFound };
 
 const $ = <T extends HTMLElement = HTMLElement>(id: string) => document.getElementById(id) as T;
 
-function el(
-  name: string,
-  props: Readonly<Record<string, string>>,
-  ...children: readonly (Node | string)[]
-): HTMLElement {
+type Props = Readonly<Record<string, string>>;
+
+function el(name: string, props: Props, ...children: readonly (Node | string)[]): HTMLElement {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(props)) made.setAttribute(key, value);
   made.append(...children);
   return made;
 }
 
-function button(label: string, onTap: () => void, props: Readonly<Record<string, string>> = {}): HTMLElement {
+function button(label: string, onTap: () => void, props: Props = {}): HTMLElement {
   const made = el('button', { type: 'button', ...props }, label);
   made.addEventListener('click', onTap);
   return made;
@@ -103,12 +103,15 @@ class Phone {
   }
 
   async #turnOn(): Promise<void> {
-    if (!this.#account?.password) return this.#draw();
-    const worker = this.#worker && (await navigator.serviceWorker.ready);
-    const to = worker && (await subscribe(worker, this.#account).catch(() => undefined));
+    this.#draw();
+    const account = this.#account;
+    if (!account?.password) return;
+    const asked = this.#worker && navigator.serviceWorker.ready.then((worker) => subscribe(worker, account));
+    const late = new Promise<undefined>((done) => setTimeout(done, PUSH_WITHIN));
+    const to = await Promise.race([asked, late]).catch(() => undefined);
     if (to) await keep('subscribed', to);
     this.#line?.close();
-    this.#line = new Line(this.#account, to, {
+    this.#line = new Line(account, to, {
       state: (state) => void this.#lineIs(state, to),
       call: (call) => this.#callIs(call),
       audio: (stream) => {
@@ -117,7 +120,6 @@ class Phone {
       },
       text: (id, from, text) => void add('texts', { id, at: Date.now(), from, text }).then(() => this.#reread()),
     });
-    this.#draw();
   }
 
   async #logOut(): Promise<void> {
@@ -242,7 +244,7 @@ class Phone {
     $('push').textContent = permission === undefined ? words.homeScreen : words.noNotifications;
     $('push').hidden = !isOn || permission === 'granted' || permission === 'default';
     $('allow').hidden = !isOn || permission !== 'default';
-    $('login').hidden = isOn || !this.#account;
+    $('login').hidden = !this.#account || (isOn && this.#state !== 'refused');
     $('home').hidden = !isOn;
     $('awaited').hidden = this.#awaited === undefined;
     const focused = document.activeElement?.getAttribute('data-key');

@@ -1,5 +1,5 @@
 /** What an administrator asks or does by hand: why it did not ring, what is stored, drop, push test, the brake. */
-import { parseAor } from '../core/aor.ts';
+import { type Aor, parseAor } from '../core/aor.ts';
 import { appKey } from '../core/binding.ts';
 import { describeRecord, type ShownRecord } from '../core/describe.ts';
 import { explainCall, explainDevices, troubledIn } from '../core/explain.ts';
@@ -7,6 +7,7 @@ import { targetList } from '../core/identity.ts';
 import { explainText } from '../core/text-trace.ts';
 import type { Logger } from '../ports/adapter.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { PbxLink } from '../ports/pbx-link.ts';
 import type { BrakeState } from '../ports/status.ts';
 import type { Parts } from './compose.ts';
 import type { Delivery } from './push/delivery.ts';
@@ -22,6 +23,7 @@ export interface OperatorParts
   readonly clock: Clock;
   readonly log: Logger;
   readonly delivery: Delivery;
+  readonly linksOf: (aor: Aor) => readonly PbxLink[];
 }
 
 export class Operator {
@@ -72,6 +74,13 @@ export class Operator {
     const aor = parseAor(of);
     const record = aor && (await this.#p.store.get(aor));
     return record && describeRecord(record, this.#p.clock.now());
+  }
+
+  /** Whether a PBX of its realm knows the account. Undefined: none could be asked, or not all of them. */
+  async exists(aor: Aor): Promise<boolean | undefined> {
+    const answers = await Promise.allSettled(this.#p.linksOf(aor).map((link) => link.ask(aor)));
+    if (answers.some((a) => a.status === 'fulfilled' && a.value.aorExists)) return true;
+    return answers.length === 0 || answers.some((a) => a.status === 'rejected') ? undefined : false;
   }
 
   /** Ends one binding, or all of the account, silently. Answers which; undefined: there is none. */

@@ -70,7 +70,7 @@ export class Runtime {
     });
     const { clock, log, delivery } = options;
     this.status = this.#p.status;
-    this.operator = new Operator({ ...this.#p, clock, log, delivery });
+    this.operator = new Operator({ ...this.#p, clock, log, delivery, linksOf: (aor) => this.#p.links.owners(aor) });
     const { intake, records } = this.#p;
     const read = (aor: Aor) => records.read(aor);
     const mode = () => this.#settings.mode;

@@ -1,7 +1,8 @@
 /** What `pushwake check` makes of a PBX that browsers shall register with. */
 import { describe, expect, it } from 'vitest';
-import { type Account, checkAccounts } from '../../adapters/pbx/asterisk/check-accounts.ts';
+import { type Account, checkAccounts, readAccounts } from '../../adapters/pbx/asterisk/check-accounts.ts';
 import { webrtcFindings as ofAsterisk, type SeenOfWebrtc } from '../../adapters/pbx/asterisk/check-webrtc.ts';
+import type { AriProbe } from '../../adapters/pbx/asterisk/probe.ts';
 import { webrtcFindings as ofFreeswitch } from '../../adapters/pbx/freeswitch/webrtc-check.ts';
 import type { Finding } from '../../plugin/ports/finding.ts';
 
@@ -66,6 +67,11 @@ describe('Asterisk', () => {
       expect.stringMatching(/^warn is off: behind NAT .*\(1003\)/),
       expect.stringMatching(/^ok 2 of 3/),
     ]);
+  });
+
+  it('an Asterisk that has refused pjsip.conf knows no endpoint, and says so by 404', async () => {
+    const none = await readAccounts({ ask: async () => ({ status: 404, body: {} }) } as unknown as AriProbe);
+    expect(lines(checkAccounts(none))).toEqual([expect.stringMatching(/^fail no endpoint .*Could not find template/)]);
   });
 
   it('one of several PBXs may be without', () => {

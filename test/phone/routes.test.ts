@@ -262,7 +262,12 @@ describe('a link of the administrator', () => {
         [phoneLinkRoutes(phone)],
       ),
     ]);
-  const on = (change: object = {}) => ({ ...options(), page: 'https://phone.example.com', ...change });
+  const on = (change: Partial<Parameters<typeof phoneLinkRoutes>[0]> = {}) => ({
+    ...options(),
+    exists: async () => true as boolean | undefined,
+    page: 'https://phone.example.com' as string | undefined,
+    ...change,
+  });
   const make = (server: FastifyInstance, payload: object, token = ADMIN) =>
     server.inject({ method: 'POST', url: '/v1/phone-links', payload, headers: { authorization: `Bearer ${token}` } });
 
@@ -301,6 +306,14 @@ describe('a link of the administrator', () => {
     expect(answer.statusCode).toBe(status);
     expect(answer.json().error).toMatch(said);
     expect(codes.size).toBe(0);
+  });
+
+  it.each([
+    [false, true],
+    [undefined, undefined],
+  ])('says that no PBX knows the account, where all have said so: %s', async (known, unknown) => {
+    const answer = await make(await admin(on({ exists: async () => known })), { account: AOR });
+    expect([answer.statusCode, answer.json().unknown]).toEqual([201, unknown]);
   });
 
   it('takes another path of a host that is configured, and has no page where nobody has said one', async () => {

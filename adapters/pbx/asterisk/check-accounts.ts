@@ -69,6 +69,8 @@ export function speaksWebrtc(endpoint: ReadonlyMap<string, string>): boolean {
 /** Undefined: they cannot be listed. */
 export async function readAccounts(ari: AriProbe): Promise<readonly Account[] | undefined> {
   const { status, body } = await ari.ask('GET', 'endpoints/PJSIP');
+  // Asterisk knows the technology only once there is an endpoint.
+  if (status === 404) return [];
   if (status !== 200 || !Array.isArray(body)) return undefined;
   const ids = (body as { resource: string }[]).map((e) => e.resource).slice(0, LOOKED_AT);
   return (await inTurn(ids, (id) => readAccount(ari, id))).filter((a) => a !== undefined);
@@ -81,8 +83,9 @@ export function* checkAccounts(accounts: readonly Account[] | undefined): Iterab
     return;
   }
   if (accounts.length === 0) {
-    const remedy = 'phones need an endpoint with an AOR in pjsip.conf';
-    yield { level: 'warn', what: 'accounts', found: 'no endpoint that phones could register with', remedy };
+    const remedy =
+      'phones need an endpoint with an AOR in pjsip.conf; where it has some, Asterisk has refused the file: its log says why at `module reload res_pjsip.so` ("Could not find template": its #include must stand above)';
+    yield { level: 'fail', what: 'accounts', found: 'no endpoint that phones could register with', remedy };
     return;
   }
   const troubled = new Set<Account>();

@@ -145,11 +145,8 @@ it('1, 2: Asterisk speaks WebRTC, pushwake has a key and the phone', async () =>
 
   const [keys = '', start = ''] = commandsOfStep(STEPS, 2).split(/^(?=systemctl)/m);
   await debian.inside(keys);
-  const wanted = blockOf(step(2), 'yaml').replace(
-    'webpush: {',
-    `webpush: { endpoint: ${JSON.stringify(push.endpoint)},`,
-  );
-  const [, pushPart = '', httpPart = ''] = wanted.split(/^(?=push:|http:)/m);
+  const wanted = blockOf(step(2), '').replace('webpush: {', `webpush: { endpoint: ${JSON.stringify(push.endpoint)},`);
+  const [pushPart = '', httpPart = ''] = wanted.split(/^(?=http:)/m);
   const before = debian.read(YAML);
   const after = before.replace(/^push: \{\}\n(#.*\n)*/m, () => pushPart).replace(/^http:\n( .*\n)*/m, () => httpPart);
   expect(after).toContain('webpush');
@@ -171,6 +168,7 @@ it('3: Caddy has the certificate, and the check finds nothing that fails', async
 });
 
 it('4, 5: the link makes a Chromium the phone of 1001', async () => {
+  expect(await debian.inside('pushwake phone 1009')).toMatch(/No PBX knows 1009@example\.com/);
   const said = await debian.inside(commandsOfStep(STEPS, 4));
   const link = /https:\/\/phone\.example\.com\/phone\/#\S+/.exec(said)?.[0];
   expect(link, said).toBeDefined();

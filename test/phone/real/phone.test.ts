@@ -262,6 +262,18 @@ describe('what is wrong is said in words', () => {
     await page.getByText('its certificate is not valid for this address').waitFor();
   });
 
+  it('the push service of the browser does not answer: it rings while the page is open, and the page is there at once', async () => {
+    const { code } = await s.link('1028');
+    const phone = await browser();
+    await phone.context.addInitScript('PushManager.prototype.subscribe = () => new Promise(() => undefined)');
+    const page = await phone.openPage(`#${code}.${Buffer.from('secret-1028').toString('base64url')}`);
+    await page.getByText('Registering').waitFor({ timeout: 5_000 });
+    await page.getByText('Ready while this page is open').waitFor({ timeout: 20_000 });
+    const call = await caller.call('1028');
+    await answer(phone)?.waitFor();
+    await call.cancel();
+  });
+
   it('the link was used', async () => {
     const { code } = await s.link('1024');
     for (const [n, text] of [
@@ -282,6 +294,10 @@ describe('what is wrong is said in words', () => {
     await page.getByLabel('SIP password').fill('wrong');
     await page.getByRole('button', { name: 'Turn this phone on' }).click();
     await page.getByText('refused the login').waitFor();
+    await page.getByLabel('SIP password').fill('secret-1025');
+    await page.getByRole('button', { name: 'Turn this phone on' }).click();
+    await page.getByText('Ready.').waitFor();
+    expect(await page.getByLabel('SIP password').isVisible()).toBe(false);
   });
 });
 

@@ -14,11 +14,17 @@ import {
 import { REALM, shipped } from '../../support/scene.ts';
 import type { SipPhone } from '../../support/sip-phone/index.ts';
 import { keepsText, WITH_TEXTS } from '../../support/texting.ts';
-import { BrowserPhone, PhoneScene, PUSH_TOKEN } from './phone-scene.ts';
+import { BrowserPhone, PhoneScene, PUSH_TOKEN, waitUntil } from './phone-scene.ts';
 
 let s: PhoneScene;
 let sender: SipPhone;
 let phone: BrowserPhone;
+
+/** Its page is closed, and Asterisk has seen that: until then a text goes there. */
+async function sleeps(): Promise<void> {
+  await phone.closePage();
+  await waitUntil(async () => (await s.scene.contacts('1001')).length === 0, 'the end of its contact');
+}
 
 beforeAll(async () => {
   s = await PhoneScene.start(['1001'], {
@@ -36,7 +42,7 @@ beforeAll(async () => {
   phone = await BrowserPhone.open(s);
   await phone.logIn('1001');
   await s.scene.stored.waitFor(`1001@${REALM}` as Aor, 'bound', (r) => r.bindings.some(isLive));
-  await phone.closePage();
+  await sleeps();
 });
 afterAll(async () => {
   await phone?.close();
@@ -58,7 +64,7 @@ it('… and one for a page that is open comes at once, and is kept when the page
   await page.getByText('papaya').waitFor();
   expect(await page.getByText('papaya').count()).toBe(1);
   await page.getByText('Ready.').waitFor();
-  await phone.closePage();
+  await sleeps();
 });
 
 it('a voice message for a closed page: a notification, which goes when it is heard elsewhere', async () => {
