@@ -361,7 +361,7 @@ export class Phone {
 
   /** An INVITE arrives. False: nobody is there. */
   invited(call: Call, leg: Leg, uri: string): boolean {
-    if (!isSamePlace(this.listens.get(call.aor), uri) || !this.isOn) return false;
+    if (this.listens.get(call.aor) !== uri || !this.isOn) return false;
     const known = this.#reactions.get(call.id);
     const reaction = known ?? new Reaction(this, call);
     this.#reactions.set(call.id, reaction);
@@ -461,7 +461,7 @@ class Reaction {
     time.after(chance.int(15, 120), () => {
       if (!this.#legs.has(leg)) return;
       // What it answers at an address that it has left meanwhile reaches nobody.
-      if (!isSamePlace(this.#phone.listens.get(this.#call.aor), leg.uri)) return;
+      if (this.#phone.listens.get(this.#call.aor) !== leg.uri) return;
       this.#call.ringing(leg, this.#phone, this.#legs.size);
     });
     if (this.#word === 'ignores') return;
@@ -484,14 +484,4 @@ class Reaction {
     this.#legs.clear();
     for (const leg of legs) this.#call.vanished(leg);
   }
-}
-
-/** An INVITE comes to an address and a port, whatever token the Contact said that was dialled. */
-function isSamePlace(a: string | undefined, b: string | undefined): boolean {
-  return a === b || (a !== undefined && b !== undefined && withoutPush(a) === withoutPush(b));
-}
-
-function withoutPush(uri: string): string {
-  const at = uri.indexOf(';pn-');
-  return at < 0 ? uri : uri.slice(0, at);
 }

@@ -19,6 +19,9 @@ const RINGS_THEN_WITHIN = 800;
 const ANEW_AFTER = 2 * SECOND;
 const ADDRESSES_AT_MOST = 3;
 
+const withoutPush = (uri: string | undefined) => uri?.replace(/;pn-.*$/, '');
+const isSamePlace = (a: string | undefined, b: string) => withoutPush(a) === withoutPush(b);
+
 /** The addresses at which a phone has come for a call, and when it must have been dialled at the last of them. */
 interface Came {
   readonly at: Set<string>;
@@ -113,7 +116,9 @@ export function wokenRings(): Oracle {
           if (phone.o.reports && call.legs.some((l) => l.kind === 'plain' && l.uri === uri && l.state !== 'ended'))
             return;
           // It had lost its sockets after the INVITE had come: over UDP nobody knows, and the next one comes by timer A.
-          if (uri.includes('transport=udp') && call.legs.some((l) => l.state === 'dialling' && l.uri === uri)) return;
+          // Also where it has new tokens at that address: the INVITE says the old ones, and the world's phone does not know itself by them.
+          const isUnderWay = call.legs.some((l) => l.state === 'dialling' && isSamePlace(l.uri, uri));
+          if (uri.includes('transport=udp') && isUnderWay) return;
           // A new install of another phone, which nothing tells from this one, has taken its leg: there is no second one.
           if (leg.uri !== undefined && !came.at.has(leg.uri)) return;
           // Where its Contact says nothing of it, so is it at its second address.
