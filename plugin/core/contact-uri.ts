@@ -102,6 +102,9 @@ export function sameContact(a: string, b: string): boolean {
   return left !== undefined && right !== undefined && sameForm(left, right);
 }
 
+/** Whether two contacts are reached at one place, whatever tokens they say. */
+export const sameAddress = (a: string, b: string): boolean => sameContact(stripPushParams(a), stripPushParams(b));
+
 /** The same question about URIs that were read before. */
 export function sameForm(left: ContactForm, right: ContactForm): boolean {
   if (left.scheme !== right.scheme || left.place !== right.place || left.user !== right.user) return false;

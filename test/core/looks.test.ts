@@ -4,7 +4,7 @@ import type { AorRecord, BindingId, KnownContact } from '../../plugin/core/bindi
 import type { LifecycleEvent, SeenContact } from '../../plugin/core/events.ts';
 import { transition } from '../../plugin/core/lifecycle.ts';
 import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
-import { DAY, HOUR, type Instant, MINUTE, plus } from '../../plugin/core/time.ts';
+import { DAY, HOUR, type Instant, MINUTE, plus, SECOND } from '../../plugin/core/time.ts';
 import { apnsPair, bindingEndingIn, contactUri, MONDAY as NOW, recordOf } from '../support/builders.ts';
 
 /** It expires in 45 hours. */
@@ -143,6 +143,36 @@ it('a phone whose time is up, held at a contact that nobody has dated, lives on:
   expect(record.bindings[0]).toMatchObject({
     endsAt: plus(NOW, DEFAULT_POLICY.ttlMs),
     renewedAt: old.bindings[0]?.renewedAt,
+  });
+});
+
+describe('two REGISTERs at one address within a tenth of a second, with new tokens', () => {
+  const NEW = { voip: 'c'.repeat(64), other: 'd'.repeat(64) };
+  const [before, now] = [contactUri(), contactUri(NEW)];
+  const heard = (uri: string, ms: number): LifecycleEvent => {
+    const contact = { pbx: 'office', uri, expiresAt: plus(NOW, HOUR), grantedMs: HOUR };
+    return {
+      type: 'ContactSeen',
+      live: true,
+      binds: true,
+      at: plus(NOW, ms),
+      newId: 'aaaaaaaaaaaaaaaa' as BindingId,
+      contact,
+    };
+  };
+  const first = step(known({}), heard(before, -100));
+
+  it.each<[string, LifecycleEvent[], string]>([
+    ['seen in their order', [heard(now, -40)], now],
+    [
+      'a look dates the second too early, and the first is reported after that',
+      [heard(now, -70), heard(before, -64)],
+      now,
+    ],
+    ['it has its former tokens again, later', [heard(now, -70), heard(before, SECOND)], before],
+  ])('%s', (_, events, expected) => {
+    const { bindings } = events.reduce(step, first);
+    expect(bindings.map((b) => b.contacts.map((c) => c.uri))).toEqual([[expected]]);
   });
 });
 

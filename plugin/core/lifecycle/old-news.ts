@@ -1,5 +1,6 @@
 /** Two sensors report one REGISTER. What ended between the two reports stays ended: the second one is no news. */
 import type { Binding, EndReason, KnownContact, Targets, Tombstone } from '../binding.ts';
+import { sameAddress } from '../contact-uri.ts';
 import { targetList } from '../identity.ts';
 import { between, type DurationMs, type Instant, SECOND } from '../time.ts';
 
@@ -21,6 +22,27 @@ export function isOvertaken(b: Binding, { pbx, uri }: Pick<KnownContact, 'pbx' |
   return b.contacts.some((c) => {
     const ms = between(at, c.seenAt);
     return c.pbx === pbx && c.uri !== uri && ms > 0 && ms <= SECOND_REPORT;
+  });
+}
+
+/** A sensor that looks finds a contact up to this long after its REGISTER, and dates it as early as that (ms). */
+const LOOKS_WITHIN: DurationMs = 100;
+
+/**
+ * Two REGISTERs at one address within a moment: a look dates the second one too early, and a slower report of the first seems to be the later. Its tokens
+ * are those that the device has given up.
+ */
+export function isGivenUp(
+  b: Binding,
+  { pbx, uri }: Pick<KnownContact, 'pbx' | 'uri'>,
+  said: Targets,
+  at: Instant,
+): boolean {
+  const former = b.evidence.formerTokens ?? [];
+  if (!targetList(said).every((t) => former.includes(t.token.fingerprint))) return false;
+  return b.contacts.some((c) => {
+    const ms = between(c.seenAt, at);
+    return c.pbx === pbx && c.uri !== uri && ms >= 0 && ms <= LOOKS_WITHIN && sameAddress(c.uri, uri);
   });
 }
 

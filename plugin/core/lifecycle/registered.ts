@@ -22,7 +22,7 @@ import { type Draft, worthWriting } from './draft.ts';
 import { makeRoom, removeContact } from './ending.ts';
 import { endsByUnregister, isOutdated } from './gone.ts';
 import { merge } from './merge.ts';
-import { isKnownBy, isOf, isOldNews, isOvertaken } from './old-news.ts';
+import { isGivenUp, isKnownBy, isOf, isOldNews, isOvertaken } from './old-news.ts';
 import { confirmClaims } from './reported.ts';
 import { deliverTexts } from './texts.ts';
 import { judge } from './trouble.ts';
@@ -76,6 +76,7 @@ export function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type:
     const { ending } = binding;
     const isOld = ending ? isOldNews(event.at, ending.reason, ending.since) : isOvertaken(binding, contact, event.at);
     if (isOld && isKnownBy(binding, params.targets)) return;
+    if (!ending && isGivenUp(binding, contact, params.targets, event.at)) return;
     renew(draft, binding, contact, params.targets, event.at, matches, lookedAt, event.heardAt);
     return deliverTexts(draft, binding.id, { pbx: contact.pbx, uri: contact.uri });
   }

@@ -1,13 +1,13 @@
 /** Handles a waking phone: its REGISTER, the result of its push, and when its waiting leg goes on. */
 
-import { dialableUri } from '../contact-uri.ts';
+import { dialableUri, sameAddress } from '../contact-uri.ts';
 import type { Policy } from '../policy.ts';
 import { between, type DurationMs, type Instant, latest, plus, SECOND } from '../time.ts';
 import type { CallDraft, DeviceDraft } from './call-draft.ts';
 import { hasRegistered, isForCallsOnly, isLost, isOpen, waitsAnew } from './leg-state.ts';
 import { isDatagram } from './stored.ts';
 import { Cause, type StoredContact, type WakeDevice, type WakeEvent } from './types.ts';
-import { deviceOf, mayStillCome, sameAddress, takeBack, takeItsOwn, takenFor } from './who.ts';
+import { deviceOf, mayStillCome, takeBack, takeItsOwn, takenFor } from './who.ts';
 
 /** RFC 3261 §17.1.1.2, timer A: an INVITE over UDP is sent again after these times, also when its channel is long gone. */
 const INVITE_RETRANSMITTED_AT: readonly DurationMs[] = [500, 1_500, 3_500, 7_500, 15_500, 31_500];

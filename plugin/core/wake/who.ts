@@ -1,8 +1,8 @@
 /** Which device of a call a contact belongs to. */
 import { appChosen, type Target } from '../binding.ts';
-import { sameContact } from '../contact-uri.ts';
+import { sameAddress, sameContact } from '../contact-uri.ts';
 import { isSameDevice, targetList } from '../identity.ts';
-import { pushParamsOf, stripPushParams } from '../push-params.ts';
+import { pushParamsOf } from '../push-params.ts';
 import type { CallDraft, DeviceDraft } from './call-draft.ts';
 import { hasCome, isDialling, isLost, waitsAnew } from './leg-state.ts';
 import type { FreshLeg, StoredContact, WakeDevice } from './types.ts';
@@ -100,9 +100,6 @@ const namesTokens = (uri: string) => pushParamsOf(uri).kind === 'push';
 function unused({ ref, legId, state }: FreshLeg): FreshLeg {
   return { ref, state, ...(legId === undefined ? {} : { legId }) };
 }
-
-/** Whether two contacts are reached at one place, whatever tokens they say. */
-export const sameAddress = (a: string, b: string): boolean => sameContact(stripPushParams(a), stripPushParams(b));
 
 /** Whether two contacts are of one phone: it says the same of itself at each of its addresses, or has new tokens at the one it had. */
 function isSamePhone(draft: CallDraft, a: StoredContact, b: StoredContact, saidByB: readonly Target[]): boolean {
