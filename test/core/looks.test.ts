@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AorRecord, BindingId, KnownContact } from '../../plugin/core/binding.ts';
 import type { LifecycleEvent, SeenContact } from '../../plugin/core/events.ts';
+import { targetList } from '../../plugin/core/identity.ts';
 import { transition } from '../../plugin/core/lifecycle.ts';
 import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
 import { DAY, HOUR, type Instant, MINUTE, plus, SECOND } from '../../plugin/core/time.ts';
@@ -216,5 +217,29 @@ describe('two contacts of a device that registered within the same second', () =
     const before = known({ grantedMs: 3 * HOUR, seenAt }, seenAt);
     expect(removed(before, held(moved, { grantedMs: HOUR }))).toEqual([contactUri()]);
     expect(removed(known({ grantedMs: HOUR, seenAt: NOW }, NOW), held(moved, { grantedMs: HOUR }))).toEqual([moved]);
+  });
+});
+
+describe('a phone whose binding ended by age while its PBX was away, and whose contact is found afterwards', () => {
+  const { targets, id } = bindingEndingIn(DAY, NOW);
+  const tokens = targetList(targets).map((t) => t.token.fingerprint);
+  const ended = (endedAt: Instant): AorRecord => ({
+    ...recordOf(),
+    tombstones: [{ id, reason: 'age', endedAt, renewedAt: LONG_AGO, tokens }],
+  });
+  const found: LifecycleEvent = {
+    type: 'ContactSeen',
+    live: false,
+    binds: true,
+    at: NOW,
+    newId: 'aaaaaaaaaaaaaaaa' as BindingId,
+    contact: { pbx: 'office', uri: contactUri(), expiresAt: plus(NOW, HOUR), maximumMs: 2 * HOUR },
+  };
+
+  it.each([
+    ['it has registered since, for nothing is granted beyond the account’s maximum', -2 * HOUR, 1],
+    ['it may have registered before that: it stays ended', -30 * MINUTE, 0],
+  ])('%s', (_, endedMs, bindings) => {
+    expect(step(ended(plus(NOW, endedMs)), found).bindings).toHaveLength(bindings);
   });
 });

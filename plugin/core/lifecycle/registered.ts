@@ -65,7 +65,7 @@ export function contactSeen(draft: Draft, event: Extract<LifecycleEvent, { type:
   const lookedAt = capped(event.at, draft.now);
   const provedAt = live ? event.at : provedBy(contact, matches, lookedAt);
   if (matches.length === 0) {
-    if (!event.binds || (!live && wasBuried(draft, params.targets, provedAt))) return;
+    if (!event.binds || (!live && wasBuried(draft, params.targets, provedAt ?? noEarlierThan(contact)))) return;
     if (live && draft.tombstones.some((t) => isOldNews(event.at, t.reason, t.endedAt) && isOf(t, params.targets)))
       return;
     if (provedAt === undefined && !live) return bindNew(draft, event, params.targets, plusHeld(event.at, contact));
