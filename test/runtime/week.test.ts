@@ -10,7 +10,7 @@ import { randomId, systemClock } from '../../adapters/clock/system/index.ts';
 import { create } from '../../adapters/store/sqlite/index.ts';
 import type { Aor } from '../../plugin/core/aor.ts';
 import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
-import { DAY, HOUR, MINUTE } from '../../plugin/core/time.ts';
+import { DAY, HOUR, MINUTE, plus } from '../../plugin/core/time.ts';
 import type { PushOutcome, PushProvider, PushRequest } from '../../plugin/ports/push-provider.ts';
 import { createDelivery } from '../../plugin/runtime/push/delivery.ts';
 import { Runtime, type RuntimeOptions } from '../../plugin/runtime/runtime.ts';
@@ -159,6 +159,23 @@ describe('a week', { timeout: 60_000 }, () => {
     site.pbx.remove(AOR, contactUri());
     await site.pass(48);
     expect(site.pushes).toEqual([]);
+  });
+
+  test('a contact that its PBX holds and that has expired hours ago by our clock: one clock is wrong, and nothing ends', async () => {
+    site.pbx.register('1001', contactUri(), { grantedMs: 30 * DAY });
+    await site.runtime.idle();
+    const { ask } = site.pbx;
+    site.pbx.ask = async (aor) => {
+      const answer = await ask.call(site.pbx, aor);
+      const expiresAt = plus(site.clock.now(), -2 * HOUR);
+      return { ...answer, contacts: answer.contacts.map((c) => ({ ...c, expiresAt })) };
+    };
+    await site.pass(9 * 24, undefined, 600);
+    expect(site.pushes).toEqual([]);
+    expect(site.pbx.contacts).toHaveLength(1);
+    site.pbx.ask = ask;
+    await site.pass(30);
+    expect(site.notices()).toEqual(['soon', 'soon', 'expired']);
   });
 
   test('a phone that opens its app after the first notice hears nothing more', async () => {

@@ -6,7 +6,7 @@
  * applied before `Ticked`. One that cannot be asked makes the answer *unknown*: nothing is sent and nothing ends.
  */
 import type { Aor } from '../../core/aor.ts';
-import { between, type DurationMs, type Instant, MINUTE } from '../../core/time.ts';
+import { between, CLOCKS_DIFFER, type DurationMs, type Instant, MINUTE } from '../../core/time.ts';
 import type { Logger } from '../../ports/adapter.ts';
 import type { BindingStore } from '../../ports/binding-store.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -108,7 +108,12 @@ export class Ticker {
     const answers = await Promise.allSettled(links.map((link) => link.ask(aor)));
     const given = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
     const exists = given.some((answer) => answer.aorExists);
-    const unknown = given.length < answers.length;
+    const now = this.#o.clock.now();
+    // It would have dropped a contact that has expired: by one of the two clocks, which is wrong by hours, nothing is ended.
+    const clocksDiffer = given.some(({ contacts }) =>
+      contacts.some((c) => c.expiresAt !== undefined && between(c.expiresAt, now) > CLOCKS_DIFFER),
+    );
+    const unknown = given.length < answers.length || clocksDiffer;
     // Nobody left to ask (the PBX is gone from the configuration, or unseen for `forgetAfter`): nothing is held up by it.
     const asked = unknown ? 'unknown' : exists || links.length === 0 ? 'held' : 'missing';
     await this.#o.intake.fromAsked(aor, given, asked);
