@@ -1,6 +1,6 @@
 /** What a remembered look tells of a REGISTER that nobody saw: it came after that look, and was granted no more than what lies between. */
 import { describe, expect, it } from 'vitest';
-import type { AorRecord, BindingId, KnownContact } from '../../plugin/core/binding.ts';
+import type { AorRecord, BindingId, EndReason, KnownContact } from '../../plugin/core/binding.ts';
 import type { LifecycleEvent, SeenContact } from '../../plugin/core/events.ts';
 import { targetList } from '../../plugin/core/identity.ts';
 import { transition } from '../../plugin/core/lifecycle.ts';
@@ -241,5 +241,36 @@ describe('a phone whose binding ended by age while its PBX was away, and whose c
     ['it may have registered before that: it stays ended', -30 * MINUTE, 0],
   ])('%s', (_, endedMs, bindings) => {
     expect(step(ended(plus(NOW, endedMs)), found).bindings).toHaveLength(bindings);
+  });
+});
+
+describe('a binding is about to end, and its phone is found at another address, where it has registered since we heard of it', () => {
+  const moved = contactUri({ port: 42_000 });
+  const endsAt = plus(NOW, -10 * MINUTE);
+  const ending = (reason: EndReason): AorRecord =>
+    recordOf(
+      bindingEndingIn(0, NOW, {
+        renewedAt: LONG_AGO,
+        endsAt,
+        ending: { reason, since: endsAt, notice: 'due', contact: 'due' },
+        contacts: [{ pbx: 'office', uri: contactUri(), seenAt: LONG_AGO, grantedMs: HOUR }],
+      }),
+    );
+  const found: LifecycleEvent = {
+    type: 'ContactSeen',
+    live: false,
+    binds: true,
+    at: NOW,
+    newId: 'aaaaaaaaaaaaaaaa' as BindingId,
+    contact: { pbx: 'office', uri: moved, expiresAt: plus(NOW, 20 * MINUTE), maximumMs: 5 * DAY },
+  };
+
+  it.each<[string, EndReason, boolean]>([
+    ['by age: it lives', 'age', false],
+    ['as its token is dead: it ends', 'token-dead', true],
+  ])('%s', (_, reason, ends) => {
+    const [binding] = step(ending(reason), found).bindings;
+    expect([binding?.ending !== undefined, (binding?.endsAt ?? 0) > NOW]).toEqual([ends, !ends]);
+    expect(binding?.contacts.map((c) => c.uri)).toEqual([contactUri(), moved]);
   });
 });

@@ -387,11 +387,16 @@ function heldContact(
     // It moved while we were away. Its next REGISTER tidies up; until then both are remembered. When it registered nobody knows, but
     // that it did since we last heard of it: an end that counts from then (an old backup was restored, say) would take a living phone.
     const lived = plus(lookedAt, lifetimeOf({ targets }, draft.policy(binding)));
+    const { ending, ...rest } = binding;
+    // An end by age was such an end.
+    const isMistaken = ending?.reason === 'age';
+    const outlives = isMistaken || (!ending && lived > binding.endsAt);
     draft.replace({
-      ...binding,
-      ...(binding.ending || lived <= binding.endsAt ? {} : { endsAt: lived, sent: [] }),
+      ...(isMistaken ? rest : binding),
+      ...(outlives ? { endsAt: lived, sent: [] } : {}),
       contacts: [...binding.contacts, knownContact(contact, provedAt ?? binding.renewedAt, lookedAt)],
     });
+    if (isMistaken) draft.report('revived', binding.id);
   }
 }
 
