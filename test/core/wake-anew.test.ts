@@ -76,6 +76,11 @@ describe('a woken phone whose caller hangs up just when it is to be rung', () =>
     ],
     ['… and we learn that last', [came, 'its leg ends', 'cancelled', 'too late'], [rung, '0: cancelled']],
     ['… and its leg ends last', [came, 'cancelled', 'too late', 'its leg ends'], [rung, '0: cancelled']],
+    [
+      'it was dialled, and is not at its second address: the CANCEL goes where it was dialled',
+      [came, 3_000, at(42_000), 10, 'too late', 'cancelled', 'too late'],
+      [rung, '3001: 192.0.2.7:42000'],
+    ],
     ['it rings: the CANCEL tells it', [came, 'rings', 'cancelled', 'too late'], [rung]],
   ])('%s', (_, happens, expected) => {
     expect(played(...happens)).toEqual(expected);

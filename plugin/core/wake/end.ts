@@ -47,15 +47,19 @@ export function registeredLate(
   }
 }
 
+/** Where a later order is not taken, the INVITE of an earlier one is under way. */
+const wasFirst = ({ legs: { fresh } }: WakeDevice, legId: string): boolean =>
+  fresh.legId === legId && fresh.invite?.nth === 1;
+
 /** A device that came and was to be rung has got no INVITE, so no CANCEL tells it the end either. */
 export function ringTooLate(draft: CallDraft, { legId }: Extract<WakeEvent, { type: 'RingTooLate' }>): void {
-  const d = draft.devices.find((x) => x.legs.fresh.legId === legId);
+  const d = draft.devices.find((x) => wasFirst(x, legId));
   if (d?.legs.fresh.state === 'dialling') d.legs.fresh.state = 'ended';
 }
 
 /** The same is learnt when the call is over, and its device was left to the CANCEL. */
 export function toldLate(draft: CallDraft, wake: Wake, { legId }: Extract<WakeEvent, { type: 'RingTooLate' }>): void {
-  const d = draft.devices.find((x) => x.legs.fresh.legId === legId);
+  const d = draft.devices.find((x) => wasFirst(x, legId));
   if (!d || wake.outcome === undefined || d.rang || d.legs.fresh.state === 'answered') return;
   // One whose leg another phone had was told with all others.
   if (d.pushes === 0 || d.push === 'dead' || d.declined !== undefined || mayBeAnother(d)) return;

@@ -12,6 +12,8 @@ const REGISTERS = 500;
 const BURSTS = 5;
 const KILLS = 3;
 const TICK_MS = 10;
+/** From the push until each of the two has what it needs to go on waiting, with room. */
+const WAITS_AFTER_MS = 200;
 
 type Progress = (line: string) => void;
 
@@ -177,6 +179,8 @@ async function rangAfterKill(stage: Stage, c: Contender): Promise<boolean> {
   const call = await stage.caller.call(c.number);
   await Promise.race([pushed.promise, delay(5_000)]);
   stop();
+  // The push goes first: a moment later the call waits for its phone. Killed before that, ours goes the plain way by the guard.
+  await delay(WAITS_AFTER_MS);
   await kill(stage, c);
   await c.phone.wake();
   await c.phone.register({ contactParams: paramsOf(c.name, c.identity), newCallId: true });
