@@ -12,21 +12,24 @@ import { apnsPair, bindingEndingIn, contactUri, MONDAY as NOW, recordOf } from '
 const EXPIRES = plus(NOW, 45 * HOUR);
 const LONG_AGO = plus(NOW, -2 * DAY);
 
-/** The contact is looked at now; the look before that is remembered was so long ago. */
-const look = (beforeMs: number | undefined, at: { uri?: string; maximumMs?: number } = {}): LifecycleEvent => ({
+/** A contact is found now, or, `heardAt`, was heard registering then. */
+const seen = (contact: Partial<SeenContact>, heardAt?: Instant): LifecycleEvent => ({
   type: 'ContactSeen',
-  live: false,
+  live: heardAt !== undefined,
   binds: true,
-  at: NOW,
+  at: heardAt ?? NOW,
   newId: 'aaaaaaaaaaaaaaaa' as BindingId,
-  contact: {
-    pbx: 'office',
-    uri: at.uri ?? contactUri(),
-    expiresAt: EXPIRES,
-    maximumMs: at.maximumMs ?? 5 * DAY,
-    ...(beforeMs === undefined ? {} : { grantedAtMostMs: EXPIRES - NOW + beforeMs }),
-  },
+  contact: { pbx: 'office', uri: contactUri(), ...contact },
 });
+
+/** The contact is looked at now; the look before that is remembered was so long ago. */
+const look = (beforeMs: number | undefined, { uri = contactUri(), maximumMs = 5 * DAY } = {}): LifecycleEvent =>
+  seen({
+    uri,
+    expiresAt: EXPIRES,
+    maximumMs,
+    ...(beforeMs === undefined ? {} : { grantedAtMostMs: EXPIRES - NOW + beforeMs }),
+  });
 const step = (record: AorRecord, event: LifecycleEvent) => transition(record, event, NOW, () => DEFAULT_POLICY).record;
 
 /** Registered two days ago, and looked at then. */
@@ -150,17 +153,7 @@ it('a phone whose time is up, held at a contact that nobody has dated, lives on:
 describe('two REGISTERs at one address within a tenth of a second, with new tokens', () => {
   const NEW = { voip: 'c'.repeat(64), other: 'd'.repeat(64) };
   const [before, now] = [contactUri(), contactUri(NEW)];
-  const heard = (uri: string, ms: number): LifecycleEvent => {
-    const contact = { pbx: 'office', uri, expiresAt: plus(NOW, HOUR), grantedMs: HOUR };
-    return {
-      type: 'ContactSeen',
-      live: true,
-      binds: true,
-      at: plus(NOW, ms),
-      newId: 'aaaaaaaaaaaaaaaa' as BindingId,
-      contact,
-    };
-  };
+  const heard = (uri: string, ms: number) => seen({ uri, expiresAt: plus(NOW, HOUR), grantedMs: HOUR }, plus(NOW, ms));
   const first = step(known({}), heard(before, -100));
 
   it.each<[string, LifecycleEvent[], string]>([
@@ -179,10 +172,8 @@ describe('two REGISTERs at one address within a tenth of a second, with new toke
 
 describe('two contacts of a device that registered within the same second', () => {
   const moved = contactUri({ port: 42_000 });
-  const held = (uri: string, more: Partial<SeenContact> = {}): LifecycleEvent => {
-    const contact = { pbx: 'office', uri, expiresAt: plus(NOW, 58 * MINUTE), maximumMs: HOUR, ...more };
-    return { type: 'ContactSeen', live: false, binds: true, at: NOW, newId: 'aaaaaaaaaaaaaaaa' as BindingId, contact };
-  };
+  const held = (uri: string, more: Partial<SeenContact> = {}) =>
+    seen({ uri, expiresAt: plus(NOW, 58 * MINUTE), maximumMs: HOUR, ...more });
   const removed = (record: AorRecord, event: LifecycleEvent) =>
     transition(record, event, NOW, () => DEFAULT_POLICY).effects.flatMap((e) =>
       e.type === 'removeContact' ? [e.uri] : [],
@@ -227,14 +218,7 @@ describe('a phone whose binding ended by age while its PBX was away, and whose c
     ...recordOf(),
     tombstones: [{ id, reason: 'age', endedAt, renewedAt: LONG_AGO, tokens }],
   });
-  const found: LifecycleEvent = {
-    type: 'ContactSeen',
-    live: false,
-    binds: true,
-    at: NOW,
-    newId: 'aaaaaaaaaaaaaaaa' as BindingId,
-    contact: { pbx: 'office', uri: contactUri(), expiresAt: plus(NOW, HOUR), maximumMs: 2 * HOUR },
-  };
+  const found = seen({ expiresAt: plus(NOW, HOUR), maximumMs: 2 * HOUR });
 
   it.each([
     ['it has registered since, for nothing is granted beyond the account’s maximum', -2 * HOUR, 1],
@@ -256,14 +240,7 @@ describe('a binding is about to end, and its phone is found at another address, 
         contacts: [{ pbx: 'office', uri: contactUri(), seenAt: LONG_AGO, grantedMs: HOUR }],
       }),
     );
-  const found: LifecycleEvent = {
-    type: 'ContactSeen',
-    live: false,
-    binds: true,
-    at: NOW,
-    newId: 'aaaaaaaaaaaaaaaa' as BindingId,
-    contact: { pbx: 'office', uri: moved, expiresAt: plus(NOW, 20 * MINUTE), maximumMs: 5 * DAY },
-  };
+  const found = seen({ uri: moved, expiresAt: plus(NOW, 20 * MINUTE), maximumMs: 5 * DAY });
 
   it.each<[string, EndReason, boolean]>([
     ['by age: it lives', 'age', false],

@@ -251,9 +251,7 @@ function renew(
   const policy = draft.policyFor({ targets, choice });
   const same = binding.contacts.find((c) => c.pbx === contact.pbx && c.uri === contact.uri);
   const others = binding.contacts.filter((c) => c.pbx === contact.pbx && c.uri !== contact.uri && isLeft(c));
-  const stays = binding.contacts
-    .filter((c) => c.uri !== contact.uri || c.pbx !== contact.pbx)
-    .filter((c) => !others.includes(c));
+  const stays = binding.contacts.filter((c) => c !== same && !others.includes(c));
   // A proof of now takes the place of a stamp that cannot be one.
   const before = capped(binding.renewedAt, draft.now);
   const renewedAt = before === binding.renewedAt ? latest(before, at) : at;

@@ -8,7 +8,7 @@
  */
 import type { AppKey, BindingId } from '../../core/binding.ts';
 import type { Braked } from '../../core/events.ts';
-import { between, type DurationMs, HOUR, type Instant, MINUTE, plus, SECOND } from '../../core/time.ts';
+import { between, CLOCKS_DIFFER, type DurationMs, HOUR, type Instant, MINUTE, plus, SECOND } from '../../core/time.ts';
 import type { Logger } from '../../ports/adapter.ts';
 import type { BindingStore } from '../../ports/binding-store.ts';
 import { type Clock, within } from '../../ports/clock.ts';
@@ -26,8 +26,6 @@ export interface BrakeOptions {
   readonly enabled: boolean;
 }
 
-/** Wall and monotonic clock, or the PBX's, may differ by this much before somebody must look. */
-const CLOCKS_DIFFER: DurationMs = 10 * MINUTE;
 /** Below this many due accounts the ratio to the forecast means nothing. */
 const MANY = 200;
 const TIMES_FORECAST = 5;

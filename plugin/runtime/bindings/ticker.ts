@@ -6,7 +6,7 @@
  * applied before `Ticked`. One that cannot be asked makes the answer *unknown*: nothing is sent and nothing ends.
  */
 import type { Aor } from '../../core/aor.ts';
-import { between, CLOCKS_DIFFER, type DurationMs, type Instant, MINUTE } from '../../core/time.ts';
+import { between, CLOCKS_DIFFER, type DurationMs, HOUR, type Instant, MINUTE } from '../../core/time.ts';
 import type { Logger } from '../../ports/adapter.ts';
 import type { BindingStore } from '../../ports/binding-store.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -44,6 +44,7 @@ export class Ticker {
   #stopped = false;
   #finishing = false;
   #round: Promise<void> | undefined;
+  #clocksSaidAt = 0 as Instant;
 
   constructor(options: TickerOptions) {
     this.#o = options;
@@ -113,10 +114,21 @@ export class Ticker {
     const clocksDiffer = given.some(({ contacts }) =>
       contacts.some((c) => c.expiresAt !== undefined && between(c.expiresAt, now) > CLOCKS_DIFFER),
     );
+    if (clocksDiffer) this.#sayClocksDiffer(aor, now);
     const unknown = given.length < answers.length || clocksDiffer;
     // Nobody left to ask (the PBX is gone from the configuration, or unseen for `forgetAfter`): nothing is held up by it.
     const asked = unknown ? 'unknown' : exists || links.length === 0 ? 'held' : 'missing';
     await this.#o.intake.fromAsked(aor, given, asked);
+  }
+
+  /** Once in an hour: each account of a PBX may show it. */
+  #sayClocksDiffer(aor: Aor, now: Instant): void {
+    if (Math.abs(between(this.#clocksSaidAt, now)) < HOUR) return;
+    this.#clocksSaidAt = now;
+    this.#o.log.warn(
+      { aor },
+      'the PBX holds a contact that has long expired by our clock: one of the two clocks is wrong, and nothing is sent or ended. Compare `date` on both machines',
+    );
   }
 
   #forgotten(link: PbxLink): boolean {
