@@ -65,10 +65,15 @@ describe('memory', () => {
     ['in the Call-ID', (i: number) => `Call-ID: ${i}${long}`],
     ['in To', () => `To: <sip:1001@example.com>;x=${long}`],
   ])('10,000 REGISTERs without an answer, 57 kB %s, wait in less than 12 MB', (_, line) => {
+    // What the engine allocates once for code that has become warm (some 125 kB, now and then) is not what waits.
+    const warm = collector();
+    for (let i = 0; i < 1_000; i++) warm.take(request(i, line(i)));
     const { take, pairs } = collector();
     const before = bytesHeld();
     for (let i = 0; i < 10_000; i++) take(request(i, line(i)));
     expect(bytesHeld() - before).toBeLessThan(12 * MB);
+    // Held until here, so that it is in both measurements.
+    expect(warm.pairs.waiting).toBeLessThanOrEqual(1_000);
     expect(pairs.waiting).toBeLessThanOrEqual(10_000);
   });
 
