@@ -137,11 +137,22 @@ const isByChance = (place: string, left: string, right: string): boolean =>
   /^(?:INVITE at 3000|answer at the caller): Diversion$/.test(place) &&
   (left === '' || right === '');
 
+/**
+ * Asterisk 22.10 wrote one row too many for a plain call with `b()`, seen once: the phone's own, with no other party and the subroutine's last
+ * step as its application (210 such calls under load, placed to see it again, had none). What either call has of it is no difference.
+ */
+const withoutPredialRow = (place: string, text: string): string =>
+  place === 'CDR rows'
+    ? rowsOf(text)
+        .filter((row) => !/^\|1001\|\|.*\|PJSIP\/1001\|\|Return\|\|ANSWERED$/.test(row))
+        .join(' ## ')
+    : text;
+
 /** Places where two calls differ, with both texts, after what is explained. */
 export function differences(plain: Seen, through: Seen, _way: Way): string[] {
   const places = [...new Set([...Object.keys(plain), ...Object.keys(through)])];
   return places.flatMap((place) => {
-    let [left, right] = [plain[place] ?? '', through[place] ?? ''];
+    let [left, right] = [plain, through].map((seen) => withoutPredialRow(place, seen[place] ?? '')) as [string, string];
     for (const { mend } of EXPLAINED) {
       right = mend(place, right, left);
       left = mend(place, left, left);

@@ -114,6 +114,18 @@ describe.each(WAYS.slice(6))('%s, pushwake is dead and the phone is awake', (way
   it.each(casesOf(way, share))('%s', async (_what, i) => expect(await compared(way, i)).toEqual([]));
 });
 
+describe('the comparison', () => {
+  const row = '|2000|c3|internal|"Name 2000" <2000>|PJSIP/2000|PJSIP/1001|Dial|PJSIP/1001,20,b(auto^s^1)|ANSWERED';
+  const chance = '|1001||internal|"Name 1001" <1001>|PJSIP/1001||Return||ANSWERED';
+  const billed = (...rows: string[]) => ({ 'CDR rows': rows.join(' ## ') });
+
+  it('takes the row of a subroutine for chance, and no other for it', () => {
+    expect(differences(billed(chance, row), billed(row), 'local')).toEqual([]);
+    expect(differences(billed(row), billed(row, row), 'local')).toHaveLength(1);
+    expect(differences(billed(row), billed(chance.replace('Return', 'Dial'), row), 'local')).toHaveLength(1);
+  });
+});
+
 describe('the documentation', () => {
   const limits = readFileSync(fileURLToPath(new URL('../../docs/limits.md', import.meta.url)), 'utf8');
   const table = EXPLAINED.map(({ what, why }) => `| ${what} | ${why} |`).join('\n');
