@@ -59,6 +59,8 @@ interface Pending {
 export class SupervisedWorker {
   readonly #o: SupervisedWorkerOptions;
   #worker: Worker | undefined;
+  /** Orders that go to the worker in a moment, in this order. */
+  #outbox: ToWorker[] = [];
   #pending = new Map<number, Pending>();
   #nextId = 1;
   #failures = 0;
@@ -94,7 +96,20 @@ export class SupervisedWorker {
         reject(new LinkError(`${this.#o.name} did not answer ${op} within ${deadlineMs} ms`));
       });
       this.#pending.set(id, { resolve: resolve as (v: unknown) => void, reject, cancel });
-      worker.postMessage({ t: 'call', id, op, args } satisfies ToWorker);
+      this.#post({ t: 'call', id, op, args });
+    });
+  }
+
+  /**
+   * Behind what else this turn of the event loop has to write: what a call makes us ask the PBX wakes the worker's thread, and its push must not
+   * wait for that. Several orders of one turn wake it once.
+   */
+  #post(message: ToWorker): void {
+    if (this.#outbox.push(message) > 1) return;
+    setImmediate(() => {
+      const outbox = this.#outbox;
+      this.#outbox = [];
+      for (const one of outbox) this.#worker?.postMessage(one);
     });
   }
 
@@ -198,6 +213,7 @@ export class SupervisedWorker {
 
   #fail(reason: string): void {
     this.up = false;
+    this.#outbox.length = 0;
     const pending = [...this.#pending.values()];
     this.#pending.clear();
     for (const p of pending) {

@@ -24,6 +24,8 @@ export interface ReadHow {
  */
 export interface BindingStore {
   readonly name: string;
+  /** Nobody else writes to it while this process has it open: what was read or written last is what it holds. Default false. */
+  readonly isOurs?: boolean;
   /**
    * Opens the store. Rejects with a `StoreError` that says what to do (in use by another process, unreadable, newer format).
    * A store across a network that is away now does not reject: it says so in the log and goes on trying.

@@ -88,6 +88,11 @@ export type PbxEvent =
       };
     }
   /**
+   * A REGISTER of a phone that a call waits for, a moment before its `contactSeen`: no more is known of the contact than its address, and that
+   * dialling needs no more. For calls alone; nothing is recorded of it.
+   */
+  | { readonly type: 'contactComing'; readonly pbx: string; readonly contact: HeldContact; readonly at: Instant }
+  /**
    * The PBX refused a REGISTER, seen on the wire: nothing is stored of it. `status`: what it answered; 401 or 407 only
    * for credentials that it does not take, for a challenge is no refusal.
    * `uri`: its Contact as on the wire, written by a stranger; empty where the PBX does not say it.

@@ -12,6 +12,7 @@ async function dialling(...devices: string[]) {
   const io = {
     pbx: 'office',
     options: { realm: 'example.com', app: 'pushwake', via: {} },
+    isPathless: () => false,
     deps: { clock, log: { debug() {}, warn() {}, error() {} } },
     call: async () => 'done',
     say: (event: PbxEvent) => {
@@ -78,6 +79,7 @@ describe('a status for the dialplan', () => {
     const io = {
       pbx: 'office',
       options: { realm: 'example.com', app: 'pushwake', via: {} },
+      isPathless: () => false,
       deps: { clock: new FakeClock(), log: { debug() {}, warn() {}, error() {} } },
       call: async (operation: string) => {
         orders.push(operation);
@@ -104,6 +106,7 @@ describe('a leg that another node has taken over while this one stood still', ()
     const io = {
       pbx: 'office',
       options: { realm: 'example.com', app: 'pushwake', via: {} },
+      isPathless: () => false,
       deps: { clock: new FakeClock(), log: { debug() {}, warn() {}, error() {}, info() {} } },
       call: async (operation: string) => {
         if (operation === 'takenFromUs' && taken === 'unknown') throw new Error('no answer');

@@ -1,7 +1,8 @@
 /**
  * How long a call waits for pushwake: INVITE to push, REGISTER to INVITE, side by side with the floor, with Kamailio in front
  * and with today's recipe on the same Asterisk, in turn. `--calls=100` per figure, `--bindings=10,1000000`; `--only=texts`,
- * `--only=kamailio` or `--only=woken` (how many of many woken phones ring beside a load of REGISTERs): that part alone.
+ * `--only=kamailio`, `--only=woken` (how many of many woken phones ring beside a load of REGISTERs) or `--only=idle` (beside the floor, at rest):
+ * that part alone.
  */
 import { execFile } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -98,6 +99,7 @@ export const wake: Suite = async (progress, options) => {
   if (options.get('only') === 'texts') return texts(progress, calls);
   if (options.get('only') === 'kamailio') return besideKamailio(progress, calls);
   if (options.get('only') === 'woken') return woken(progress, calls);
+  if (options.get('only') === 'idle') return idleAlone(progress, calls);
   const all = new Map<string, { readonly ours: Figures; readonly floor: Figures }>();
   const note = (name: string, found: ReadonlyMap<string, Measured>) => {
     const of = (who: string) => figures(found.get(who) as Measured);
@@ -175,6 +177,19 @@ async function woken(progress: (line: string) => void, calls: number): Promise<R
   }
 }
 
+/** What a change of the way from event to order does, in a minute. */
+async function idleAlone(progress: (line: string) => void, calls: number): Promise<Result[]> {
+  const stage = await Stage.set({ hep: true });
+  try {
+    progress(`${calls} calls beside the floor`);
+    const phones = [await stage.contender('ours', '1001', 'tcp'), await stage.contender('floor', '1101', 'tcp')];
+    const found = await measure(stage, calls, phones);
+    return [...compared('idle', found), ...(await atOnce(stage, progress))];
+  } finally {
+    await stage.close();
+  }
+}
+
 async function texts(progress: (line: string) => void, count: number): Promise<Result[]> {
   progress('texts that wait');
   const stage = await Stage.set({ hep: true, texts: true });
@@ -190,7 +205,31 @@ async function others(stage: Stage, progress: (line: string) => void, calls: num
   progress('a refresh, told by HEP');
   const refreshed = await measure(stage, Math.ceil(calls / 4), [await stage.contender('ours', '1002', 'udp')], true);
   const hep = figures(refreshed.get('ours') as Measured);
+  const burst = await atOnce(stage, progress);
 
+  progress('a phone that wakes on another port, its old contact still stored');
+  const stale = await stage.contender('ours', '1003', 'udp');
+  const recipe = await stage.contender('curl', '1301', 'udp');
+  await recipe.phone.register();
+  return [
+    {
+      name: `a refresh told by HEP: REGISTER → INVITE p50 (n=${Math.ceil(calls / 4)})`,
+      value: hep.ringP50,
+      unit: 'ms',
+    },
+    { name: 'a refresh told by HEP: REGISTER → INVITE p99', value: hep.ringP99, unit: 'ms' },
+    ...burst,
+    {
+      name: 'old contact still stored, ours: rings, of 10',
+      value: await rings(stage, stale, 10),
+      unit: '',
+      target: '>=10',
+    },
+    { name: 'old contact still stored, curl and look: rings, of 10', value: await rings(stage, recipe, 10), unit: '' },
+  ];
+}
+
+async function atOnce(stage: Stage, progress: (line: string) => void): Promise<Result[]> {
   progress(`${MANY} calls at once`);
   const many = [];
   for (let i = 0; i < MANY; i++) {
@@ -220,27 +259,9 @@ async function others(stage: Stage, progress: (line: string) => void, calls: num
     await delay(300);
   }
   const [mine, theirs] = [percentile(last.ours, 0.5), percentile(last.floor, 0.5)];
-
-  progress('a phone that wakes on another port, its old contact still stored');
-  const stale = await stage.contender('ours', '1003', 'udp');
-  const recipe = await stage.contender('curl', '1301', 'udp');
-  await recipe.phone.register();
   return [
-    {
-      name: `a refresh told by HEP: REGISTER → INVITE p50 (n=${Math.ceil(calls / 4)})`,
-      value: hep.ringP50,
-      unit: 'ms',
-    },
-    { name: 'a refresh told by HEP: REGISTER → INVITE p99', value: hep.ringP99, unit: 'ms' },
     { name: `${MANY} calls at once: last push, ours, median of ${BURSTS}`, value: mine, unit: 'ms' },
     { name: `${MANY} calls at once: last push, floor, median of ${BURSTS}`, value: theirs, unit: 'ms' },
     { name: `${MANY} calls at once: last push, ours / floor`, value: mine / theirs, unit: '×', target: '<=1.3' },
-    {
-      name: 'old contact still stored, ours: rings, of 10',
-      value: await rings(stage, stale, 10),
-      unit: '',
-      target: '>=10',
-    },
-    { name: 'old contact still stored, curl and look: rings, of 10', value: await rings(stage, recipe, 10), unit: '' },
   ];
 }

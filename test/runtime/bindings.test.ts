@@ -96,6 +96,33 @@ describe('applying facts', () => {
   });
 });
 
+describe('reading for a call', () => {
+  it('asks a store that others write to each time', async () => {
+    await bindings.apply(AOR, register());
+    await otherNode();
+    expect((await bindings.read(AOR))?.version).toBe(2);
+  });
+
+  it('goes by what was written last where nobody else writes', async () => {
+    store.isOurs = true;
+    await bindings.apply(AOR, register(1, 'a'));
+    await bindings.apply(AOR, register(2, 'b'));
+    const asked = store.gets;
+    expect((await bindings.read(AOR))?.bindings).toHaveLength(2);
+    expect(store.gets).toBe(asked);
+    expect(await bindings.read(OTHER_AOR), 'an account that is not known is looked for').toBeUndefined();
+    expect(store.gets).toBe(asked + 1);
+  });
+
+  it('a reading that was overtaken by a write is not what is known afterwards', async () => {
+    store.isOurs = true;
+    const reading = bindings.read(AOR);
+    await Promise.all([reading, bindings.apply(AOR, register())]);
+    await reading;
+    expect((await bindings.read(AOR))?.bindings).toHaveLength(1);
+  });
+});
+
 describe('while the store is away', () => {
   it('facts are kept in order and applied when it is back, with one line for each change of its state', async () => {
     store.down = 'the disk is full';

@@ -223,6 +223,31 @@ describe('a call', () => {
     expect(site.orders('ring')).toEqual([]);
   });
 
+  it('a phone that is told before its contact is read rings at once, and once', async () => {
+    await site.call();
+    await site.tell(leg('device'));
+    const contact = { pbx: 'office', aor: AOR, uri: contactUri({ port: 40002 }) };
+    const at = site.clock.now();
+    await site.tell({ type: 'contactComing', pbx: 'office', contact, at });
+    expect(site.orders('ring')).toEqual([{ order: 'ring', legId: 'device', uri: contact.uri }]);
+    expect(site.written, 'nothing is recorded of it').toBe(0);
+    await site.tell({ type: 'contactSeen', contact: { ...contact, expiresAt: plus(at, HOUR) }, how: 'event', at });
+    expect(site.orders('ring')).toHaveLength(1);
+    const seen = site.traces.find(AOR)[0]?.steps.filter(({ step }) => step === 'registerSeen');
+    expect(seen).toMatchObject([{ sensor: 'event' }]);
+  });
+
+  it.each([
+    ['from before the call', 'office', -1],
+    ['at another PBX', 'branch', 0],
+  ])('one that is told %s does not ring', async (_what, pbx, ms) => {
+    await site.call();
+    await site.tell(leg('device'));
+    const contact = { pbx, aor: AOR, uri: contactUri({ port: 40002 }) };
+    await site.tell({ type: 'contactComing', pbx, contact, at: plus(site.clock.now(), ms) });
+    expect(site.orders('ring')).toEqual([]);
+  });
+
   it('a call whose end nobody tells is forgotten five minutes after its ring time', async () => {
     await site.call();
     await site.clock.advance(DEFAULT_POLICY.ringTimeMs + 5 * MINUTE - 1);

@@ -7,6 +7,8 @@ import { MemoryTexts } from './memory-texts.ts';
 
 export class MemoryStore implements BindingStore {
   readonly name = 'memory';
+  /** As of a file that nobody else may write to. */
+  isOurs = false;
   readonly #records = new Map<Aor, string>();
   /** Every operation rejects with this while it is set. */
   down: string | undefined;

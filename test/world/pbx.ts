@@ -221,6 +221,11 @@ export class Pbx {
       return;
     }
     const wire = { contact: stored.uri, source: '192.0.2.1:5060' };
+    // Every other one is told before it is read, where a call waits for it; no chance is drawn, so that a seed's story stays what it was.
+    if (isNew && at % 2 === 0 && this.#isWatched(stored.aor)) {
+      const { pbx, aor, uri } = contact;
+      this.#emit({ type: 'contactComing', pbx, contact: { pbx, aor, uri }, at });
+    }
     if (hep) this.#emit(seen('hep', { grantedMs, wire }));
     // It is read once, and may be gone or renewed by then.
     const read = chance.happens(0.95) ? { grantedMs } : {};

@@ -134,11 +134,13 @@ export class WorldStore {
 /** The store as one life of a node sees it. */
 export class StoreHandle implements BindingStore {
   readonly name: string;
+  readonly isOurs: boolean;
   readonly #store: WorldStore;
   readonly #clock: NodeClock;
 
   constructor(store: WorldStore, clock: NodeClock) {
     this.name = store.kind;
+    this.isOurs = store.kind === 'sqlite';
     this.#store = store;
     this.#clock = clock;
   }

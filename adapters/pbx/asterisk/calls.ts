@@ -23,6 +23,7 @@ import { DialledBy } from './dialled-by.ts';
 import { type Leg, Legs } from './legs.ts';
 import type { AsteriskOptions } from './options.ts';
 import { aorIdOf } from './registrations.ts';
+import { Rush } from './rush.ts';
 import { TestCalls } from './test-calls.ts';
 import { type CallFact, LATE, translateWaiting } from './translate.ts';
 
@@ -51,6 +52,8 @@ export interface CallsIo {
   /** Asks the worker. Rejects with `LinkError`. */
   readonly call: <T>(operation: string, args: object, deadlineMs: number) => Promise<T>;
   readonly say: (event: PbxEvent) => void;
+  /** Whether the address of a contact is all that dialling it needs. */
+  readonly isPathless: (aor: Aor) => boolean;
 }
 
 export class Calls {
@@ -61,9 +64,11 @@ export class Calls {
   /** The endpoint by which an AOR was dialled last, where the two have different names. */
   readonly #dialled = new DialledBy();
   readonly #testCalls: TestCalls;
+  readonly #rush: Rush;
 
   constructor(io: CallsIo) {
     this.#io = io;
+    this.#rush = new Rush(io.deps.clock);
     this.#testCalls = new TestCalls(io.options.app, io.call);
   }
 
@@ -151,7 +156,7 @@ export class Calls {
         const comesBack = afterCause !== undefined;
         const added = this.#legs.add({ kind, channelId, aorId, endpoint, callId, comesBack, own: false });
         const leg: DeviceLeg = { legId: added.legId, kind, ref: fact.ref, aor, callId };
-        this.#follow(added);
+        this.#follow(added, kind === 'device' && this.#io.isPathless(aor) ? aorId : undefined);
         if (added.next) return this.#dialsNext(added, added.next);
         return this.#io.say({
           type: 'deviceLegArrived',
@@ -230,6 +235,7 @@ export class Calls {
   #wakeLeg(fact: Fact<'wakeLeg'>): void {
     const aor = this.#aor(fact.aorId);
     if (!aor) return void this.#goOn(fact.channelId, {}).catch(() => undefined);
+    this.#rush.arrived(fact.linkedId);
     const { channelId, aorId, endpoint, own } = fact;
     const added = this.#legs.add({ kind: 'wake', channelId, aorId, endpoint, own, callId: '', comesBack: false });
     this.#dialled.set(aorId, endpoint);
@@ -279,9 +285,10 @@ export class Calls {
     if (wake?.cancelEnd) this.#over(wake, wake.cause);
   }
 
-  /** Subscribes to a leg's events after it left Stasis, because its end is the end of the call. */
-  #follow(leg: Leg): void {
-    leg.followed = this.#io.call<LegOutcome>('follow', { channelId: leg.channelId }, CALL_DEADLINE).then(
+  /** Subscribes to a leg's events after it left Stasis, because its end is the end of the call. `expects`: see `session.ts`. */
+  #follow(leg: Leg, expects?: string): void {
+    const o = { channelId: leg.channelId, ...(expects === undefined ? {} : { expects }) };
+    leg.followed = this.#io.call<LegOutcome>('follow', o, CALL_DEADLINE).then(
       (outcome) => {
         if (outcome !== 'gone' || !this.#legs.get(leg.legId)) return;
         // Answered or cancelled within the first milliseconds. The later of the two, this answer or StasisEnd, reports the end.
@@ -311,7 +318,7 @@ export class Calls {
     for (const reason of refused) this.#refused(leg.aorId, reason);
     this.#legs.composed(leg, callId, ring.filter((target) => target.kind !== 'contact').length);
     // A phone may come at once: its dialplan writes WOKEN, which our NOBODY must not overtake.
-    await Promise.all([leg.followed, leg.statusWritten]);
+    await Promise.all([leg.followed, leg.statusWritten, this.#rush.over()]);
     return leg.own
       ? this.#handOver(leg, handOverText(callId, leg.own.status, variables))
       : this.#goOn(leg.channelId, variables);

@@ -5,7 +5,7 @@ import { type AsteriskOptions, FIRST_APP } from './options.ts';
 import type { ProbeChannel } from './probe.ts';
 
 /** Of `config/asterisk/pushwake-extensions.conf`, which names it as an extension of `pushwake-version`. */
-export const DIALPLAN_VERSION = 5;
+export const DIALPLAN_VERSION = 6;
 
 /** What every version of the file has had: without one of these, calls are lost or nobody is woken. */
 const NEEDED: readonly (readonly [context: string, extension: string])[] = [

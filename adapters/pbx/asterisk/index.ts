@@ -89,7 +89,8 @@ class AsteriskLink implements PbxLink {
         this.#transport.call<T>(operation, args, deadlineMs),
       say: (event: PbxEvent) => this.#say(event),
     };
-    this.#calls = new Calls({ ...io, options });
+    const isPathless = (aor: Aor) => this.#registrations.isPathless(aor);
+    this.#calls = new Calls({ ...io, options, isPathless });
     this.#silentNodes = new SilentNodes(options.app);
     this.#claims = new Claims({ ...io, isDrained: () => this.#drained });
     this.#texts = new Texts({ ...io, realm: options.realm, proofs: () => this.#registrations.textProofs });
@@ -155,6 +156,8 @@ class AsteriskLink implements PbxLink {
       case 'contactNew':
       case 'contactHeld':
         return this.#registrations.shown(fact);
+      case 'contactComing':
+        return this.#registrations.coming(fact);
       case 'contactRemoved':
         return this.#registrations.removed(fact);
       case 'offered':

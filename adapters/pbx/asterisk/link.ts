@@ -64,6 +64,7 @@ const base = new URL(options.url.endsWith('/') ? options.url : `${options.url}/`
 const calmRest = httpRest(base, options.username, options.password, CALM_AT_ONCE);
 const ways: Ways = { rest: httpRest(base, options.username, options.password), calmRest };
 const session = new AriSession(options.app, ways, {
+  after: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   tell: (event) => say({ t: 'event', event }),
   every: (ms, work) => {
     const timer = setInterval(work, ms);
@@ -205,6 +206,8 @@ async function heard(text: unknown): Promise<void> {
     return;
   }
   if (event.type === 'RESTResponse') return socketRest?.answered(event);
+  const coming = session.coming(event);
+  if (coming) say({ t: 'event', event: coming });
   const fields = await session.read(event);
   if (fields) say({ t: 'event', event: fields });
 }

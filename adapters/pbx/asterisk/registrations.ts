@@ -20,6 +20,9 @@ import type { AriFact } from './translate.ts';
 import { ContactWatch } from './watch.ts';
 import { ShownContacts, WireFacts } from './wire-facts.ts';
 
+/** Accounts that are remembered to have no contact with a Path. */
+const PATHLESS_AT_MOST = 10_000;
+
 /** Reads in flight during a resync: 4,500 contacts a second at this figure, without hurting calls. */
 const RESYNC_AT_ONCE = 8;
 
@@ -30,6 +33,8 @@ interface AorAnswer {
   readonly exists: boolean;
   readonly contacts: readonly ContactFields[];
   readonly maximumExpiration: number;
+  /** As Asterisk writes a yes or no; absent where it does not say. */
+  readonly supportPath?: string;
 }
 
 export interface RegistrationsOptions {
@@ -53,6 +58,8 @@ export class Registrations {
   readonly #wire: WireFacts;
   /** Accounts that a call waits for, and how many calls. */
   readonly #waiting = new Map<Aor, number>();
+  /** Accounts whose Asterisk stores no Path, by its last answer: the address of a contact is all that dialling needs. */
+  readonly #pathless = new Set<Aor>();
   #stopped = false;
 
   constructor(options: RegistrationsOptions) {
@@ -106,6 +113,7 @@ export class Registrations {
   /** Forgets what the PBX has shown: the link was away, and contacts may have changed meanwhile. */
   forget(): void {
     this.#shown.clear();
+    this.#pathless.clear();
     this.#hearing.begin();
   }
 
@@ -146,6 +154,19 @@ export class Registrations {
     const contact = this.#held(aor, { ...fact.stored, uri: fact.uri });
     if (fact.stored) this.#shown.add(contact);
     this.#seen(contact, fact.fact === 'contactNew' ? 'event' : 'ask', at);
+  }
+
+  /** A phone that a call waits for has come; `shown` follows. */
+  coming(fact: Extract<AriFact, { fact: 'contactComing' }>): void {
+    const aor = this.#aor(fact.aorId);
+    if (!aor || !this.#pathless.has(aor)) return;
+    const { pbx } = this.#o;
+    this.#o.say({ type: 'contactComing', pbx, contact: { pbx, aor, uri: fact.uri }, at: this.#at(fact.atEpochMs) });
+  }
+
+  /** Whether the address of a contact is all that dialling it needs. */
+  isPathless(aor: Aor): boolean {
+    return this.#pathless.has(aor);
   }
 
   #seen(contact: HeldContact, how: 'event' | 'ask' | 'watch', at: Instant): void {
@@ -196,6 +217,12 @@ export class Registrations {
     const answer = await this.#o.call<AorAnswer>('readAor', { id: aorId }, CALL_DEADLINE);
     const contacts = answer.contacts.map((c) => this.#held(aor, c));
     for (const contact of contacts) this.#shown.add(contact);
+    this.#pathless.delete(aor);
+    if (answer.supportPath !== undefined && /^(?:no|false|off|0)$/i.test(answer.supportPath)) {
+      const [oldest] = this.#pathless;
+      if (oldest !== undefined && this.#pathless.size >= PATHLESS_AT_MOST) this.#pathless.delete(oldest);
+      this.#pathless.add(aor);
+    }
     const maximum = answer.maximumExpiration;
     return { aorExists: answer.exists, contacts, ...(maximum > 0 ? { maximumExpiresMs: maximum * SECOND } : {}) };
   }

@@ -4,9 +4,11 @@
  */
 import { contactsAppOf, hearAndTakeTexts, hearContacts } from './contact-events.ts';
 import { contactObjectId } from './dial.ts';
+import { ExpectedPhones } from './expected-phones.ts';
 import { NodeOrders, type NodeOrdersIo } from './node-orders.ts';
 import { parametersOf, reasonOf } from './reasons.ts';
 import type { Rest, RestAnswer, RestRequest } from './rest.ts';
+import { CONTACT_COMING } from './translate.ts';
 
 /** Only what we read. Never `subscribeAll`: with it Asterisk 22 can deadlock when the websocket drops under load. */
 const EVENTS = [
@@ -29,6 +31,8 @@ export const TEXTS_TAKEN =
 /** Names of global variables that are used again and again: far more than calls are handed over within a second. */
 const SLOTS = 1_024;
 let nextSlot = 0;
+/** A contact that was told before it was read is read after this time, in ms: the order to ring its phone has gone by then. */
+const READ_AFTER_MS = 5;
 
 /** How requests reach this Asterisk. */
 export interface Ways {
@@ -95,6 +99,9 @@ function eventFields(event: Record<string, unknown>): Record<string, unknown> {
   };
 }
 
+/** Whether a contact has just been added; the words of `translate.ts`. */
+const isNewContact = (status: unknown): boolean => status === 'NonQualified' || status === 'Created';
+
 /** What a session said of contacts at its beginning; see `contact-events.ts`. */
 export type Begun = Awaited<ReturnType<typeof hearContacts>>;
 
@@ -102,14 +109,21 @@ export class AriSession {
   readonly #app: string;
   readonly #ways: Ways;
   readonly #nodeOrders: NodeOrders;
+  readonly #after: (ms: number) => Promise<void>;
+  readonly #expected = new ExpectedPhones();
   readonly #operations: Readonly<Record<string, (args: never) => Promise<unknown>>>;
   /** Asterisk 16 takes a word for the cause of a hang-up, newer ones any Q.850 code. An unknown parameter would be ignored: cause 16. */
   #takesCodes = true;
 
-  /** `others`: how it lives beside other nodes. */
-  constructor(app: string, ways: Ways, others: Omit<NodeOrdersIo, 'ask' | 'app'>) {
+  /** `others`: how it lives beside other nodes. `after` resolves after so many ms of real time. */
+  constructor(
+    app: string,
+    ways: Ways,
+    { after, ...others }: Omit<NodeOrdersIo, 'ask' | 'app'> & { readonly after: (ms: number) => Promise<void> },
+  ) {
     this.#app = app;
     this.#ways = ways;
+    this.#after = after;
     this.#nodeOrders = new NodeOrders({ ...others, app, ask: (r, fine) => askBy(ways.rest, r, fine) });
     const { operations } = this.#nodeOrders;
     const own = operationsOf(app, {
@@ -119,6 +133,7 @@ export class AriSession {
       calmRest: ways.calmRest,
       takesCodes: () => this.#takesCodes,
       owned: (channels) => this.#nodeOrders.owned(channels),
+      expected: this.#expected,
     });
     this.#operations = { ...own, ...operations };
   }
@@ -154,13 +169,22 @@ export class AriSession {
     await this.#nodeOrders.begin();
   }
 
+  /** What goes to the main thread before `read` of the same event: a call waits for this phone. */
+  coming(event: Readonly<Record<string, unknown>>): Record<string, unknown> | undefined {
+    const contact = event.contact_info as { aor?: unknown; contact_status?: unknown } | undefined;
+    if (event.type !== 'ContactStatusChange' || !contact || !isNewContact(contact.contact_status)) return undefined;
+    return this.#expected.has(String(contact.aor)) ? { ...eventFields(event), type: CONTACT_COMING } : undefined;
+  }
+
   /** An event as the main thread reads it; undefined for one that does not matter. */
   async read(event: Readonly<Record<string, unknown>>): Promise<Record<string, unknown> | undefined> {
     if (!(EVENTS as readonly unknown[]).includes(event.type)) return undefined;
     const fields = eventFields(event);
     const contact = event.contact_info as { aor?: unknown; uri?: unknown; contact_status?: unknown } | undefined;
+    if (event.type === 'ChannelDestroyed') this.#expected.ended(String(idOf(event.channel).id));
     // A contact that has just been added is read at once: a waiting call needs its address and its expiry.
     if (contact && contact.contact_status !== 'Removed') {
+      if (this.coming(event)) await this.#after(READ_AFTER_MS);
       const id = contactObjectId(String(contact.aor), String(contact.uri));
       fields.contact = await readContact(this.#ways.rest, id).catch(() => undefined);
     }
@@ -183,7 +207,11 @@ async function readContact(by: Rest, id: string): Promise<Record<string, string>
 
 function operationsOf(
   app: string,
-  link: Ways & { readonly takesCodes: () => boolean; readonly owned: NodeOrders['owned'] },
+  link: Ways & {
+    readonly takesCodes: () => boolean;
+    readonly owned: NodeOrders['owned'];
+    readonly expected: ExpectedPhones;
+  },
 ): Record<string, (args: never) => Promise<unknown>> {
   const ask = (r: RestRequest, fine: readonly number[] = [], by: Rest = link.rest) => askBy(by, r, fine);
   /** Leg operations: 404, it has just ended; 409, it has left Stasis (the guard fired, or it was hung up). That is no error. */
@@ -200,6 +228,7 @@ function operationsOf(
         exists: ok,
         contacts: contacts.filter((c) => c !== undefined),
         maximumExpiration: Number(all.find(([k]) => k === 'maximum_expiration')?.[1] ?? 0),
+        supportPath: all.find(([k]) => k === 'support_path')?.[1],
       };
     },
     async readContactCalmly({ id }: { id: string }) {
@@ -273,7 +302,9 @@ function operationsOf(
       const query = link.takesCodes() ? { reason_code: String(cause) } : { reason: reasonOf(cause) };
       return onChannel({ method: 'DELETE', path: `channels/${part(channelId)}`, query });
     },
-    async follow({ channelId }: { channelId: string }) {
+    /** `expects`: the account of the phone that this leg waits for, of which the address is all that is needed. */
+    async follow({ channelId, expects }: { channelId: string; expects?: string }) {
+      if (expects !== undefined) link.expected.add(channelId, expects);
       // Leaving Stasis ends the implicit subscription; this one lasts as long as the channel. 422: it has ended this moment.
       const query = { eventSource: `channel:${channelId}` };
       const path = `applications/${part(app)}/subscription`;

@@ -21,6 +21,8 @@ export type NodesFact =
 
 /** Not an event of Asterisk's: the link has looked for other nodes. */
 export const NODES_LOOKED = 'NodesLooked';
+/** Not an event of Asterisk's: `ContactStatusChange` of a contact that is not read yet. */
+export const CONTACT_COMING = 'ContactComing';
 /** The user event by which a node says to another one that it is there. */
 export const NODE_ALIVE = 'pushwake-alive';
 /** The user event by which a node says to another one, which counts as gone, that it has one of its legs. */
@@ -36,6 +38,8 @@ export interface TextFact {
 
 /** A fact about a contact, for `registrations.ts`. */
 export type ContactFact =
+  /** It has just been added, and is read in a moment; a call waits for its phone. */
+  | { readonly fact: 'contactComing'; readonly aorId: string; readonly uri: string; readonly atEpochMs: number }
   /** `contactHeld`: a qualified contact answers again: it exists, but no REGISTER is proved. */
   | {
       readonly fact: 'contactNew' | 'contactHeld';
@@ -118,6 +122,10 @@ export function translate(event: unknown): AriFact | undefined {
   switch (e.type) {
     case 'ContactStatusChange':
       return contact(object(e.contact_info), epoch(e.timestamp), strings(e.contact));
+    case CONTACT_COMING: {
+      const fact = contact(object(e.contact_info), epoch(e.timestamp), undefined);
+      return fact?.fact === 'contactNew' ? { ...fact, fact: 'contactComing' } : undefined;
+    }
     case 'CallBroadcast':
       return channelId ? { fact: 'offered', channelId } : undefined;
     case 'ChannelUserevent': {
@@ -170,7 +178,7 @@ function dial(status: string, caller: Json, peerId: string | undefined): AriFact
   return peerId?.startsWith(LATE) ? { fact: 'lateRinging', channelId: peerId } : undefined;
 }
 
-function contact(info: Json, atEpochMs: number, read: Record<string, string> | undefined): AriFact | undefined {
+function contact(info: Json, atEpochMs: number, read: Record<string, string> | undefined): ContactFact | undefined {
   const aorId = text(info.aor);
   const uri = text(info.uri);
   if (!aorId || !uri) return undefined;

@@ -54,6 +54,10 @@ interface Opened {
 
 class SqliteStore implements BindingStore {
   readonly name = 'sqlite';
+  /** By the lock beside the file; not when it is opened for reading beside the process that writes. */
+  get isOurs(): boolean {
+    return !this.#reading;
+  }
   readonly #options: SqliteOptions;
   readonly #deps: AdapterDeps;
   readonly #internals: Internals;

@@ -115,11 +115,16 @@ export class Bindings {
    * For a call: the record as stored; when the store does not answer in time as last seen, or made of what the PBX shows.
    */
   async read(aor: Aor): Promise<AorRecord | undefined> {
-    const isKnown = this.#remembered.get(aor) !== undefined;
+    const before = this.#remembered.get(aor);
+    if (before && this.#o.store.isOurs && !this.#kept.has(aor)) return before;
+    const isKnown = before !== undefined;
     const fromStore = within(this.#o.clock, READ_WITHIN, this.#o.store.get(aor, { isKnown })).then(
       (stored) => {
         this.#inDoubt = false;
-        return { record: this.#remember(aor, this.#latest.lostOf(aor, stored) ?? stored) };
+        const record = this.#latest.lostOf(aor, stored) ?? stored;
+        // What was written meanwhile is newer.
+        if (this.#remembered.get(aor) === before) this.#remember(aor, record);
+        return { record };
       },
       (error: unknown) => {
         // A refusal comes at once and costs nobody any time.

@@ -7,7 +7,7 @@ import type { Binding } from '../../core/binding.ts';
 import type { Policy } from '../../core/policy.ts';
 import { between, type DurationMs, type Instant, MINUTE, plus } from '../../core/time.ts';
 import { stepInWords } from '../../core/wake/step-words.ts';
-import type { CallStep, LegOrder } from '../../core/wake/steps.ts';
+import type { CallStep, LegOrder, RegisterSensor } from '../../core/wake/steps.ts';
 import {
   type ClosingWord,
   deviceOf,
@@ -89,6 +89,8 @@ export class LiveWake {
   /** Closing pushes that are under way. */
   readonly #words: Promise<void>[] = [];
   #cancelTimer: () => void = () => undefined;
+  /** The address of a phone that has come, and of which no more is known yet. */
+  #coming: string | undefined;
   /** Orders to ring that are given once more in a moment, by leg: how to cancel each. */
   readonly #ringsAgain = new Map<string, () => void>();
   /** Legs whose order to end did not get through, with its cause. */
@@ -168,6 +170,23 @@ export class LiveWake {
   registered(contact: HeldContact, at: Instant | 'undated'): void {
     this.#held.set(contact.uri, contact);
     this.step({ type: 'Registered', contact, ...(at === 'undated' ? { undated: true } : { at }) });
+  }
+
+  /** A contact that was seen registering, and of which more follows in a moment by `seen`. */
+  coming(contact: HeldContact, at: Instant): void {
+    // What would be composed now needs to know all of it.
+    if (this.wake.phase !== 'waiting') return;
+    this.#coming = contact.uri;
+    this.trace({ step: 'registerSeen', sensor: 'event' });
+    this.registered(contact, at);
+  }
+
+  /** A contact that was seen registering. */
+  seen(contact: HeldContact, sensor: RegisterSensor, at: Instant): void {
+    const isTold = sensor === 'event' && this.#coming === contact.uri;
+    if (isTold) this.#coming = undefined;
+    else if (this.wake.phase !== 'over') this.trace({ step: 'registerSeen', sensor });
+    this.registered(contact, at);
   }
 
   legArrived(leg: DeviceLeg, notReached?: number): void {

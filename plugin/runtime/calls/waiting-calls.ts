@@ -138,6 +138,12 @@ export class Wakes {
         return this.#byLeg.get(legKey(event.pbx, event.legId))?.leave();
       case 'legRinging':
         return this.#byStem.get(parseRef(event.ref)?.stem ?? '')?.step({ type: 'LegRinging', ref: event.ref });
+      case 'contactComing': {
+        for (const live of [...(this.#byAor.get(event.contact.aor) ?? [])])
+          if (event.pbx === live.wake.pbx && event.at >= live.arrived.registersFrom)
+            live.coming(event.contact, event.at);
+        return;
+      }
       case 'contactSeen': {
         // A contact that is merely still stored proves nothing: only a REGISTER rings a phone.
         if (!isRegister(event.how)) return;
@@ -145,8 +151,7 @@ export class Wakes {
         for (const live of [...(this.#byAor.get(aor) ?? []), ...(this.#late.get(aor) ?? [])]) {
           if (pbx !== live.wake.pbx && !live.link.ringsVia?.has(pbx)) continue;
           if (event.at < live.arrived.registersFrom) continue;
-          if (live.wake.phase !== 'over') live.trace({ step: 'registerSeen', sensor: event.how });
-          live.registered(event.contact, event.at);
+          live.seen(event.contact, event.how, event.at);
         }
         return;
       }

@@ -44,6 +44,11 @@ export class TimedStore implements BindingStore {
     if (inner.texts) this.texts = () => (inner as Required<BindingStore>).texts();
   }
 
+  /** Known once it is open. */
+  get isOurs(): boolean {
+    return this.#inner.isOurs === true;
+  }
+
   /** What a failure says, from the first of them until one of its kind succeeds again, or the store was looked at and found well. */
   get trouble(): StoreTrouble | undefined {
     return [...this.#failing.values()].sort((a, b) => a.since - b.since)[0];

@@ -199,7 +199,14 @@ class Line {
     });
     this.#on = on;
     this.#rest = new SocketRest((text) => this.#send(text));
-    this.session = new AriSession(app, { rest: this.#rest, calmRest: calmly(this.#rest, CALM_AT_ONCE) }, NO_OTHERS);
+    this.session = new AriSession(
+      app,
+      { rest: this.#rest, calmRest: calmly(this.#rest, CALM_AT_ONCE) },
+      {
+        ...NO_OTHERS,
+        after: (ms) => new Promise((resolve) => void clock.after(ms, resolve)),
+      },
+    );
     socket.on('message', (text) => void this.#heard(text));
     socket.on('close', () => this.end('the Asterisk closed its websocket'));
     socket.on('error', (error) => this.end(`the websocket broke: ${safe(error)}`));
@@ -287,6 +294,8 @@ class Line {
       return this.#rest.answered(event);
     }
     if (!event || !this.#isAnswered || this.#ended) return;
+    const coming = this.session.coming(event);
+    if (coming) this.#on.onEvent(coming);
     const fields = await this.session.read(event);
     if (fields) this.#on.onEvent(fields);
   }
