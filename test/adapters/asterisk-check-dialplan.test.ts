@@ -24,6 +24,12 @@ describe('the version of pushwake-extensions.conf', () => {
     expect(new Set(causes)).toEqual(new Set([...NO_ANSWER_CAME, Cause.answeredElsewhere]));
   });
 
+  it('dials the phone that a leg waits for as it dials any other', () => {
+    const dials = FILE.split('\n').filter((line) => line.includes('U(pushwake-answered)'));
+    expect(dials).toHaveLength(2);
+    expect(dials[1]?.replaceAll('PUSHWAKE_CONTACT', 'PUSHWAKE_LEGS')).toBe(dials[0]);
+  });
+
   it('is the one that check looks for', () => expect(FILE).toMatch(`exten => v${DIALPLAN_VERSION},1,`));
 
   it('is raised with every change of the file', () => {

@@ -67,6 +67,20 @@ it.each(['NonQualified', 'Created'])(
   },
 );
 
+it('what is removed while it is read is told behind it', async () => {
+  const { ari, waited } = session();
+  await ari.run('follow', { channelId: 'leg', expects: '1001' });
+  const told: unknown[] = [];
+  const all = ['NonQualified', 'Removed'].map((status) =>
+    ari.read(shown('1001', status)).then((event) => told.push(translate(event)?.fact)),
+  );
+  for (let i = 0; i < 20; i++) await Promise.resolve();
+  expect(told).toEqual([]);
+  waited[0]?.();
+  await Promise.all(all);
+  expect(told).toEqual(['contactNew', 'contactRemoved']);
+});
+
 it.each(['Removed', 'Reachable', 'Unreachable'])('a contact that is %s is no phone that has come', async (status) => {
   const { ari } = session();
   await ari.run('follow', { channelId: 'leg', expects: '1001' });

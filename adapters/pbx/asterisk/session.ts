@@ -111,6 +111,8 @@ export class AriSession {
   readonly #nodeOrders: NodeOrders;
   readonly #after: (ms: number) => Promise<void>;
   readonly #expected = new ExpectedPhones();
+  /** Contacts that are being read, by their id: what comes of them meanwhile waits, so that the events of a contact stay in order. */
+  readonly #reading = new Map<string, Promise<unknown>>();
   readonly #operations: Readonly<Record<string, (args: never) => Promise<unknown>>>;
   /** Asterisk 16 takes a word for the cause of a hang-up, newer ones any Q.850 code. An unknown parameter would be ignored: cause 16. */
   #takesCodes = true;
@@ -171,9 +173,13 @@ export class AriSession {
 
   /** What goes to the main thread before `read` of the same event: a call waits for this phone. */
   coming(event: Readonly<Record<string, unknown>>): Record<string, unknown> | undefined {
-    const contact = event.contact_info as { aor?: unknown; contact_status?: unknown } | undefined;
-    if (event.type !== 'ContactStatusChange' || !contact || !isNewContact(contact.contact_status)) return undefined;
-    return this.#expected.has(String(contact.aor)) ? { ...eventFields(event), type: CONTACT_COMING } : undefined;
+    return this.#isComing(event) ? { ...eventFields(event), type: CONTACT_COMING } : undefined;
+  }
+
+  #isComing({ type, contact_info }: Readonly<Record<string, unknown>>): boolean {
+    const contact = contact_info as { aor?: unknown; contact_status?: unknown } | undefined;
+    if (type !== 'ContactStatusChange' || !contact || !isNewContact(contact.contact_status)) return false;
+    return this.#expected.has(String(contact.aor));
   }
 
   /** An event as the main thread reads it; undefined for one that does not matter. */
@@ -182,13 +188,26 @@ export class AriSession {
     const fields = eventFields(event);
     const contact = event.contact_info as { aor?: unknown; uri?: unknown; contact_status?: unknown } | undefined;
     if (event.type === 'ChannelDestroyed') this.#expected.ended(String(idOf(event.channel).id));
-    // A contact that has just been added is read at once: a waiting call needs its address and its expiry.
-    if (contact && contact.contact_status !== 'Removed') {
-      if (this.coming(event)) await this.#after(READ_AFTER_MS);
-      const id = contactObjectId(String(contact.aor), String(contact.uri));
-      fields.contact = await readContact(this.#ways.rest, id).catch(() => undefined);
+    if (!contact) return fields;
+    const id = contactObjectId(String(contact.aor), String(contact.uri));
+    const before = this.#reading.get(id);
+    if (contact.contact_status === 'Removed') {
+      await before;
+      return fields;
     }
+    // A contact that has just been added is read at once: a waiting call needs its address and its expiry.
+    const reading = this.#isComing(event)
+      ? this.#after(READ_AFTER_MS).then(() => this.#contact(id))
+      : this.#contact(id);
+    this.#reading.set(id, reading);
+    fields.contact = await reading;
+    if (this.#reading.get(id) === reading) this.#reading.delete(id);
     return fields;
+  }
+
+  /** Undefined: it is gone, or could not be read. */
+  #contact(id: string): Promise<Record<string, string> | undefined> {
+    return readContact(this.#ways.rest, id).catch(() => undefined);
   }
 }
 
