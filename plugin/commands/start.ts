@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { start } from '../main.ts';
-import { growHeapSlowly } from './heap.ts';
 import { withConfig } from './setup.ts';
+import { compileEarly, growHeapSlowly } from './v8.ts';
 
 export function addStart(program: Command): void {
   withConfig(program.command('start'))
@@ -18,6 +18,7 @@ Examples:
     )
     .action((o: { config: string }) => {
       growHeapSlowly();
+      compileEarly();
       return start(o.config);
     });
 }

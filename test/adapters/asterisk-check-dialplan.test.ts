@@ -37,7 +37,7 @@ describe('the version of pushwake-extensions.conf', () => {
     expect(
       { version: DIALPLAN_VERSION, digest },
       'The file has changed: raise its version (`exten => v…` and DIALPLAN_VERSION), then write the new digest here.',
-    ).toEqual({ version: 6, digest: '31bc26fd00059a50' });
+    ).toEqual({ version: 7, digest: '13745608ab86b589' });
   });
 });
 
@@ -48,7 +48,9 @@ const dialplan = (has: (context: string) => boolean, version: string, broadcasts
     if (asked?.[1] === 'pushwake-version') return asked[2] === version ? '1' : '0';
     if (asked?.[1]) return has(asked[1]) ? '1' : '0';
     if (expression === 'IFMODULE(app_stasis_broadcast.so)') return broadcasts ? '1' : '';
-    if (expression === 'AST_CONFIG(extensions.conf,pushwake-wake,exten,0)') return 's,1,Set(__PUSHWAKE_APP=pushwake)';
+    // Before version 7 the wake leg's own context set it.
+    const sets = version === `v${DIALPLAN_VERSION}` ? 'pushwake' : 'pushwake-wake';
+    if (expression === `AST_CONFIG(extensions.conf,${sets},exten,0)`) return 's,1,Set(__PUSHWAKE_APP=pushwake)';
     return expression === 'AST_CONFIG(extensions.conf,pushwake-version,exten)' && version !== ''
       ? `${version},1,Hangup(3)`
       : undefined;

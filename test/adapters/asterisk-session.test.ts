@@ -40,8 +40,9 @@ function session() {
 it('a contact that nobody waits for is read at once', async () => {
   const { ari, asked } = session();
   const event = shown('1001', 'NonQualified');
-  expect(ari.coming(event)).toBeUndefined();
-  await ari.read(event);
+  const told: unknown[] = [];
+  await ari.hear(event, (fields) => told.push(fields.type));
+  expect(told).toEqual(['ContactStatusChange']);
   expect(asked).toEqual(['GET asterisk/config']);
 });
 
@@ -51,18 +52,14 @@ it.each(['NonQualified', 'Created'])(
     const { ari, asked, waited } = session();
     await ari.run('follow', { channelId: 'leg', expects: '1001' });
     const event = shown('1001', status);
-    const coming = ari.coming(event);
-    expect(translate(coming)).toEqual({
-      fact: 'contactComing',
-      aorId: '1001',
-      uri: URI,
-      atEpochMs: Date.UTC(2026, 10, 30, 4),
-    });
     asked.length = 0;
-    const read = ari.read(event);
+    const told: unknown[] = [];
+    const hearing = ari.hear(event, (fields) => told.push(translate(fields)));
+    expect(told).toEqual([{ fact: 'contactComing', aorId: '1001', uri: URI, atEpochMs: Date.UTC(2026, 10, 30, 4) }]);
     await ari.run('goOn', { channelId: 'leg', variables: {} });
     waited[0]?.();
-    expect(translate(await read)).toMatchObject({ fact: 'contactNew', uri: URI });
+    await hearing;
+    expect(told[1]).toMatchObject({ fact: 'contactNew', uri: URI });
     expect(asked).toEqual(['wait 5 ms', 'POST channels/leg', 'GET asterisk/config']);
   },
 );
@@ -72,25 +69,30 @@ it('what is removed while it is read is told behind it', async () => {
   await ari.run('follow', { channelId: 'leg', expects: '1001' });
   const told: unknown[] = [];
   const all = ['NonQualified', 'Removed'].map((status) =>
-    ari.read(shown('1001', status)).then((event) => told.push(translate(event)?.fact)),
+    ari.hear(shown('1001', status), (fields) => told.push(translate(fields)?.fact)),
   );
   for (let i = 0; i < 20; i++) await Promise.resolve();
-  expect(told).toEqual([]);
+  expect(told).toEqual(['contactComing']);
   waited[0]?.();
   await Promise.all(all);
-  expect(told).toEqual(['contactNew', 'contactRemoved']);
+  expect(told).toEqual(['contactComing', 'contactNew', 'contactRemoved']);
 });
 
 it.each(['Removed', 'Reachable', 'Unreachable'])('a contact that is %s is no phone that has come', async (status) => {
   const { ari } = session();
   await ari.run('follow', { channelId: 'leg', expects: '1001' });
-  expect(ari.coming(shown('1001', status))).toBeUndefined();
+  const told: unknown[] = [];
+  await ari.hear(shown('1001', status), (fields) => told.push(fields.type));
+  expect(told).toEqual(['ContactStatusChange']);
 });
 
 it('neither is one of another account, nor one whose leg has ended', async () => {
   const { ari } = session();
   await ari.run('follow', { channelId: 'leg', expects: '1001' });
-  expect(ari.coming(shown('1002', 'NonQualified'))).toBeUndefined();
-  await ari.read({ type: 'ChannelDestroyed', channel: { id: 'leg' } });
-  expect(ari.coming(shown('1001', 'NonQualified'))).toBeUndefined();
+  const told: unknown[] = [];
+  const tell = (fields: { readonly type?: unknown }) => told.push(fields.type);
+  await ari.hear(shown('1002', 'NonQualified'), tell);
+  void ari.hear({ type: 'ChannelDestroyed', channel: { id: 'leg' } }, tell);
+  await ari.hear(shown('1001', 'NonQualified'), tell);
+  expect(told).toEqual(['ContactStatusChange', 'ChannelDestroyed', 'ContactStatusChange']);
 });

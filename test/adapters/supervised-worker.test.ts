@@ -1,14 +1,10 @@
 /** A thread that hangs, throws or is refused costs one link for a moment. Real threads, real time: this is about both. */
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, it } from 'vitest';
-import { DEAD_AFTER_MS, type FromWorker, SupervisedWorker, safe } from '../../adapters/pbx/supervised-worker.ts';
+import { DEAD_AFTER_MS, SupervisedWorker, safe } from '../../adapters/pbx/supervised-worker.ts';
 import { LinkError } from '../../plugin/ports/pbx-link.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
 
 const CHILD = new URL('./supervised-worker-child.ts', import.meta.url);
-const LINK = new URL('../../adapters/pbx/asterisk/link.ts', import.meta.url);
 
 const started: SupervisedWorker[] = [];
 
@@ -101,30 +97,6 @@ describe('a link worker', () => {
     expect(worker.up).toBe(false);
     expect(ups()).toBe(1);
     expect(downs).toEqual([]);
-  });
-});
-
-describe('the dead man’s switch of the Asterisk link', () => {
-  it('a main thread that says nothing for a second is taken for dead, and the link ends itself', async () => {
-    // An Asterisk that takes its time: the worker is still connecting when its patience ends.
-    const server = createServer(() => undefined);
-    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-    const { port } = server.address() as AddressInfo;
-    const options = { url: `http://127.0.0.1:${port}`, username: 'u', password: 'p', app: 'a' };
-    let begun = 0;
-    const worker = new Worker(LINK, { workerData: { options }, stdout: true, stderr: true });
-    const said: FromWorker[] = [];
-    worker.on('message', (m: FromWorker) => {
-      begun ||= performance.now();
-      said.push(m);
-    });
-    await new Promise((gone) => worker.once('exit', gone));
-    expect(said.filter((m) => m.t !== 'beat')).toEqual([
-      { t: 'down', reason: 'the main thread did not answer for a second' },
-    ]);
-    expect(performance.now() - begun).toBeLessThan(2 * DEAD_AFTER_MS);
-    server.closeAllConnections();
-    server.close();
   });
 });
 

@@ -194,9 +194,9 @@ const ROWS: readonly Row[] = [
     cli: DIALPLAN,
     names: [new RegExp(`^fail pbx\\.office dialplan: context ${context} is missing`)],
   })),
-  ...['PUSHWAKE_APP=pushwake', 'UNAVAILABLE,__PUSHWAKE_APP=pushwake'].map((line) => ({
-    what: `the dialplan asks another application in ${line}`,
-    edit: ['snippet-pushwake-extensions.conf', line, line.replace('=pushwake', '=other')] as const,
+  ...[/(?<=MSet\()__PUSHWAKE_APP=pushwake/g, /(?<=UNAVAILABLE,)__PUSHWAKE_APP=pushwake/g].map((line) => ({
+    what: `the dialplan asks another application in ${line.source}`,
+    edit: ['snippet-pushwake-extensions.conf', line, '__PUSHWAKE_APP=other'] as const,
     cli: DIALPLAN,
     names: [/^fail pbx\.office dialplan: it asks the Stasis application other, and pushwake’s is pushwake$/],
   })),

@@ -69,6 +69,13 @@ async function awake(user: string, transport: 'udp' | 'tcp' = 'tcp'): Promise<Si
   return phone;
 }
 
+/** Whether Asterisk asks us. */
+async function hasApplication(): Promise<boolean> {
+  const { url, user, password } = scene.asterisk.ari;
+  const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+  return (await fetch(`${url}/ari/applications/pushwake`, { headers: { authorization } })).ok;
+}
+
 /** Calls, and waits until the known phone has rung and answered. */
 async function ringsAndTalks(what: string, phone: SipPhone): Promise<OutgoingCall> {
   const before = phone.invites.length;
@@ -152,25 +159,27 @@ describe('pushwake is away', () => {
 });
 
 describe('a thread of pushwake hangs', () => {
-  it('the main one: after a second its link worker closes the line, so that calls need not even wait for the guard', async () => {
+  it('the main one: after a second its standby takes the application away, so that calls need not even wait for the guard', async () => {
     const phone = await awake('1019');
     await expect.poll(() => proxy.webSockets).toBe(1);
-    await hang(scene.pushwake, 'main', 4_000);
+    const log = scene.pushwake.log.length;
+    await hang(scene.pushwake, 'main', 5_000);
     await ends(await ringsAndTalks('main thread hangs, first call', phone));
-    await expect.poll(() => proxy.webSockets, { timeout: 2_500, interval: 20 }).toBe(0);
-    await ends(await ringsAndTalks('main thread hangs, line closed', phone));
-    await expect.poll(() => proxy.webSockets, { timeout: 10_000 }).toBe(1);
+    await expect.poll(hasApplication, { timeout: 3_000, interval: 20 }).toBe(false);
+    const begun = performance.now();
+    await ends(await ringsAndTalks('main thread hangs, application taken away', phone));
+    // The guard alone would take 1.5 s, and the talk is hung up at once.
+    expect(performance.now() - begun).toBeLessThan(1_400);
+    const down = await scene.waitForLog('pbx link down, calls take the plain path', log);
+    expect(down.reason).toBe('the main thread stood still for a second');
+    await scene.waitForLog('pbx link up', log);
+    expect(await hasApplication()).toBe(true);
     await wakesAPhone('1020');
+    expect(proxy.webSockets).toBe(1);
   });
 
-  it('the link worker: the guard takes over, the worker is replaced, and phones are woken again', async () => {
-    const phone = await awake('1021');
-    const log = scene.pushwake.log.length;
-    await hang(scene.pushwake, 'link worker', 60_000);
-    await ends(await ringsAndTalks('link worker hangs', phone));
-    const down = await scene.waitForLog('pbx link down, calls take the plain path', log);
-    expect(down.reason).toBe('the link worker hangs');
-    await scene.waitForLog('pbx link up', log);
+  it('the standby: nobody is kept waiting for it', async () => {
+    await hang(scene.pushwake, 'standby', 60_000);
     await wakesAPhone('1022');
   });
 });

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { randomId, systemClock } from '../../adapters/clock/system/index.ts';
 import { create } from '../../adapters/store/sqlite/index.ts';
-import { growHeapSlowly } from '../../plugin/commands/heap.ts';
+import { compileEarly, growHeapSlowly } from '../../plugin/commands/v8.ts';
 import type { Aor } from '../../plugin/core/aor.ts';
 import { type AorRecord, type BindingId, encodeRecord } from '../../plugin/core/binding.ts';
 import { DEFAULT_POLICY } from '../../plugin/core/policy.ts';
@@ -20,6 +20,7 @@ import { FakePbx } from '../support/fake-pbx.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
 
 growHeapSlowly();
+compileEarly();
 const [job = '', file = '', count = '0'] = process.argv.slice(2);
 const size = Number(count);
 const clock = systemClock();

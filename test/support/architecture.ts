@@ -64,6 +64,7 @@ const RULES: readonly Rule[] = [
       // ADR 0003: files beside the folders are what the adapters of a kind share.
       ...[
         'supervised-worker',
+        'real-time',
         'bad-tokens',
         'cut-to-fit',
         'waiting',
@@ -119,7 +120,8 @@ const SDK_HOME: Readonly<Record<string, string>> = {
 const REAL_TIME = [
   'adapters/clock/',
   'adapters/pbx/supervised-worker.ts',
-  'adapters/pbx/asterisk/link.ts',
+  'adapters/pbx/real-time.ts',
+  'adapters/pbx/asterisk/dial-out/standby.ts',
   'adapters/pbx/freeswitch/link.ts',
   'adapters/pbx/freeswitch/connection.ts',
   'adapters/store/sqlite/',

@@ -13,7 +13,7 @@ interface Message {
 }
 
 /** Resolves when the order is out; the thread then does nothing else for `ms`. */
-export async function hang(pushwake: PushwakeProcess, thread: 'main' | 'link worker', ms: number): Promise<void> {
+export async function hang(pushwake: PushwakeProcess, thread: 'main' | 'standby', ms: number): Promise<void> {
   const url = [...pushwake.output.matchAll(/Debugger listening on (ws:\S+)/g)].at(-1)?.[1];
   if (!url) throw new Error('this pushwake was not started with INSPECTABLE');
   const socket = new WebSocket(url);
@@ -30,8 +30,8 @@ export async function hang(pushwake: PushwakeProcess, thread: 'main' | 'link wor
   const sessionId = await new Promise<string>((attached) => {
     socket.addEventListener('message', ({ data }) => {
       const { method, params } = JSON.parse(String(data)) as Message;
-      const isLink = params?.workerInfo?.url.endsWith('/asterisk/link.ts');
-      if (method === 'NodeWorker.attachedToWorker' && isLink && params?.sessionId) attached(params.sessionId);
+      const isStandby = params?.workerInfo?.url.endsWith('/dial-out/standby.ts');
+      if (method === 'NodeWorker.attachedToWorker' && isStandby && params?.sessionId) attached(params.sessionId);
     });
     socket.send(JSON.stringify({ id: 1, method: 'NodeWorker.enable', params: { waitForDebuggerOnStart: false } }));
   });

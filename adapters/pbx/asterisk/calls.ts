@@ -242,7 +242,8 @@ export class Calls {
     const { linkedId, caller } = fact;
     const leg = { legId: added.legId, aor, linkedId, ...(caller && { caller }) };
     this.#io.say({ type: 'wakeLegArrived', pbx: this.#io.pbx, leg, startedAt: this.#at(fact.startedEpochMs) });
-    this.#follow(added);
+    // After its push. One that takes the plain way has been ordered to go on already.
+    if (this.#legs.get(added.legId) === added) this.#follow(added);
   }
 
   /**

@@ -5,7 +5,7 @@ import { type AsteriskOptions, FIRST_APP } from './options.ts';
 import type { ProbeChannel } from './probe.ts';
 
 /** Of `config/asterisk/pushwake-extensions.conf`, which names it as an extension of `pushwake-version`. */
-export const DIALPLAN_VERSION = 6;
+export const DIALPLAN_VERSION = 7;
 
 /** What every version of the file has had: without one of these, calls are lost or nobody is woken. */
 const NEEDED: readonly (readonly [context: string, extension: string])[] = [
@@ -72,7 +72,7 @@ export async function checkDialplan(channel: ProbeChannel, { app }: AsteriskOpti
     const found = `context ${lacks.map(([context]) => context).join(', ')} is missing`;
     return [{ level: 'fail', what, found, remedy: INCLUDE }];
   }
-  const asksFor = await applicationsAsked(channel, isCurrent ? ['pushwake-wake', 'pushwake-visit'] : ['pushwake']);
+  const asksFor = await applicationsAsked(channel, isCurrent ? ['pushwake', 'pushwake-visit'] : ['pushwake']);
   const wrong = asksFor.find((named) => named.length > 0 && !named.includes(app));
   const asksAll = isCurrent && (await channel.read('IFMODULE(app_stasis_broadcast.so)')) === '1';
   if (wrong && isCurrent && NODE_APP.test(app) && !asksAll) {

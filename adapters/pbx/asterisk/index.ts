@@ -1,6 +1,6 @@
 /**
- * Asterisk by ARI, with HEP beside it where the administrator turned it on. Main-thread side: starts the worker, and gives what it
- * reads to `calls.ts` and `registrations.ts`, each with its part of the port.
+ * Asterisk by ARI, with HEP beside it where the administrator turned it on. Gives what it hears to
+ * `calls.ts` and `registrations.ts`, each with its part of the port.
  */
 import type { Aor } from '../../../plugin/core/aor.ts';
 import type { ClosingWord, WakeStatus } from '../../../plugin/core/wake.ts';
@@ -19,12 +19,12 @@ import {
   type TestCallEnd,
   type TextOutcome,
 } from '../../../plugin/ports/pbx-link.ts';
-import { SupervisedWorker, type SupervisedWorkerOptions } from '../supervised-worker.ts';
 import { Calls } from './calls.ts';
 import { CALM_DEADLINE } from './deadlines.ts';
 import { DialInTransport, usableTls } from './dial-in/transport.ts';
+import { type DialOutOptions, DialOutTransport } from './dial-out/transport.ts';
 import { Claims, SilentNodes } from './nodes.ts';
-import { type AsteriskOptions, FIRST_APP } from './options.ts';
+import { type AsteriskOptions, FIRST_APP, type ReachedOptions } from './options.ts';
 import { aorIdOf, Registrations } from './registrations.ts';
 import { Texts } from './texts.ts';
 import { type AriFact, translate } from './translate.ts';
@@ -38,14 +38,14 @@ export function create(options: AsteriskOptions, deps: AdapterDeps): PbxLink {
   return new AsteriskLink(options, deps);
 }
 
-type TransportEvents = Pick<SupervisedWorkerOptions, 'onUp' | 'onDown' | 'onEvent'>;
+type TransportEvents = Pick<DialOutOptions, 'onUp' | 'onDown' | 'onEvent'>;
 
 function transportOf(options: AsteriskOptions, deps: AdapterDeps, on: TransportEvents): Transport {
-  const { url, username, password, app, dialsIn } = options;
+  const { username, password, app, dialsIn } = options;
   if (dialsIn) return new DialInTransport({ deps, app, username, password, dialsIn, ...on });
-  const script = new URL(import.meta.url.endsWith('.ts') ? './link.ts' : './link.js', import.meta.url);
-  const workerData = { options: { url, username, password, app } };
-  return new SupervisedWorker({ name: deps.name, script, workerData, log: deps.log, ...on });
+  // The schema demands one of the two.
+  const { url } = options as ReachedOptions;
+  return new DialOutTransport({ deps, app, login: { url, username, password }, ...on });
 }
 
 class AsteriskLink implements PbxLink {

@@ -1,6 +1,5 @@
 /**
  * What a node says to Asterisk because of the others beside it (`nodes.ts` decides): claims, that it is there, and the legs of another node that is gone.
- * Part of the link's worker.
  */
 import type { Asking } from './contact-events.ts';
 import { contactsAppOf } from './contact-events.ts';
@@ -51,6 +50,10 @@ export class NodeOrders {
 
   constructor(io: NodeOrdersIo) {
     this.#io = io;
+  }
+
+  end(): void {
+    this.#stopAnnouncing();
   }
 
   /** Before the link is up. */

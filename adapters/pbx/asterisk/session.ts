@@ -153,6 +153,11 @@ export class AriSession {
     await askBy(this.#ways.rest, { method: 'PUT', path: `applications/${part(this.#app)}/eventFilter`, body });
   }
 
+  /** Nothing is said any more. */
+  end(): void {
+    this.#nodeOrders.end();
+  }
+
   /** Once both applications are registered. */
   async hearContacts(): Promise<Begun> {
     const { rest } = this.#ways;
@@ -171,9 +176,22 @@ export class AriSession {
     await this.#nodeOrders.begin();
   }
 
-  /** What goes to the main thread before `read` of the same event: a call waits for this phone. */
-  coming(event: Readonly<Record<string, unknown>>): Record<string, unknown> | undefined {
-    return this.#isComing(event) ? { ...eventFields(event), type: CONTACT_COMING } : undefined;
+  /**
+   * Gives `tell` what the main thread is to know of an event, at once, so that what channels do is told in its order; nothing for one that does not
+   * matter. A contact is read first, and one that a call waits for is told twice: at once, and when it has been read. Resolves when all is told.
+   */
+  hear(
+    event: Readonly<Record<string, unknown>>,
+    tell: (fields: Record<string, unknown>) => void,
+  ): Promise<void> | undefined {
+    if (!(EVENTS as readonly unknown[]).includes(event.type)) return undefined;
+    if (event.type === 'ChannelDestroyed') this.#expected.ended(String(idOf(event.channel).id));
+    if (event.contact_info) {
+      if (this.#isComing(event)) tell({ ...eventFields(event), type: CONTACT_COMING });
+      return this.#withContact(event).then(tell);
+    }
+    tell(eventFields(event));
+    return undefined;
   }
 
   #isComing({ type, contact_info }: Readonly<Record<string, unknown>>): boolean {
@@ -182,13 +200,9 @@ export class AriSession {
     return this.#expected.has(String(contact.aor));
   }
 
-  /** An event as the main thread reads it; undefined for one that does not matter. */
-  async read(event: Readonly<Record<string, unknown>>): Promise<Record<string, unknown> | undefined> {
-    if (!(EVENTS as readonly unknown[]).includes(event.type)) return undefined;
+  async #withContact(event: Readonly<Record<string, unknown>>): Promise<Record<string, unknown>> {
     const fields = eventFields(event);
-    const contact = event.contact_info as { aor?: unknown; uri?: unknown; contact_status?: unknown } | undefined;
-    if (event.type === 'ChannelDestroyed') this.#expected.ended(String(idOf(event.channel).id));
-    if (!contact) return fields;
+    const contact = event.contact_info as { aor?: unknown; uri?: unknown; contact_status?: unknown };
     const id = contactObjectId(String(contact.aor), String(contact.uri));
     const before = this.#reading.get(id);
     if (contact.contact_status === 'Removed') {

@@ -115,8 +115,18 @@ const strings = (v: unknown): Record<string, string> | undefined =>
     ? undefined
     : Object.fromEntries(Object.entries(object(v)).filter((e): e is [string, string] => typeof e[1] === 'string'));
 
+/** One message as Asterisk sends it. Undefined: it cannot be read. */
+export function eventOf(text: string): Json | undefined {
+  try {
+    return object(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+/** `event`: what `AriSession` told of it, or its text. */
 export function translate(event: unknown): AriFact | undefined {
-  const e = object(event);
+  const e = typeof event === 'string' ? (eventOf(event) ?? {}) : object(event);
   const channel = object(e.channel);
   const channelId = text(channel.id);
   switch (e.type) {
@@ -268,5 +278,7 @@ export function translateWaiting(channel: unknown, app: string): CallFact | unde
 /** Asterisk writes `2026-11-22T04:13:20.123+0000`, which is ISO 8601 but for the missing colon. */
 function epoch(timestamp: unknown): number {
   if (typeof timestamp !== 'string') return Number.NaN;
-  return Date.parse(timestamp.replace(/([+-]\d{2})(\d{2})$/, '$1:$2'));
+  // By place, without a search: a call waits for this.
+  const sign = timestamp.at(-5);
+  return Date.parse(sign === '+' || sign === '-' ? `${timestamp.slice(0, -2)}:${timestamp.slice(-2)}` : timestamp);
 }

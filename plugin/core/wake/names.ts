@@ -1,5 +1,5 @@
 /** The names a call travels by: its id in the push and in the INVITE, and the refs of its legs in the dialplan. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Aor } from '../aor.ts';
 import type { BindingId } from '../binding.ts';
 
@@ -16,6 +16,6 @@ export function parseRef(ref: string): { stem: string; kind: 'stored' | 'device'
  * INVITE's `X-Push-ID`. In the form of a UUID, because iOS wants one to report the call.
  */
 export function callIdOf(pbx: string, linkedId: string, aor: Aor): string {
-  const h = createHash('sha256').update(`${pbx} ${linkedId} ${aor}`).digest('hex');
+  const h = hash('sha256', `${pbx} ${linkedId} ${aor}`);
   return `${h.slice(0, 8)}-${h.slice(8, 12)}-8${h.slice(13, 16)}-a${h.slice(17, 20)}-${h.slice(20, 32)}`;
 }

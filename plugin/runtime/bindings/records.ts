@@ -111,12 +111,18 @@ export class Bindings {
     return this.#remembered.get(aor);
   }
 
+  /** For a call: the record as stored, where it is in memory and nobody else writes to the store. Undefined: it must be read. */
+  atHand(aor: Aor): AorRecord | undefined {
+    return this.#o.store.isOurs && !this.#kept.has(aor) ? this.#remembered.get(aor) : undefined;
+  }
+
   /**
    * For a call: the record as stored; when the store does not answer in time as last seen, or made of what the PBX shows.
    */
   async read(aor: Aor): Promise<AorRecord | undefined> {
+    const atHand = this.atHand(aor);
+    if (atHand) return atHand;
     const before = this.#remembered.get(aor);
-    if (before && this.#o.store.isOurs && !this.#kept.has(aor)) return before;
     const isKnown = before !== undefined;
     const fromStore = within(this.#o.clock, READ_WITHIN, this.#o.store.get(aor, { isKnown })).then(
       (stored) => {

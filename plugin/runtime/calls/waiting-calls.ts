@@ -30,7 +30,7 @@ export interface WakesOptions {
   readonly clock: Clock;
   readonly log: Logger;
   /** Reads records; writes none. */
-  readonly bindings: Pick<Bindings, 'read'>;
+  readonly bindings: Pick<Bindings, 'atHand' | 'read'>;
   readonly intake: LiveWakeDeps['intake'];
   readonly delivery: Delivery;
   readonly links: ReadonlyMap<string, PbxLink>;
@@ -69,6 +69,8 @@ export class Wakes {
   /** Stems of calls that are over: a leg of theirs that comes late is not a call to take up. */
   #overStems = new Set<string>();
   #stopped = false;
+  /** Of the next call: made beforehand, because its push would wait for it. */
+  #nextStem: string | undefined;
 
   constructor(options: WakesOptions) {
     this.#o = options;
@@ -195,11 +197,16 @@ export class Wakes {
     const key = legKey(event.pbx, leg.legId);
     const known = this.#byLeg.get(key);
     if (known) return known.composeAgain();
-    const { value: record, missed } = await this.#whileArriving(key, this.#o.bindings.read(leg.aor));
-    if (this.#stopped) return;
-    if (missed.some((e) => e.type === 'LegEnded')) {
-      this.#o.log.info({ aor: leg.aor, pbx: event.pbx }, 'call ended before it was looked at, nobody is pushed');
-      return;
+    let record = this.#o.bindings.atHand(leg.aor);
+    // Without waiting where nothing must be read: the push then goes before anything else that the call's arrival makes us do.
+    if (!record) {
+      const { value, missed } = await this.#whileArriving(key, this.#o.bindings.read(leg.aor));
+      if (this.#stopped) return;
+      if (missed.some((e) => e.type === 'LegEnded')) {
+        this.#o.log.info({ aor: leg.aor, pbx: event.pbx }, 'call ended before it was looked at, nobody is pushed');
+        return;
+      }
+      record = value;
     }
     const targetFor = (b: Binding) => this.#o.delivery.targetFor('call', b.targets);
     const observing = this.#o.mode === 'observe';
@@ -207,7 +214,8 @@ export class Wakes {
       const wouldPush = (record?.bindings ?? []).filter((b) => targetFor(b) !== undefined).length;
       this.#o.log.info({ aor: leg.aor, pbx: event.pbx, wouldPush }, 'observe: would wake');
     }
-    const stem = `w${this.#o.newStem()}`;
+    const stem = this.#nextStem ?? `w${this.#o.newStem()}`;
+    this.#nextStem = undefined;
     const callId = callIdOf(event.pbx, leg.linkedId, leg.aor);
     const startedAt = this.#o.clock.now();
     const begun = beginWake(
@@ -223,6 +231,7 @@ export class Wakes {
     this.#byLeg.set(key, live);
     live.trace({ step: 'seen', toWake: begun.wake.devices.length });
     live.carryOut(begun.effects);
+    this.#nextStem = `w${this.#o.newStem()}`;
   }
 
   /** Events of a leg that come while something is awaited for it; nobody would know the leg yet. */

@@ -1,6 +1,6 @@
 /**
  * An Asterisk that dials us (its outbound websocket, 22.5 and newer): requests and events go down the websocket that it has opened. The other way to an
- * Asterisk is `link.ts`; what is said is the same and lies in `session.ts`.
+ * Asterisk is `dial-out/`; what is said is the same and lies in `session.ts`.
  *
  * Asterisk keeps the applications of such a connection while it is away, and what they would have been told: all of that comes first when it is back,
  * before the answer to our first request. It is of calls that are over, and passed over; those that wait are asked for.
@@ -11,13 +11,13 @@ import type { WebSocket } from 'ws';
 import type { DurationMs } from '../../../../plugin/core/time.ts';
 import { SECOND } from '../../../../plugin/core/time.ts';
 import type { AdapterDeps } from '../../../../plugin/ports/adapter.ts';
-import type { Clock } from '../../../../plugin/ports/clock.ts';
 import { ConfigError } from '../../../../plugin/ports/config-error.ts';
 import { LinkError } from '../../../../plugin/ports/pbx-link.ts';
 import { safe } from '../../supervised-worker.ts';
+import { Line } from '../line.ts';
 import { NO_OTHERS } from '../node-orders.ts';
 import { addressOf, type DialsIn } from '../options.ts';
-import { type Rest, type RestRequest, SocketRest } from '../rest.ts';
+import type { Rest, RestRequest } from '../rest.ts';
 import { AriSession, appsOf, TEXTS_TAKEN } from '../session.ts';
 import type { Transport } from '../transport.ts';
 import type { Expected } from './listener.ts';
@@ -34,16 +34,12 @@ export interface DialInOptions {
   readonly onEvent: (event: unknown) => void;
 }
 
-const PING_EVERY: DurationMs = 10 * SECOND;
-const PONG_WITHIN: DurationMs = 5 * SECOND;
 /** It says which applications it has registered as soon as it is ready. */
 const SPEAKS_WITHIN: DurationMs = 1 * SECOND;
 const BEGINS_WITHIN: DurationMs = 5 * SECOND;
 /** An Asterisk that is there dials within its `reconnect_interval`, by default half a second. */
 const FIRST_DIAL: DurationMs = 10 * SECOND;
 const CALM_AT_ONCE = 2;
-/** What we have written and Asterisk has not taken: a PBX that hangs. */
-const UNTAKEN_BYTES = 4 * 1024 * 1024;
 
 export class DialInTransport implements Transport {
   readonly #o: DialInOptions;
@@ -96,7 +92,7 @@ export class DialInTransport implements Transport {
   call<T>(operation: string, args: unknown, deadlineMs: number): Promise<T> {
     const line = this.#line;
     if (!line?.isUp) return Promise.reject(new LinkError(`link ${this.#o.deps.name} is down`));
-    return line.within(deadlineMs, `answer ${operation}`, line.session.run(operation, args)) as Promise<T>;
+    return line.run(operation, args, deadlineMs);
   }
 
   #dialled(socket: WebSocket, from: string): void {
@@ -104,14 +100,25 @@ export class DialInTransport implements Transport {
     // One that was half open is replaced by the Asterisk's next try.
     this.#line?.end('the Asterisk has dialled anew');
     const { deps, app, onEvent } = this.#o;
-    const line: Line = new Line(socket, app, deps, {
+    const { clock: time, log, name: pbx } = deps;
+    const line: Line = new Line(socket, {
+      pbx,
+      time,
+      log,
+      comesLate: true,
+      session: (rest) =>
+        new AriSession(
+          app,
+          { rest, calmRest: calmly(rest, CALM_AT_ONCE) },
+          { ...NO_OTHERS, after: (ms) => new Promise((resolve) => void time.after(ms, resolve)) },
+        ),
       onEvent: (event) => {
         if (line === this.#line && line.isUp) onEvent(event);
       },
       onEnd: (reason, hint) => this.#ended(line, reason, hint),
     });
     this.#line = line;
-    line.begin().then(
+    line.within(BEGINS_WITHIN, 'answer our first requests', this.#begin(line)).then(
       ({ version, texts, ...why }) => {
         if (line !== this.#line) return;
         line.isUp = true;
@@ -123,6 +130,28 @@ export class DialInTransport implements Transport {
       },
       (error: unknown) => line.end(safe(error), hintOf(app)),
     );
+  }
+
+  async #begin(line: Line) {
+    // What is written before its first word lies in a buffer of its handshake until more comes: seen on 22.10.1.
+    await this.#spoken(line);
+    const { status, body } = await line.rest.ask({ method: 'GET', path: 'asterisk/info' });
+    if (status !== 200) throw new Error(`Asterisk answers ${status} to our first request`);
+    await line.session.filter();
+    await line.session.learnCauses();
+    const contacts = await line.session.hearContacts();
+    const { system } = body as { system?: { version?: string } };
+    return { version: String(system?.version ?? 'unknown'), ...contacts };
+  }
+
+  #spoken(line: Line): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#o.deps.clock.after(SPEAKS_WITHIN, resolve);
+      void line.speaks.then(() => {
+        cancel();
+        resolve();
+      });
+    });
   }
 
   #ended(line: Line, reason: string, hint?: string): void {
@@ -158,148 +187,6 @@ export function usableTls({ tls }: DialsIn, path: string): void {
 
 const hintOf = (app: string) =>
   `its ari.conf needs a section with type = outbound_websocket, apps = ${appsOf(app).join(',')} and a local_ari_user that may write`;
-
-interface LineEvents {
-  readonly onEvent: (event: Record<string, unknown>) => void;
-  /** Once. */
-  readonly onEnd: (reason: string, hint?: string) => void;
-}
-
-/** One websocket that an Asterisk has opened, from its login to its end. */
-class Line {
-  readonly session: AriSession;
-  isUp = false;
-  readonly #socket: WebSocket;
-  readonly #pbx: string;
-  readonly #clock: Clock;
-  readonly #on: LineEvents;
-  readonly #rest: SocketRest;
-  /** Rejects what still waits for an answer. */
-  readonly #waiting = new Set<(error: LinkError) => void>();
-  #cancelPing: () => void = () => undefined;
-  /** An answer of ours has come: what Asterisk had kept is through. */
-  #isAnswered = false;
-  #pongMs: number;
-  /** Resolves with its first word. What is written before lies in a buffer of its handshake until more comes: seen on 22.10.1. */
-  readonly #speaks: Promise<void>;
-  #hasSpoken: () => void = () => undefined;
-  #ended = false;
-
-  constructor(socket: WebSocket, app: string, { name, clock }: AdapterDeps, on: LineEvents) {
-    this.#socket = socket;
-    this.#pbx = name;
-    this.#clock = clock;
-    this.#pongMs = clock.monotonicMs();
-    this.#speaks = new Promise((resolve) => {
-      const cancel = clock.after(SPEAKS_WITHIN, resolve);
-      this.#hasSpoken = () => {
-        cancel();
-        resolve();
-      };
-    });
-    this.#on = on;
-    this.#rest = new SocketRest((text) => this.#send(text));
-    this.session = new AriSession(
-      app,
-      { rest: this.#rest, calmRest: calmly(this.#rest, CALM_AT_ONCE) },
-      {
-        ...NO_OTHERS,
-        after: (ms) => new Promise((resolve) => void clock.after(ms, resolve)),
-      },
-    );
-    socket.on('message', (text) => void this.#heard(text));
-    socket.on('close', () => this.end('the Asterisk closed its websocket'));
-    socket.on('error', (error) => this.end(`the websocket broke: ${safe(error)}`));
-    socket.on('pong', () => {
-      this.#pongMs = clock.monotonicMs();
-    });
-    this.#cancelPing = clock.after(PING_EVERY, () => this.#ping());
-  }
-
-  async begin(): Promise<{ version: string; texts: 'quiet' | 'taken'; reason?: string }> {
-    const begun = async () => {
-      await this.#speaks;
-      const { status, body } = await this.#rest.ask({ method: 'GET', path: 'asterisk/info' });
-      if (status !== 200) throw new Error(`Asterisk answers ${status} to our first request`);
-      await this.session.filter();
-      await this.session.learnCauses();
-      const contacts = await this.session.hearContacts();
-      const { system } = body as { system?: { version?: string } };
-      return { version: String(system?.version ?? 'unknown'), ...contacts };
-    };
-    return this.within(BEGINS_WITHIN, 'answer our first requests', begun());
-  }
-
-  /** The same, or a LinkError when the time is over or the line ends. */
-  within<T>(ms: number, what: string, work: Promise<T>): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      const settle = () => {
-        cancel();
-        this.#waiting.delete(reject);
-      };
-      const cancel = this.#clock.after(ms, () => {
-        settle();
-        reject(new LinkError(`${this.#pbx} did not ${what} within ${ms} ms`));
-      });
-      this.#waiting.add(reject);
-      work.then(
-        (value) => {
-          settle();
-          resolve(value);
-        },
-        (error: unknown) => {
-          settle();
-          reject(error instanceof LinkError ? error : new LinkError(safe(error)));
-        },
-      );
-    });
-  }
-
-  end(reason: string, hint?: string): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#cancelPing();
-    // A farewell for one that lives, and an end for one that does not.
-    this.#socket.close(1001);
-    this.#clock.after(SECOND, () => this.#socket.terminate());
-    for (const reject of [...this.#waiting]) reject(new LinkError(`link ${this.#pbx} went down: ${reason}`));
-    this.#on.onEnd(reason, hint);
-  }
-
-  #send(text: string): void {
-    if (this.#ended) return;
-    if (this.#socket.bufferedAmount > UNTAKEN_BYTES) return this.end('the Asterisk takes nothing any more');
-    this.#socket.send(text);
-  }
-
-  #ping(): void {
-    const askedMs = this.#clock.monotonicMs();
-    this.#socket.ping();
-    this.#cancelPing = this.#clock.after(PONG_WITHIN, () => {
-      if (this.#pongMs < askedMs) return this.end('the websocket is half open: no pong within 5 s');
-      this.#cancelPing = this.#clock.after(PING_EVERY, () => this.#ping());
-    });
-  }
-
-  async #heard(text: unknown): Promise<void> {
-    this.#hasSpoken();
-    let event: Record<string, unknown>;
-    try {
-      event = JSON.parse(String(text)) as Record<string, unknown>;
-    } catch {
-      return;
-    }
-    if (event?.type === 'RESTResponse') {
-      this.#isAnswered = true;
-      return this.#rest.answered(event);
-    }
-    if (!event || !this.#isAnswered || this.#ended) return;
-    const coming = this.session.coming(event);
-    if (coming) this.#on.onEvent(coming);
-    const fields = await this.session.read(event);
-    if (fields) this.#on.onEvent(fields);
-  }
-}
 
 /** The same way, few at once. */
 function calmly(rest: Rest, atOnce: number): Rest {

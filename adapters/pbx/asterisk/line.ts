@@ -1,0 +1,155 @@
+/**
+ * One websocket to an Asterisk, whoever opened it, from its login to its end: events come up it, and requests go down it where this Asterisk takes
+ * them there. What is said lies in `session.ts`; who opens the next one, in `dial-out/` and `dial-in/`.
+ */
+import type { WebSocket } from 'ws';
+import type { DurationMs } from '../../../plugin/core/time.ts';
+import { SECOND } from '../../../plugin/core/time.ts';
+import type { Logger } from '../../../plugin/ports/adapter.ts';
+import { LinkError } from '../../../plugin/ports/pbx-link.ts';
+import { atEndOfTurn, type RealTime } from '../real-time.ts';
+import { safe } from '../supervised-worker.ts';
+import { SocketRest } from './rest.ts';
+import type { AriSession } from './session.ts';
+import { eventOf } from './translate.ts';
+
+const PING_EVERY: DurationMs = 10 * SECOND;
+const PONG_WITHIN: DurationMs = 5 * SECOND;
+/** What we have written and Asterisk has not taken: a PBX that hangs. */
+const UNTAKEN_BYTES = 4 * 1024 * 1024;
+
+export interface LineOptions {
+  readonly pbx: string;
+  readonly time: RealTime;
+  readonly log: Logger;
+  /** What is said on it. `rest`: requests down this websocket. */
+  readonly session: (rest: SocketRest) => AriSession;
+  readonly onEvent: (event: Record<string, unknown>) => void;
+  /** Once. */
+  readonly onEnd: (reason: string, hint?: string) => void;
+  /** Asterisk has kept what it would have told us while it was away: what comes before its first answer is passed over. Default false. */
+  readonly comesLate?: boolean;
+}
+
+export class Line {
+  readonly session: AriSession;
+  readonly rest: SocketRest;
+  isUp = false;
+  readonly #socket: WebSocket;
+  readonly #o: LineOptions;
+  /** Rejects what still waits for an answer. */
+  readonly #waiting = new Set<(error: LinkError) => void>();
+  #cancelPing: () => void = () => undefined;
+  /** What Asterisk says is of now. */
+  #isLive: boolean;
+  #pongMs: number;
+  /** Resolves with its first message. */
+  readonly speaks: Promise<void>;
+  #hasSpoken: () => void = () => undefined;
+  #ended = false;
+
+  constructor(socket: WebSocket, options: LineOptions) {
+    const { time, session, comesLate = false } = options;
+    this.#socket = socket;
+    this.#o = options;
+    this.#isLive = !comesLate;
+    this.#pongMs = time.monotonicMs();
+    this.speaks = new Promise((resolve) => {
+      this.#hasSpoken = resolve;
+    });
+    this.rest = new SocketRest((text) => this.#send(text));
+    this.session = session(this.rest);
+    socket.on('message', (text) => this.#heard(String(text)));
+    socket.on('close', () => this.end('the websocket closed'));
+    socket.on('error', (error) => this.end(`the websocket broke: ${safe(error)}`));
+    socket.on('pong', () => {
+      this.#pongMs = time.monotonicMs();
+    });
+    this.#cancelPing = time.after(PING_EVERY, () => this.#ping());
+  }
+
+  /**
+   * Carries out a named operation of the session. It is sent behind what else this turn of the event loop has to write: what a call makes us ask the
+   * PBX must not go before its push. Rejects with a LinkError when the time is over or the line ends.
+   */
+  run<T>(operation: string, args: unknown, deadlineMs: number): Promise<T> {
+    const work = new Promise<unknown>((resolve, reject) => {
+      atEndOfTurn(() => this.session.run(operation, args).then(resolve, reject));
+    });
+    return this.within(deadlineMs, `answer ${operation}`, work) as Promise<T>;
+  }
+
+  /** The same, or a LinkError when the time is over or the line ends. */
+  within<T>(ms: number, what: string, work: Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const settle = () => {
+        cancel();
+        this.#waiting.delete(reject);
+      };
+      const cancel = this.#o.time.after(ms, () => {
+        settle();
+        reject(new LinkError(`${this.#o.pbx} did not ${what} within ${ms} ms`));
+      });
+      this.#waiting.add(reject);
+      work.then(
+        (value) => {
+          settle();
+          resolve(value);
+        },
+        (error: unknown) => {
+          settle();
+          reject(error instanceof LinkError ? error : new LinkError(safe(error)));
+        },
+      );
+    });
+  }
+
+  end(reason: string, hint?: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#cancelPing();
+    this.session.end();
+    // A farewell for one that lives, and an end for one that does not.
+    this.#socket.close(1001);
+    this.#o.time.after(SECOND, () => this.#socket.terminate());
+    for (const reject of [...this.#waiting]) reject(new LinkError(`link ${this.#o.pbx} went down: ${reason}`));
+    this.#o.onEnd(reason, hint);
+  }
+
+  #send(text: string): void {
+    if (this.#ended) return;
+    if (this.#socket.bufferedAmount > UNTAKEN_BYTES) return this.end('the Asterisk takes nothing any more');
+    this.#socket.send(text);
+  }
+
+  #ping(): void {
+    const askedMs = this.#o.time.monotonicMs();
+    this.#socket.ping();
+    this.#cancelPing = this.#o.time.after(PONG_WITHIN, () => {
+      if (this.#pongMs < askedMs) return this.end('the websocket is half open: no pong within 5 s');
+      this.#cancelPing = this.#o.time.after(PING_EVERY, () => this.#ping());
+    });
+  }
+
+  /** An unreadable message is dropped, because nothing can be known of it. */
+  #heard(text: string): void {
+    this.#hasSpoken();
+    const event = eventOf(text);
+    if (!event) return;
+    if (event.type === 'RESTResponse') {
+      this.#isLive = true;
+      return this.rest.answered(event);
+    }
+    if (!this.#isLive || this.#ended) return;
+    try {
+      this.session.hear(event, this.#o.onEvent)?.catch((error: unknown) => this.#notUnderstood(event, error));
+    } catch (error) {
+      this.#notUnderstood(event, error);
+    }
+  }
+
+  /** One event must not cost all others. */
+  #notUnderstood({ type }: Readonly<Record<string, unknown>>, error: unknown): void {
+    this.#o.log.error({ pbx: this.#o.pbx, event: String(type), reason: safe(error) }, 'an event was not understood');
+  }
+}
