@@ -53,9 +53,12 @@ async function take(): Promise<void> {
     const client = await ari.connect(login.url, login.username, login.password);
     // It has come back while we connected.
     if (performance.now() - heardAt <= DEAD_AFTER_MS) return;
-    await client.start([...appsOf(app)]);
+    // Before Asterisk says so: the main thread may read that at once.
     Atomics.store(flags, WAS_TAKEN, 1);
+    await client.start([...appsOf(app)]);
     client.stop();
+  } catch {
+    Atomics.store(flags, WAS_TAKEN, 0);
   } finally {
     isTaking = false;
   }
