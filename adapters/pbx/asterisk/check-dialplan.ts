@@ -111,7 +111,7 @@ function applicationsAsked(channel: ProbeChannel, contexts: readonly string[]): 
           Array.from({ length: count }, (_, i) => channel.read(`AST_CONFIG(extensions.conf,${context},${kind},${i})`)),
         ),
       );
-      return lines.flatMap((line) => /PUSHWAKE_APP=([A-Za-z0-9_-]+)/.exec(line ?? '')?.[1] ?? []);
+      return [...new Set(lines.flatMap((line) => /PUSHWAKE_APP=([A-Za-z0-9_-]+)/.exec(line ?? '')?.[1] ?? []))];
     }),
   );
 }
