@@ -1,8 +1,8 @@
 /**
  * How long a call waits for pushwake: INVITE to push, REGISTER to INVITE, side by side with the floor, with Kamailio in front
  * and with today's recipe on the same Asterisk, in turn. `--calls=100` per figure, `--bindings=10,1000000`; `--only=texts`,
- * `--only=kamailio`, `--only=woken` (how many of many woken phones ring beside a load of REGISTERs) or `--only=idle` (beside the floor, at rest):
- * that part alone.
+ * `--only=kamailio`, `--only=woken` (how many of many woken phones ring beside a load of REGISTERs), `--only=idle` (beside the floor, at rest) or
+ * `--only=loaded` (beside the floor and the load): that part alone.
  */
 import { execFile } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -100,6 +100,7 @@ export const wake: Suite = async (progress, options) => {
   if (options.get('only') === 'kamailio') return besideKamailio(progress, calls);
   if (options.get('only') === 'woken') return woken(progress, calls);
   if (options.get('only') === 'idle') return idleAlone(progress, calls);
+  if (options.get('only') === 'loaded') return loadedAlone(progress, calls);
   const all = new Map<string, { readonly ours: Figures; readonly floor: Figures }>();
   const note = (name: string, found: ReadonlyMap<string, Measured>) => {
     const of = (who: string) => figures(found.get(who) as Measured);
@@ -185,6 +186,21 @@ async function idleAlone(progress: (line: string) => void, calls: number): Promi
     const phones = [await stage.contender('ours', '1001', 'tcp'), await stage.contender('floor', '1101', 'tcp')];
     const found = await measure(stage, calls, phones);
     return [...compared('idle', found), ...(await atOnce(stage, progress))];
+  } finally {
+    await stage.close();
+  }
+}
+
+/** The same beside a load: what a change does to the tail. */
+async function loadedAlone(progress: (line: string) => void, calls: number): Promise<Result[]> {
+  const stage = await Stage.set({ hep: true });
+  try {
+    const phones = [await stage.contender('ours', '1001', 'tcp'), await stage.contender('floor', '1101', 'tcp')];
+    progress(`${calls} calls beside the floor and ${REGISTERS} REGISTER/s`);
+    const stop = await stage.registerLoad(REGISTERS);
+    const found = await measure(stage, calls, phones);
+    await stop();
+    return compared('loaded', found);
   } finally {
     await stage.close();
   }

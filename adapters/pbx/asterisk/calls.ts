@@ -289,14 +289,19 @@ export class Calls {
   /** Subscribes to a leg's events after it left Stasis, because its end is the end of the call. `expects`: see `session.ts`. */
   #follow(leg: Leg, expects?: string): void {
     const o = { channelId: leg.channelId, ...(expects === undefined ? {} : { expects }) };
+    leg.isFollowed = false;
     leg.followed = this.#io.call<LegOutcome>('follow', o, CALL_DEADLINE).then(
       (outcome) => {
+        leg.isFollowed = true;
         if (outcome !== 'gone' || !this.#legs.get(leg.legId)) return;
         // Answered or cancelled within the first milliseconds. The later of the two, this answer or StasisEnd, reports the end.
         leg.unfollowed = true;
         if (leg.left) this.#ended(leg, leg.cause);
       },
-      (error: unknown) => this.#io.deps.log.debug({ pbx: this.#io.pbx, reason: String(error) }, 'cannot follow a leg'),
+      (error: unknown) => {
+        leg.isFollowed = true;
+        this.#io.deps.log.debug({ pbx: this.#io.pbx, reason: String(error) }, 'cannot follow a leg');
+      },
     );
   }
 
@@ -331,8 +336,9 @@ export class Calls {
 
   async ring(leg: DeviceLeg, contact?: HeldContact): Promise<LegOutcome> {
     const known = this.#legs.get(leg.legId);
-    // A phone may answer within milliseconds: what it answers must not be missed. Asked for at its arrival, so done by now.
-    await known?.followed;
+    // A phone may answer within milliseconds: what it answers must not be missed. Asked for at its arrival, so done by now, and nothing comes before
+    // the order.
+    if (known && !known.isFollowed) await known.followed;
     if (leg.kind === 'stored' || !contact) return this.#goOn(leg.legId, {});
     const aorId = aorIdOf(leg.aor, this.#io.options.realm);
     const isHere = contact.pbx === this.#io.pbx;

@@ -17,8 +17,10 @@ export interface Leg {
   left: boolean;
   /** It ended before we could follow it: its end comes without a ChannelDestroyed. */
   unfollowed: boolean;
-  /** Settles when its events are sure to reach us after it has left Stasis. */
+  /** Settles when its events are sure to reach us after it has left Stasis, or it is known that they cannot. */
   followed: Promise<void>;
+  /** That has settled. */
+  isFollowed: boolean;
   /** Settles when the last status of the call that goes by this leg is written, or could not be. */
   statusWritten: Promise<void>;
   /** It was hung up, rather than having come to its end. */
@@ -58,6 +60,7 @@ export class Legs {
       own: leg.own ? { expected: 0, open: new Set(), status: undefined } : undefined,
       left: false,
       followed: Promise.resolve(),
+      isFollowed: true,
       statusWritten: Promise.resolve(),
       unfollowed: false,
       hungUp: false,

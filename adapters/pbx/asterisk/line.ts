@@ -18,6 +18,9 @@ const PONG_WITHIN: DurationMs = 5 * SECOND;
 /** What we have written and Asterisk has not taken: a PBX that hangs. */
 const UNTAKEN_BYTES = 4 * 1024 * 1024;
 
+/** What a phone that has come, or a caller, waits for. */
+const GOES_ON: ReadonlySet<string> = new Set(['goOn', 'handOver']);
+
 export interface LineOptions {
   readonly pbx: string;
   readonly time: RealTime;
@@ -69,13 +72,15 @@ export class Line {
   }
 
   /**
-   * Carries out a named operation of the session. It is sent behind what else this turn of the event loop has to write: what a call makes us ask the
-   * PBX must not go before its push. Rejects with a LinkError when the time is over or the line ends.
+   * Carries out a named operation of the session. What lets a leg go on is sent at once. All else is sent behind what this turn of the event loop has to
+   * write: what a call makes us ask the PBX must not go before its push. Rejects with a LinkError when the time is over or the line ends.
    */
   run<T>(operation: string, args: unknown, deadlineMs: number): Promise<T> {
-    const work = new Promise<unknown>((resolve, reject) => {
-      atEndOfTurn(() => this.session.run(operation, args).then(resolve, reject));
-    });
+    const work = GOES_ON.has(operation)
+      ? this.session.run(operation, args)
+      : new Promise<unknown>((resolve, reject) => {
+          atEndOfTurn(() => this.session.run(operation, args).then(resolve, reject));
+        });
     return this.within(deadlineMs, `answer ${operation}`, work) as Promise<T>;
   }
 
