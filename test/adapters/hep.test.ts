@@ -530,6 +530,7 @@ describe('the collector', () => {
     const expected = sensor.counters.received + datagrams.length;
     for (const d of datagrams) phone.send(d, sensor.address?.port ?? 0, '127.0.0.1');
     while (sensor.counters.received < expected) await settle();
+    await clock.advance(1);
   }
   const REGISTERED = ['q1f udp REGISTER', 'q1f its 200'].map((w) => datagramOf(recorded(w)));
 

@@ -33,6 +33,12 @@ const LAST_RETRY: DurationMs = 5 * MINUTE;
 /** 500 REGISTER/s are 1.5 MB/s; room for a second in which the main thread does something else. The kernel may give less. */
 const RECEIVE_BUFFER = 4 * 1024 * 1024;
 
+/**
+ * Asterisk tells a new contact a fraction of a millisecond after its REGISTER has been answered on the wire. A call may wait for that phone: the event goes
+ * first, and what follows from the wire does not take the processor from Asterisk at that moment.
+ */
+const REPORTED_AFTER: DurationMs = 1;
+
 export class HepSensor {
   readonly counters: HepCounters = {
     received: 0,
@@ -47,6 +53,8 @@ export class HepSensor {
   readonly #deps: AdapterDeps;
   readonly #report: (read: WireRegister | WireRefusal) => void;
   readonly #pairs: RegisterPairs;
+  #toTell: (WireRegister | WireRefusal)[] = [];
+  #cancelTelling: (() => void) | undefined;
   #in: Socket | undefined;
   #out: Socket | undefined;
   #cancelIn: (() => void) | undefined;
@@ -78,6 +86,7 @@ export class HepSensor {
     this.#stopped = true;
     this.#cancelIn?.();
     this.#cancelOut?.();
+    this.#cancelTelling?.();
     const sockets = [this.#in, this.#out];
     this.#in = undefined;
     this.#out = undefined;
@@ -105,7 +114,17 @@ export class HepSensor {
     const read = this.#pairs.take(datagram);
     if (!read) return;
     if (!isRefusal(read)) this.counters.registers++;
-    this.#report(read);
+    this.#tell(read);
+  }
+
+  /** Registrations of a moment are reported together. */
+  #tell(read: WireRegister | WireRefusal): void {
+    if (this.#toTell.push(read) > 1) return;
+    this.#cancelTelling = this.#deps.clock.after(REPORTED_AFTER, () => {
+      const all = this.#toTell;
+      this.#toTell = [];
+      for (const one of all) this.#report(one);
+    });
   }
 
   #passOn(bytes: Buffer): void {

@@ -7,7 +7,7 @@ import type { Aor } from '../../../plugin/core/aor.ts';
 import type { DurationMs, Instant } from '../../../plugin/core/time.ts';
 import type { Clock } from '../../../plugin/ports/clock.ts';
 
-/** HEP arrives a tenth of a millisecond after the 200, confirming it costs two reads of 1 ms each. */
+/** HEP arrives a tenth of a millisecond after the 200 and is told a millisecond later, confirming it costs two reads of 1 ms each. */
 const HOLD: DurationMs = 250;
 
 export interface Removal {
