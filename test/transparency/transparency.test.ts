@@ -117,10 +117,16 @@ describe.each(WAYS.slice(6))('%s, pushwake is dead and the phone is awake', (way
 describe('the comparison', () => {
   const row = '|2000|c3|internal|"Name 2000" <2000>|PJSIP/2000|PJSIP/1001|Dial|PJSIP/1001,20,b(auto^s^1)|ANSWERED';
   const chance = '|1001||internal|"Name 1001" <1001>|PJSIP/1001||Return||ANSWERED';
+  const another = chance.replace('Return|', 'AppDial|(Outgoing Line)');
   const billed = (...rows: string[]) => ({ 'CDR rows': rows.join(' ## ') });
 
-  it('takes the row of a subroutine for chance, and no other for it', () => {
+  it('takes the row of the phone’s own channel for chance, and no other for it', () => {
     expect(differences(billed(chance, row), billed(row), 'local')).toEqual([]);
+    expect(differences(billed(another, row), billed(row), 'local')).toEqual([]);
+    // With the second row that a call by a Local leg keeps.
+    expect(differences(billed(another, row), billed(row, row), 'local')).toEqual(
+      differences(billed(row), billed(row, row), 'local'),
+    );
     expect(differences(billed(row), billed(row, row), 'local')).toHaveLength(1);
     expect(differences(billed(row), billed(chance.replace('Return', 'Dial'), row), 'local')).toHaveLength(1);
   });

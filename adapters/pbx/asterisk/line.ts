@@ -42,6 +42,7 @@ export class Line {
   readonly #o: LineOptions;
   /** Rejects what still waits for an answer. */
   readonly #waiting = new Set<(error: LinkError) => void>();
+  #toSend: (() => Promise<void>)[] = [];
   #cancelPing: () => void = () => undefined;
   /** What Asterisk says is of now. */
   #isLive: boolean;
@@ -72,16 +73,23 @@ export class Line {
   }
 
   /**
-   * Carries out a named operation of the session. What lets a leg go on is sent at once. All else is sent behind what this turn of the event loop has to
-   * write: what a call makes us ask the PBX must not go before its push. Rejects with a LinkError when the time is over or the line ends.
+   * Carries out named operations of the session, in the order in which they were asked for. They are sent behind what this turn of the event loop has
+   * to write: what a call makes us ask the PBX must not go before its push. What lets a leg go on is sent at once, with all that was asked for
+   * before it. Rejects with a LinkError when the time is over or the line ends.
    */
   run<T>(operation: string, args: unknown, deadlineMs: number): Promise<T> {
-    const work = GOES_ON.has(operation)
-      ? this.session.run(operation, args)
-      : new Promise<unknown>((resolve, reject) => {
-          atEndOfTurn(() => this.session.run(operation, args).then(resolve, reject));
-        });
+    const work = new Promise<unknown>((resolve, reject) => {
+      this.#toSend.push(() => this.session.run(operation, args).then(resolve, reject));
+    });
+    if (GOES_ON.has(operation)) this.#sendAll();
+    else if (this.#toSend.length === 1) atEndOfTurn(() => this.#sendAll());
     return this.within(deadlineMs, `answer ${operation}`, work) as Promise<T>;
+  }
+
+  #sendAll(): void {
+    const all = this.#toSend;
+    this.#toSend = [];
+    for (const send of all) void send();
   }
 
   /** The same, or a LinkError when the time is over or the line ends. */
