@@ -1,8 +1,8 @@
 /**
- * A worker thread that holds one old SDK, under a supervisor. Shared by the PBX adapters.
+ * A worker thread that holds one old SDK, under a supervisor.
  *
- * Why a worker: `ari-client` and `modesl` throw inside their socket handlers, keep credentials per process and give up
- * reconnecting; and a websocket that is read too slowly slows the PBX itself down. The worker reads at once; whatever
+ * Why a worker: `modesl` throws inside its socket handlers and gives up
+ * reconnecting; and a socket that is read too slowly slows the PBX itself down. The worker reads at once; whatever
  * happens in it costs one link for a moment, never the process.
  *
  * Heartbeats go both ways. A worker that gets none for a second closes its link (dead man's switch: new calls then

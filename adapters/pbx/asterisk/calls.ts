@@ -1,6 +1,6 @@
 /**
- * The calls of one Asterisk: which channel is which leg, what its channels do as facts of the port, and the core's orders to the
- * worker. Knows nothing of registrations.
+ * The calls of one Asterisk: which channel is which leg, what its channels do as facts of the port, and the core's orders to
+ * it. Knows nothing of registrations.
  */
 import { randomUUID } from 'node:crypto';
 import type { Aor } from '../../../plugin/core/aor.ts';
@@ -49,7 +49,7 @@ export interface CallsIo {
   readonly pbx: string;
   readonly options: AsteriskOptions;
   readonly deps: AdapterDeps;
-  /** Asks the worker. Rejects with `LinkError`. */
+  /** Carries out a named operation of `session.ts`. Rejects with `LinkError`. */
   readonly call: <T>(operation: string, args: object, deadlineMs: number) => Promise<T>;
   readonly say: (event: PbxEvent) => void;
   /** Whether the address of a contact is all that dialling it needs. */

@@ -22,13 +22,13 @@ import {
 import { Calls } from './calls.ts';
 import { CALM_DEADLINE } from './deadlines.ts';
 import { DialInTransport, usableTls } from './dial-in/transport.ts';
-import { type DialOutOptions, DialOutTransport } from './dial-out/transport.ts';
+import { DialOutTransport } from './dial-out/transport.ts';
 import { Claims, SilentNodes } from './nodes.ts';
 import { type AsteriskOptions, FIRST_APP, type ReachedOptions } from './options.ts';
 import { aorIdOf, Registrations } from './registrations.ts';
 import { Texts } from './texts.ts';
 import { type AriFact, translate } from './translate.ts';
-import type { Transport } from './transport.ts';
+import type { Transport, TransportEvents } from './transport.ts';
 
 export { check } from './check.ts';
 export { optionsSchema } from './options.ts';
@@ -37,8 +37,6 @@ export function create(options: AsteriskOptions, deps: AdapterDeps): PbxLink {
   if (options.dialsIn) usableTls(options.dialsIn, `pbx.${deps.name}.dialsIn.tls`);
   return new AsteriskLink(options, deps);
 }
-
-type TransportEvents = Pick<DialOutOptions, 'onUp' | 'onDown' | 'onEvent'>;
 
 function transportOf(options: AsteriskOptions, deps: AdapterDeps, on: TransportEvents): Transport {
   const { username, password, app, dialsIn } = options;

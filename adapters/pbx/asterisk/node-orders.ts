@@ -27,7 +27,7 @@ interface Listed {
 
 export interface NodeOrdersIo extends Pick<Asking, 'ask'> {
   readonly app: string;
-  /** An event for the main thread. */
+  /** An event of our own, which is read as those of Asterisk are. */
   readonly tell: (event: object) => void;
   readonly failed: (error: unknown) => void;
   /** Calls again and again, each time after so many ms of real time. Returns a function that ends it. */

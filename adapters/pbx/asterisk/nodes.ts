@@ -47,7 +47,7 @@ export interface ClaimsIo {
   readonly pbx: string;
   readonly deps: AdapterDeps;
   readonly isDrained: () => boolean;
-  /** Asks the worker. Rejects with `LinkError`. */
+  /** Carries out a named operation of `session.ts`. Rejects with `LinkError`. */
   readonly call: <T>(operation: string, args: object, deadlineMs: number) => Promise<T>;
 }
 

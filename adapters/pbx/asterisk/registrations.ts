@@ -42,7 +42,7 @@ export interface RegistrationsOptions {
   readonly realm: string;
   readonly hep: AsteriskOptions['hep'];
   readonly deps: AdapterDeps;
-  /** Asks the worker. Rejects with `LinkError`. */
+  /** Carries out a named operation of `session.ts`. Rejects with `LinkError`. */
   readonly call: <T>(operation: string, args: object, deadlineMs: number) => Promise<T>;
   readonly say: (event: PbxEvent) => void;
 }

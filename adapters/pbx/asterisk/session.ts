@@ -81,7 +81,7 @@ const idOf = (channel: unknown) => {
   return { id, exten: dialplan?.exten };
 };
 
-/** Plain data only: ari-client hangs live objects into its events, which cannot leave the thread. */
+/** What we read of an event, and nothing else: of a channel Asterisk tells several times as much. */
 function eventFields(event: Record<string, unknown>): Record<string, unknown> {
   const channel = event.channel as AriChannel | undefined;
   return {
@@ -177,7 +177,7 @@ export class AriSession {
   }
 
   /**
-   * Gives `tell` what the main thread is to know of an event, at once, so that what channels do is told in its order; nothing for one that does not
+   * Gives `tell` what is to be known of an event, at once, so that what channels do is told in its order; nothing for one that does not
    * matter. A contact is read first, and one that a call waits for is told twice: at once, and when it has been read. Resolves when all is told.
    */
   hear(

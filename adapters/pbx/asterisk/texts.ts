@@ -18,7 +18,7 @@ export interface TextsIo {
   readonly pbx: string;
   readonly realm: string;
   readonly deps: AdapterDeps;
-  /** Asks the worker. Rejects with `LinkError`. */
+  /** Carries out a named operation of `session.ts`. Rejects with `LinkError`. */
   readonly call: <T>(operation: string, args: object, deadlineMs: number) => Promise<T>;
   readonly say: (event: PbxEvent) => void;
   /** What phones answer to texts, as HEP shows it. Undefined: nobody hears that. */

@@ -124,9 +124,8 @@ export function eventOf(text: string): Json | undefined {
   }
 }
 
-/** `event`: what `AriSession` told of it, or its text. */
 export function translate(event: unknown): AriFact | undefined {
-  const e = typeof event === 'string' ? (eventOf(event) ?? {}) : object(event);
+  const e = object(event);
   const channel = object(e.channel);
   const channelId = text(channel.id);
   switch (e.type) {

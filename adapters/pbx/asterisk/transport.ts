@@ -1,4 +1,12 @@
-/** How one Asterisk is reached: we connect (`link.ts`, in a worker), or it dials in (`dial-in/transport.ts`). */
+/** How one Asterisk is reached: we connect (`dial-out/transport.ts`), or it dials in (`dial-in/transport.ts`). */
+/** What a transport tells of its link. */
+export interface TransportEvents {
+  readonly onUp: (info: Record<string, unknown>) => void;
+  readonly onDown: (reason: string) => void;
+  /** What `AriSession` told. */
+  readonly onEvent: (event: unknown) => void;
+}
+
 export interface Transport {
   readonly up: boolean;
   /** Resolves when the link is up for the first time, or when the first try failed; it goes on trying, for ever. */

@@ -19,19 +19,16 @@ import { NO_OTHERS } from '../node-orders.ts';
 import { addressOf, type DialsIn } from '../options.ts';
 import type { Rest, RestRequest } from '../rest.ts';
 import { AriSession, appsOf, TEXTS_TAKEN } from '../session.ts';
-import type { Transport } from '../transport.ts';
+import type { Transport, TransportEvents } from '../transport.ts';
 import type { Expected } from './listener.ts';
 import { type Place, waitAt } from './listeners.ts';
 
-export interface DialInOptions {
+export interface DialInOptions extends TransportEvents {
   readonly deps: AdapterDeps;
   readonly app: string;
   readonly username: string;
   readonly password: string;
   readonly dialsIn: DialsIn;
-  readonly onUp: (info: Record<string, unknown>) => void;
-  readonly onDown: (reason: string) => void;
-  readonly onEvent: (event: unknown) => void;
 }
 
 /** It says which applications it has registered as soon as it is ready. */

@@ -14,18 +14,15 @@ import { HEARTBEAT_MS, safe } from '../../supervised-worker.ts';
 import { Line } from '../line.ts';
 import { httpRest } from '../rest.ts';
 import { AriSession, appsOf, TEXTS_TAKEN, type Ways } from '../session.ts';
-import type { Transport } from '../transport.ts';
+import type { Transport, TransportEvents } from '../transport.ts';
 import { authorizationOf, baseOf, type Login, lookFirst } from './first-look.ts';
 import { LINE_IS_UP, newFlags, WAS_TAKEN } from './shared-flags.ts';
 import type { StandbyData } from './standby.ts';
 
-export interface DialOutOptions {
+export interface DialOutOptions extends TransportEvents {
   readonly deps: AdapterDeps;
   readonly app: string;
   readonly login: Login;
-  readonly onUp: (info: Record<string, unknown>) => void;
-  readonly onDown: (reason: string) => void;
-  readonly onEvent: (event: unknown) => void;
 }
 
 const OPENS_WITHIN: DurationMs = 5 * SECOND;
