@@ -2,7 +2,7 @@
  * How long a call waits for pushwake: INVITE to push, REGISTER to INVITE, side by side with the floor, with Kamailio in front
  * and with today's recipe on the same Asterisk, in turn. `--calls=100` per figure, `--bindings=10,1000000`; `--only=texts`,
  * `--only=kamailio`, `--only=woken` (how many of many woken phones ring beside a load of REGISTERs), `--only=idle` (beside the floor, at rest) or
- * `--only=loaded` (beside the floor and the load): that part alone.
+ * `--only=loaded` (beside the floor and the load): that part alone. Both take `--dials-in`: Asterisk opens the link.
  */
 import { execFile } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -99,8 +99,8 @@ export const wake: Suite = async (progress, options) => {
   if (options.get('only') === 'texts') return texts(progress, calls);
   if (options.get('only') === 'kamailio') return besideKamailio(progress, calls);
   if (options.get('only') === 'woken') return woken(progress, calls);
-  if (options.get('only') === 'idle') return idleAlone(progress, calls);
-  if (options.get('only') === 'loaded') return loadedAlone(progress, calls);
+  if (options.get('only') === 'idle') return idleAlone(progress, calls, options.has('dials-in'));
+  if (options.get('only') === 'loaded') return loadedAlone(progress, calls, options.has('dials-in'));
   const all = new Map<string, { readonly ours: Figures; readonly floor: Figures }>();
   const note = (name: string, found: ReadonlyMap<string, Measured>) => {
     const of = (who: string) => figures(found.get(who) as Measured);
@@ -179,8 +179,8 @@ async function woken(progress: (line: string) => void, calls: number): Promise<R
 }
 
 /** What a change of the way from event to order does, in a minute. */
-async function idleAlone(progress: (line: string) => void, calls: number): Promise<Result[]> {
-  const stage = await Stage.set({ hep: true });
+async function idleAlone(progress: (line: string) => void, calls: number, dialsIn: boolean): Promise<Result[]> {
+  const stage = await Stage.set({ hep: true, dialsIn });
   try {
     progress(`${calls} calls beside the floor`);
     const phones = [await stage.contender('ours', '1001', 'tcp'), await stage.contender('floor', '1101', 'tcp')];
@@ -192,8 +192,8 @@ async function idleAlone(progress: (line: string) => void, calls: number): Promi
 }
 
 /** The same beside a load: what a change does to the tail. */
-async function loadedAlone(progress: (line: string) => void, calls: number): Promise<Result[]> {
-  const stage = await Stage.set({ hep: true });
+async function loadedAlone(progress: (line: string) => void, calls: number, dialsIn: boolean): Promise<Result[]> {
+  const stage = await Stage.set({ hep: true, dialsIn });
   try {
     const phones = [await stage.contender('ours', '1001', 'tcp'), await stage.contender('floor', '1101', 'tcp')];
     progress(`${calls} calls beside the floor and ${REGISTERS} REGISTER/s`);

@@ -169,12 +169,15 @@ export class Scene extends PbxScene {
       readonly password?: string;
     } = {},
   ): string {
-    const { mode, policy, debug } = this.#options;
+    const { mode, policy, debug, dialsIn } = this.#options;
+    const link = dialsIn
+      ? `dialsIn: { listen: "127.0.0.1:${dialsIn.port}" }`
+      : `url: ${changes.url ?? `http://127.0.0.1:${this.asterisk.ports.ari}`}`;
     return this.yamlWith(
       `    type: asterisk
-    url: ${changes.url ?? `http://127.0.0.1:${this.asterisk.ports.ari}`}
-    username: pushwake
-    password: ${changes.password ?? ARI_PASSWORD}
+    ${link}
+    username: ${dialsIn?.username ?? 'pushwake'}
+    password: ${changes.password ?? dialsIn?.password ?? ARI_PASSWORD}
     realm: ${REALM}
 ${this.#hepPort ? `    hep: { listen: "127.0.0.1:${this.#hepPort}", password: ${HEP_PASSWORD} }\n` : ''}`,
       changes,

@@ -32,6 +32,12 @@ export interface LineOptions {
   readonly onEnd: (reason: string, hint?: string) => void;
   /** Asterisk has kept what it would have told us while it was away: what comes before its first answer is passed over. Default false. */
   readonly comesLate?: boolean;
+  /**
+   * Asterisk's websocket client leaves Nagle's algorithm on: a small message waits in its kernel until what it sent before is acknowledged, and a kernel
+   * that has nothing to send puts that off for 40 ms. With this an unasked pong (RFC 6455 §5.5.3) goes at the end of each turn in which something was heard and
+   * nothing sent, and carries the acknowledgement. Default false.
+   */
+  readonly acknowledges?: boolean;
 }
 
 export class Line {
@@ -43,6 +49,8 @@ export class Line {
   /** Rejects what still waits for an answer. */
   readonly #waiting = new Set<(error: LinkError) => void>();
   #toSend: (() => Promise<void>)[] = [];
+  /** Something was heard, and nothing sent since. */
+  #owesAcknowledgement = false;
   #cancelPing: () => void = () => undefined;
   /** What Asterisk says is of now. */
   #isLive: boolean;
@@ -68,6 +76,7 @@ export class Line {
     socket.on('error', (error) => this.end(`the websocket broke: ${safe(error)}`));
     socket.on('pong', () => {
       this.#pongMs = time.monotonicMs();
+      if (options.acknowledges) this.#acknowledge();
     });
     this.#cancelPing = time.after(PING_EVERY, () => this.#ping());
   }
@@ -132,6 +141,7 @@ export class Line {
   #send(text: string): void {
     if (this.#ended) return;
     if (this.#socket.bufferedAmount > UNTAKEN_BYTES) return this.end('the Asterisk takes nothing any more');
+    this.#owesAcknowledgement = false;
     this.#socket.send(text);
   }
 
@@ -144,9 +154,20 @@ export class Line {
     });
   }
 
+  #acknowledge(): void {
+    if (this.#owesAcknowledgement) return;
+    this.#owesAcknowledgement = true;
+    atEndOfTurn(() => {
+      if (!this.#owesAcknowledgement || this.#ended) return;
+      this.#owesAcknowledgement = false;
+      this.#socket.pong();
+    });
+  }
+
   /** An unreadable message is dropped, because nothing can be known of it. */
   #heard(text: string): void {
     this.#hasSpoken();
+    if (this.#o.acknowledges) this.#acknowledge();
     const event = eventOf(text);
     if (!event) return;
     if (event.type === 'RESTResponse') {

@@ -10,6 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { SipUser } from '../../support/asterisk/config.ts';
 import { curlInside } from '../../support/asterisk/curl.ts';
+import { freePort } from '../../support/free-port.ts';
 import { type PushIdentity, Scene, shipped } from '../../support/scene.ts';
 import type { SipPhone } from '../../support/sip-phone/index.ts';
 import { jwtOf } from './bare-push.ts';
@@ -77,6 +78,8 @@ export interface Contender {
 
 export interface StageOptions {
   readonly hep: boolean;
+  /** Asterisk opens the link. Default false. */
+  readonly dialsIn?: boolean;
   /** With `messages.wake`, and a context that keeps texts. Default false: nothing of texts is in the dialplan. */
   readonly texts?: boolean;
   /** A store that is already full. */
@@ -102,7 +105,7 @@ export class Stage {
     this.#floor = floor;
   }
 
-  static async set({ hep, texts = false, fill }: StageOptions): Promise<Stage> {
+  static async set({ hep, dialsIn = false, texts = false, fill }: StageOptions): Promise<Stage> {
     const ofTexts = {
       extensions: DIALPLAN + MESSAGES,
       users: USERS.map((user) => ({ ...user, endpointLines: ['message_context=messages'] })),
@@ -114,6 +117,10 @@ export class Stage {
       hep,
       extensions: DIALPLAN,
       ...(texts && ofTexts),
+      ...(dialsIn && {
+        modules: ['res_websocket_client'],
+        dialsIn: { port: await freePort(), username: 'bench', password: 'secret-of-bench' },
+      }),
       // A stored UDP contact never counts as awake: what is measured is the way over the REGISTER.
       policy: '  freshContact: 0s',
       debug: false,

@@ -103,6 +103,7 @@ export class DialInTransport implements Transport {
       time,
       log,
       comesLate: true,
+      acknowledges: true,
       session: (rest) =>
         new AriSession(
           app,
