@@ -15,6 +15,7 @@ import { createDelivery } from '../runtime/push/delivery.ts';
 import { Runtime } from '../runtime/runtime.ts';
 import type { Adapters } from './adapters.ts';
 import { LiveConfig } from './live-config.ts';
+import { youngGarbageCollector } from './young-garbage.ts';
 
 /** The clock the bindings live by, and the one for disks and wires: one and the same but in demonstrations. */
 export interface Clocks {
@@ -62,6 +63,7 @@ export function compose(
       const { used_heap_size: usedBytes, heap_size_limit: limitBytes } = getHeapStatistics();
       return { usedBytes, limitBytes };
     },
+    betweenCalls: youngGarbageCollector(),
     ...(observer && { observer, counts: true }),
   });
 }

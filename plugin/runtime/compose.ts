@@ -23,6 +23,7 @@ import { NotBound } from './bindings/not-bound.ts';
 import { Bindings } from './bindings/records.ts';
 import { Resync } from './bindings/resync.ts';
 import { Ticker } from './bindings/ticker.ts';
+import { BetweenCalls } from './calls/between-calls.ts';
 import { AfterCalls } from './calls/record-after-ring.ts';
 import { TraceBook } from './calls/trace-book.ts';
 import { Wakes } from './calls/waiting-calls.ts';
@@ -74,6 +75,8 @@ export interface RuntimeOptions {
   readonly node?: { readonly host: string; readonly version: string };
   /** What JavaScript has used up of its memory. Absent: nobody looks. */
   readonly heapUse?: () => HeapUse;
+  /** Done when a call is over and none waits. Absent: nothing is. */
+  readonly betweenCalls?: () => void;
   /** Whether the store is counted in the background, for pages and metrics. Default false. */
   readonly counts?: boolean;
 }
@@ -218,8 +221,10 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
       const trace = traces.latest(wake.callId);
       if (trace) observer?.callOver(trace);
       for (const telling of tellingsOfCall(wake, clock.now())) emit(wake.aor, telling);
+      betweenCalls.over();
     },
   });
+  const betweenCalls = new BetweenCalls({ clock: wire, waiting: () => wakes.waiting, work: o.betweenCalls });
   const toWakes = (event: PbxEvent) => {
     wakes.onPbxEvent(event).catch((error: unknown) => {
       log.error({ event: event.type, reason: String(error) }, 'call event failed');
@@ -309,6 +314,7 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
   return {
     afterCalls,
     appTests,
+    betweenCalls,
     brake,
     census,
     effects,

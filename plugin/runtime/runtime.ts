@@ -118,6 +118,7 @@ export class Runtime {
     this.drain.stop();
     await this.#p.appTests.stopAll();
     this.#p.heapWatch.stop();
+    this.#p.betweenCalls.stop();
     await this.#p.emptiedStore.stop();
     await remote?.stop();
     await Promise.all(links.own.map((link) => link.stop()));

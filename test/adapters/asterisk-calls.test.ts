@@ -95,7 +95,58 @@ describe('a status for the dialplan', () => {
     expect(orders).toEqual(['follow', 'setVariable']);
     written.resolve('done');
     await Promise.all([told, composed]);
-    expect(orders).toEqual(['follow', 'setVariable', 'goOn']);
+    expect(orders).toEqual(['follow', 'setVariable', 'channel', 'goOn']);
+  });
+});
+
+describe('options of the caller’s Dial', () => {
+  /** What each leg goes on with; `w` is the wake leg, `a` a leg that waits for a phone. `asked`: what Asterisk says of a channel. */
+  async function goneOn(own: boolean, asked: (channelId: string) => unknown) {
+    const with_: Record<string, unknown> = {};
+    const io = {
+      pbx: 'office',
+      options: { realm: 'example.com', app: 'pushwake', via: {} },
+      isPathless: () => false,
+      deps: { clock: new FakeClock(), log: { debug() {}, warn() {}, error() {} } },
+      call: async (operation: string, args: { channelId: string; variables?: Record<string, string> }) => {
+        if (operation === 'channel') return asked(args.channelId);
+        if (operation === 'goOn') with_[args.channelId] = args.variables;
+        return 'done';
+      },
+      say: () => undefined,
+    } as unknown as CallsIo;
+    const calls = new Calls(io);
+    calls.seen({ fact: 'wakeLeg', channelId: 'w', own, ...said }, false);
+    await calls.compose(own ? 'w/1' : 'w', 'call', [{ kind: 'device', ref: 'ref0' }] as never);
+    calls.seen({ fact: 'deviceLeg', kind: 'device', channelId: 'a', ref: 'ref0', callId: 'call', ...said }, false);
+    const aor = '1001@example.com' as never;
+    await calls.ring(
+      { legId: 'a', kind: 'device', ref: 'ref0', aor, callId: 'call' },
+      { pbx: 'office', aor, uri: 'sip:1001@192.0.2.7:5060' },
+    );
+    return with_;
+  }
+  const dials = (channel: string) => (channelId: string) =>
+    channelId === channel
+      ? { dialplan: { app_name: 'Dial', app_data: 'Local/1@pushwake/n,30,ib(hdr^s^1)' } }
+      : undefined;
+  const both = { PUSHWAKE_DIALLED_B: 'hdr^s^1', PUSHWAKE_DIALLED_I: 'i' };
+
+  it('a wake leg learns them of the channel that began the call, and its legs inherit them', async () => {
+    const { w, a } = await goneOn(false, dials('x'));
+    expect(w).toMatchObject({ ...both, PUSHWAKE_DIAL: 'Local/ref0@pushwake-device/n' });
+    expect(Object.keys(a as object)).toEqual(['PUSHWAKE_CONTACT']);
+  });
+
+  it('the caller’s own channel dials later: its legs learn them when they are there', async () => {
+    const { a } = await goneOn(true, dials('w'));
+    expect(a).toMatchObject({ ...both, PUSHWAKE_CONTACT: expect.stringContaining('sip:1001@192.0.2.7:5060') });
+  });
+
+  it('a channel of which Asterisk tells nothing keeps no call waiting', async () => {
+    const { w, a } = await goneOn(false, () => Promise.reject(new Error('no answer')));
+    expect(Object.keys(w as object)).not.toContain('PUSHWAKE_DIALLED_B');
+    expect(a).toBeDefined();
   });
 });
 

@@ -1,15 +1,14 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { checkDialplan, DIALPLAN_VERSION } from '../../adapters/pbx/asterisk/check-dialplan.ts';
 import { optionsSchema } from '../../adapters/pbx/asterisk/options.ts';
 import { Cause, NO_ANSWER_CAME } from '../../plugin/core/wake.ts';
 
-const FILE = readFileSync(
-  fileURLToPath(new URL('../../config/asterisk/pushwake-extensions.conf', import.meta.url)),
-  'utf8',
-);
+const ASTERISK = fileURLToPath(new URL('../../config/asterisk', import.meta.url));
+const FILE = readFileSync(join(ASTERISK, 'pushwake-extensions.conf'), 'utf8');
 const OPTIONS = optionsSchema.parse({ url: 'http://127.0.0.1:8088', password: 'secret-of-ari', realm: 'example.com' });
 
 /** What the file says, without comments; the lines of a second node (`;2;`) are no comments. */
@@ -25,9 +24,16 @@ describe('the version of pushwake-extensions.conf', () => {
   });
 
   it('dials the phone that a leg waits for as it dials any other', () => {
-    const dials = FILE.split('\n').filter((line) => line.includes('U(pushwake-answered)'));
+    const dials = FILE.split('\n').filter((line) => line.includes('U(pushwake-answered'));
     expect(dials).toHaveLength(2);
-    expect(dials[1]?.replaceAll('PUSHWAKE_CONTACT', 'PUSHWAKE_LEGS')).toBe(dials[0]);
+    const said = dials.map((line) => line.slice(line.indexOf('Dial(')).replaceAll('PUSHWAKE_CONTACT', 'PUSHWAKE_LEGS'));
+    expect(said[1]).toBe(said[0]);
+  });
+
+  it('asks no channel what it executes: Asterisk crashes when that ends meanwhile (ADR 0148)', () => {
+    const shipped = readdirSync(ASTERISK).filter((name) => name.endsWith('.conf'));
+    expect(shipped).toContain('pushwake-extensions.conf');
+    for (const name of shipped) expect(readFileSync(join(ASTERISK, name), 'utf8')).not.toMatch(/\(app(?:name|data)\)/i);
   });
 
   it('is the one that check looks for', () => expect(FILE).toMatch(`exten => v${DIALPLAN_VERSION},1,`));
@@ -37,7 +43,7 @@ describe('the version of pushwake-extensions.conf', () => {
     expect(
       { version: DIALPLAN_VERSION, digest },
       'The file has changed: raise its version (`exten => v…` and DIALPLAN_VERSION), then write the new digest here.',
-    ).toEqual({ version: 7, digest: '13745608ab86b589' });
+    ).toEqual({ version: 8, digest: '4b4acca37cdd9f46' });
   });
 });
 
@@ -50,7 +56,7 @@ const dialplan = (has: (context: string) => boolean, version: string, broadcasts
     if (expression === 'IFMODULE(app_stasis_broadcast.so)') return broadcasts ? '1' : '';
     // Before version 7 the wake leg's own context set it.
     const sets = version === `v${DIALPLAN_VERSION}` ? 'pushwake' : 'pushwake-wake';
-    if (expression === `AST_CONFIG(extensions.conf,${sets},exten,0)`) return 's,1,Set(__PUSHWAKE_APP=pushwake)';
+    if (expression === `AST_CONFIG(extensions.conf,${sets},exten,0)`) return 's,1,Set(_PUSHWAKE_APP=pushwake)';
     return expression === 'AST_CONFIG(extensions.conf,pushwake-version,exten)' && version !== ''
       ? `${version},1,Hangup(3)`
       : undefined;
@@ -68,7 +74,13 @@ describe('check of the dialplan', () => {
       'ok',
       /^all \d+ contexts are loaded, version v\d+; of several nodes it asks all at once$/,
     ],
-    ['an older version', all, 'v1', 'warn', /is v1, and this pushwake came with v\d+$/],
+    [
+      'an older version that can crash Asterisk',
+      all,
+      'v7',
+      'fail',
+      /is v7, with which Asterisk can crash, and this pushwake came with v\d+$/,
+    ],
     ['a newer version', all, 'v99', 'warn', /is v99, and this pushwake came with v\d+$/],
     ['that of 0.1.0', old, '', 'warn', /is an old copy/],
     [
@@ -118,7 +130,7 @@ describe('check of a node with a name of its own', () => {
       'fail',
       /^it asks the Stasis application pushwake, /,
     ],
-    ['an older dialplan', 'pushwake-c', 'v4', true, 'warn', /is v4/],
+    ['an older dialplan', 'pushwake-c', 'v4', true, 'fail', /is v4/],
   ] as const)('%s', async (_what, app, version, broadcasts, level, found) => {
     expect(await of(app, version, broadcasts)).toEqual([
       expect.objectContaining({ level, found: expect.stringMatching(found) }),

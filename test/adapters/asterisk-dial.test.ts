@@ -68,8 +68,8 @@ describe('a composition', () => {
     ).toEqual({
       refused: [],
       variables: {
-        __PUSHWAKE_ID: 'call-1',
-        [`__PUSHWAKE_STORED_${STORED}`]: 'PJSIP/1001/sip:1001@192.0.2.7:40001;transport=tls?X-Push-ID=call-1',
+        _PUSHWAKE_ID: 'call-1',
+        [`_PUSHWAKE_STORED_${STORED}`]: 'PJSIP/1001/sip:1001@192.0.2.7:40001;transport=tls?X-Push-ID=call-1',
         PUSHWAKE_DIAL: `PJSIP/1001/sip:1001@192.0.2.9:5060?X-Push-ID=call-1&Local/${STORED}@pushwake-stored/n&Local/${DEVICE}@pushwake-device/n`,
       },
     });
@@ -102,7 +102,7 @@ describe('a composition', () => {
     expect(variables.PUSHWAKE_DIAL).toBe(
       `PJSIP/1001/sip:1001@192.0.2.9:5060&PJSIP/1001&Local/${STORED}@pushwake-stored/n,,b(pushwake-header^s^1(c))`,
     );
-    expect(variables[`__PUSHWAKE_STORED_${STORED}`]).toMatch(/;transport=tls\?X-Push-ID=c$/);
+    expect(variables[`_PUSHWAKE_STORED_${STORED}`]).toMatch(/;transport=tls\?X-Push-ID=c$/);
   });
 });
 

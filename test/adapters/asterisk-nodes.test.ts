@@ -119,7 +119,7 @@ describe('legs of several nodes', () => {
       orders.operations.takeOver({ channelId, from: 'pushwake', args: ['device', 'w1', 'call'] });
     expect([await takeOver('c1'), await takeOver('c2'), await takeOver('c3')]).toEqual(['done', 'gone', 'gone']);
     expect(done).toEqual([
-      'channels/c1/variable __PUSHWAKE_APP pushwake-c',
+      'channels/c1/variable _PUSHWAKE_APP pushwake-c',
       'channels/c1/move pushwake-c device,w1,call',
       'events/user/pushwake-taken pushwake {"variables":{"channel":"c1"}}',
       'asterisk/variable PUSHWAKE_TAKEN_pushwake c1',

@@ -194,9 +194,9 @@ const ROWS: readonly Row[] = [
     cli: DIALPLAN,
     names: [new RegExp(`^fail pbx\\.office dialplan: context ${context} is missing`)],
   })),
-  ...[/(?<=MSet\()__PUSHWAKE_APP=pushwake/g, /(?<=UNAVAILABLE,)__PUSHWAKE_APP=pushwake/g].map((line) => ({
+  ...[/(?<=MSet\()_PUSHWAKE_APP=pushwake/g, /(?<=UNAVAILABLE,)_PUSHWAKE_APP=pushwake/g].map((line) => ({
     what: `the dialplan asks another application in ${line.source}`,
-    edit: ['snippet-pushwake-extensions.conf', line, '__PUSHWAKE_APP=other'] as const,
+    edit: ['snippet-pushwake-extensions.conf', line, '_PUSHWAKE_APP=other'] as const,
     cli: DIALPLAN,
     names: [/^fail pbx\.office dialplan: it asks the Stasis application other, and pushwake’s is pushwake$/],
   })),

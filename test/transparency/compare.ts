@@ -2,14 +2,14 @@
  * What may differ, and why: each rule takes its difference out of what was seen, and nothing else. What is left must be equal. The
  * table of docs/limits.md is made of these rules.
  */
-import type { Seen, Way } from './bench.ts';
+import type { Seen } from './bench.ts';
 
 export interface Explained {
   /** As the documentation says it. */
   readonly what: string;
   readonly why: string;
   /** What was seen through pushwake, as it would be without this difference. */
-  readonly mend: (place: string, text: string, plain: string) => string;
+  readonly mend: (place: string, text: string, plain: string, isAway: boolean) => string;
 }
 
 const rowsOf = (text: string): string[] => text.split(' ## ').filter(Boolean);
@@ -88,10 +88,12 @@ export const EXPLAINED: readonly Explained[] = [
     },
   },
   {
-    what: 'warnings in Asterisk’s log: "This function requires a PJSIP channel" of a subroutine in `b()`; "Stasis app …" while pushwake is down',
-    why: 'Dial runs the subroutine at the Local leg too, which has no headers; it is run again at the phone',
-    mend: (place, text) =>
-      place === 'warnings'
+    what: 'warnings in Asterisk’s log: "This function requires a PJSIP channel" of a subroutine in `b()`; "Stasis app …" while pushwake is down. While it is down or hangs, options `b` and `i` of a Dial or Queue that names `Local/…@pushwake` do not hold at the phones',
+    why: 'Dial runs the subroutine at the Local leg too, which has no headers; it is run again at the phone, by pushwake, which reads the options ([ADR 0148](adr/0148-nobody-reads-what-another-channel-does.md)). `Gosub(pushwake-dial,…)` keeps them in any case; `Set(__PUSHWAKE_PREDIAL=…)` names the subroutine, and FreePBX’s is found',
+    mend: (place, text, plain, isAway) => {
+      // A header that the subroutine would have set.
+      if (isAway && place.startsWith('INVITE at phone: ') && text === '') return plain;
+      return place === 'warnings'
         ? text
             .split('; ')
             .filter(
@@ -103,7 +105,8 @@ export const EXPLAINED: readonly Explained[] = [
                 ),
             )
             .join('; ')
-        : text,
+        : text;
+    },
   },
   {
     what: 'a phone that was dialled by a leg of ours: with options `I` and `o` of Dial the caller is shown its name and number once it has answered; it cannot make a fax of the talk (its re-INVITE to T.38 is refused or not answered)',
@@ -149,8 +152,8 @@ const withoutPhonesOwnRow = (place: string, text: string): string =>
         .join(' ## ')
     : text;
 
-/** Places where two calls differ, with both texts, after what is explained. */
-export function differences(plain: Seen, through: Seen, _way: Way): string[] {
+/** Places where two calls differ, with both texts, after what is explained. `isAway`: the second one was placed while pushwake was down or hung. */
+export function differences(plain: Seen, through: Seen, isAway = false): string[] {
   const places = [...new Set([...Object.keys(plain), ...Object.keys(through)])];
   return places.flatMap((place) => {
     let [left, right] = [plain, through].map((seen) => withoutPhonesOwnRow(place, seen[place] ?? '')) as [
@@ -158,8 +161,8 @@ export function differences(plain: Seen, through: Seen, _way: Way): string[] {
       string,
     ];
     for (const { mend } of EXPLAINED) {
-      right = mend(place, right, left);
-      left = mend(place, left, left);
+      right = mend(place, right, left, isAway);
+      left = mend(place, left, left, isAway);
     }
     return left === right || isByChance(place, left, right)
       ? []

@@ -19,6 +19,7 @@ import type {
 } from '../../../plugin/ports/pbx-link.ts';
 import { CALL_DEADLINE } from './deadlines.ts';
 import { compose, dialText, dialVia, handOverText, withPushId } from './dial.ts';
+import { type DialOptions, dialOptions } from './dial-options.ts';
 import { DialledBy } from './dialled-by.ts';
 import { type Leg, Legs } from './legs.ts';
 import type { AsteriskOptions } from './options.ts';
@@ -157,6 +158,9 @@ export class Calls {
         const added = this.#legs.add({ kind, channelId, aorId, endpoint, callId, comesBack, own: false });
         const leg: DeviceLeg = { legId: added.legId, kind, ref: fact.ref, aor, callId };
         this.#follow(added, kind === 'device' && this.#io.isPathless(aor) ? aorId : undefined);
+        // The caller's own Dial has begun since that channel asked; every other leg has inherited what its wake leg learnt.
+        const caller = this.#legs.wakeLegOf(callId);
+        if (caller?.own) added.options = this.#optionsOf(caller.channelId);
         if (added.next) return this.#dialsNext(added, added.next);
         return this.#io.say({
           type: 'deviceLegArrived',
@@ -236,10 +240,10 @@ export class Calls {
     const aor = this.#aor(fact.aorId);
     if (!aor) return void this.#goOn(fact.channelId, {}).catch(() => undefined);
     this.#rush.arrived(fact.linkedId);
-    const { channelId, aorId, endpoint, own } = fact;
-    const added = this.#legs.add({ kind: 'wake', channelId, aorId, endpoint, own, callId: '', comesBack: false });
+    const { channelId, aorId, endpoint, own, linkedId, caller } = fact;
+    const of = { kind: 'wake', channelId, aorId, endpoint, own, callId: '', comesBack: false, linkedId } as const;
+    const added = this.#legs.add(of);
     this.#dialled.set(aorId, endpoint);
-    const { linkedId, caller } = fact;
     const leg = { legId: added.legId, aor, linkedId, ...(caller && { caller }) };
     this.#io.say({ type: 'wakeLegArrived', pbx: this.#io.pbx, leg, startedAt: this.#at(fact.startedEpochMs) });
     // After its push. One that takes the plain way has been ordered to go on already.
@@ -286,6 +290,14 @@ export class Calls {
     if (wake?.cancelEnd) this.#over(wake, wake.cause);
   }
 
+  /** What the Dial or Queue of the caller says of the phones that it dials. Never rejects: not to know it must not keep a call waiting. */
+  async #optionsOf(channelId: string): Promise<DialOptions> {
+    type Channel = { readonly dialplan?: { readonly app_name?: string; readonly app_data?: string } };
+    const asked = this.#io.call<Channel | undefined>('channel', { channelId }, CALL_DEADLINE);
+    const found = await asked.catch(() => undefined);
+    return dialOptions(found?.dialplan?.app_name, found?.dialplan?.app_data);
+  }
+
   /** Subscribes to a leg's events after it left Stasis, because its end is the end of the call. `expects`: see `session.ts`. */
   #follow(leg: Leg, expects?: string): void {
     const o = { channelId: leg.channelId, ...(expects === undefined ? {} : { expects }) };
@@ -318,16 +330,18 @@ export class Calls {
     if (ring.length === 0) {
       this.#legs.remove(leg);
       await leg.statusWritten;
-      return leg.own ? this.#handOver(leg, handOverText('', leg.own.status, {})) : this.#goOn(leg.channelId, {});
+      return leg.own
+        ? this.#handOver(leg, handOverText('', leg.own.status, {}))
+        : this.#goOn(leg.channelId, await this.#optionsOf(leg.linkedId));
     }
     const { variables, refused } = compose(leg.endpoint, callId, ring);
     for (const reason of refused) this.#refused(leg.aorId, reason);
     this.#legs.composed(leg, callId, ring.filter((target) => target.kind !== 'contact').length);
     // A phone may come at once: its dialplan writes WOKEN, which our NOBODY must not overtake.
     await Promise.all([leg.followed, leg.statusWritten, this.#rush.over()]);
-    return leg.own
-      ? this.#handOver(leg, handOverText(callId, leg.own.status, variables))
-      : this.#goOn(leg.channelId, variables);
+    if (leg.own) return this.#handOver(leg, handOverText(callId, leg.own.status, variables));
+    // Behind the pushes of all calls that came at once.
+    return this.#goOn(leg.channelId, { ...(await this.#optionsOf(leg.linkedId)), ...variables });
   }
 
   #handOver({ channelId }: Leg, text: string): Promise<LegOutcome> {
@@ -339,7 +353,8 @@ export class Calls {
     // A phone may answer within milliseconds: what it answers must not be missed. Asked for at its arrival, so done by now, and nothing comes before
     // the order.
     if (known && !known.isFollowed) await known.followed;
-    if (leg.kind === 'stored' || !contact) return this.#goOn(leg.legId, {});
+    const options = known?.options && (await known.options);
+    if (leg.kind === 'stored' || !contact) return this.#goOn(leg.legId, { ...options });
     const aorId = aorIdOf(leg.aor, this.#io.options.realm);
     const isHere = contact.pbx === this.#io.pbx;
     const endpoint = this.#legs.get(leg.legId)?.endpoint ?? this.#dialled.endpointOf(aorId);
@@ -350,7 +365,7 @@ export class Calls {
       this.#refused(aorId, dial.reason);
       return this.giveUp(leg.legId, 20);
     }
-    const variables = { PUSHWAKE_CONTACT: withPushId([dial], leg.callId) };
+    const variables = { ...options, PUSHWAKE_CONTACT: withPushId([dial], leg.callId) };
     return known?.left ? this.#dialInstead(known, variables) : this.#goOn(leg.legId, variables);
   }
 

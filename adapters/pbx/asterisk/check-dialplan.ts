@@ -5,7 +5,9 @@ import { type AsteriskOptions, FIRST_APP } from './options.ts';
 import type { ProbeChannel } from './probe.ts';
 
 /** Of `config/asterisk/pushwake-extensions.conf`, which names it as an extension of `pushwake-version`. */
-export const DIALPLAN_VERSION = 7;
+export const DIALPLAN_VERSION = 8;
+/** Up to this version it read what another channel executes (ADR 0148). */
+const CRASHES_UNTIL = 7;
 
 /** What every version of the file has had: without one of these, calls are lost or nobody is woken. */
 const NEEDED: readonly (readonly [context: string, extension: string])[] = [
@@ -93,11 +95,13 @@ export async function checkDialplan(channel: ProbeChannel, { app }: AsteriskOpti
         found: `all ${CONTEXTS.length} contexts are loaded, version ${version}; ${asksAll ? ASKS_ALL : ASKS_TWO}`,
       },
     ];
-  const theirs = /^v\d{1,6}/.exec(
-    (await channel.read('AST_CONFIG(extensions.conf,pushwake-version,exten)')) ?? '',
-  )?.[0];
+  const theirs = /^v(\d{1,6})/.exec((await channel.read('AST_CONFIG(extensions.conf,pushwake-version,exten)')) ?? '');
+  if (theirs && Number(theirs[1]) <= CRASHES_UNTIL) {
+    const found = `pushwake-extensions.conf is ${theirs[0]}, with which Asterisk can crash, and this pushwake came with ${version}`;
+    return [{ level: 'fail', what, found, remedy: COPY }];
+  }
   const found = theirs
-    ? `pushwake-extensions.conf is ${theirs}, and this pushwake came with ${version}`
+    ? `pushwake-extensions.conf is ${theirs[0]}, and this pushwake came with ${version}`
     : `pushwake-extensions.conf is an old copy: this pushwake came with ${version}. Calls go on as they did with it`;
   return [{ level: 'warn', what, found, remedy: COPY }];
 }

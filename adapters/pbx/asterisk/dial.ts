@@ -55,7 +55,7 @@ export interface Composition {
 export function compose(endpoint: string, callId: string, ring: readonly RingTarget[]): Composition {
   const locals: string[] = [];
   const contacts: (DialText & { readonly ok: true })[] = [];
-  const variables: Record<string, string> = { __PUSHWAKE_ID: callId };
+  const variables: Record<string, string> = { _PUSHWAKE_ID: callId };
   const refused: string[] = [];
   for (const target of ring) {
     if (target.kind === 'device') {
@@ -67,7 +67,7 @@ export function compose(endpoint: string, callId: string, ring: readonly RingTar
     else if (target.kind === 'contact') contacts.push(dial);
     else {
       locals.push(`Local/${target.ref}@pushwake-stored/n`);
-      variables[`__PUSHWAKE_STORED_${target.ref}`] = withPushId([dial], callId);
+      variables[`_PUSHWAKE_STORED_${target.ref}`] = withPushId([dial], callId);
     }
   }
   variables.PUSHWAKE_DIAL = withPushId(contacts, callId, locals);
@@ -84,7 +84,7 @@ export function handOverText(
   variables: Readonly<Record<string, string>>,
 ): string {
   const stored = Object.entries(variables).flatMap(([name, dial]) => {
-    const ref = /^__PUSHWAKE_STORED_(.+)$/.exec(name)?.[1];
+    const ref = /^_PUSHWAKE_STORED_(.+)$/.exec(name)?.[1];
     return ref === undefined ? [] : [`${ref}>${dial}`];
   });
   return [callId, status ?? '-', variables.PUSHWAKE_DIAL ?? '', ...stored].join('|');

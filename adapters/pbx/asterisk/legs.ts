@@ -3,6 +3,7 @@
  * channel (`Gosub(pushwake-dial,…)`): it may ask for several accounts, one after the other, and stays when its Dial is over.
  */
 import type { WakeStatus } from '../../../plugin/core/wake.ts';
+import type { DialOptions } from './dial-options.ts';
 
 export interface Leg {
   readonly legId: string;
@@ -21,6 +22,10 @@ export interface Leg {
   followed: Promise<void>;
   /** That has settled. */
   isFollowed: boolean;
+  /** The caller's channel, of a wake leg. */
+  readonly linkedId: string;
+  /** Of a leg that waits in the caller's own Dial: what that says of its phones. Never rejects. */
+  options: Promise<DialOptions> | undefined;
   /** Settles when the last status of the call that goes by this leg is written, or could not be. */
   statusWritten: Promise<void>;
   /** It was hung up, rather than having come to its end. */
@@ -50,7 +55,10 @@ export class Legs {
 
   /** A leg that is known already begins anew: it waits again, or the link was away. */
   add(
-    leg: Pick<Leg, 'channelId' | 'kind' | 'aorId' | 'endpoint' | 'callId' | 'comesBack'> & { readonly own: boolean },
+    leg: Pick<Leg, 'channelId' | 'kind' | 'aorId' | 'endpoint' | 'callId' | 'comesBack'> & {
+      readonly own: boolean;
+      readonly linkedId?: string;
+    },
   ): Leg {
     const before = leg.own ? undefined : this.#byId.get(leg.channelId);
     const added: Leg = {
@@ -61,6 +69,8 @@ export class Legs {
       left: false,
       followed: Promise.resolve(),
       isFollowed: true,
+      linkedId: leg.linkedId ?? '',
+      options: undefined,
       statusWritten: Promise.resolve(),
       unfollowed: false,
       hungUp: false,

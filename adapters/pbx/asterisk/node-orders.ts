@@ -93,7 +93,7 @@ export class NodeOrders {
     takeOver: async (o: OfChannel & { readonly from: string; readonly args: readonly string[] }) => {
       if ((await this.#ownerOf(o.channelId)) !== o.from) return 'gone';
       const { app } = this.#io;
-      const query = { variable: '__PUSHWAKE_APP', value: app };
+      const query = { variable: '_PUSHWAKE_APP', value: app };
       await this.#done({ method: 'POST', path: `${pathOf(o.channelId)}/variable`, query });
       const to = { app, appArgs: o.args.join(',') };
       const moved = await this.#done({ method: 'POST', path: `${pathOf(o.channelId)}/move`, query: to });
