@@ -12,8 +12,8 @@ function litter(bytes: number): number {
 
 it('collects young garbage when there is much of it', () => {
   const collect = youngGarbageCollector();
-  const much = litter(1_100_000);
-  expect(much).toBeGreaterThan(1_048_576);
+  const much = litter(3_200_000);
+  expect(much).toBeGreaterThan(3_145_728);
   collect();
   expect(young()).toBeLessThan(much / 2);
 });
