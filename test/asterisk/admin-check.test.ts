@@ -179,7 +179,9 @@ const ROWS: readonly Row[] = [
     what: 'the file is of another version',
     edit: ['snippet-pushwake-extensions.conf', /^exten => v\d+,/m, 'exten => v1,'],
     cli: DIALPLAN,
-    names: [/^fail pbx\.office dialplan: pushwake-extensions\.conf is v1, with which Asterisk can crash, and this pushwake came with v\d+$/],
+    names: [
+      /^fail pbx\.office dialplan: pushwake-extensions\.conf is v1, with which Asterisk can crash, and this pushwake came with v\d+$/,
+    ],
   },
   ...[
     'pushwake-legs',
