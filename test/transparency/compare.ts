@@ -9,7 +9,7 @@ export interface Explained {
   readonly what: string;
   readonly why: string;
   /** What was seen through pushwake, as it would be without this difference. */
-  readonly mend: (place: string, text: string, plain: string, isAway: boolean) => string;
+  readonly mend: (place: string, text: string, plain: string, lacksB: boolean) => string;
 }
 
 const rowsOf = (text: string): string[] => text.split(' ## ').filter(Boolean);
@@ -90,9 +90,10 @@ export const EXPLAINED: readonly Explained[] = [
   {
     what: 'warnings in Asterisk’s log: "This function requires a PJSIP channel" of a subroutine in `b()`; "Stasis app …" while pushwake is down. While it is down or hangs, options `b` and `i` of a Dial or Queue that names `Local/…@pushwake` do not hold at the phones',
     why: 'Dial runs the subroutine at the Local leg too, which has no headers; it is run again at the phone, by pushwake, which reads the options ([ADR 0148](adr/0148-nobody-reads-what-another-channel-does.md)). `Gosub(pushwake-dial,…)` keeps them in any case; `Set(__PUSHWAKE_PREDIAL=…)` names the subroutine, and FreePBX’s is found',
-    mend: (place, text, plain, isAway) => {
-      // A header that the subroutine would have set.
-      if (isAway && place.startsWith('INVITE at phone: ') && text === '') return plain;
+    mend: (place, text, plain, lacksB) => {
+      // What the subroutines of the cases set.
+      const isSetByB = /^INVITE at phone: (?:Alert-Info|Call-Info|X-Args|X-Colour)$/.test(place);
+      if (lacksB && isSetByB && text === '') return plain;
       return place === 'warnings'
         ? text
             .split('; ')
@@ -152,8 +153,8 @@ const withoutPhonesOwnRow = (place: string, text: string): string =>
         .join(' ## ')
     : text;
 
-/** Places where two calls differ, with both texts, after what is explained. `isAway`: the second one was placed while pushwake was down or hung. */
-export function differences(plain: Seen, through: Seen, isAway = false): string[] {
+/** Places where two calls differ, with both texts, after what is explained. `lacksB`: nobody read option `b` of the second one. */
+export function differences(plain: Seen, through: Seen, lacksB = false): string[] {
   const places = [...new Set([...Object.keys(plain), ...Object.keys(through)])];
   return places.flatMap((place) => {
     let [left, right] = [plain, through].map((seen) => withoutPhonesOwnRow(place, seen[place] ?? '')) as [
@@ -161,8 +162,8 @@ export function differences(plain: Seen, through: Seen, isAway = false): string[
       string,
     ];
     for (const { mend } of EXPLAINED) {
-      right = mend(place, right, left, isAway);
-      left = mend(place, left, left, isAway);
+      right = mend(place, right, left, lacksB);
+      left = mend(place, left, left, lacksB);
     }
     return left === right || isByChance(place, left, right)
       ? []
