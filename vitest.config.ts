@@ -138,6 +138,6 @@ export default defineConfig({
           sequence: { groupOrder: 5 },
         },
       },
-    ],
+    ].map(({ test }) => ({ test: { setupFiles: ['test/support/equal-tokens.ts'], ...test } })),
   },
 });

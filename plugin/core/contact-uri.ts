@@ -43,6 +43,14 @@ const STRICT = new RegExp(
  * escapes nothing: Asterisk stores `50%25` as `50%`.
  */
 export function dialableUri(uri: string): Dialable {
+  // A phone that has come is asked about twice, by what decides to ring it and by what writes its dial string.
+  if (lastRead?.uri !== uri) lastRead = { uri, dialable: readDialable(uri) };
+  return lastRead.dialable;
+}
+
+let lastRead: { readonly uri: string; readonly dialable: Dialable } | undefined;
+
+function readDialable(uri: string): Dialable {
   const stripped = stripPushParams(uri).replace(USER, (user) => user.replace(MARK, escaped));
   if (stripped.length > MAX_DIALLED) return { ok: false, reason: `longer than ${MAX_DIALLED} characters` };
   const strict = STRICT.exec(stripped);

@@ -5,7 +5,8 @@
  */
 import type { Target, Targets } from './binding.ts';
 import { BoundedMap } from './bounded-map.ts';
-import { paramOf, splitUri, type UriParam, unescapeUri } from './sip-contact.ts';
+import { detached } from './detached.ts';
+import { paramOf, paramsTextOf, splitUri, type UriParam, unescapeUri } from './sip-contact.ts';
 import { Token } from './token.ts';
 
 export type PushParams =
@@ -55,26 +56,26 @@ const LIBLINPHONE = [
 const LIBLINPHONE_PAIR = /^[^&]+:(?:voip|remote)&[^&]*$/i;
 
 /**
- * What was read lately: a phone that stays registered says the same Contact every few minutes, and each sweep finds it again. Bounded in
- * number and in characters, because Contacts are strangers' input.
+ * What was read lately, by the text behind the address: a phone that stays registered says the same every few minutes, each sweep finds it again, and
+ * one that was asleep comes back with the same tokens at another address. Bounded in number and in characters, because Contacts are strangers' input.
  */
 const lately = new BoundedMap<string, PushParams>({ most: 2_000, mostBytes: 1_000_000, bytesOf: (key) => key.length });
 
 /** What this Contact URI asks for. `app`: the one of a Contact that names none. Never throws. */
 export function pushParamsOf(uri: string, app?: string): PushParams {
-  const key = app === undefined ? uri : `${app}\n${uri}`;
+  const text = paramsTextOf(uri);
+  if (text === undefined) return { kind: 'unreadable', reason: 'not a SIP URI, or too long' };
+  const key = app === undefined ? text : `${app}\n${text}`;
   const known = lately.get(key);
   if (known) return known;
-  const found = readPushParams(uri, app);
-  lately.set(key, found);
+  const found = readPushParams(text, app);
+  lately.set(detached(key), found);
   return found;
 }
 
-function readPushParams(uri: string, app: string | undefined): PushParams {
-  const pieces = splitUri(uri);
-  if (!pieces) return { kind: 'unreadable', reason: 'not a SIP URI, or too long' };
+function readPushParams(text: string, app: string | undefined): PushParams {
   const params = new Map<string, string>();
-  for (const param of pieces.segments.map(paramOf)) {
+  for (const param of text.split(';').slice(1).map(paramOf)) {
     const name = nameOf(param);
     // A parameter given twice: the first counts, as in pjsip and sofia, so that the PBX and we see the same device.
     if (isPushName(name) && !params.has(name)) params.set(name, unescapeUri(param.value ?? ''));

@@ -125,6 +125,26 @@ export interface UriPieces {
 }
 
 export function splitUri(text: string): UriPieces | undefined {
+  const found = placesOf(text);
+  if (!found) return undefined;
+  const { scheme, start, at, hostStart, headEnd } = found;
+  return {
+    scheme,
+    head: text.slice(0, headEnd),
+    ...(at === -1 ? {} : { userInfo: text.slice(start, at) }),
+    hostPort: text.slice(hostStart, headEnd).split('?', 1)[0] ?? '',
+    segments: headEnd === text.length ? [] : text.slice(headEnd + 1).split(';'),
+  };
+}
+
+/** What follows the address of a SIP URI, with its first semicolon; empty: nothing. Undefined: the text is no SIP URI, or too long. */
+export function paramsTextOf(text: string): string | undefined {
+  const found = placesOf(text);
+  return found && text.slice(found.headEnd);
+}
+
+/** Where the pieces of a URI lie in its text. */
+function placesOf(text: string) {
   if (text.length > MAX_CONTACT) return undefined;
   const scheme = /^\s*(sips?:)/i.exec(text);
   if (!scheme?.[1]) return undefined;
@@ -133,13 +153,12 @@ export function splitUri(text: string): UriPieces | undefined {
   const at = text.indexOf('@', start);
   const hostStart = at === -1 ? start : at + 1;
   const semicolon = text.indexOf(';', hostStart);
-  const headEnd = semicolon === -1 ? text.length : semicolon;
   return {
-    scheme: scheme[1].toLowerCase() === 'sips:' ? 'sips:' : 'sip:',
-    head: text.slice(0, headEnd),
-    ...(at === -1 ? {} : { userInfo: text.slice(start, at) }),
-    hostPort: text.slice(hostStart, headEnd).split('?', 1)[0] ?? '',
-    segments: semicolon === -1 ? [] : text.slice(semicolon + 1).split(';'),
+    scheme: scheme[1].toLowerCase() === 'sips:' ? ('sips:' as const) : ('sip:' as const),
+    start,
+    at,
+    hostStart,
+    headEnd: semicolon === -1 ? text.length : semicolon,
   };
 }
 

@@ -17,11 +17,16 @@ const INSTALLATION_ID = /^([c-f][A-Za-z0-9_-]{21})(:|$)/;
 
 export class Token {
   readonly #value: string;
-  readonly fingerprint: string;
+  #fingerprint: string | undefined;
 
   constructor(value: string) {
     this.#value = value;
-    this.fingerprint = fingerprint(value);
+  }
+
+  /** Made when it is first asked for: a phone that a call waits for is known by the token itself. */
+  get fingerprint(): string {
+    this.#fingerprint ??= fingerprint(this.#value);
+    return this.#fingerprint;
   }
 
   /** The token itself. Only payload builders and the record codec call this. */

@@ -12,6 +12,8 @@ export interface Logger {
   info(fields: Record<string, unknown>, message: string): void;
   warn(fields: Record<string, unknown>, message: string): void;
   error(fields: Record<string, unknown>, message: string): void;
+  /** False: lines of this level are dropped, so that nothing need be put into words for them. Absent: all are taken. */
+  isLevelEnabled?(level: 'debug'): boolean;
 }
 
 export interface AdapterDeps {

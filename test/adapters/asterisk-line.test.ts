@@ -10,11 +10,17 @@ import { RecordedLog } from '../support/recorded-log.ts';
 
 function line(options: Partial<LineOptions> = {}) {
   const sent: string[] = [];
-  const session = { run: async (operation: string) => void sent.push(operation), hear: () => undefined };
+  const session = {
+    run: async (operation: string) => void sent.push(operation),
+    hear: () => undefined,
+    end: () => undefined,
+  };
   const socket = Object.assign(new EventEmitter(), {
     bufferedAmount: 0,
     pong: () => void sent.push('pong'),
     send: () => void sent.push('request'),
+    close: () => undefined,
+    terminate: () => undefined,
   });
   const made = new Line(socket as unknown as WebSocket, {
     pbx: 'office',
@@ -48,6 +54,14 @@ it('what lets a leg go on goes at once, and what was asked for before it goes fi
   await nextTurn();
   expect(sent).toEqual(['hangup', 'goOn', 'follow']);
   await Promise.all(asked);
+});
+
+it('what was asked for in the turn in which the line ends is refused at once, and not when its time is over', async () => {
+  const { sent, socket, ask } = line();
+  const asked = ask('readAor');
+  socket.emit('close');
+  await expect(asked).rejects.toThrow(/link office went down/);
+  expect(sent).toEqual([]);
 });
 
 it.each([

@@ -5,7 +5,7 @@ import { type AsteriskOptions, FIRST_APP } from './options.ts';
 import type { ProbeChannel } from './probe.ts';
 
 /** Of `config/asterisk/pushwake-extensions.conf`, which names it as an extension of `pushwake-version`. */
-export const DIALPLAN_VERSION = 8;
+export const DIALPLAN_VERSION = 9;
 /** Up to this version it read what another channel executes (ADR 0148). */
 const CRASHES_UNTIL = 7;
 

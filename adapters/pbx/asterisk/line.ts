@@ -48,7 +48,7 @@ export class Line {
   readonly #o: LineOptions;
   /** Rejects what still waits for an answer. */
   readonly #waiting = new Set<(error: LinkError) => void>();
-  #toSend: (() => Promise<void>)[] = [];
+  #toSend: (() => void)[] = [];
   /** Something was heard, and nothing sent since. */
   #owesAcknowledgement = false;
   #cancelPing: () => void = () => undefined;
@@ -87,18 +87,23 @@ export class Line {
    * before it. Rejects with a LinkError when the time is over or the line ends.
    */
   run<T>(operation: string, args: unknown, deadlineMs: number): Promise<T> {
-    const work = new Promise<unknown>((resolve, reject) => {
-      this.#toSend.push(() => this.session.run(operation, args).then(resolve, reject));
+    // Its time limit too begins then: what a caller waits for comes before it in this turn.
+    const work = new Promise<T>((resolve, reject) => {
+      this.#toSend.push(() => {
+        if (this.#ended) return reject(new LinkError(`link ${this.#o.pbx} went down`));
+        const asked = this.session.run(operation, args) as Promise<T>;
+        this.within(deadlineMs, `answer ${operation}`, asked).then(resolve, reject);
+      });
     });
     if (GOES_ON.has(operation)) this.#sendAll();
     else if (this.#toSend.length === 1) atEndOfTurn(() => this.#sendAll());
-    return this.within(deadlineMs, `answer ${operation}`, work) as Promise<T>;
+    return work;
   }
 
   #sendAll(): void {
     const all = this.#toSend;
     this.#toSend = [];
-    for (const send of all) void send();
+    for (const send of all) send();
   }
 
   /** The same, or a LinkError when the time is over or the line ends. */

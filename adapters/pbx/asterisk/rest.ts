@@ -27,10 +27,13 @@ export interface Rest {
   ask(request: RestRequest): Promise<RestAnswer>;
 }
 
-const uriOf = ({ path, query }: RestRequest): string =>
-  query && Object.keys(query).length > 0
-    ? `${path}?${new URLSearchParams(query).toString().replaceAll('+', '%20')}`
-    : path;
+/** A text may be a stranger's, and half a character in it is none that can be escaped. */
+const escaped = (text: string) => encodeURIComponent(text.toWellFormed());
+
+function uriOf({ path, query }: RestRequest): string {
+  const pairs = query ? Object.entries(query).map(([name, value]) => `${name}=${escaped(value)}`) : [];
+  return pairs.length > 0 ? `${path}?${pairs.join('&')}` : path;
+}
 
 /** How long one answer is awaited at most, in ms; after that the connection counts as dead. */
 const HTTP_TIMEOUT_MS = 5_000;

@@ -22,6 +22,4 @@ export const cameProved = (d: Pick<WakeDevice, 'legs' | 'rang'>): boolean => has
 
 /** True when the device got a VoIP push: iOS demands that each becomes a call on the screen, at once and whatever has happened since. */
 export const isForCallsOnly = ({ binding: { targets }, target }: WakeDevice): boolean =>
-  targets.call !== undefined &&
-  target.token.fingerprint === targets.call.token.fingerprint &&
-  targets.other?.token.fingerprint !== target.token.fingerprint;
+  targets.call !== undefined && target.token.equals(targets.call.token) && !target.token.equals(targets.other?.token);

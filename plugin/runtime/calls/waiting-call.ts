@@ -241,15 +241,20 @@ export class LiveWake {
   trace(of: CallStep): void {
     const ms = Math.round((this.#o.clock.monotonicMs() - this.arrived.seenMs) * 10) / 10;
     this.#steps.push({ ...of, ms });
+    const { log } = this.#o;
+    if (log.isLevelEnabled?.('debug') === false) return;
     const { callId, aor } = this.wake;
     const { step, detail } = stepInWords(of);
-    this.#o.log.debug({ callId, aor, step, device: of.device, detail, ms }, 'call step');
+    log.debug({ callId, aor, step, device: of.device, detail, ms }, 'call step');
   }
 
   // ── Effects ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** Orders first, in their order: a phone that has come waits for them, and nobody for the trace. */
   carryOut(effects: readonly WakeEffect[]): void {
-    for (const effect of effects) this.#one(effect);
+    const isLast = ({ type }: WakeEffect) => type === 'step' || type === 'over';
+    for (const effect of effects) if (!isLast(effect)) this.#one(effect);
+    for (const effect of effects) if (isLast(effect)) this.#one(effect);
   }
 
   #one(effect: WakeEffect): void {
