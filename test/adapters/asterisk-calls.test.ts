@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { Calls, type CallsIo } from '../../adapters/pbx/asterisk/calls.ts';
+import { DIALPLAN_VERSION } from '../../adapters/pbx/asterisk/dialplan-version.ts';
 import type { PbxEvent } from '../../plugin/ports/pbx-link.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { RecordedLog } from '../support/recorded-log.ts';
 
 const said = { linkedId: 'x', startedEpochMs: Number.NaN, aorId: '1001', endpoint: '1001' };
 
@@ -31,6 +33,38 @@ async function dialling(...devices: string[]) {
   const ended = (channelId: string, cause: number) => calls.seen({ fact: 'ended', channelId, cause }, false);
   return { calls, clock, events, ended };
 }
+
+describe('a dialplan', () => {
+  const warnings = (...versions: (number | undefined)[]) => {
+    const log = new RecordedLog();
+    const io = {
+      pbx: 'office',
+      options: { realm: 'example.com', app: 'pushwake', via: {} },
+      deps: { clock: new FakeClock(), log, name: 'office' },
+      call: async () => 'done',
+      say: () => undefined,
+    } as unknown as CallsIo;
+    const calls = new Calls(io);
+    versions.forEach((dialplan, i) => {
+      const version = dialplan === undefined ? {} : { dialplan };
+      calls.seen({ fact: 'wakeLeg', channelId: `w${i}`, own: false, ...said, ...version }, false);
+    });
+    calls.stop();
+    return log.lines.filter(({ level }) => level === 'warn').map(({ message }) => message);
+  };
+
+  it('of this version is not spoken of', () => expect(warnings(DIALPLAN_VERSION, DIALPLAN_VERSION)).toEqual([]));
+
+  it('that is older than those that say their version is, once', () =>
+    expect(warnings(undefined, undefined, DIALPLAN_VERSION)).toEqual([
+      expect.stringMatching(/old copy: with those of versions 1 to 7 Asterisk can crash/),
+    ]));
+
+  it('of a newer pushwake is, once', () =>
+    expect(warnings(DIALPLAN_VERSION + 1, DIALPLAN_VERSION + 1)).toEqual([
+      expect.stringMatching(/another version of pushwake/),
+    ]));
+});
 
 describe('the end of a wake leg', () => {
   it('is reported behind those of the legs it dials, though Asterisk reports it first', async () => {

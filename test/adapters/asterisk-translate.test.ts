@@ -96,6 +96,21 @@ describe('our legs', () => {
     expect(translate(start(device))).toMatchObject({ aorId: '1001', endpoint: expected });
   });
 
+  it.each([
+    [['9'], { dialplan: 9 }],
+    // Older ones say nothing; what is no number is nothing.
+    [[], {}],
+    [[''], {}],
+    [['-1'], {}],
+    [['9\u001b[31m'], {}],
+    [['12345'], {}],
+  ])('a dialplan that says of itself %j is read as %j', (said, expected) => {
+    const { dialplan } = translate(start(['compose', '1001', 'l', 'allowed', '1001', ...said])) as {
+      dialplan?: number;
+    };
+    expect(dialplan === undefined ? {} : { dialplan }).toEqual(expected);
+  });
+
   it('the caller’s own channel is told from a leg of ours', () => {
     expect(translate(start(['visit', '1001', 'l', 'allowed', '1001']))).toMatchObject({ fact: 'wakeLeg', own: true });
   });

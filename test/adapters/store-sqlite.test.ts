@@ -77,7 +77,23 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
+/** As 0.1.0 made it: rows lie in the tree of their keys. */
+function makeOldFile(): void {
+  mkdirSync(join(directory, 'data'), { mode: 0o700 });
+  const db = new DatabaseSync(file);
+  db.exec(`PRAGMA journal_mode = WAL;
+    CREATE TABLE record (key TEXT PRIMARY KEY, version INTEGER NOT NULL, due_at INTEGER, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE INDEX record_due ON record (due_at, key) WHERE due_at IS NOT NULL;
+    CREATE TABLE pushwake_schema (version INTEGER NOT NULL);
+    INSERT INTO pushwake_schema VALUES (1);`);
+  db.close();
+}
+
 bindingStoreContract('sqlite', async () => ({ instance: () => storeAt(), cleanup: async () => {} }));
+bindingStoreContract('sqlite, in a file of 0.1.0', async () => {
+  makeOldFile();
+  return { instance: () => storeAt(), cleanup: async () => {} };
+});
 textStoreContract('sqlite', async () => ({ instance: () => storeAt(), cleanup: async () => {} }));
 
 describe('the sqlite store', () => {

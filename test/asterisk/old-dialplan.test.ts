@@ -91,6 +91,10 @@ describe.concurrent('with the dialplan of 0.1.0', () => {
   });
 });
 
+it('the log said so, once', () => {
+  expect(scene.pushwake.output.match(/pushwake-extensions\.conf is an old copy/g)).toHaveLength(1);
+});
+
 it('pushwake is dead: the phone that Asterisk knows talks', async () => {
   await scene.asterisk.waitForNoChannels();
   await scene.pushwake.stop('SIGKILL');

@@ -189,7 +189,7 @@ switch (job) {
     const bindings = new Bindings({ store, clock, log, policyFor: () => () => policy, onEffects: () => undefined });
     const plain = new DatabaseSync(`${file}.plain`);
     plain.exec(
-      'PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE record (key TEXT PRIMARY KEY, version INTEGER, due_at INTEGER, value TEXT) WITHOUT ROWID; CREATE INDEX due ON record(due_at)',
+      'PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE record (key TEXT PRIMARY KEY, version INTEGER, due_at INTEGER, value TEXT); CREATE INDEX due ON record(due_at)',
     );
     const insert = plain.prepare(
       'INSERT INTO record VALUES (?, 1, ?, ?) ON CONFLICT(key) DO UPDATE SET version = version + 1, due_at = excluded.due_at, value = excluded.value',

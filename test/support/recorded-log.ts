@@ -1,8 +1,10 @@
 /** A logger that keeps its lines, as the JSON that pino would write. */
 import type { Logger } from '../../plugin/ports/adapter.ts';
 
+type Level = Exclude<keyof Logger, 'isLevelEnabled'>;
+
 export interface LogLine {
-  readonly level: keyof Logger;
+  readonly level: Level;
   readonly message: string;
   readonly fields: Record<string, unknown>;
 }
@@ -23,7 +25,7 @@ export class RecordedLog implements Logger {
     this.lines.push({ level: 'error', message, fields });
   }
 
-  at(level: keyof Logger): readonly LogLine[] {
+  at(level: Level): readonly LogLine[] {
     return this.lines.filter((line) => line.level === level);
   }
 

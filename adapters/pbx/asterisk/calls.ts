@@ -21,6 +21,7 @@ import { CALL_DEADLINE } from './deadlines.ts';
 import { compose, dialText, dialVia, handOverText, withPushId } from './dial.ts';
 import { type DialOptions, dialOptions } from './dial-options.ts';
 import { DialledBy } from './dialled-by.ts';
+import { DialplanVersion } from './dialplan-version.ts';
 import { type Leg, Legs } from './legs.ts';
 import type { AsteriskOptions } from './options.ts';
 import { aorIdOf } from './registrations.ts';
@@ -66,10 +67,12 @@ export class Calls {
   readonly #dialled = new DialledBy();
   readonly #testCalls: TestCalls;
   readonly #rush: Rush;
+  readonly #dialplan: DialplanVersion;
 
   constructor(io: CallsIo) {
     this.#io = io;
     this.#rush = new Rush(io.deps.clock);
+    this.#dialplan = new DialplanVersion(io.deps);
     this.#testCalls = new TestCalls(io.options.app, io.call);
   }
 
@@ -248,6 +251,7 @@ export class Calls {
     this.#io.say({ type: 'wakeLegArrived', pbx: this.#io.pbx, leg, startedAt: this.#at(fact.startedEpochMs) });
     // After its push. One that takes the plain way has been ordered to go on already.
     if (this.#legs.get(added.legId) === added) this.#follow(added);
+    this.#dialplan.seen(fact.dialplan);
   }
 
   /**

@@ -1,13 +1,9 @@
 /** Whether the dialplan that this Asterisk has loaded is the one that pushwake came with, and asks for this pushwake. */
 import type { Finding } from '../../../plugin/ports/finding.ts';
+import { COPY_ANEW, CRASHES_UNTIL, DIALPLAN_VERSION } from './dialplan-version.ts';
 import { NODE_APP } from './node-orders.ts';
 import { type AsteriskOptions, FIRST_APP } from './options.ts';
 import type { ProbeChannel } from './probe.ts';
-
-/** Of `config/asterisk/pushwake-extensions.conf`, which names it as an extension of `pushwake-version`. */
-export const DIALPLAN_VERSION = 9;
-/** Up to this version it read what another channel executes (ADR 0148). */
-const CRASHES_UNTIL = 7;
 
 /** What every version of the file has had: without one of these, calls are lost or nobody is woken. */
 const NEEDED: readonly (readonly [context: string, extension: string])[] = [
@@ -41,7 +37,6 @@ const CONTEXTS: readonly (readonly [context: string, extension: string])[] = [
 
 const INCLUDE =
   'copy config/asterisk/pushwake-extensions.conf to /etc/asterisk, write #include "pushwake-extensions.conf" at the end of extensions.conf, then `dialplan reload`';
-const COPY = 'copy config/asterisk/pushwake-extensions.conf to /etc/asterisk anew, then `dialplan reload`';
 
 const ASKS_ALL = 'of several nodes it asks all at once';
 const ASKS_TWO = 'of several nodes it can ask two (this Asterisk has no StasisBroadcast)';
@@ -98,12 +93,12 @@ export async function checkDialplan(channel: ProbeChannel, { app }: AsteriskOpti
   const theirs = /^v(\d{1,6})/.exec((await channel.read('AST_CONFIG(extensions.conf,pushwake-version,exten)')) ?? '');
   if (theirs && Number(theirs[1]) <= CRASHES_UNTIL) {
     const found = `pushwake-extensions.conf is ${theirs[0]}, with which Asterisk can crash, and this pushwake came with ${version}`;
-    return [{ level: 'fail', what, found, remedy: COPY }];
+    return [{ level: 'fail', what, found, remedy: COPY_ANEW }];
   }
   const found = theirs
     ? `pushwake-extensions.conf is ${theirs[0]}, and this pushwake came with ${version}`
     : `pushwake-extensions.conf is an old copy: this pushwake came with ${version}. Calls go on as they did with it`;
-  return [{ level: 'warn', what, found, remedy: COPY }];
+  return [{ level: 'warn', what, found, remedy: COPY_ANEW }];
 }
 
 /** For each of these contexts the names of the Stasis applications that it asks. */

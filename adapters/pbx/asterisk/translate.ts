@@ -64,6 +64,8 @@ export type CallFact =
       readonly linkedId: string;
       readonly startedEpochMs: number;
       readonly caller?: { readonly name?: string; readonly number?: string };
+      /** Version of the dialplan that asks; absent: it is older than those that say it (version 9). */
+      readonly dialplan?: number;
     }
   | {
       readonly fact: 'deviceLeg';
@@ -234,6 +236,7 @@ function leg(args: readonly string[], channel: Json, channelId: string, seenEpoc
       // The caller's own channel may have been there for minutes before it asks (a menu).
       startedEpochMs: own ? seenEpochMs : startedEpochMs,
       ...(caller && { caller }),
+      ...(fifth !== undefined && /^\d{1,4}$/.test(fifth) && { dialplan: Number(fifth) }),
     };
   }
   if ((kind === 'device' || kind === 'stored') && first && parseRef(first) && third) {

@@ -6,9 +6,10 @@ import type { DatabaseSync } from 'node:sqlite';
  * (The form of a record inside `value` has its own version, see `core/binding.ts`.)
  */
 const STEPS: readonly ((db: DatabaseSync) => void)[] = [
+  // Files of 0.1.0 have this table WITHOUT ROWID, and keep it: every statement means the same there (ADR 0150).
   (db) =>
     db.exec(`
-      CREATE TABLE record (key TEXT PRIMARY KEY, version INTEGER NOT NULL, due_at INTEGER, value TEXT NOT NULL) WITHOUT ROWID;
+      CREATE TABLE record (key TEXT PRIMARY KEY NOT NULL, version INTEGER NOT NULL, due_at INTEGER, value TEXT NOT NULL);
       CREATE INDEX record_due ON record (due_at, key) WHERE due_at IS NOT NULL;
     `),
 ];
