@@ -2,7 +2,7 @@
  * How long a call waits for pushwake: INVITE to push, REGISTER to INVITE, side by side with the floor, with Kamailio in front
  * and with today's recipe on the same Asterisk, in turn. `--calls=100` per figure, `--bindings=10,1000000`; `--only=texts`,
  * `--only=kamailio`, `--only=woken` (how many of many woken phones ring beside a load of REGISTERs), `--only=idle` (beside the floor, at rest) or
- * `--only=loaded` (beside the floor and the load): that part alone. Both take `--dials-in`: Asterisk opens the link.
+ * `--only=loaded` (beside the floor and the load): that part alone. Both take `--dials-in` (Asterisk opens the link) and one size of `--bindings`.
  */
 import { execFile } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -99,8 +99,9 @@ export const wake: Suite = async (progress, options) => {
   if (options.get('only') === 'texts') return texts(progress, calls);
   if (options.get('only') === 'kamailio') return besideKamailio(progress, calls);
   if (options.get('only') === 'woken') return woken(progress, calls);
-  if (options.get('only') === 'idle') return idleAlone(progress, calls, options.has('dials-in'));
-  if (options.get('only') === 'loaded') return loadedAlone(progress, calls, options.has('dials-in'));
+  const beside = { dialsIn: options.has('dials-in'), bindings: options.get('bindings') };
+  if (options.get('only') === 'idle') return idleAlone(progress, calls, beside);
+  if (options.get('only') === 'loaded') return loadedAlone(progress, calls, beside);
   const all = new Map<string, { readonly ours: Figures; readonly floor: Figures }>();
   const note = (name: string, found: ReadonlyMap<string, Measured>) => {
     const of = (who: string) => figures(found.get(who) as Measured);
@@ -109,10 +110,7 @@ export const wake: Suite = async (progress, options) => {
   for (const size of sizes) {
     const label = `${size.toLocaleString('en-US')} bindings`;
     progress(`${label}: filling the store, starting Asterisk, pushwake and the floor script`);
-    const stage = await Stage.set({
-      hep: true,
-      fill: async (file) => void (await promisify(execFile)(process.execPath, [CHILD, 'fill', file, String(size)])),
-    });
+    const stage = await Stage.set({ hep: true, fill: fillWith(String(size)) });
     try {
       const phones = [
         await stage.contender('ours', '1001', 'tcp'),
@@ -178,9 +176,23 @@ async function woken(progress: (line: string) => void, calls: number): Promise<R
   }
 }
 
-/** What a change of the way from event to order does, in a minute. */
-async function idleAlone(progress: (line: string) => void, calls: number, dialsIn: boolean): Promise<Result[]> {
-  const stage = await Stage.set({ hep: true, dialsIn });
+const fillWith = (bindings: string) => async (file: string) =>
+  void (await promisify(execFile)(process.execPath, [CHILD, 'fill', file, bindings]));
+
+interface Beside {
+  readonly dialsIn: boolean;
+  /** Undefined: none but those of the phones. */
+  readonly bindings: string | undefined;
+}
+
+function stageBeside(progress: (line: string) => void, { dialsIn, bindings }: Beside): Promise<Stage> {
+  if (bindings !== undefined) progress(`${bindings} bindings: filling the store`);
+  return Stage.set({ hep: true, dialsIn, ...(bindings !== undefined && { fill: fillWith(bindings) }) });
+}
+
+/** What a change of the way from event to order does, in a minute; or what so many bindings do. */
+async function idleAlone(progress: (line: string) => void, calls: number, beside: Beside): Promise<Result[]> {
+  const stage = await stageBeside(progress, beside);
   try {
     progress(`${calls} calls beside the floor`);
     const phones = [await stage.contender('ours', '1001', 'tcp'), await stage.contender('floor', '1101', 'tcp')];
@@ -192,8 +204,8 @@ async function idleAlone(progress: (line: string) => void, calls: number, dialsI
 }
 
 /** The same beside a load: what a change does to the tail. */
-async function loadedAlone(progress: (line: string) => void, calls: number, dialsIn: boolean): Promise<Result[]> {
-  const stage = await Stage.set({ hep: true, dialsIn });
+async function loadedAlone(progress: (line: string) => void, calls: number, beside: Beside): Promise<Result[]> {
+  const stage = await stageBeside(progress, beside);
   try {
     const phones = [await stage.contender('ours', '1001', 'tcp'), await stage.contender('floor', '1101', 'tcp')];
     progress(`${calls} calls beside the floor and ${REGISTERS} REGISTER/s`);

@@ -152,6 +152,39 @@ describe('a resync', () => {
     await Promise.all([stopping, running]);
   });
 
+  it('that is stopped reads no more of the store, and asks the PBX for nothing more', async () => {
+    for (let i = 0; i < 1_000; i++) pbx.register(`${2_000 + i}`, contactUri());
+    await resync.run(pbx, 'sweep');
+    let read = 0;
+    const scan = store.scan.bind(store);
+    store.scan = async function* () {
+      for await (const record of scan()) {
+        read++;
+        yield record;
+      }
+    };
+    let lists = 0;
+    pbx.list = async function* () {
+      lists++;
+    };
+    pbx.ask = async () => {
+      await new Promise<void>((done) => void clock.after(5, done));
+      return { aorExists: true, contacts: [] };
+    };
+    const running = resync.run(pbx, 'connect');
+    await clock.advance(20);
+    const before = read;
+    expect(before).toBeGreaterThan(8);
+    const stopping = resync.stop();
+    await clock.advance(20);
+    await Promise.all([stopping, running]);
+    expect(read - before).toBeLessThan(3);
+    expect(lists).toBe(0);
+    expect(log.at('info').map(({ message }) => message)).not.toContain(
+      'resync broken off, it is done again at the next connect or sweep',
+    );
+  });
+
   it('leaves contacts without push parameters alone', async () => {
     pbx.register('1001', 'sip:1001@192.0.2.7:5060');
     await resync.run(pbx, 'connect');

@@ -31,6 +31,11 @@ export class Pace {
     return this.#wire.monotonicMs() < this.#freeUntilMs;
   }
 
+  /** Whether all of it is to end. */
+  get isStopped(): boolean {
+    return this.#stopped;
+  }
+
   /** Rests for what was done since the last rest. Resolves at once after `stop`. */
   async rest(): Promise<void> {
     // What was done while it was free is not rested for.

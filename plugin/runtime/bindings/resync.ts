@@ -81,6 +81,7 @@ export class Resync {
 
   /** Runs one resync of a link; a second request while one runs is done after it. Never rejects. */
   async run(link: PbxLink, why: 'connect' | 'sweep'): Promise<void> {
+    if (this.#stopped) return;
     if (this.#running.has(link.name)) {
       if (why === 'connect') this.#again.add(link.name);
       return this.#running.get(link.name);
@@ -124,7 +125,7 @@ export class Resync {
     let unreadable = 0;
     const asked = new Set<Aor>();
     const askAbout = (record: AorRecord): Promise<void> | undefined => {
-      if (this.#stopped || !this.#o.owns(link, record.aor)) return undefined;
+      if (!this.#o.owns(link, record.aor)) return undefined;
       // What ended while the link was away is sent as well.
       if (why === 'connect') this.#o.tellReachable(link, record);
       else this.#o.compareReachable(record);
@@ -154,10 +155,10 @@ export class Resync {
         isComplete = false;
         log.error({ store: store.name, reason: String(error) }, 'resync without the records that cannot be read');
       });
+      if (pace.isStopped) return false;
       // Known ones were asked above.
-      await eachAtOnce(AT_ONCE, pace, link.list(), (contact) =>
-        this.#stopped || asked.has(contact.aor) ? undefined : takeIn(contact),
-      );
+      await eachAtOnce(AT_ONCE, pace, link.list(), (contact) => (asked.has(contact.aor) ? undefined : takeIn(contact)));
+      if (pace.isStopped) return false;
       const ms = Math.round(clock.monotonicMs() - startedMs);
       log[why === 'sweep' ? 'debug' : 'info']({ pbx: link.name, aors, contacts, ms }, 'resync done');
       return isComplete;
@@ -172,7 +173,7 @@ export class Resync {
 }
 
 /**
- * Works on what comes, at most `limit` at a time. `work` answers undefined where nothing is to be waited for: most of what a sweep of a large
+ * Works on what comes, at most `limit` at a time, until it is stopped. `work` answers undefined where nothing is to be waited for: most of what a sweep of a large
  * site looks at. Rejects with its first failure; with that of the source as well, unless `brokenOff` hears of it.
  */
 async function eachAtOnce<T>(
@@ -202,6 +203,8 @@ async function eachAtOnce<T>(
     });
   try {
     for await (const item of source) {
+      // Of a large store the rest would take minutes, for which a stop would wait.
+      if (pace.isStopped) break;
       const done = work(item);
       if (done) {
         running++;
