@@ -110,7 +110,7 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
   const links = new Links(o.links, o.realmOf, clock.now());
   const reachable = new Reachable(links, () => mode() !== 'observe');
   const events = new Events({ sinks: o.sinks ?? [], clock: wire, log, newId: () => o.randomHex(12) });
-  const census = new Census({ store, clock, wire, log });
+  const census = new Census({ store, clock, wire, log, waiting: () => wakes.waiting });
   const brake = new Brake({ store, clock, log, liveOf: (app) => census.liveOf(app), enabled: o.brake ?? true });
   const emit = (aor: Aor, telling: Telling | undefined) => {
     // In `observe` nothing happens, so there is nothing to send.

@@ -15,9 +15,9 @@ const named = (aor: string, ...bindings: Parameters<typeof recordOf>) => ({
   aor: aor as Aor,
 });
 
-function counting(store = new MemoryStore()) {
+function counting(store = new MemoryStore(), waiting = () => 0) {
   const clock = new FakeClock(MONDAY);
-  const census = new Census({ store, clock, wire: clock, log: new RecordedLog() });
+  const census = new Census({ store, clock, wire: clock, log: new RecordedLog(), waiting });
   return { store, clock, census };
 }
 
@@ -80,6 +80,21 @@ describe('the count', () => {
     expect(clock.pending(), 'in a pause of the second count').toBe(1);
     await census.stop();
     expect(clock.pending()).toBe(0);
+  });
+
+  it('makes longer pauses while a call waits for a phone', async () => {
+    let waiting = 1;
+    const { store, clock, census } = counting(new MemoryStore(), () => waiting);
+    for (let n = 0; n < 290; n++) store.write(named(`${n}@example.com`, bindingEndingIn(6 * DAY, MONDAY)));
+    const counted = census.count();
+    await clock.advance(19);
+    waiting = 0;
+    // The pause that had begun ends as it was to; the next one is short again.
+    await clock.advance(2);
+    expect(census.last).toBeUndefined();
+    await clock.advance(1);
+    expect(census.last?.accounts).toBe(290);
+    await counted;
   });
 
   it('a store that breaks off leaves the last count; a damaged record is told', async () => {
