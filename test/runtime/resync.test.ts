@@ -166,6 +166,7 @@ describe('a resync', () => {
     let lists = 0;
     pbx.list = async function* () {
       lists++;
+      yield* [];
     };
     pbx.ask = async () => {
       await new Promise<void>((done) => void clock.after(5, done));
