@@ -65,11 +65,13 @@ const lately = new BoundedMap<string, PushParams>({ most: 2_000, mostBytes: 1_00
 export function pushParamsOf(uri: string, app?: string): PushParams {
   const text = paramsTextOf(uri);
   if (text === undefined) return { kind: 'unreadable', reason: 'not a SIP URI, or too long' };
-  const key = app === undefined ? text : `${app}\n${text}`;
-  const known = lately.get(key);
+  const keyOf = (params: string) => (app === undefined ? params : `${app}\n${params}`);
+  const known = lately.get(keyOf(text));
   if (known) return known;
-  const found = readPushParams(text, app);
-  lately.set(detached(key), found);
+  // Its tokens are cut out of it.
+  const kept = detached(text);
+  const found = readPushParams(kept, app);
+  lately.set(keyOf(kept), found);
   return found;
 }
 

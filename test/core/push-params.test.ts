@@ -404,3 +404,23 @@ describe('taking the push parameters out', () => {
     );
   });
 });
+
+describe('a phone that comes back at another address', () => {
+  const said = `;pn-provider=apns;pn-param=TEAM.b.c.voip;pn-prid=${VOIP}:voip`;
+
+  it('says what it said before, and is known by it', () => {
+    expect(pushParamsOf(`sip:1001@192.0.2.9:40002${said}`)).toBe(pushParamsOf(`sips:1001@[2001:db8::1]:40001${said}`));
+  });
+
+  it.each([
+    [
+      'another app',
+      [`sip:1@h${said}`, undefined],
+      [`sip:1@h${said.replace('pn-param=TEAM.b.c.voip;', '')}`, 'other.app'],
+    ],
+    ['what looks like parameters, in front of the @', [`sip:1@h${said}`, undefined], [`sip:1${said}@h`, undefined]],
+    ['no SIP URI', [`sip:1@h${said}`, undefined], [`tel:1@h${said}`, undefined]],
+  ] as const)('%s is something else', (_, one, other) => {
+    expect(pushParamsOf(...one)).not.toEqual(pushParamsOf(...other));
+  });
+});
