@@ -412,15 +412,11 @@ describe('a phone that comes back at another address', () => {
     expect(pushParamsOf(`sip:1001@192.0.2.9:40002${said}`)).toBe(pushParamsOf(`sips:1001@[2001:db8::1]:40001${said}`));
   });
 
-  it.each([
-    [
-      'another app',
-      [`sip:1@h${said}`, undefined],
-      [`sip:1@h${said.replace('pn-param=TEAM.b.c.voip;', '')}`, 'other.app'],
-    ],
-    ['what looks like parameters, in front of the @', [`sip:1@h${said}`, undefined], [`sip:1${said}@h`, undefined]],
-    ['no SIP URI', [`sip:1@h${said}`, undefined], [`tel:1@h${said}`, undefined]],
-  ] as const)('%s is something else', (_, one, other) => {
-    expect(pushParamsOf(...one)).not.toEqual(pushParamsOf(...other));
+  it.each<[what: string, uri: string, app?: string]>([
+    ['another app', `sip:1@h${said.replace('pn-param=TEAM.b.c.voip;', '')}`, 'other.app'],
+    ['what looks like parameters, in front of the @', `sip:1${said}@h`],
+    ['no SIP URI', `tel:1@h${said}`],
+  ])('%s is something else', (_, uri, app) => {
+    expect(pushParamsOf(uri, app)).not.toEqual(pushParamsOf(`sip:1@h${said}`));
   });
 });

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { type ApnsStandIn, startApnsStandIn } from './apns-stand-in/index.ts';
 import type { SipUser } from './asterisk/config.ts';
 import { type AsteriskPorts, type RunningAsterisk, type Snippet, startAsterisk } from './asterisk/index.ts';
+import { freePort } from './free-port.ts';
 import { PbxScene, type PushwakeChanges, REALM } from './pbx-scene.ts';
 import { type Entry, PushwakeProcess } from './pushwake-process.ts';
 
@@ -213,13 +214,15 @@ function dialInConf(to: SceneOptions['dialsIn']): Record<string, string> {
   return { 'websocket_client.conf': `${lines.join('\n')}\n` };
 }
 
-export function freeUdpPort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const socket = createSocket('udp4');
-    socket.once('error', reject);
-    socket.bind(0, '127.0.0.1', () => {
-      const { port } = socket.address();
-      socket.close(() => resolve(port));
+/** A port of 127.0.0.1 that is free for UDP, and for TCP as well: listeners of both kinds get theirs here. */
+export async function freeUdpPort(): Promise<number> {
+  for (;;) {
+    const port = await freePort();
+    const isFree = await new Promise<boolean>((resolve) => {
+      const socket = createSocket('udp4');
+      socket.once('error', () => socket.close(() => resolve(false)));
+      socket.bind(port, '127.0.0.1', () => socket.close(() => resolve(true)));
     });
-  });
+    if (isFree) return port;
+  }
 }
