@@ -277,6 +277,7 @@ export function composeParts(o: RuntimeOptions, hooks: Hooks) {
     tellReachable: (link, record) => reachable.tell(link, record),
     compareReachable: (record) => reachable.compare(record),
     owns: (link, aor) => links.owns(link, aor),
+    waiting: () => wakes.waiting,
   });
   const emptiedStore = new EmptiedStore({
     store,

@@ -52,6 +52,7 @@ beforeEach(async () => {
     tellReachable: () => undefined,
     compareReachable: () => undefined,
     owns: (_link, aor) => aor.endsWith('@example.com'),
+    waiting: () => 0,
   });
 });
 

@@ -37,6 +37,8 @@ export interface ResyncOptions {
   /** The same where something else was sent last: another node has changed the record, or an order failed. */
   readonly compareReachable: (record: AorRecord) => void;
   readonly owns: (link: PbxLink, aor: Aor) => boolean;
+  /** How many calls wait for phones now. */
+  readonly waiting: () => number;
 }
 
 export class Resync {
@@ -95,7 +97,7 @@ export class Resync {
   }
 
   async #run(link: PbxLink, why: 'connect' | 'sweep'): Promise<void> {
-    const pace = new Pace(this.#o.wire, why === 'connect');
+    const pace = new Pace(this.#o.wire, why === 'connect', this.#o.waiting);
     this.#paces.add(pace);
     const isComplete = await this.#atPace(link, why, pace);
     this.#paces.delete(pace);
