@@ -34,6 +34,19 @@ describe('a call', () => {
     expect(site.traces.find(AOR)[0]).toMatchObject({ outcome: 'answered' });
   });
 
+  it('is traced in the order in which things happen, closing pushes behind what ended it', async () => {
+    await site.call();
+    await site.tell(leg('device'), { type: 'legAnswered', pbx: 'office', legId: 'wake' });
+    await settle(5);
+    const steps = site.traces.find(AOR)[0]?.steps.map(({ step }) => step) ?? [];
+    expect(steps.filter((step) => ['pushSent', 'answered', 'told', 'over'].includes(step))).toEqual([
+      'pushSent',
+      'answered',
+      'told',
+      'over',
+    ]);
+  });
+
   it('a stored contact that was held back: how fast the phone is counts from its INVITE', async () => {
     const uri = contactUri();
     site.record = recordOf(bindingEndingIn(6 * DAY, MONDAY, { wakes: [1_700, 1_700] }));

@@ -2,7 +2,7 @@
  * The machine's clock and its dice: the only file that reads `Date.now`, `performance.now` and `Math.random` or sets a timer.
  * `affineClock` is the same clock run faster, so that a week can pass against a real PBX in half a minute.
  */
-import { randomBytes, randomFillSync } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { DAY, type DurationMs, type Instant, instant } from '../../../plugin/core/time.ts';
 import type { Clock } from '../../../plugin/ports/clock.ts';
@@ -59,22 +59,8 @@ export function wireClock(life: Clock): Clock {
 
 /** Random bytes as lower-case hex, two digits each; fit for ids nobody may guess. */
 export function randomId(bytes: number): string {
-  if (bytes > POOL_BYTES) return randomBytes(bytes).toString('hex');
-  if (drawn + bytes > POOL_BYTES) {
-    randomFillSync(pool);
-    drawn = 0;
-  }
-  const id = pool.toString('hex', drawn, drawn + bytes);
-  // What has been an id is not kept.
-  pool.fill(0, drawn, drawn + bytes);
-  drawn += bytes;
-  return id;
+  return randomBytes(bytes).toString('hex');
 }
-
-/** Drawn at once, for many ids. */
-const POOL_BYTES = 4_096;
-const pool = Buffer.alloc(POOL_BYTES);
-let drawn = POOL_BYTES;
 
 /** 0 ≤ x < 1, for jitter. Not fit for secrets. */
 export function random(): number {

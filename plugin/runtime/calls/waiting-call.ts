@@ -36,6 +36,9 @@ const FORGET_AFTER: DurationMs = 5 * MINUTE;
 const RING_AGAIN_AFTER: DurationMs = 300;
 const RINGS_AT_MOST = 2;
 
+/** Orders for legs, and the status, which one of them must bear before it ends. */
+const TOLD_TO_LEGS: ReadonlySet<WakeEffect['type']> = new Set(['compose', 'ring', 'giveUp', 'status']);
+
 type RingEffect = Extract<WakeEffect, { type: 'ring' }>;
 
 export interface LiveWakeDeps extends AfterCallOptions {
@@ -250,11 +253,10 @@ export class LiveWake {
 
   // ── Effects ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Orders first, in their order: a phone that has come waits for them, and nobody for the trace. */
+  /** What its legs are told goes first: a phone that has come waits for that, and nobody for the trace. Pushes write steps of their own, and keep their place. */
   carryOut(effects: readonly WakeEffect[]): void {
-    const isLast = ({ type }: WakeEffect) => type === 'step' || type === 'over';
-    for (const effect of effects) if (!isLast(effect)) this.#one(effect);
-    for (const effect of effects) if (isLast(effect)) this.#one(effect);
+    for (const effect of effects) if (TOLD_TO_LEGS.has(effect.type)) this.#one(effect);
+    for (const effect of effects) if (!TOLD_TO_LEGS.has(effect.type)) this.#one(effect);
   }
 
   #one(effect: WakeEffect): void {
